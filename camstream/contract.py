@@ -1,0 +1,140 @@
+"""What a camstream model file promises: the one thing that camstream/ and export/ share.
+
+Inputs
+    frames   (N, H, W, 3) uint8, BGR as it comes from a camera, any N, H and W. Channel order,
+             normalisation and layout are inside the graph; the resize is outside.
+    classes  (K,) int64, optional: which classes the maps are of. A value c >= 0 names class c;
+             a value -r means "the class ranked r-th in this frame", so -1 is the top-1 class.
+             Left out, it is -1, -2, ... -5: the maps of the five best classes.
+
+Outputs
+    logits       (N, C) float32, before softmax.
+    cam          (N, K, h, w) float32: raw class activation maps in logit units, any sign.
+    cam_classes  (N, K) int64: the class index that each map is of. This is how the caller learns
+                 which class a map belongs to: never by position in the logits.
+    cam_bias     (N, K) float32: the classifier's bias of each of those classes.
+
+The law that every file obeys, on any input, for every map k of frame n:
+
+    mean(cam[n, k]) + cam_bias[n, k] == logits[n, cam_classes[n, k]]
+
+Geometry: cell (row, col) of a map covers the input rectangle from (row, col) to (row + 1,
+col + 1) in units of (H / h, W / w), and its value belongs to the rectangle's centre.
+
+Everything else that is to be known of a model (ModelInfo) is JSON in the file's metadata under
+METADATA_KEY.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from camstream.errors import ModelError
+
+CONTRACT_VERSION = 1
+METADATA_KEY = "camstream"
+
+FRAMES = "frames"
+CLASSES = "classes"
+LOGITS = "logits"
+CAM = "cam"
+CAM_CLASSES = "cam_classes"
+CAM_BIAS = "cam_bias"
+INPUTS = (FRAMES, CLASSES)
+OUTPUTS = (LOGITS, CAM, CAM_CLASSES, CAM_BIAS)
+
+DEFAULT_TOP_K = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the exporter measured on the finished file, against the network it came from.
+
+    Attributes:
+        shapes_nhw: The (batch, height, width) of every input that was compared.
+        logits_max_diff: Largest absolute difference of a logit.
+        cam_max_diff: Largest absolute difference of a map value, in logit units.
+        law_residual: Largest absolute mean(cam) + bias - logit.
+    """
+
+    shapes_nhw: tuple[tuple[int, int, int], ...]
+    logits_max_diff: float
+    cam_max_diff: float
+    law_residual: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Everything that is to be known of a model beside its tensors.
+
+    Attributes:
+        name: The network's name.
+        labels: One name a class, in the order of the logits.
+        size_hw: The preferred input height and width, pixels.
+        color: Channel order the network was trained with ("RGB" or "BGR"); the graph's input is
+            BGR whatever this says.
+        mean: Subtracted from each channel (0 to 255), in the order of ``color``.
+        std: Each channel is then divided by this.
+        method: How the maps are made ("CAM").
+        layer: The tensor whose channels are weighted into maps.
+        cam_range: Map values (logit units) at which heat begins and at which it is full. One
+            pair a model, so that a colour means the same in every frame.
+        weights: Where the weights came from, in words.
+        weights_sha256: SHA-256 of the file they were read from, hexadecimal.
+        versions: Package name to version, of what made the file.
+        proof: What the exporter measured.
+        contract: Version of this contract.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    size_hw: tuple[int, int]
+    color: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    method: str
+    layer: str
+    cam_range: tuple[float, float]
+    weights: str
+    weights_sha256: str
+    versions: dict[str, str]
+    proof: Proof | None = None
+    contract: int = CONTRACT_VERSION
+
+    def to_json(self) -> str:
+        """Write the record as JSON, for the file's metadata."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, path: str) -> ModelInfo:
+        """Read the record back.
+
+        Args:
+            text: What ``to_json`` wrote.
+            path: The file it was read from, for the error's message.
+
+        Raises:
+            ModelError: The text is not such a record, or of another contract version.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            version = values["contract"]
+            if version != CONTRACT_VERSION:
+                raise ModelError(
+                    f"{path}: made for contract version {version}, this camstream reads "
+                    f"{CONTRACT_VERSION}; export the model again"
+                )
+            for key in ("labels", "size_hw", "mean", "std", "cam_range"):
+                values[key] = tuple(values[key])
+            if values["proof"] is not None:
+                proof = values["proof"]
+                proof["shapes_nhw"] = tuple(tuple(shape) for shape in proof["shapes_nhw"])
+                values["proof"] = Proof(**proof)
+            return cls(**values)
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{path}: its camstream metadata cannot be read ({error!r}); export it again"
+            ) from error

@@ -1,0 +1,121 @@
+"""EfficientNet-Lite0 as a plain torch module whose parameter names match the published weights.
+
+Source of the architecture: Tan and Le, "EfficientNet" (ICML 2019), and TensorFlow's
+EfficientNet-Lite variant: ReLU6 instead of swish, no squeeze-and-excitation, stem and head not
+scaled. Names are those of efficientnet_pytorch, so the packaged state dict loads strictly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_BATCH_NORM_EPS = 1e-3  # TensorFlow's, not torch's 1e-5
+
+
+class _Stage(NamedTuple):
+    expand: int
+    channels: int
+    repeat: int
+    kernel: int
+    stride: int
+
+
+_STAGES = (
+    _Stage(1, 16, 1, 3, 1),
+    _Stage(6, 24, 2, 3, 2),
+    _Stage(6, 40, 2, 5, 2),
+    _Stage(6, 80, 3, 3, 2),
+    _Stage(6, 112, 3, 5, 1),
+    _Stage(6, 192, 4, 5, 2),
+    _Stage(6, 320, 1, 3, 1),
+)
+
+
+class SamePadConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding for even inputs.
+
+    At stride 2, TensorFlow pads an even input by one less at the top and left: (0, 1) for a 3x3
+    and (1, 2) for a 5x5 kernel. The amounts are constants here, so that the exported graph has
+    no shape arithmetic and the maps have one geometry at every input size. For heights and
+    widths that are multiples of 32 the result equals TensorFlow's exactly.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        total = kernel - stride
+        before = total // 2
+        self._pads = (before, total - before) * 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, self._pads) if any(self._pads) else x)
+
+
+class _Block(nn.Module):
+    """Inverted residual: expand 1x1, depthwise k x k, project 1x1."""
+
+    def __init__(self, inputs: int, outputs: int, expand: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * expand
+        self._residual = stride == 1 and inputs == outputs
+        if expand != 1:
+            self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=_BATCH_NORM_EPS)
+        self._expands = expand != 1
+        self._depthwise_conv = SamePadConv2d(hidden, hidden, kernel, stride, groups=hidden)
+        self._bn1 = nn.BatchNorm2d(hidden, eps=_BATCH_NORM_EPS)
+        self._project_conv = nn.Conv2d(hidden, outputs, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(outputs, eps=_BATCH_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self._residual else y
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0: 4.65 M parameters, stride 32, 1280 feature channels."""
+
+    def __init__(self, classes: int = 1000) -> None:
+        super().__init__()
+        self._conv_stem = SamePadConv2d(3, 32, 3, 2)
+        self._bn0 = nn.BatchNorm2d(32, eps=_BATCH_NORM_EPS)
+        blocks: list[nn.Module] = []
+        channels = 32
+        for stage in _STAGES:
+            for index in range(stage.repeat):
+                stride = stage.stride if index == 0 else 1
+                blocks.append(_Block(channels, stage.channels, stage.expand, stage.kernel, stride))
+                channels = stage.channels
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = nn.Conv2d(channels, 1280, 1, bias=False)
+        self._bn1 = nn.BatchNorm2d(1280, eps=_BATCH_NORM_EPS)
+        self._fc = nn.Linear(1280, classes)
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The one linear layer behind global average pooling."""
+        return self._fc
+
+    def features(self, x: Tensor) -> Tensor:
+        """Compute the last feature maps.
+
+        Args:
+            x: (N, 3, H, W) float32 RGB, normalised as (value - 127) / 128.
+
+        Returns:
+            (N, 1280, H/32, W/32) float32, all values >= 0.
+        """
+        x = F.relu6(self._bn0(self._conv_stem(x)))
+        for block in self._blocks:
+            x = block(x)
+        return F.relu6(self._bn1(self._conv_head(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the logits, (N, C)."""
+        logits: Tensor = self.classifier(torch.mean(self.features(x), dim=(2, 3)))
+        return logits

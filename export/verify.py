@@ -1,0 +1,104 @@
+"""The proof that an ONNX file is the network it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from camstream import contract
+from camstream.contract import Proof
+from camstream.errors import ModelError
+
+# A multiple of 32 and not, wide and tall, one frame and several: a frozen batch, a transposed
+# shape or a lost border shows in at least one of them.
+SHAPES_NHW = ((1, 224, 224), (3, 224, 224), (2, 160, 288), (1, 320, 192), (2, 97, 131))
+
+# Relative to the largest value of the output: float32 through some 60 layers.
+TOLERANCE = 1e-4
+
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
+Reference = Callable[[NDArray[np.uint8], NDArray[np.int64]], Outputs]
+
+
+def verify(path: Path, reference: Reference, *, classes: int) -> Proof:
+    """Check a file against its source network on every output.
+
+    Args:
+        path: The ONNX file.
+        reference: The source network: (N, H, W, 3) uint8 BGR frames and (K,) classes to the
+            four outputs of ``camstream.contract``.
+        classes: How many classes it has.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        ModelError: The checker refuses the file, it carries data outside itself, an output
+            differs, or the law does not hold.
+    """
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ModelError(f"{path}: the ONNX checker refuses it: {error}") from error
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    logits_diff = cam_diff = law = 0.0
+    default = -np.arange(1, min(contract.DEFAULT_TOP_K, classes) + 1, dtype=np.int64)
+    for shape in SHAPES_NHW:
+        frames = _frames(shape, random)
+        named = random.integers(0, classes, 3)
+        for asked in (None, np.array([*named, -2, -1], np.int64)):
+            feed = {contract.FRAMES: frames}
+            if asked is not None:
+                feed[contract.CLASSES] = asked
+            got = session.run(list(contract.OUTPUTS), feed)
+            want = reference(frames, default if asked is None else asked)
+            if not np.array_equal(got[2], want[2]):
+                raise ModelError(f"{path}: its maps are of other classes than the network's")
+            logits_diff = max(logits_diff, _difference(path, contract.LOGITS, got[0], want[0]))
+            cam_diff = max(cam_diff, _difference(path, contract.CAM, got[1], want[1]))
+            _difference(path, contract.CAM_BIAS, got[3], want[3])
+            law = max(law, law_residual(*got))
+            if law > TOLERANCE * float(np.abs(got[1]).max()):
+                raise ModelError(f"{path}: mean(cam) + bias is not the logit, off by {law:.3g}")
+    return Proof(SHAPES_NHW, logits_diff, cam_diff, law)
+
+
+def law_residual(
+    logits: NDArray[np.float32],
+    cam: NDArray[np.float32],
+    cam_classes: NDArray[np.int64],
+    cam_bias: NDArray[np.float32],
+) -> float:
+    """Measure the largest |mean(cam) + bias - logit| of a model's outputs, in logit units."""
+    own = np.take_along_axis(logits, cam_classes, axis=1)
+    return float(np.abs(cam.mean(axis=(2, 3), dtype=np.float64) + cam_bias - own).max())
+
+
+def _frames(shape_nhw: tuple[int, int, int], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Make frames with structure at every scale; noise alone excites few of the channels."""
+    n, height, width = shape_nhw
+    frames = np.zeros((n, height, width, 3))
+    for cells in (2, 5, 13, 37):
+        rows = np.arange(height) * cells // height
+        columns = np.arange(width) * cells // width
+        frames += random.uniform(0, 64, (n, cells, cells, 3))[:, rows][:, :, columns]
+    return frames.astype(np.uint8)
+
+
+def _difference(
+    path: Path, name: str, got: NDArray[np.float32], want: NDArray[np.float32]
+) -> float:
+    if got.shape != want.shape:
+        raise ModelError(f"{path}: output {name} is {got.shape}, the network's is {want.shape}")
+    difference = float(np.abs(got - want).max())
+    if not difference <= TOLERANCE * float(np.abs(want).max()):  # also false for NaN
+        raise ModelError(f"{path}: output {name} differs from the network's by {difference:.3g}")
+    return difference
