@@ -74,6 +74,8 @@ class ModelInfo:
         name: The network's name.
         labels: One name a class, in the order of the logits.
         size_hw: The preferred input height and width, pixels.
+        size_multiple: Other heights and widths that are multiples of this work as well and keep
+            the law and the geometry; None: only ``size_hw`` does.
         color: Channel order the network was trained with ("RGB" or "BGR"); the graph's input is
             BGR whatever this says.
         mean: Subtracted from each channel (0 to 255), in the order of ``color``.
@@ -92,6 +94,7 @@ class ModelInfo:
     name: str
     labels: tuple[str, ...]
     size_hw: tuple[int, int]
+    size_multiple: int | None
     color: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

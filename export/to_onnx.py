@@ -66,6 +66,7 @@ def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
         name=name,
         labels=spec.labels(),
         size_hw=spec.size_hw,
+        size_multiple=spec.size_multiple,
         color="RGB",
         mean=spec.mean,
         std=spec.std,

@@ -38,6 +38,7 @@ class NetworkSpec:
         weights: Loads the weights.
         labels: Loads one name a class.
         size_hw: Preferred input height and width, pixels.
+        size_multiple: Stride of the maps; None where only ``size_hw`` works.
         mean: Subtracted from each RGB channel (0 to 255).
         std: Each channel is then divided by this.
         layer: Name of the layer whose output the maps are made of.
@@ -48,6 +49,7 @@ class NetworkSpec:
     weights: Callable[[], Weights]
     labels: Callable[[], tuple[str, ...]]
     size_hw: tuple[int, int]
+    size_multiple: int | None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     layer: str
@@ -67,10 +69,11 @@ NETWORKS: dict[str, NetworkSpec] = {
         weights=packaged_efficientnet_lite0,
         labels=imagenet_labels,
         size_hw=(224, 224),
+        size_multiple=32,
         mean=(127.0, 127.0, 127.0),
         std=(128.0, 128.0, 128.0),
         layer="_bn1 (after ReLU6)",
-        cam_range=(10.0, 40.0),
+        cam_range=(14.0, 34.0),
     ),
 }
 

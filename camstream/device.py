@@ -1,0 +1,111 @@
+"""Which hardware runs the model: asked for, found out, and told as it is.
+
+ONNX Runtime lists CUDA as available on machines that have no GPU, and falls back to the CPU
+with a remark on stderr. Only the session's own list of providers tells the truth, so a device
+is believed here only after the session was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import sys
+from typing import Any
+
+import onnxruntime as ort
+
+from camstream.errors import ModelError
+
+# Name on the command line -> ONNX Runtime's provider.
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+_OPTIONS: dict[str, dict[str, str]] = {
+    # The shape is fixed for a whole source, so the exhaustive search is paid once, in warm-up.
+    "cuda": {"cudnn_conv_algo_search": "EXHAUSTIVE"},
+}
+
+
+def create_session(
+    path: str, device: str, *, threads: int | None = None
+) -> tuple[ort.InferenceSession, str]:
+    """Open a model on a device, and make sure that it is the one that runs.
+
+    Args:
+        path: The ONNX file.
+        device: "auto" (CUDA where a driver is found, else the CPU) or a key of PROVIDERS.
+        threads: CPU threads; None leaves one core to the rest of the pipeline.
+
+    Returns:
+        The session and the device's name that really runs it.
+
+    Raises:
+        ModelError: The file cannot be opened, or the device asked for cannot run it.
+    """
+    if device == "auto":
+        if has_nvidia_driver() and PROVIDERS["cuda"] in ort.get_available_providers():
+            session = _open(path, "cuda", threads)
+            if _runs_on(session, "cuda"):
+                return session, "cuda"
+        return _open(path, "cpu", threads), "cpu"
+    if device not in PROVIDERS:
+        raise ModelError(f"unknown device {device!r}; known: auto, {', '.join(PROVIDERS)}")
+    remedy = 'run "camstream doctor" to see what is missing, or use --device cpu'
+    if PROVIDERS[device] not in ort.get_available_providers():
+        raise ModelError(f"device {device!r}: this onnxruntime has no such provider; {remedy}")
+    if device in ("cuda", "tensorrt") and not has_nvidia_driver():
+        raise ModelError(f"device {device!r}: no NVIDIA driver on this machine; {remedy}")
+    session = _open(path, device, threads)
+    if not _runs_on(session, device):
+        raise ModelError(
+            f"device {device!r}: onnxruntime would silently run on "
+            f"{session.get_providers()[0]} instead; {remedy}"
+        )
+    return session, device
+
+
+def has_nvidia_driver() -> bool:
+    """Whether the NVIDIA driver's library can be loaded."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def preload_cuda() -> str:
+    """Load the CUDA and cuDNN libraries of the ``cuda`` extra; returns what went wrong."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        if hasattr(ort, "preload_dlls"):  # only the GPU package has it
+            ort.preload_dlls()
+    return said.getvalue().strip()
+
+
+def _runs_on(session: ort.InferenceSession, device: str) -> bool:
+    return bool(session.get_providers()[0] == PROVIDERS[device])
+
+
+def _open(path: str, device: str, threads: int | None) -> ort.InferenceSession:
+    if device in ("cuda", "tensorrt"):
+        preload_cuda()
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors: the fall-back is found out above, not read in a log
+    options.intra_op_num_threads = threads or max(1, (os.cpu_count() or 2) - 1)
+    # Spinning threads steal the cores that decoding and encoding need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = [(PROVIDERS[device], _OPTIONS.get(device, {}))]
+    if device != "cpu":
+        providers.append(PROVIDERS["cpu"])  # for the few operators on shapes
+    try:
+        return ort.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # onnxruntime has no common base class of its own
+        first_line = str(error).strip().splitlines()[0]
+        raise ModelError(f"cannot open the model {path}: {first_line}") from error

@@ -1,0 +1,179 @@
+"""A camstream model file in ONNX Runtime: Frame in, Prediction out."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from camstream import contract
+from camstream.contract import ModelInfo
+from camstream.device import create_session
+from camstream.errors import ModelError
+from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.picture import ImageU8, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Model:
+    """A network that says what it sees and where it looks, in one forward pass.
+
+    Attributes:
+        info: What the file says of itself.
+        device: What really runs it ("cpu", "cuda", ...).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        size_wh: tuple[int, int] | None = None,
+    ) -> None:
+        """Open a model file and run it once, so that the first frame is as fast as the next.
+
+        Args:
+            path: A file made by ``camstream export``.
+            device: "auto", "cpu", "cuda" and others; see ``camstream.device``.
+            threads: CPU threads; None leaves one core to the rest of the pipeline.
+            size_wh: Width and height that every picture is stretched to; None chooses them for
+                each shape of picture, see ``fit_size``.
+
+        Raises:
+            ModelError: The file is not a camstream model, or the device cannot run it.
+        """
+        if not path.is_file():
+            raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
+        self._session, self.device = create_session(str(path), device, threads=threads)
+        self.info = read_info(self._session, str(path))
+        self._size_wh = size_wh
+        self._on_gpu = self.device in ("cuda", "tensorrt")
+        self.predict(np.zeros((*self.info.size_hw, 3), np.uint8))
+
+    def predict(self, image: ImageU8, *, classes: Sequence[int] | None = None) -> Prediction:
+        """Classify one image and map the evidence.
+
+        Args:
+            image: (H, W, 3) uint8 BGR of any size.
+            classes: Which classes to map: an index >= 0 names a class, -r the one ranked r-th.
+                None maps the five best.
+
+        Returns:
+            The prediction; its ``top`` holds the five best classes whatever was mapped.
+
+        Raises:
+            ModelError: There is no such class.
+            ValueError: The image is of another shape or type.
+        """
+        frame = Frame(0, 0.0, time.perf_counter(), Picture.from_bgr(image))
+        return self.infer(frame, classes=classes)
+
+    def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        """Like ``predict``, for a frame of a source."""
+        started = time.perf_counter()
+        feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
+            contract.FRAMES: frame.picture.bgr(self.input_size_wh(frame.picture))[np.newaxis]
+        }
+        if classes is not None:
+            feed[contract.CLASSES] = self._checked(classes)
+        logits, cam, cam_classes, bias = self._run(feed)
+        return Prediction(
+            frame=frame,
+            top=self._top(logits[0]),
+            cam=ClassMaps(maps=cam[0], class_indices=cam_classes[0], bias=bias[0]),
+            infer_ms=(time.perf_counter() - started) * 1e3,
+        )
+
+    def input_size_wh(self, picture: Picture) -> tuple[int, int]:
+        """Width and height that a picture is resized to for the network."""
+        return self._size_wh or fit_size(
+            picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
+        )
+
+    def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[NDArray]:  # type: ignore[type-arg]
+        if not self._on_gpu:
+            return self._session.run(list(contract.OUTPUTS), feed)
+        # Bound outputs let the copies to and from the device overlap with nothing waiting but
+        # this thread; the maps are a few kilobytes, so they come back with the logits.
+        binding = self._session.io_binding()
+        for name, array in feed.items():
+            binding.bind_ortvalue_input(
+                name, ort.OrtValue.ortvalue_from_numpy(array, "cuda", device_id=0)
+            )
+        for name in contract.OUTPUTS:
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()
+
+    def _checked(self, classes: Sequence[int]) -> NDArray[np.int64]:
+        count = len(self.info.labels)
+        for number in classes:
+            if not -count <= number < count:
+                raise ModelError(f"{self.info.name} has {count} classes; there is no {number}")
+        if not classes:
+            raise ModelError("name at least one class to map")
+        return np.array(classes, np.int64)
+
+    def _top(self, logits: NDArray[np.float32]) -> tuple[TopClass, ...]:
+        scores = np.exp(logits - logits.max())
+        scores /= scores.sum()
+        best = np.argsort(-logits)[: contract.DEFAULT_TOP_K]
+        return tuple(
+            TopClass(self.info.labels[i], int(i), float(scores[i]), float(logits[i])) for i in best
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def fit_size(
+    picture_wh: tuple[int, int], *, preferred_hw: tuple[int, int], multiple: int | None
+) -> tuple[int, int]:
+    """Choose the network's input size for a picture: its shape kept, the cost the same.
+
+    A 16:9 picture becomes 288 x 160 instead of 224 x 224: nothing is cropped, and things keep
+    their shape as far as multiples of the stride allow. On wide and tall clips that brings more
+    right labels than the square, at the same number of pixels.
+
+    Args:
+        picture_wh: Width and height of the picture, pixels.
+        preferred_hw: The model's own height and width.
+        multiple: Both sides must be multiples of this; None: only ``preferred_hw`` will do.
+
+    Returns:
+        Width and height, pixels.
+    """
+    height, width = preferred_hw
+    if multiple is None:
+        return width, height
+    aspect, area = picture_wh[0] / picture_wh[1], width * height
+    sides = range(multiple, 4 * max(preferred_hw) + 1, multiple)
+
+    def misfit(size_wh: tuple[int, int]) -> float:
+        w, h = size_wh
+        return abs(math.log(w / h / aspect)) + abs(math.log(w * h / area))
+
+    return min(((w, h) for w in sides for h in sides), key=misfit)
+
+
+def read_info(session: ort.InferenceSession, path: str) -> ModelInfo:
+    """Read what a model file says of itself.
+
+    Raises:
+        ModelError: The file was not made by camstream, or by another version of the contract.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(contract.METADATA_KEY)
+    names = {value.name for value in session.get_outputs()}
+    if text is None or not names.issuperset(contract.OUTPUTS):
+        raise ModelError(
+            f"{path} is an ONNX file, but not a camstream model (it has no class activation "
+            "maps); make one with: camstream export"
+        )
+    return ModelInfo.from_json(text, path=path)

@@ -1,0 +1,255 @@
+"""One picture as it flows through the pipeline: BGR from a camera, YUV 4:2:0 from a file.
+
+A file's pixels never leave YUV on their way from the decoder to the encoder: only where
+something is drawn do they change, so colours cannot shift. Whoever draws asks the picture for
+its planes and for its own representation of a colour, and need not know which kind it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av import VideoFrame
+from av.video.reformatter import Colorspace, ColorRange, Interpolation
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ImageU8 = NDArray[np.uint8]
+MapF32 = NDArray[np.float32]
+
+# AVColorSpace of a frame -> (name for the scaler, Kr, Kb of ITU-T H.273, table 4).
+_MATRICES = {
+    1: (Colorspace.ITU709, 0.2126, 0.0722),
+    4: (Colorspace.FCC, 0.30, 0.11),
+    5: (Colorspace.ITU601, 0.299, 0.114),
+    6: (Colorspace.ITU601, 0.299, 0.114),
+    7: (Colorspace.SMPTE240M, 0.212, 0.087),
+    9: (Colorspace.BT2020, 0.2627, 0.0593),
+    10: (Colorspace.BT2020, 0.2627, 0.0593),
+}
+_BT709, _BT601 = 1, 6
+_PLANAR_420 = ("yuv420p", "yuvj420p")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An upright 8-bit picture.
+
+    Attributes:
+        video_frame: Format "bgr24" or "yuv420p"/"yuvj420p". Never written to: it may be the
+            decoder's own reference for the frames to come.
+    """
+
+    video_frame: VideoFrame
+
+    @classmethod
+    def from_bgr(cls, image: ImageU8) -> Picture:
+        """Wrap an image without copying it.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+
+        Raises:
+            ValueError: It is of another shape or type.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(
+                f"an image is (H, W, 3) uint8 BGR, this is {image.shape} {image.dtype}"
+            )
+        return cls(VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24"))
+
+    @classmethod
+    def from_video_frame(cls, frame: VideoFrame, *, even: bool = False) -> Picture:
+        """Turn a decoded frame upright and to 8-bit 4:2:0, with its colours' meaning kept.
+
+        Args:
+            frame: Any format that FFmpeg decodes to.
+            even: Extend an odd width or height by repeating the last column or row.
+        """
+        upright = _orientation(frame)
+        planar = frame if frame.format.name in _PLANAR_420 else _to_planar(frame)
+        odd = even and (frame.width % 2 or frame.height % 2)
+        if upright is None and not odd:
+            return cls(planar)
+        planes = _views(planar)
+        if upright is not None:
+            planes = [upright.apply(plane) for plane in planes]
+        height, width = planes[0].shape
+        if even:
+            width, height = width + width % 2, height + height % 2
+        turned = _like(planar, width, height)
+        for view, plane in zip(_views(turned), planes, strict=True):
+            missing = [(0, full - has) for full, has in zip(view.shape, plane.shape, strict=True)]
+            view[:] = np.pad(plane, missing, mode="edge")
+        return cls(turned)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        return self.video_frame.width, self.video_frame.height
+
+    @property
+    def is_bgr(self) -> bool:
+        """Whether there is one BGR plane; otherwise there are three, Y, U and V."""
+        return self.video_frame.format.name == "bgr24"
+
+    def copy(self) -> Picture:
+        """Copy pixels, time and colour tags into a picture that may be drawn on."""
+        fresh = _like(self.video_frame, *self.size_wh)
+        for to, origin in zip(_views(fresh), _views(self.video_frame), strict=True):
+            np.copyto(to, origin)
+        return Picture(fresh)
+
+    def planes(self) -> list[ImageU8]:
+        """Views of the pixels: [(H, W, 3)] for BGR; [(H, W), (H/2, W/2), (H/2, W/2)] for YUV."""
+        return _views(self.video_frame)
+
+    def native(self, bgr: ImageU8) -> ImageU8:
+        """Express colours as this picture does, (..., 3) uint8 BGR to (..., 3) BGR or YUV."""
+        if self.is_bgr:
+            return bgr
+        _, kr, kb = _MATRICES[_matrix(self.video_frame)]
+        blue, green, red = np.moveaxis(bgr.astype(np.float32), -1, 0)
+        luma = kr * red + (1 - kr - kb) * green + kb * blue
+        yuv = np.stack([luma, (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)], axis=-1)
+        if not _is_full_range(self.video_frame):
+            yuv *= np.array([219, 224, 224], np.float32) / 255
+            yuv[..., 0] += 16
+        yuv[..., 1:] += 128
+        return np.clip(np.rint(yuv), 0, 255).astype(np.uint8)
+
+    def bgr(self, size_wh: tuple[int, int] | None = None) -> ImageU8:
+        """Give the whole picture as an image, resized if asked.
+
+        The scaler averages over the area, so that nothing aliases, and reads the planes
+        directly: 0.6 ms from 1080p to 224 x 224 where OpenCV's INTER_AREA takes 9 ms.
+
+        Args:
+            size_wh: Width and height to stretch it to; None keeps its own.
+
+        Returns:
+            (H, W, 3) uint8 BGR.
+        """
+        width, height = size_wh or self.size_wh
+        return self._rescaled(width, height, "bgr24").to_ndarray()  # type: ignore[return-value]
+
+    def yuv420(self) -> Picture:
+        """Give the picture as BT.709 limited-range YUV 4:2:0, unless it is YUV already."""
+        if not self.is_bgr:
+            return self
+        width, height = self.size_wh
+        frame = self._rescaled(width - width % 2, height - height % 2, "yuv420p")
+        frame.colorspace, frame.color_range = _BT709, ColorRange.MPEG
+        frame.color_primaries = frame.color_trc = _BT709
+        return Picture(frame)
+
+    def _rescaled(self, width: int, height: int, pixel_format: str) -> VideoFrame:
+        source = self.video_frame
+        matrix = Colorspace.ITU709 if self.is_bgr else _MATRICES[_matrix(source)][0]
+        return source.reformat(
+            width,
+            height,
+            pixel_format,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=None if self.is_bgr else _range(source),
+            interpolation=Interpolation.AREA,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Orientation:
+    """How a coded picture is turned to be upright: transpose first, then flip."""
+
+    transpose: bool
+    flip_x: bool
+    flip_y: bool
+
+    def apply(self, plane: ImageU8) -> ImageU8:
+        plane = plane.T if self.transpose else plane
+        return plane[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+
+def is_transposed(frame: VideoFrame) -> bool:
+    """Whether width and height swap places when the frame is shown."""
+    orientation = _orientation(frame)
+    return orientation is not None and orientation.transpose
+
+
+def _orientation(frame: VideoFrame) -> _Orientation | None:
+    """Read the display matrix: (x, y) is shown at (a x + c y, b x + d y). None: as it is."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5]  # type: ignore[call-overload]
+    transpose = abs(b) > abs(a)
+    x_axis, y_axis = (c, b) if transpose else (a, d)
+    if not transpose and x_axis >= 0 and y_axis >= 0:
+        return None
+    return _Orientation(bool(transpose), bool(x_axis < 0), bool(y_axis < 0))
+
+
+def _views(frame: VideoFrame) -> list[ImageU8]:
+    """Numpy views of a frame's planes, without the padding at the lines' ends."""
+    channels = 3 if frame.format.name == "bgr24" else 1
+    views: list[ImageU8] = []
+    for plane in frame.planes:
+        lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        view = lines[: plane.height, : plane.width * channels]
+        views.append(view.reshape(plane.height, plane.width, 3) if channels == 3 else view)
+    return views
+
+
+def _like(frame: VideoFrame, width: int, height: int) -> VideoFrame:
+    """Make an empty frame with the time and the colour tags of another."""
+    fresh = VideoFrame(width, height, "bgr24" if frame.format.name == "bgr24" else "yuv420p")
+    fresh.pts, fresh.time_base = frame.pts, frame.time_base
+    fresh.colorspace, fresh.color_range = frame.colorspace, _range(frame)
+    fresh.color_primaries, fresh.color_trc = frame.color_primaries, frame.color_trc
+    return fresh
+
+
+def _to_planar(frame: VideoFrame) -> VideoFrame:
+    """Convert any other format to 8-bit 4:2:0; an RGB one (GIF, PNG) becomes tagged BT.709."""
+    is_rgb = frame.format.is_rgb or frame.format.has_palette
+    code = _BT709 if is_rgb else _matrix(frame)
+    matrix = _MATRICES[code][0]
+    keep = ColorRange.MPEG if is_rgb else _range(frame)
+    planar = frame.reformat(
+        format="yuv420p",
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
+        src_color_range=None if is_rgb else keep,
+        dst_color_range=keep,
+        interpolation=Interpolation.BICUBIC,
+    )
+    planar.pts, planar.time_base, planar.color_range = frame.pts, frame.time_base, keep
+    if is_rgb:
+        planar.colorspace = planar.color_primaries = planar.color_trc = _BT709
+    else:
+        planar.colorspace = frame.colorspace
+        planar.color_primaries, planar.color_trc = frame.color_primaries, frame.color_trc
+    return planar
+
+
+def _matrix(frame: VideoFrame) -> int:
+    """The frame's AVColorSpace; where it says nothing, what players assume for its size."""
+    if frame.colorspace in _MATRICES:
+        return frame.colorspace
+    return _BT709 if frame.height >= 720 else _BT601
+
+
+def _is_full_range(frame: VideoFrame) -> bool:
+    return frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+
+
+def _range(frame: VideoFrame) -> ColorRange:
+    if _is_full_range(frame):
+        return ColorRange.JPEG
+    return ColorRange(frame.color_range) if frame.color_range in (1, 2) else ColorRange.MPEG
+
+
