@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from camstream.cam import Peak
     from camstream.frame import Prediction
+    from camstream.model import Model
 
 COLORMAPS = ("turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot")
 
@@ -103,6 +104,20 @@ def annotate(
     return Annotated(prediction, target, cams.find_peak(fine, target.size_wh))
 
 
+def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:  # noqa: B008
+    """Draw a prediction and give it as an image.
+
+    Args:
+        prediction: From ``model.predict`` or a stream.
+        model: The model that made it; its scale is used.
+        style: How.
+
+    Returns:
+        (H, W, 3) uint8 BGR, the size of the prediction's picture.
+    """
+    return annotate(prediction, model.info.cam_range, style).picture.bgr()
+
+
 @functools.lru_cache(maxsize=8)
 def _ramp(colormap: str) -> ImageU8:
     """The colours of heat 0 to 255, (256, 3) uint8 BGR."""
@@ -115,7 +130,7 @@ def _blend_heat(target: Picture, heat: ImageU8, style: Style) -> None:
     rising = np.minimum(np.arange(256) / (255 * _FULL_OPACITY_AT), 1)
     opacity = np.rint(255 * style.heatmap_opacity * rising).astype(np.uint8)
     colours = target.native(_ramp(style.colormap))
-    _blend(target.planes(), colours[heat], opacity[heat])
+    _blend(target.planes(), cv2.applyColorMap(heat, colours), cv2.LUT(heat, opacity))
 
 
 def _blend_text(

@@ -147,6 +147,13 @@ class Picture:
         frame.color_primaries = frame.color_trc = _BT709
         return Picture(frame)
 
+    def resized(self, size_wh: tuple[int, int]) -> Picture:
+        """Stretch the picture, in its own kind of planes and with its own time."""
+        name = self.video_frame.format.name
+        frame = self.video_frame.reformat(*size_wh, name, interpolation=Interpolation.AREA)
+        _keep_time(self.video_frame, frame)
+        return Picture(frame)
+
     def _rescaled(self, width: int, height: int, pixel_format: str) -> VideoFrame:
         source = self.video_frame
         matrix = Colorspace.ITU709 if self.is_bgr else _MATRICES[_matrix(source)][0]
