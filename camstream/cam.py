@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -51,8 +52,9 @@ def enlarge(cam: MapF32) -> MapF32:
         cam = np.where(finite, cam, min(0.0, float(cam[finite].min(initial=0.0))))
     height, width = cam.shape
     factor = math.ceil(_FINE_CELLS / max(height, width))
-    fine = cv2.resize(cam, (width * factor, height * factor), interpolation=cv2.INTER_CUBIC)
-    return np.clip(fine, cam.min(), cam.max(), out=fine)  # type: ignore[return-value]
+    size_wh = (width * factor, height * factor)
+    fine = cast("MapF32", cv2.resize(cam, size_wh, interpolation=cv2.INTER_CUBIC))
+    return np.clip(fine, cam.min(), cam.max(), out=fine)
 
 
 def find_peak(fine: MapF32, size_wh: tuple[int, int]) -> Peak:
@@ -82,4 +84,4 @@ def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
     low, high = cam_range
     spread = float(fine.max() - fine.min()) / (high - low)
     scale = 255 / (high - low) * min(1.0, spread / _FLAT)
-    return cv2.convertScaleAbs(np.maximum(fine - low, 0), alpha=scale)  # type: ignore[return-value]
+    return cast("ImageU8", cv2.convertScaleAbs(np.maximum(fine - low, 0), alpha=scale))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import cv2
 import numpy as np
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from camstream.frame import Prediction
     from camstream.model import Model
 
-COLORMAPS = ("turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot")
+Colormap = Literal["turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot"]
+COLORMAPS: tuple[Colormap, ...] = get_args(Colormap)
 
 _WHITE = (255, 255, 255)
 _FULL_OPACITY_AT = 0.35  # of the range: weaker evidence is not only colder but fainter
@@ -44,7 +45,7 @@ class Style:
     """
 
     heatmap_opacity: float = 0.6
-    colormap: str = "turbo"
+    colormap: Colormap = "turbo"
     cam_range: tuple[float, float] | None = None
     show_heatmap: bool = True
     show_label: bool = True
@@ -76,7 +77,7 @@ class Annotated:
 def annotate(
     prediction: Prediction,
     cam_range: tuple[float, float],
-    style: Style = Style(),  # noqa: B008 (frozen)
+    style: Style = Style(),
     *,
     picture: Picture | None = None,
     notes: Sequence[str] = (),
@@ -104,7 +105,7 @@ def annotate(
     return Annotated(prediction, target, cams.find_peak(fine, target.size_wh))
 
 
-def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:  # noqa: B008
+def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
     """Draw a prediction and give it as an image.
 
     Args:
@@ -120,22 +121,21 @@ def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU
 
 @functools.lru_cache(maxsize=8)
 def _ramp(colormap: str) -> ImageU8:
-    """The colours of heat 0 to 255, (256, 3) uint8 BGR."""
+    """The colours of heat 0 to 255, (256, 1, 3) uint8 BGR."""
     steps = np.arange(256, dtype=np.uint8)
     table = cv2.applyColorMap(steps, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
-    return table.reshape(256, 3)  # type: ignore[return-value]
+    return table.reshape(256, 1, 3)  # type: ignore[return-value]
 
 
 def _blend_heat(target: Picture, heat: ImageU8, style: Style) -> None:
     rising = np.minimum(np.arange(256) / (255 * _FULL_OPACITY_AT), 1)
     opacity = np.rint(255 * style.heatmap_opacity * rising).astype(np.uint8)
     colours = target.native(_ramp(style.colormap))
-    _blend(target.planes(), cv2.applyColorMap(heat, colours), cv2.LUT(heat, opacity))
+    coloured = cast("ImageU8", cv2.applyColorMap(heat, colours))
+    _blend(target.planes(), coloured, cast("ImageU8", cv2.LUT(heat, opacity)))
 
 
-def _blend_text(
-    target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0
-) -> None:
+def _blend_text(target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0) -> None:
     panel, opacity = _panel(text, line_px, target.size_wh[0])
     height, width = opacity.shape
     margin = line_px // 4 * 2

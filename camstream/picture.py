@@ -8,15 +8,11 @@ its planes and for its own representation of a colour, and need not know which k
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import Colorspace, ColorRange, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ImageU8 = NDArray[np.uint8]
 MapF32 = NDArray[np.float32]
@@ -32,6 +28,8 @@ _MATRICES = {
     10: (Colorspace.BT2020, 0.2627, 0.0593),
 }
 _BT709, _BT601 = 1, 6
+# By default the scaler truncates: grey would turn greenish and pictures darken by 2 levels.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
 _PLANAR_420 = ("yuv420p", "yuvj420p")
 
 
@@ -120,7 +118,8 @@ class Picture:
             yuv *= np.array([219, 224, 224], np.float32) / 255
             yuv[..., 0] += 16
         yuv[..., 1:] += 128
-        return np.clip(np.rint(yuv), 0, 255).astype(np.uint8)
+        rounded: ImageU8 = np.clip(np.rint(yuv), 0, 255).astype(np.uint8)
+        return rounded
 
     def bgr(self, size_wh: tuple[int, int] | None = None) -> ImageU8:
         """Give the whole picture as an image, resized if asked.
@@ -135,7 +134,8 @@ class Picture:
             (H, W, 3) uint8 BGR.
         """
         width, height = size_wh or self.size_wh
-        return self._rescaled(width, height, "bgr24").to_ndarray()  # type: ignore[return-value]
+        image: ImageU8 = self._rescaled(width, height, "bgr24").to_ndarray()  # type: ignore[assignment]
+        return image
 
     def yuv420(self) -> Picture:
         """Give the picture as BT.709 limited-range YUV 4:2:0, unless it is YUV already."""
@@ -164,7 +164,7 @@ class Picture:
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=None if self.is_bgr else _range(source),
-            interpolation=Interpolation.AREA,
+            interpolation=Interpolation.AREA | _EXACT,
         )
 
 
@@ -238,7 +238,7 @@ def _to_planar(frame: VideoFrame) -> VideoFrame:
         dst_colorspace=matrix,
         src_color_range=None if is_rgb else keep,
         dst_color_range=keep,
-        interpolation=Interpolation.BICUBIC,
+        interpolation=Interpolation.BICUBIC | _EXACT,
     )
     _keep_time(frame, planar)
     planar.color_range = keep
@@ -265,5 +265,3 @@ def _range(frame: VideoFrame) -> ColorRange:
     if _is_full_range(frame):
         return ColorRange.JPEG
     return ColorRange(frame.color_range) if frame.color_range in (1, 2) else ColorRange.MPEG
-
-

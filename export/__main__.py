@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def export(
     network: Annotated[str, typer.Argument(help="The network's name.")] = "efficientnet_lite0",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write.  [default: NETWORK.onnx]")
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write.  [default: NETWORK.onnx]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
@@ -62,4 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

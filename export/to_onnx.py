@@ -7,7 +7,6 @@ import dataclasses
 import importlib.metadata
 import io
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -108,7 +107,7 @@ def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
             proof = verify(draft, run_reference, classes=len(info.labels))
             info = dataclasses.replace(info, proof=proof)
             onnx.save(with_info(model, info), draft)
-            os.replace(draft, output)
+            draft.replace(output)
     except OSError as error:
         raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
     return info
@@ -158,5 +157,5 @@ def _initializer(core: onnx.ModelProto, parameter: Tensor) -> str:
         if tuple(initializer.dims) == wanted.shape and np.array_equal(
             onnx.numpy_helper.to_array(initializer), wanted
         ):
-            return initializer.name
+            return str(initializer.name)
     raise ModelError(f"the exported graph lost the classifier's {wanted.shape} parameter")

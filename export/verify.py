@@ -55,7 +55,7 @@ def verify(path: Path, reference: Reference, *, classes: int) -> Proof:
         frames = _frames(shape, random)
         named = random.integers(0, classes, 3)
         for asked in (None, np.array([*named, -2, -1], np.int64)):
-            feed = {contract.FRAMES: frames}
+            feed: dict[str, NDArray[np.generic]] = {contract.FRAMES: frames}
             if asked is not None:
                 feed[contract.CLASSES] = asked
             got = session.run(list(contract.OUTPUTS), feed)

@@ -52,7 +52,7 @@ class FileSource:
         self._first: Picture | None = None
         self._container = open_input(path)
         self.stream = _find_video(self._container, path)
-        self.stream.thread_type = "AUTO"  # type: ignore[assignment]
+        self.stream.thread_type = "AUTO"
 
     @property
     def name(self) -> str:
@@ -121,7 +121,7 @@ class FileSource:
                 self._remark_damage(f"reading ends early ({error.strerror})")
                 return
             try:
-                yield from packet.decode()  # type: ignore[misc]
+                yield from packet.decode()
             except av.error.InvalidDataError:
                 self._damaged += 1
 

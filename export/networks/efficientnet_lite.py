@@ -44,7 +44,9 @@ class SamePadConv2d(nn.Conv2d):
     widths that are multiples of 32 the result equals TensorFlow's exactly.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+    ) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
         total = kernel - stride
         before = total // 2
@@ -74,7 +76,8 @@ class _Block(nn.Module):
         y = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        return x + y if self._residual else y
+        out: Tensor = x + y if self._residual else y
+        return out
 
 
 class EfficientNetLite0(nn.Module):
