@@ -136,7 +136,7 @@ def _blend_heat(target: Picture, heat: ImageU8, style: Style) -> None:
 
 
 def _blend_text(target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0) -> None:
-    panel, opacity = _panel(text, line_px, target.size_wh[0])
+    ink, opacity = _panel(text, line_px, target.size_wh[0])
     height, width = opacity.shape
     margin = line_px // 4 * 2
     top = margin
@@ -150,12 +150,15 @@ def _blend_text(target: Picture, text: str, line_px: int, *, at_bottom: bool, ro
         regions.append(
             plane[top // step : (top + height) // step, margin // step : (margin + width) // step]
         )
-    _blend(regions, target.native(panel), opacity)
+    greys = target.native(
+        np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis], 3, 2)
+    )
+    _blend(regions, cast("ImageU8", cv2.applyColorMap(ink, greys)), opacity)
 
 
 @functools.lru_cache(maxsize=64)
 def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
-    """White text on a dark translucent panel, (h, w, 3) BGR and (h, w) opacity, even sizes."""
+    """White text on a dark translucent panel: grey value and opacity, (h, w) each, even sizes."""
     face, weight = cv2.FontFace("sans"), 600
     pad = line_px // 3
     room = (room_px * 3, line_px * 3)
@@ -166,7 +169,7 @@ def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
     baseline = (h + round(line_px * 0.7)) // 2
     cv2.putText(ink, text, (pad, baseline), _WHITE, face, line_px, weight, 0, (0, room_px * 3))
     opacity = np.maximum(ink, _PANEL_OPACITY)
-    return np.repeat(ink[..., np.newaxis], 3, axis=2), opacity
+    return ink, opacity
 
 
 def _blend(planes: Sequence[ImageU8], colours: ImageU8, opacity: ImageU8) -> None:

@@ -28,6 +28,8 @@ class GapNetwork(Protocol):
 
     def eval(self) -> nn.Module: ...
 
+    def __call__(self, x: Tensor) -> Tensor: ...
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
