@@ -75,7 +75,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         mean=(127.0, 127.0, 127.0),
         std=(128.0, 128.0, 128.0),
         layer="_bn1 (after ReLU6)",
-        cam_range=(14.0, 34.0),
+        cam_range=(14.0, 40.0),
     ),
 }
 
