@@ -127,7 +127,7 @@ class Picture:
         """Give the whole picture as an image, resized if asked.
 
         The scaler averages over the area, so that nothing aliases, and reads the planes
-        directly: 0.6 ms from 1080p to 224 x 224 where OpenCV's INTER_AREA takes 9 ms.
+        directly, at a fifth of the time of OpenCV's INTER_AREA on a BGR copy.
 
         Args:
             size_wh: Width and height to stretch it to; None keeps its own.
@@ -167,6 +167,7 @@ class Picture:
             dst_colorspace=matrix,
             src_color_range=None if self.is_bgr else _range(source),
             interpolation=Interpolation.AREA | _EXACT,
+            threads=1,  # starting more for every picture costs twice the work itself
         )
 
 
