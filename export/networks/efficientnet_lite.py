@@ -44,7 +44,9 @@ class SamePadConv2d(nn.Conv2d):
     widths that are multiples of 32 the result equals TensorFlow's exactly.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+    ) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
         total = kernel - stride
         before = total // 2
