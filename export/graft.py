@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from export.head import Head, find_head
+from export.head import Head
+from export.walk import find_head
 
 __all__ = ["Head", "find_head"]
