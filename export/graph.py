@@ -114,6 +114,7 @@ def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
     """Copy a model without the large weights, so that shape inference is fast at any size."""
     skeleton = onnx.ModelProto()
     skeleton.CopyFrom(model)
+    skeleton.ir_version = max(model.ir_version, 4)  # before, weights not listed as inputs are lost
     for tensor in skeleton.graph.initializer:
         size = 1
         for dim in tensor.dims:
