@@ -116,7 +116,7 @@ def _report(path: Path, info: ModelInfo) -> None:
     typer.echo(
         f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
         f"{info.method} of {info.layer}\n"
-        f"  equal to its source at {len(proof.shapes_nhw)} shapes: "
+        f"  equal to its {lower.kind + ' network' if lower else 'source'} at {len(proof.shapes_nhw)} shapes: "
         f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
     )
     if proof.law_residual is not None:

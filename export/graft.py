@@ -175,6 +175,7 @@ def _info(
         if known
         else hashlib.sha256(source.read_bytes()).hexdigest(),
         versions={},
+        quantization=known.quantization if known else None,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from camstream.contract import Quantization
 from camstream.errors import ModelError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CALIBRATED = 40
 _COMPARED = 40
+_LOWER = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _LEAST = 10  # pictures; fewer say nothing of a value's range
 
 
@@ -102,8 +104,9 @@ def reduced(
         pictures: To read the ranges of values from.
         reference: The float32 network; it prepares the pictures.
     """
-    if any(node.op_type == "DequantizeLinear" for node in core.graph.node):
-        raise ModelError("the network is quantized already; start from its float32 file")
+    lower = any(tensor.data_type in _LOWER for tensor in core.graph.initializer)
+    if lower or any(node.op_type == "DequantizeLinear" for node in core.graph.node):
+        raise ModelError(f"it is in a lower precision already; make {reduction.kind} of float32")
     if reduction.kind == "fp16":
         return _fp16(core)
     return _int8(core, [reference.prepared(picture[np.newaxis]) for picture in pictures.calibrate])
