@@ -53,9 +53,13 @@ def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     if version >= MIN_OPSET:
         return model
+    listed = onnx.ModelProto()
+    listed.CopyFrom(model)
+    # Before IR version 4, the converter forgets the weights that are not listed as inputs.
+    listed.ir_version = max(model.ir_version, 4)
     try:
-        return version_converter.convert_version(model, MIN_OPSET)
-    except (RuntimeError, ValueError) as error:
+        return version_converter.convert_version(listed, MIN_OPSET)
+    except Exception as error:  # the converter's own error has no public base class
         raise ModelError(
             f"{path}: cannot be brought from opset {version} to {MIN_OPSET} "
             f"({str(error).splitlines()[0]}); export it again with a newer opset"
