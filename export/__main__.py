@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from camstream.contract import ModelInfo
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
 from export.graft import Wishes, graft_file
 from export.reduce import Reduction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from camstream.contract import ModelInfo
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -113,10 +115,11 @@ def _report(path: Path, info: ModelInfo) -> None:
     """Print what was measured."""
     proof, lower = info.proof, info.quantization
     assert proof is not None
+    origin = f"{lower.kind} network" if lower else "source"
     typer.echo(
         f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
         f"{info.method} of {info.layer}\n"
-        f"  equal to its {lower.kind + ' network' if lower else 'source'} at {len(proof.shapes_nhw)} shapes: "
+        f"  equal to its {origin} at {len(proof.shapes_nhw)} shapes: "
         f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
     )
     if proof.law_residual is not None:
@@ -150,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

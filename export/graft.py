@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -27,6 +26,10 @@ from export.reduce import Pictures, Reduction, difference, reduced
 from export.reference import Reference
 from export.verify import SHAPES_NHW, TOLERANCE, ShapeNHW
 from export.walk import find_head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["Head", "Wishes", "find_head", "graft_file"]
 

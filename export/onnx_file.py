@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, version_converter
 
 from camstream import contract
@@ -15,6 +15,9 @@ from camstream.errors import ModelError
 from export.assemble import BEFORE, BEHIND, MIN_OPSET
 from export.graph import attributes
 from export.picture_input import declare_input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAX_BYTES = 2**31 - 1  # of one protobuf message, which an ONNX file is
 
@@ -41,6 +44,12 @@ def read_onnx(path: Path) -> onnx.ModelProto:
             onnx.load_external_data_for_model(model, str(path.parent))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
             raise ModelError(f"{path}: its weights cannot be read: {error}") from error
+    # Not the ONNX checker: it refuses much that runs, such as outputs without a shape.
+    made = {output for node in model.graph.node for output in node.output}
+    made |= {item.name for item in (*model.graph.input, *model.graph.initializer)}
+    missing = {name for node in model.graph.node for name in node.input if name} - made
+    if missing:
+        raise ModelError(f"{path} is damaged: nothing makes the tensor {min(missing)!r}")
     return model
 
 
@@ -127,7 +136,7 @@ def _beside(path: Path, tensor: onnx.TensorProto) -> Path:
     """Find the file that a tensor's data is in; only the model's own folder is trusted."""
     location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
     folder = path.parent.resolve()
-    file = (folder / location).resolve()
+    file: Path = (folder / location).resolve()
     if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
         raise ModelError(f"{path} wants weights from {location!r}, outside its own folder: refused")
     if not file.is_file():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -14,6 +13,9 @@ from numpy.typing import NDArray
 from camstream import contract
 from camstream.contract import Proof
 from camstream.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ShapeNHW = tuple[int, int, int]
 
@@ -83,8 +85,12 @@ def verify(
             if not np.array_equal(got[2], want[2]):
                 raise ModelError(f"{path}: its maps are of other classes than the network's")
             off = [
-                _difference(path, name, got[i], want[i], tolerance)
-                for i, name in ((0, contract.LOGITS), (1, contract.CAM), (3, contract.CAM_BIAS))
+                _difference(path, name, one, other, tolerance)
+                for name, one, other in (
+                    (contract.LOGITS, got[0], want[0]),
+                    (contract.CAM, got[1], want[1]),
+                    (contract.CAM_BIAS, got[3], want[3]),
+                )
             ]
             logits_diff, cam_diff = max(logits_diff, off[0]), max(cam_diff, off[1])
             residual = max(residual, law_residual(*got))

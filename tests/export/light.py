@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FOLDER = Path(onnx.__file__).parent / "backend/test/data/light"
 CAM = ("densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet", "squeezenet")
@@ -26,10 +30,10 @@ def load(name: str) -> onnx.ModelProto:
     for node in [node for node in graph.node if node.op_type == "ConstantOfShape"]:
         shape = tuple(int(size) for size in shapes[node.input[0]])
         shape = tuple(_NARROW if size == _WIDE else size for size in shape)
-        values = np.resize(np.roll(pool, random.integers(pool.size)), shape)
+        values: NDArray[np.float32] = np.resize(np.roll(pool, random.integers(pool.size)), shape)
         role = roles[node.output[0]]
         if role == ("BatchNormalization", 4):  # a variance
-            values = 0.5 + np.abs(values)
+            values = np.float32(0.5) + np.abs(values)
         elif role == ("BatchNormalization", 1):  # a scale; residual branches must not explode
             values = np.float32(0.25) * (1 + np.abs(values))
         elif len(shape) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -14,11 +14,15 @@ import pytest
 from onnx import numpy_helper
 
 from camstream import contract
-from camstream.contract import ModelInfo
 from camstream.errors import ModelError
 from camstream.model import Model
 from export.graft import Wishes, graft_file, usual_range
 from tests.export import light, small
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from camstream.contract import ModelInfo
 
 RAW = Wishes(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
 
