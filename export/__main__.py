@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
-from export.graft import Wishes, graft_file
+from export.graft import USUAL_MEAN, Wishes, graft_file
 from export.reduce import Reduction
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def export(
         console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
     _report(path, info)
+    if wishes.mean is None and wishes.std is None and info.mean == USUAL_MEAN:
+        console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
 
 
 def _export(
@@ -119,6 +121,8 @@ def _report(path: Path, info: ModelInfo) -> None:
     typer.echo(
         f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
         f"{info.method} of {info.layer}\n"
+        f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
+        f"minus {info.mean}, divided by {info.std}\n"
         f"  equal to its {origin} at {len(proof.shapes_nhw)} shapes: "
         f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
     )

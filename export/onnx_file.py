@@ -59,7 +59,7 @@ def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     Raises:
         ModelError: It uses what no converter knows.
     """
-    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    version = opset_of(model)
     if version >= MIN_OPSET:
         return model
     listed = onnx.ModelProto()
@@ -73,6 +73,11 @@ def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
             f"{path}: cannot be brought from opset {version} to {MIN_OPSET} "
             f"({str(error).splitlines()[0]}); export it again with a newer opset"
         ) from error
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Give the version of ONNX's own operators that a model uses; 0 where it says none."""
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
 
 def plain(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, ModelInfo | None]:

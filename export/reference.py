@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import helper, numpy_helper
 
 from camstream.errors import ModelError
 from export.picture_input import PictureInput
 from export.precision import head_in_float32
+from export.verify import open_quietly
 from export.walk import find_head
 
 if TYPE_CHECKING:
+    import onnxruntime as ort
     from numpy.typing import NDArray
 
     from camstream.contract import ModelInfo
@@ -149,8 +150,7 @@ class Reference:
                 maps: NDArray[np.float32] = product.sum(axis=1) * np.float32(features[0].size)
                 return maps
             gradient = gradient.sum(axis=2)
-        maps = np.tensordot(gradient, features, 1)
-        return maps
+        return np.tensordot(gradient, features, 1)
 
 
 def _weights(head: Head) -> list[str]:
@@ -164,12 +164,8 @@ def _matrix(tensors: dict[str, NDArray[np.float32]], layer: Linear) -> NDArray[n
 
 
 def _session(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is told by the exception
     try:
-        return ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return open_quietly(model.SerializeToString())
     except Exception as error:  # onnxruntime has no common base class of its own
         raise ModelError(
             f"onnxruntime cannot open {name}: {str(error).strip().splitlines()[0]}"

@@ -128,7 +128,7 @@ def test_pictures_are_sampled_evenly(tmp_path: Path, count: int, wanted: int) ->
 
 def test_too_few_pictures(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos", 12)
-    with pytest.raises(ModelError, match="has 12 pictures; .* need 20 at least"):
+    with pytest.raises(ModelError, match=r"has 12 pictures; .* need 20 at least"):
         Pictures.of(Reduction("int8", folder), (24, 24))
 
 
