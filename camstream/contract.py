@@ -14,7 +14,8 @@ Outputs
                  which class a map belongs to: never by position in the logits.
     cam_bias     (N, K) float32: the classifier's bias of each of those classes.
 
-The law that every file obeys, on any input, for every map k of frame n:
+The law that every file whose method is CAM or HiResCAM obeys, on any input, for every map k of
+frame n (the other methods promise a place, not a sum):
 
     mean(cam[n, k]) + cam_bias[n, k] == logits[n, cam_classes[n, k]]
 
@@ -57,13 +58,14 @@ class Proof:
         shapes_nhw: The (batch, height, width) of every input that was compared.
         logits_max_diff: Largest absolute difference of a logit.
         cam_max_diff: Largest absolute difference of a map value, in logit units.
-        law_residual: Largest absolute mean(cam) + bias - logit.
+        law_residual: Largest absolute mean(cam) + bias - logit; None where the method promises
+            no such law.
     """
 
     shapes_nhw: tuple[tuple[int, int, int], ...]
     logits_max_diff: float
     cam_max_diff: float
-    law_residual: float
+    law_residual: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class ModelInfo:
             BGR whatever this says.
         mean: Subtracted from each channel (0 to 255), in the order of ``color``.
         std: Each channel is then divided by this.
-        method: How the maps are made ("CAM").
+        method: How the maps are made: "CAM", "CAM (max pooling)", "Grad-CAM" or "HiResCAM".
         layer: The tensor whose channels are weighted into maps.
         cam_range: Map values (logit units) at which heat begins and at which it is full. One
             pair a model, so that a colour means the same in every frame.

@@ -20,7 +20,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def export(
     network: Annotated[str, typer.Argument(help="The network's name.")] = "efficientnet_lite0",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write.  [default: NETWORK.onnx]")
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write.  [default: NETWORK.onnx]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
@@ -37,12 +38,14 @@ def export(
         raise typer.Exit(1) from error
     assert info.proof is not None
     megabytes = path.stat().st_size / 1e6
+    proof = info.proof
     typer.echo(
-        f"{path}: {info.name}, {len(info.labels)} classes, {megabytes:.1f} MB\n"
-        f"  equal to torch at {len(info.proof.shapes_nhw)} shapes: "
-        f"logits within {info.proof.logits_max_diff:.1e}, cam within {info.proof.cam_max_diff:.1e}\n"
-        f"  mean(cam) + bias = logit within {info.proof.law_residual:.1e}"
+        f"{path}: {info.name}, {len(info.labels)} classes, {megabytes:.1f} MB, {info.method}\n"
+        f"  equal to its source at {len(proof.shapes_nhw)} shapes: "
+        f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
     )
+    if proof.law_residual is not None:
+        typer.echo(f"  mean(cam) + bias = logit within {proof.law_residual:.1e}")
 
 
 def _export(network: str, path: Path, say: Callable[[str], None]) -> ModelInfo:

@@ -17,28 +17,16 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError, SinkError
 from export import networks
 from export.assemble import assemble, with_info
+from export.graft import find_head
 from export.networks import GapNetwork
 from export.verify import Outputs, verify
 
 OPSET = 18
-
-
-class _Core(nn.Module):
-    """The classifier with its feature maps as a second output, from which the maps are made."""
-
-    def __init__(self, network: GapNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.network.features(image)
-        return self.network.classifier(features.mean(dim=(2, 3))), features
 
 
 def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
@@ -62,6 +50,9 @@ def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
         raise SinkError(f"cannot write {output}: there is no folder {output.parent}")
     say(f"loading the weights of {name}")
     network, weights = networks.load(name)
+    say("writing the graph")
+    core = _to_onnx(network)
+    head = find_head(core)
     info = ModelInfo(
         name=name,
         labels=spec.labels(),
@@ -70,7 +61,7 @@ def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
         color="RGB",
         mean=spec.mean,
         std=spec.std,
-        method="CAM",
+        method=head.method,
         layer=spec.layer,
         cam_range=spec.cam_range,
         weights=weights.source,
@@ -82,17 +73,7 @@ def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
         }
         | {"opset": str(OPSET)},
     )
-    say("writing the graph")
-    core = _to_onnx(_Core(network))
-    model = assemble(
-        core,
-        image="image",
-        features="features",
-        logits="logits",
-        weight=_initializer(core, network.classifier.weight),
-        bias=_initializer(core, network.classifier.bias),
-        info=info,
-    )
+    model = assemble(core, head, info)
     reference = networks.Reference(network, spec)
 
     def run_reference(frames: NDArray[np.uint8], classes: NDArray[np.int64]) -> Outputs:
@@ -122,7 +103,7 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _to_onnx(core: _Core) -> onnx.ModelProto:
+def _to_onnx(network: GapNetwork) -> onnx.ModelProto:
     """Trace the network. The batch is traced with 2: a 1 would be frozen into the graph."""
     example = torch.zeros(2, 3, 224, 224)
     logger = logging.getLogger("torch.onnx")
@@ -134,13 +115,13 @@ def _to_onnx(core: _Core) -> onnx.ModelProto:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                core.eval(),
+                network.eval(),
                 (example,),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=["image"],
-                output_names=["logits", "features"],
-                dynamic_shapes={"image": {0: "n", 2: "height", 3: "width"}},
+                output_names=["logits"],
+                dynamic_shapes=({0: "n", 2: "height", 3: "width"},),
                 external_data=False,
                 verbose=False,
             )
@@ -149,14 +130,3 @@ def _to_onnx(core: _Core) -> onnx.ModelProto:
     if program is None:
         raise ModelError("torch.onnx.export returned no model")
     return program.model_proto
-
-
-def _initializer(core: onnx.ModelProto, parameter: Tensor) -> str:
-    """Find the graph's own copy of a parameter, so that it is stored once."""
-    wanted = parameter.detach().numpy()
-    for initializer in core.graph.initializer:
-        if tuple(initializer.dims) == wanted.shape and np.array_equal(
-            onnx.numpy_helper.to_array(initializer), wanted
-        ):
-            return initializer.name
-    raise ModelError(f"the exported graph lost the classifier's {wanted.shape} parameter")
