@@ -7,12 +7,15 @@ Zhou et al. 2016, section 3.1.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from export.networks.layers import GlobalPool, Pool, conv_relu
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class _Widths(NamedTuple):
@@ -111,3 +114,8 @@ class GoogLeNet(nn.Module):
             x = self.get_submodule(f"inception{name}")(x)
         logits: Tensor = self.fc(self.pool(self.surgery(x)))
         return logits
+
+
+def without_training_heads(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out the two side classifiers of the published file, which only help training."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(("aux1.", "aux2."))}
