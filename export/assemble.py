@@ -25,7 +25,7 @@ from export.precision import head_in_float32
 
 MIN_OPSET = 15  # Shape with a start
 _MIN_IR = 8  # weights that are no inputs, and an input with a default
-_BEFORE, _BEHIND = "camstream.pre", "camstream.cam"
+BEFORE, BEHIND = "camstream.pre", "camstream.cam"  # what the names of the added nodes begin with
 
 
 def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelProto:
@@ -49,7 +49,7 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.CopyFrom(core)
     model.ir_version = max(model.ir_version, _MIN_IR)
     head = head_in_float32(model, _free_names(model, head))
-    before, behind = Nodes(_BEFORE), Nodes(_BEHIND)
+    before, behind = Nodes(BEFORE), Nodes(BEHIND)
     _preprocessing(before, head.image, picture, info)
     _choose(behind, head)
     _maps(behind, head)
@@ -136,7 +136,7 @@ def _choose(nodes: Nodes, head: Head) -> None:
     rank = nodes.add("Neg", asked, name="rank")
     max_rank = nodes.add("ReduceMax", rank, name="max_rank", keepdims=1)
     top_k = nodes.add("Max", max_rank, one, name="top_k")
-    top = f"{_BEHIND}.top"
+    top = f"{BEHIND}.top"
     nodes.nodes.append(helper.make_node("TopK", [logits, top_k], [f"{top}_logits", top], top))
     rank0 = nodes.add("Sub", rank, one, name="rank0")
     column = nodes.add("Max", rank0, zero, name="column")

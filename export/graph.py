@@ -54,6 +54,21 @@ class Graph:
             return int(self._initializers[name].data_type)
         return int(self._types[name].elem_type) if name in self._types else 0
 
+    def is_single(self, name: str) -> bool:
+        """Whether a tensor is (N, D, 1, 1) or (N, 1, 1, D): one place a picture."""
+        shape = self.shape(name)
+        return shape is not None and len(shape) == 4 and (1, 1) in (shape[2:], shape[1:3])
+
+    def covers_all(self, pool: onnx.NodeProto) -> bool:
+        """Whether the first window of a pooling covers its whole input."""
+        shape, values = self.shape(pool.input[0]), attributes(pool)
+        kernel = values["kernel_shape"]
+        pads = values.get("pads", [0] * 4)
+        return shape is not None and all(
+            size is not None and side - pad >= size
+            for size, side, pad in zip(shape[2:], kernel, pads[:2], strict=True)
+        )
+
     def is_constant(self, name: str) -> bool:
         """Whether a tensor depends on weights alone and on no input."""
         if name in self._initializers:
@@ -99,6 +114,7 @@ def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
     """Copy a model without the large weights, so that shape inference is fast at any size."""
     skeleton = onnx.ModelProto()
     skeleton.CopyFrom(model)
+    skeleton.ir_version = max(model.ir_version, 4)  # before, weights not listed as inputs are lost
     for tensor in skeleton.graph.initializer:
         size = 1
         for dim in tensor.dims:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from camstream.errors import ModelError
 from export.graph import Graph
@@ -55,3 +55,60 @@ class PictureInput:
         first = shape[1] == 3
         height, width = shape[2:] if first else shape[1:3]
         return cls(shape[0], height, width, first, kind)
+
+
+def declare_input(
+    model: onnx.ModelProto,
+    name: str,
+    *,
+    batch: int | None,
+    size_hw: tuple[int | None, int | None],
+    channels_first: bool,
+    element_type: int,
+) -> None:
+    """Write an input's shape and type into a model; None leaves a size free."""
+    height, width = size_hw[0] or "height", size_hw[1] or "width"
+    places = (3, height, width) if channels_first else (height, width, 3)
+    value = helper.make_tensor_value_info(name, element_type, (batch or "n", *places))
+    next(item for item in model.graph.input if item.name == name).CopyFrom(value)
+
+
+def redeclared(
+    model: onnx.ModelProto,
+    *,
+    fixed_batch: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    channels_first: bool | None = None,
+) -> onnx.ModelProto:
+    """Copy a model, with more said of its only input than the file says.
+
+    Args:
+        model: It is not changed.
+        fixed_batch: It takes one picture at a time.
+        size_hw: It takes this height and width only; None: as declared.
+        channels_first: It is (N, 3, H, W), or (N, H, W, 3); None: as declared.
+
+    Raises:
+        ModelError: It has no input or several, or not one of four dimensions.
+    """
+    graph = Graph(model)
+    if len(graph.inputs) != 1:
+        raise ModelError(
+            f"a classifier has one input, this has {', '.join(graph.inputs) or 'none'}"
+        )
+    name = graph.inputs[0]
+    shape = graph.shape(name) or (None,) * 4
+    if len(shape) != 4:
+        raise ModelError(f"the input {name!r} has {len(shape)} dimensions; a picture has four")
+    first = shape[1] == 3 if channels_first is None else channels_first
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    declare_input(
+        copy,
+        name,
+        batch=1 if fixed_batch else shape[0],
+        size_hw=size_hw or (shape[2:4] if first else shape[1:3]),
+        channels_first=first,
+        element_type=graph.element_type(name),
+    )
+    return copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,9 +15,17 @@ from camstream import contract
 from camstream.contract import Proof
 from camstream.errors import ModelError
 
+ShapeNHW = tuple[int, int, int]
+
 # A multiple of 32 and not, wide and tall, one frame and several: a frozen batch, a transposed
 # shape or a lost border shows in at least one of them.
-SHAPES_NHW = ((1, 224, 224), (3, 224, 224), (2, 160, 288), (1, 320, 192), (2, 97, 131))
+SHAPES_NHW: tuple[ShapeNHW, ...] = (
+    (1, 224, 224),
+    (3, 224, 224),
+    (2, 160, 288),
+    (1, 320, 192),
+    (2, 97, 131),
+)
 
 # Relative to the largest value of the output: float32 through some 60 layers.
 TOLERANCE = 1e-4
@@ -25,7 +34,15 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDA
 Reference = Callable[[NDArray[np.uint8], NDArray[np.int64]], Outputs]
 
 
-def verify(path: Path, reference: Reference, *, classes: int, law: bool = True) -> Proof:
+def verify(
+    path: Path,
+    reference: Reference,
+    *,
+    classes: int,
+    law: bool = True,
+    shapes_nhw: tuple[ShapeNHW, ...] = SHAPES_NHW,
+    tolerance: float = TOLERANCE,
+) -> Proof:
     """Check a file against its source network on every output.
 
     Args:
@@ -34,6 +51,8 @@ def verify(path: Path, reference: Reference, *, classes: int, law: bool = True) 
             four outputs of ``camstream.contract``.
         classes: How many classes it has.
         law: Whether mean(cam) + bias must be the logit, see ``Head.obeys_law``.
+        shapes_nhw: The batches, heights and widths to compare at.
+        tolerance: How far an output may be off, relative to its largest value.
 
     Returns:
         What was measured.
@@ -52,24 +71,26 @@ def verify(path: Path, reference: Reference, *, classes: int, law: bool = True) 
     random = np.random.default_rng(0)
     logits_diff = cam_diff = residual = 0.0
     default = -np.arange(1, min(contract.DEFAULT_TOP_K, classes) + 1, dtype=np.int64)
-    for shape in SHAPES_NHW:
-        frames = _frames(shape, random)
+    for shape in shapes_nhw:
+        frames = sample_frames(shape, random)
         named = random.integers(0, classes, 3)
-        for asked in (None, np.array([*named, -2, -1], np.int64)):
-            feed = {contract.FRAMES: frames}
+        for asked in (None, np.array([*named, -min(2, classes), -1], np.int64)):
+            feed: dict[str, NDArray[Any]] = {contract.FRAMES: frames}
             if asked is not None:
                 feed[contract.CLASSES] = asked
             got = session.run(list(contract.OUTPUTS), feed)
             want = reference(frames, default if asked is None else asked)
             if not np.array_equal(got[2], want[2]):
                 raise ModelError(f"{path}: its maps are of other classes than the network's")
-            logits_diff = max(logits_diff, _difference(path, contract.LOGITS, got[0], want[0]))
-            cam_diff = max(cam_diff, _difference(path, contract.CAM, got[1], want[1]))
-            _difference(path, contract.CAM_BIAS, got[3], want[3])
+            off = [
+                _difference(path, name, got[i], want[i], tolerance)
+                for i, name in ((0, contract.LOGITS), (1, contract.CAM), (3, contract.CAM_BIAS))
+            ]
+            logits_diff, cam_diff = max(logits_diff, off[0]), max(cam_diff, off[1])
             residual = max(residual, law_residual(*got))
-            if law and residual > TOLERANCE * float(np.abs(got[1]).max()):
+            if law and residual > tolerance * float(np.abs(got[1]).max()):
                 raise ModelError(f"{path}: mean(cam) + bias is not the logit by {residual:.3g}")
-    return Proof(SHAPES_NHW, logits_diff, cam_diff, residual if law else None)
+    return Proof(shapes_nhw, logits_diff, cam_diff, residual if law else None)
 
 
 def law_residual(
@@ -83,7 +104,7 @@ def law_residual(
     return float(np.abs(cam.mean(axis=(2, 3), dtype=np.float64) + cam_bias - own).max())
 
 
-def _frames(shape_nhw: tuple[int, int, int], random: np.random.Generator) -> NDArray[np.uint8]:
+def sample_frames(shape_nhw: ShapeNHW, random: np.random.Generator) -> NDArray[np.uint8]:
     """Make frames with structure at every scale; noise alone excites few of the channels."""
     n, height, width = shape_nhw
     frames = np.zeros((n, height, width, 3))
@@ -95,11 +116,15 @@ def _frames(shape_nhw: tuple[int, int, int], random: np.random.Generator) -> NDA
 
 
 def _difference(
-    path: Path, name: str, got: NDArray[np.float32], want: NDArray[np.float32]
+    path: Path,
+    name: str,
+    got: NDArray[np.float32],
+    want: NDArray[np.float32],
+    tolerance: float,
 ) -> float:
     if got.shape != want.shape:
         raise ModelError(f"{path}: output {name} is {got.shape}, the network's is {want.shape}")
     difference = float(np.abs(got - want).max())
-    if not difference <= TOLERANCE * float(np.abs(want).max()):  # also false for NaN
+    if not difference <= tolerance * float(np.abs(want).max()):  # also false for NaN
         raise ModelError(f"{path}: output {name} differs from the network's by {difference:.3g}")
     return difference
