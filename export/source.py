@@ -100,7 +100,7 @@ def load_named(
         network, found = _trained(name, spec, pool, weights.load_file(Path(choice)))
     classes = network.get_parameter(f"{spec.last}.bias").numel()
     return Source(
-        name=name if pool == "avg" else f"{name} (max pooling)",
+        name=name,
         network=network.eval(),
         weights=found.source,
         weights_sha256=found.sha256,

@@ -76,6 +76,7 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
         self._conv_head = nn.Conv2d(channels, 1280, 1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=_BATCH_NORM_EPS)
+        self._head_relu = nn.ReLU6()
         self._pool = GlobalPool(pool)
         self._fc = nn.Linear(1280, classes)
 
@@ -91,7 +92,8 @@ class EfficientNetLite0(nn.Module):
         x = F.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)
-        return F.relu6(self._bn1(self._conv_head(x)))
+        maps: Tensor = self._head_relu(self._bn1(self._conv_head(x)))
+        return maps
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits, (N, C)."""
