@@ -69,6 +69,28 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantization:
+    """How a smaller or faster file differs from the float32 network it was made of.
+
+    Attributes:
+        kind: "int8" or "fp16".
+        pictures: What both were compared on, in words; for int8, pictures of the same source
+            as those it was calibrated on, but not the same ones.
+        calibrated: How many pictures the value ranges were read from; 0 for fp16.
+        compared: How many pictures were compared.
+        top1_agreement: Part of them on which both name the same class first, 0 to 1.
+        cam_correlation: Mean Pearson correlation of the maps of the float32 network's top class.
+    """
+
+    kind: str
+    pictures: str
+    calibrated: int
+    compared: int
+    top1_agreement: float
+    cam_correlation: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Everything that is to be known of a model beside its tensors.
 
@@ -90,6 +112,7 @@ class ModelInfo:
         weights_sha256: SHA-256 of the file they were read from, hexadecimal.
         versions: Package name to version, of what made the file.
         proof: What the exporter measured.
+        quantization: How it differs from float32; None where it does not.
         contract: Version of this contract.
     """
 
@@ -107,6 +130,7 @@ class ModelInfo:
     weights_sha256: str
     versions: dict[str, str]
     proof: Proof | None = None
+    quantization: Quantization | None = None
     contract: int = CONTRACT_VERSION
 
     @property
@@ -143,6 +167,8 @@ class ModelInfo:
                 proof = values["proof"]
                 proof["shapes_nhw"] = tuple(tuple(shape) for shape in proof["shapes_nhw"])
                 values["proof"] = Proof(**proof)
+            if values.get("quantization") is not None:
+                values["quantization"] = Quantization(**values["quantization"])
             return cls(**values)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(

@@ -147,6 +147,13 @@ class Picture:
         frame.color_primaries = frame.color_trc = _BT709
         return Picture(frame)
 
+    def resized(self, size_wh: tuple[int, int]) -> Picture:
+        """Stretch the picture, in its own kind of planes and with its own time."""
+        name = self.video_frame.format.name
+        frame = self.video_frame.reformat(*size_wh, name, interpolation=Interpolation.AREA)
+        _keep_time(self.video_frame, frame)
+        return Picture(frame)
+
     def _rescaled(self, width: int, height: int, pixel_format: str) -> VideoFrame:
         source = self.video_frame
         matrix = Colorspace.ITU709 if self.is_bgr else _MATRICES[_matrix(source)][0]
@@ -207,10 +214,16 @@ def _views(frame: VideoFrame) -> list[ImageU8]:
 def _like(frame: VideoFrame, width: int, height: int) -> VideoFrame:
     """Make an empty frame with the time and the colour tags of another."""
     fresh = VideoFrame(width, height, "bgr24" if frame.format.name == "bgr24" else "yuv420p")
-    fresh.pts, fresh.time_base = frame.pts, frame.time_base
+    _keep_time(frame, fresh)
     fresh.colorspace, fresh.color_range = frame.colorspace, _range(frame)
     fresh.color_primaries, fresh.color_trc = frame.color_primaries, frame.color_trc
     return fresh
+
+
+def _keep_time(old: VideoFrame, new: VideoFrame) -> None:
+    new.pts = old.pts
+    if old.time_base is not None:  # an image that was never in a stream has none
+        new.time_base = old.time_base
 
 
 def _to_planar(frame: VideoFrame) -> VideoFrame:
@@ -227,7 +240,8 @@ def _to_planar(frame: VideoFrame) -> VideoFrame:
         dst_color_range=keep,
         interpolation=Interpolation.BICUBIC,
     )
-    planar.pts, planar.time_base, planar.color_range = frame.pts, frame.time_base, keep
+    _keep_time(frame, planar)
+    planar.color_range = keep
     if is_rgb:
         planar.colorspace = planar.color_primaries = planar.color_trc = _BT709
     else:

@@ -23,6 +23,7 @@ from export.labels import read_labels
 from export.onnx_file import plain, read_onnx, upgraded
 from export.picture_input import PictureInput, redeclared
 from export.publish import publish, versions
+from export.reduce import Pictures, Reduction, difference, reduced
 from export.reference import Reference
 from export.verify import SHAPES_NHW, TOLERANCE, ShapeNHW
 from export.walk import find_head
@@ -66,7 +67,12 @@ class Wishes:
 
 
 def graft_file(
-    source: Path, output: Path, wishes: Wishes, *, say: Callable[[str], None]
+    source: Path,
+    output: Path,
+    wishes: Wishes,
+    *,
+    reduction: Reduction | None = None,
+    say: Callable[[str], None],
 ) -> ModelInfo:
     """Write an ONNX classifier anew with class activation maps.
 
@@ -74,6 +80,7 @@ def graft_file(
         source: Any ONNX image classifier, a camstream model included; it is not changed.
         output: The file to write; one that is there is replaced.
         wishes: What is known of the source.
+        reduction: A lower precision to bring it to; None keeps its own.
         say: Is told each step, one line each.
 
     Returns:
@@ -98,6 +105,14 @@ def graft_file(
         size_multiple=_multiple(reference, shapes, info.size_hw),
         versions=versions(opset=core.opset_import[0].version),
     )
+    if reduction is not None:
+        pictures = Pictures.of(reduction, info.size_hw)
+        say(f"converting to {reduction.kind}")
+        core, full = reduced(core, reduction, pictures, reference), reference
+        reference = Reference(core, info, name=f"{source.name} in {reduction.kind}")
+        say("comparing with float32")
+        quantization = difference(pictures, reduction.kind, full, reference)
+        info = dataclasses.replace(info, quantization=quantization)
     say("comparing every output with the source")
     return publish(
         core,
@@ -160,6 +175,7 @@ def _info(
         if known
         else hashlib.sha256(source.read_bytes()).hexdigest(),
         versions={},
+        quantization=known.quantization if known else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import onnx
@@ -112,14 +113,18 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
     """Copy a model without the large weights, so that shape inference is fast at any size."""
-    skeleton = onnx.ModelProto()
-    skeleton.CopyFrom(model)
-    skeleton.ir_version = max(model.ir_version, 4)  # before, weights not listed as inputs are lost
-    for tensor in skeleton.graph.initializer:
-        size = 1
-        for dim in tensor.dims:
-            size *= dim
-        if size > _BIG:
-            tensor.ClearField("raw_data")
-            tensor.ClearField("float_data")
+    # Before IR version 4, inference forgets the weights that are not listed as inputs.
+    skeleton = onnx.ModelProto(ir_version=max(model.ir_version, 4))
+    skeleton.opset_import.extend(model.opset_import)
+    skeleton.functions.extend(model.functions)
+    skeleton.graph.node.extend(model.graph.node)
+    skeleton.graph.input.extend(model.graph.input)
+    skeleton.graph.output.extend(model.graph.output)
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) > _BIG:
+            skeleton.graph.initializer.add(
+                name=tensor.name, dims=tensor.dims, data_type=tensor.data_type
+            )
+        else:
+            skeleton.graph.initializer.append(tensor)
     return skeleton

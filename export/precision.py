@@ -55,6 +55,6 @@ def head_in_float32(model: onnx.ModelProto, head: Head) -> Head:
         )
         for layer in head.layers
     )
-    del model.graph.node[:]
+    del model.graph.node[:], model.graph.value_info[:]  # the types written there are the old ones
     model.graph.node.extend(nodes)
     return dataclasses.replace(head, features=features, layers=layers)

@@ -45,7 +45,6 @@ class Reference:
         self._name, self._info = name, info
         self._own = find_head(source)
         self._picture = PictureInput.of(source, self._own.image)
-        self._whole = _session(source, name)
         tapped = onnx.ModelProto()
         tapped.CopyFrom(source)
         self.head = head_in_float32(tapped, self._own)
@@ -54,19 +53,22 @@ class Reference:
             for tensor in tapped.graph.initializer
             if tensor.name in _weights(self.head)
         }
-        wanted = [self.head.logits, self.head.features]
+        wanted = [self.head.output, self.head.logits, self.head.features]
         wanted += [layer.active for layer in self.head.layers if layer.active]
         wanted += [weight for weight in _weights(self.head) if weight not in self._weights]
         self._wanted = list(dict.fromkeys(wanted))
         del tapped.graph.output[:]
         tapped.graph.output.extend(onnx.ValueInfoProto(name=tensor) for tensor in self._wanted)
         self._tapped = _session(tapped, name)
+        # The file as it is, where the head above was given another precision.
+        self._whole = self._tapped if self.head == self._own else _session(source, name)
 
     def runs(self, shape_nhw: tuple[int, int, int]) -> str | None:
         """Try a batch of this shape; gives what stood in the way, None where nothing did."""
         try:
             self._whole.run(
-                None, {self._own.image: self.prepared(np.zeros((*shape_nhw, 3), np.uint8))}
+                [self._own.output],
+                {self._own.image: self.prepared(np.zeros((*shape_nhw, 3), np.uint8))},
             )
         except Exception as error:  # onnxruntime has no common base class of its own
             return str(error).strip().splitlines()[0]

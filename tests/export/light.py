@@ -21,7 +21,9 @@ def load(name: str) -> onnx.ModelProto:
     pool = random.standard_normal(1 << 20).astype(np.float32)
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     filled = [node for node in graph.node if node.op_type == "ConstantOfShape"]
-    role = {name: (node.op_type, place) for node in graph.node for place, name in enumerate(node.input)}
+    role = {
+        name: (node.op_type, place) for node in graph.node for place, name in enumerate(node.input)
+    }
     for node in filled:
         shape = tuple(int(size) for size in shapes[node.input[0]])
         values = np.resize(np.roll(pool, random.integers(pool.size)), shape)
@@ -42,4 +44,3 @@ def load(name: str) -> onnx.ModelProto:
 def input_of(model: onnx.ModelProto) -> str:
     stored = {tensor.name for tensor in model.graph.initializer}
     return next(value.name for value in model.graph.input if value.name not in stored)
-

@@ -1,0 +1,146 @@
+"""Annotates video files: every frame in, the same frame with its overlay out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from camstream.frame import Prediction
+from camstream.model import Model
+from camstream.overlay import Style, annotate
+from camstream.pipeline import Pipeline
+from camstream.sink.records import RecordsFile
+from camstream.sink.video import Encoding, VideoFile
+from camstream.source.file import FileSource
+from camstream.stats import RunStats
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to annotate.
+
+    Attributes:
+        source: The input.
+        output: The file to write.
+        records: Where to write a line a frame, None for nowhere.
+        style: How to draw.
+        encoding: How to encode.
+        overwrite: Whether existing outputs may be replaced.
+    """
+
+    source: Path
+    output: Path
+    records: Path | None = None
+    style: Style = Style()
+    encoding: Encoding = Encoding()
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a job.
+
+    Attributes:
+        stats: Counts and times.
+        remarks: What could not be kept, or was damaged, one clear line each.
+        labels: How many frames each top-1 label had, most frequent first.
+        is_damaged: Whether part of the input could not be read.
+        is_stopped: Whether it was stopped before the input's end; the output plays up to there.
+        end_s: Media time of the last frame.
+    """
+
+    stats: RunStats
+    remarks: tuple[str, ...]
+    labels: dict[str, int]
+    is_damaged: bool
+    is_stopped: bool
+    end_s: float
+
+
+def run(
+    job: Job,
+    model: Model,
+    *,
+    on_frame: Callable[[Prediction, int | None], None] = lambda *_: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Annotate one file.
+
+    Args:
+        job: What to do.
+        model: Looks at every frame.
+        on_frame: Is told each frame done, and how many there will be if that is known.
+        stop: Asked after each frame; True finishes a playable file and returns.
+
+    Raises:
+        SourceError: The input cannot be read.
+        SinkError: An output cannot be written. Nothing of it is left.
+    """
+    source = FileSource(job.source, even=True)
+    outputs: list[VideoFile | RecordsFile] = []
+    try:
+        video = VideoFile(
+            job.output, like=source, encoding=job.encoding, overwrite=job.overwrite
+        )
+        outputs.append(video)
+        records = None
+        if job.records is not None:
+            inputs = [job.source, job.output]
+            records = RecordsFile(job.records, overwrite=job.overwrite, inputs=inputs)
+            outputs.append(records)
+        result = _run(job, model, source, video, records, on_frame, stop)
+    except BaseException:
+        for output in outputs:
+            output.discard()
+        source.close()
+        raise
+    return result
+
+
+def _run(
+    job: Job,
+    model: Model,
+    source: FileSource,
+    video: VideoFile,
+    records: RecordsFile | None,
+    on_frame: Callable[[Prediction, int | None], None],
+    stop: Callable[[], bool],
+) -> Result:
+    labels: dict[str, int] = {}
+    end_s = 0.0
+    is_stopped = False
+    started = time.perf_counter()
+    with Pipeline(source, model.infer) as pipeline:
+        for prediction in pipeline:
+            with pipeline.times.measure("annotate"):
+                annotated = annotate(prediction, model.info.cam_range, job.style)
+            with pipeline.times.measure("write"):
+                video.write(annotated.picture)
+                if records is not None:
+                    records.write(annotated)
+            label = prediction.top[0].label
+            labels[label] = labels.get(label, 0) + 1
+            end_s = prediction.frame.pts_s
+            on_frame(prediction, source.frame_count)
+            if stop():
+                is_stopped = True
+                break
+    video.finish(whole=not is_stopped)
+    if records is not None:
+        records.finish()
+    wall_s = time.perf_counter() - started
+    stats = RunStats(
+        source=source.name,
+        device=model.device,
+        frames_in=video.frames,
+        frames_out=video.frames,
+        frames_dropped=0,
+        wall_s=round(wall_s, 3),
+        rate_hz=round(video.frames / wall_s, 2),
+        stages_ms=pipeline.times.percentiles(),
+    )
+    ordered = dict(sorted(labels.items(), key=lambda item: -item[1]))
+    remarks = tuple(source.remarks + video.remarks)
+    return Result(stats, remarks, ordered, source.is_damaged, is_stopped, end_s)

@@ -1,0 +1,85 @@
+"""Pure functions on class activation maps: enlarge, find the peak, scale to heat.
+
+The scale is fixed for a model, in logit units: a colour means the same in every frame, and a
+map is never stretched to its own maximum. What has no evidence in it stays without heat.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from camstream.picture import ImageU8, MapF32
+
+# The enlarged map has at least this many cells on its longer side, so that a place read from it
+# is good to a pixel of the network's input.
+_FINE_CELLS = 256
+
+# A map whose largest and smallest value are closer than this part of the range says "everywhere
+# alike", which is no place at all; heat fades in over the same part.
+_FLAT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The largest value of a map.
+
+    Attributes:
+        xy: Where, in pixels of the picture: (0, 0) is the top left corner of the first pixel.
+        value: How large, logit units.
+    """
+
+    xy: tuple[float, float]
+    value: float
+
+
+def enlarge(cam: MapF32) -> MapF32:
+    """Enlarge a raw map smoothly; every cell's value stays at its cell's centre.
+
+    Args:
+        cam: (h, w) float32, any range. What is not finite counts as no evidence.
+
+    Returns:
+        (h * n, w * n) float32 for a whole n, by bicubic interpolation between cell centres, cut
+        to the range of the raw map so that interpolation invents no evidence.
+    """
+    finite = np.isfinite(cam)
+    if not finite.all():
+        cam = np.where(finite, cam, min(0.0, float(cam[finite].min(initial=0.0))))
+    height, width = cam.shape
+    factor = math.ceil(_FINE_CELLS / max(height, width))
+    fine = cv2.resize(cam, (width * factor, height * factor), interpolation=cv2.INTER_CUBIC)
+    return np.clip(fine, cam.min(), cam.max(), out=fine)  # type: ignore[return-value]
+
+
+def find_peak(fine: MapF32, size_wh: tuple[int, int]) -> Peak:
+    """Find the largest value of an enlarged map.
+
+    Args:
+        fine: (H', W') float32 that covers the whole picture.
+        size_wh: Width and height of the picture, pixels.
+    """
+    rows, columns = fine.shape
+    row, column = divmod(int(fine.argmax()), columns)
+    x, y = (column + 0.5) / columns * size_wh[0], (row + 0.5) / rows * size_wh[1]
+    return Peak((x, y), float(fine[row, column]))
+
+
+def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
+    """Scale a map to heat, 0 where there is no evidence to speak of.
+
+    Args:
+        fine: (H', W') float32, logit units.
+        cam_range: Values where heat begins and where it is full.
+
+    Returns:
+        (H', W') uint8: 0 below the range, 255 above it, linear between. A constant map has no
+        heat, whatever its value.
+    """
+    low, high = cam_range
+    spread = float(fine.max() - fine.min()) / (high - low)
+    scale = 255 / (high - low) * min(1.0, spread / _FLAT)
+    return cv2.convertScaleAbs(np.maximum(fine - low, 0), alpha=scale)  # type: ignore[return-value]

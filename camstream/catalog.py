@@ -1,0 +1,72 @@
+"""Models by name or by path; one that was never exported is exported on first use."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from camstream.contract import CONTRACT_VERSION
+from camstream.errors import ModelError, SetupError
+from camstream.model import Model
+
+DEFAULT_MODEL = "efficientnet_lite0"
+
+_log = logging.getLogger(__name__)
+
+
+def load_model(
+    name_or_path: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    say: Callable[[str], None] = _log.info,
+) -> Model:
+    """Open a model, exporting it first where it is a name that was never exported here.
+
+    Args:
+        name_or_path: A network that ``camstream export`` knows, or an .onnx file.
+        device: "auto", "cpu", "cuda" and others; see ``camstream.device``.
+        say: Is told what takes long.
+
+    Raises:
+        ModelError: There is no such file or network, or the device cannot run it.
+        SetupError: It has to be exported, and torch is not installed.
+    """
+    path = Path(name_or_path)
+    if path.suffix.lower() == ".onnx" or path.exists():
+        return Model(path, device=device)
+    name = str(name_or_path)
+    if not name.isidentifier():
+        raise ModelError(f"no model file {name}; make one with: camstream export -o {name}")
+    path = cached_path(name)
+    if not path.exists():
+        say(f"{name} is used for the first time here: exporting it (about half a minute)")
+        _export(name, path)
+    return Model(path, device=device)
+
+
+def cached_path(name: str) -> Path:
+    """Where the export of a network lies in the user's cache folder."""
+    folder = platformdirs.user_cache_path("camstream") / "models"
+    return folder / f"{name}-contract{CONTRACT_VERSION}.onnx"
+
+
+def run_export(arguments: list[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run the export package in a process of its own: camstream itself never imports torch."""
+    # -P: a file export.py in the user's folder must not be taken for the package.
+    command = [sys.executable, "-P", "-m", "export", *arguments]
+    return subprocess.run(command, check=False, text=True, capture_output=capture)
+
+
+def _export(name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = run_export([name, "-o", str(path), "--overwrite"], capture=True)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        last = last.removeprefix("export: ")
+        kind = SetupError if "pip install" in last else ModelError
+        raise kind(last)

@@ -1,0 +1,196 @@
+"""Draws a prediction onto its picture: the heatmap, the label, a few words of state.
+
+Everything is drawn small first, as colours with an opacity, and blended into the picture's own
+planes, whether those are BGR or YUV. Pixels without heat or text are not touched at all.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from camstream import cam as cams
+from camstream.picture import ImageU8, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from camstream.cam import Peak
+    from camstream.frame import Prediction
+    from camstream.model import Model
+
+COLORMAPS = ("turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot")
+
+_WHITE = (255, 255, 255)
+_FULL_OPACITY_AT = 0.35  # of the range: weaker evidence is not only colder but fainter
+_PANEL_OPACITY = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a prediction is drawn.
+
+    Attributes:
+        heatmap_opacity: Of strong evidence, 0 (only the picture) to 1 (only the heatmap).
+        colormap: One of COLORMAPS.
+        cam_range: Map values (logit units) where heat begins and where it is full; None takes
+            the model's own.
+        show_heatmap: Whether the heatmap is drawn.
+        show_label: Whether the top-1 label is drawn.
+    """
+
+    heatmap_opacity: float = 0.6
+    colormap: str = "turbo"
+    cam_range: tuple[float, float] | None = None
+    show_heatmap: bool = True
+    show_label: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.heatmap_opacity <= 1:
+            raise ValueError(f"heatmap_opacity is 0 to 1, not {self.heatmap_opacity}")
+        if self.colormap not in COLORMAPS:
+            raise ValueError(f"no colormap {self.colormap!r}; there are {', '.join(COLORMAPS)}")
+        if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
+            raise ValueError(f"cam_range is low, high; not {self.cam_range}")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """A prediction and what was drawn of it.
+
+    Attributes:
+        prediction: What was drawn.
+        picture: The picture with the overlay; the prediction's own is unchanged.
+        peak: Of the drawn map, in pixels of the picture and logit units.
+    """
+
+    prediction: Prediction
+    picture: Picture
+    peak: Peak
+
+
+def annotate(
+    prediction: Prediction,
+    cam_range: tuple[float, float],
+    style: Style = Style(),  # noqa: B008 (frozen)
+    *,
+    picture: Picture | None = None,
+    notes: Sequence[str] = (),
+) -> Annotated:
+    """Draw a prediction.
+
+    Args:
+        prediction: Its first map and its top-1 class are drawn.
+        cam_range: The model's own range, see ``ModelInfo.cam_range``.
+        style: How.
+        picture: Draw onto this later picture of the same source instead of the prediction's.
+        notes: Small lines for the bottom left corner.
+    """
+    target = (picture or prediction.frame.picture).copy()
+    fine = cams.enlarge(prediction.cam.maps[0])
+    heat = cams.heat(fine, style.cam_range or cam_range)
+    if style.show_heatmap and style.heatmap_opacity > 0 and heat.any():
+        _blend_heat(target, heat, style)
+    line_px = max(13, round(min(target.size_wh[1] / 20, target.size_wh[0] / 16)))
+    if style.show_label:
+        top = prediction.top[0]
+        _blend_text(target, f"{top.label}  {top.score:.0%}", line_px, at_bottom=False)
+    for row, note in enumerate(reversed(notes)):
+        _blend_text(target, note, max(12, round(line_px * 0.6)), at_bottom=True, row=row)
+    return Annotated(prediction, target, cams.find_peak(fine, target.size_wh))
+
+
+def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:  # noqa: B008
+    """Draw a prediction and give it as an image.
+
+    Args:
+        prediction: From ``model.predict`` or a stream.
+        model: The model that made it; its scale is used.
+        style: How.
+
+    Returns:
+        (H, W, 3) uint8 BGR, the size of the prediction's picture.
+    """
+    return annotate(prediction, model.info.cam_range, style).picture.bgr()
+
+
+@functools.lru_cache(maxsize=8)
+def _ramp(colormap: str) -> ImageU8:
+    """The colours of heat 0 to 255, (256, 3) uint8 BGR."""
+    steps = np.arange(256, dtype=np.uint8)
+    table = cv2.applyColorMap(steps, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
+    return table.reshape(256, 3)  # type: ignore[return-value]
+
+
+def _blend_heat(target: Picture, heat: ImageU8, style: Style) -> None:
+    rising = np.minimum(np.arange(256) / (255 * _FULL_OPACITY_AT), 1)
+    opacity = np.rint(255 * style.heatmap_opacity * rising).astype(np.uint8)
+    colours = target.native(_ramp(style.colormap))
+    _blend(target.planes(), cv2.applyColorMap(heat, colours), cv2.LUT(heat, opacity))
+
+
+def _blend_text(
+    target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0
+) -> None:
+    panel, opacity = _panel(text, line_px, target.size_wh[0])
+    height, width = opacity.shape
+    margin = line_px // 4 * 2
+    top = margin
+    if at_bottom:
+        top = (target.size_wh[1] - margin - (row + 1) * height) // 2 * 2
+    if top < 0:
+        return  # a picture too small for words
+    regions = []
+    for plane in target.planes():
+        step = target.size_wh[0] // plane.shape[1]  # 1, or 2 for the colour planes of 4:2:0
+        regions.append(
+            plane[top // step : (top + height) // step, margin // step : (margin + width) // step]
+        )
+    _blend(regions, target.native(panel), opacity)
+
+
+@functools.lru_cache(maxsize=64)
+def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
+    """White text on a dark translucent panel, (h, w, 3) BGR and (h, w) opacity, even sizes."""
+    face, weight = cv2.FontFace("sans"), 600
+    pad = line_px // 3
+    room = (room_px * 3, line_px * 3)
+    _, _, width, _ = cv2.getTextSize(room, text, (0, line_px), face, line_px, weight)
+    longest = max(2 * pad + 2, room_px - 2 * (line_px // 4 * 2))
+    w, h = min(width + 2 * pad, longest) // 2 * 2, (line_px * 3 // 2) // 2 * 2
+    ink = np.zeros((h, w), np.uint8)
+    baseline = (h + round(line_px * 0.7)) // 2
+    cv2.putText(ink, text, (pad, baseline), _WHITE, face, line_px, weight, 0, (0, room_px * 3))
+    opacity = np.maximum(ink, _PANEL_OPACITY)
+    return np.repeat(ink[..., np.newaxis], 3, axis=2), opacity
+
+
+def _blend(planes: Sequence[ImageU8], colours: ImageU8, opacity: ImageU8) -> None:
+    """Blend colours into planes of any size that they cover: p + (colour - p) * opacity.
+
+    Colours are multiplied with their opacity before they are enlarged: otherwise the colour of
+    places without heat would bleed into the rim of the heat.
+
+    Args:
+        planes: (H, W) or (H, W, 3) uint8, changed in place.
+        colours: (h, w, 3) uint8 in the planes' own representation.
+        opacity: (h, w) uint8, 255 is opaque.
+    """
+    weighted = cv2.multiply(colours, cv2.merge([opacity] * 3), scale=1 / 255)
+    cleared = cv2.bitwise_not(opacity)
+    for index, plane in enumerate(planes):
+        size_wh = plane.shape[1], plane.shape[0]
+        over, keep = weighted, cleared
+        if plane.ndim == 2:
+            over = np.ascontiguousarray(weighted[..., index])
+        else:
+            keep = cv2.merge([cleared] * 3)
+        if size_wh != (opacity.shape[1], opacity.shape[0]):
+            over = cv2.resize(over, size_wh, interpolation=cv2.INTER_LINEAR)
+            keep = cv2.resize(keep, size_wh, interpolation=cv2.INTER_LINEAR)
+        kept = cv2.multiply(plane, keep, scale=1 / 255)
+        cv2.add(kept, over, dst=plane)

@@ -1,0 +1,59 @@
+"""A file that gets its name only when it is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from camstream.errors import SinkError
+
+
+class Draft:
+    """A file under a temporary name beside its target.
+
+    Attributes:
+        target: The name it gets at the end.
+        path: The name it has until then: "clip.partial-1234.mp4" for "clip.mp4".
+    """
+
+    def __init__(
+        self, target: Path, *, overwrite: bool = False, inputs: Sequence[Path] = ()
+    ) -> None:
+        """Check that the target may be written; creates nothing.
+
+        Args:
+            target: The file to be.
+            overwrite: Whether one that is there may be replaced.
+            inputs: Files that must never be replaced.
+
+        Raises:
+            SinkError: It may not be written.
+        """
+        self.target = target
+        self.path = target.with_name(f"{target.stem}.partial-{os.getpid()}{target.suffix}")
+        if target.is_dir():
+            raise SinkError(f"cannot write {target}: it is a folder")
+        if target.exists():
+            if any(source.exists() and target.samefile(source) for source in inputs):
+                raise SinkError(f"cannot write {target}: it is the input; give another output")
+            if not overwrite:
+                raise SinkError(
+                    f"{target} exists already; give another output, or --overwrite to replace it"
+                )
+        folder = target.parent
+        if not folder.is_dir():
+            raise SinkError(f"cannot write {target}: there is no folder {folder}")
+        if not os.access(folder, os.W_OK):
+            raise SinkError(f"cannot write {target}: no permission to write into {folder}")
+
+    def commit(self) -> None:
+        """Give the file its name, in one step."""
+        try:
+            self.path.replace(self.target)
+        except OSError as error:
+            raise SinkError(f"cannot write {self.target}: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it is there."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,83 @@
+"""One JSON line a frame: what was seen, and where.
+
+    {"index": 0, "pts_s": 0.0,
+     "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
+     "peak_xy": [189.3, 113.5], "peak": 33.1}
+
+``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
+best classes, ``peak_xy`` the place of the drawn map's largest value in pixels of the frame and
+``peak`` that value in logit units.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from camstream.errors import SinkError
+from camstream.overlay import Annotated
+from camstream.sink.draft import Draft
+
+
+class RecordsFile:
+    """Writes a record for each annotated frame."""
+
+    def __init__(self, path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        try:
+            self._file: TextIO = self._draft.path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise SinkError(f"cannot write {path}: {error.strerror}") from error
+
+    def write(self, annotated: Annotated) -> None:
+        """Write one line."""
+        try:
+            self._file.write(json.dumps(to_record(annotated), ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
+        self._draft.commit()
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self._file.close()
+        self._draft.discard()
+
+
+def to_record(annotated: Annotated) -> dict[str, object]:
+    """Give the values of one line."""
+    prediction, peak = annotated.prediction, annotated.peak
+    return {
+        "index": prediction.frame.index,
+        "pts_s": round(prediction.frame.pts_s, 6),
+        "top": [
+            {
+                "label": top.label,
+                "class_index": top.class_index,
+                "score": round(top.score, 6),
+                "logit": round(top.logit, 4),
+            }
+            for top in prediction.top
+        ],
+        "peak_xy": [round(value, 1) for value in peak.xy],
+        "peak": round(peak.value, 3),
+    }
+
+
+def write_json(path: Path, values: object, *, overwrite: bool) -> None:
+    """Write a JSON file that is whole or not there."""
+    draft = Draft(path, overwrite=overwrite)
+    try:
+        draft.path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        draft.discard()
+        raise SinkError(f"cannot write {path}: {error.strerror}") from error
+    draft.commit()

@@ -1,0 +1,217 @@
+"""Video files through PyAV: every frame, in order, with its own timestamp."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av import VideoFrame
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from camstream.errors import SourceError
+from camstream.frame import Frame
+from camstream.picture import Picture, is_transposed
+
+
+class FileSource:
+    """A video file.
+
+    Attributes:
+        path: The file.
+        remarks: What is not as it was in the file, one clear line each; grows while reading.
+        stream: The video stream, for whoever writes a file like it.
+    """
+
+    is_live = False
+    state = ""
+    reconnects = 0
+
+    def __init__(self, path: Path, *, even: bool = False) -> None:
+        """Open a file.
+
+        Args:
+            path: Anything that FFmpeg reads.
+            even: Make odd widths and heights even, as 4:2:0 encoders need it.
+
+        Raises:
+            SourceError: There is no such file, or no video in it.
+        """
+        self.path = path
+        self.remarks: list[str] = []
+        self._even = even
+        self._stopped = False
+        self._damaged = 0
+        self.is_transposed = False
+        self._last_pts: int | None = None
+        self._end_pts = 0
+        self._first: Picture | None = None
+        self._container = open_input(path)
+        self.stream = _find_video(self._container, path)
+        self.stream.thread_type = "AUTO"  # type: ignore[assignment]
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Average frames a second."""
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        return float(rate) if rate else None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length that the file declares, seconds."""
+        if self.stream.duration and self.stream.time_base:
+            return float(self.stream.duration * self.stream.time_base)
+        if self._container.duration:
+            return self._container.duration / av.time_base
+        return None
+
+    @property
+    def frame_count(self) -> int | None:
+        """Frames that the file declares, or that follow from its length."""
+        if self.stream.frames:
+            return self.stream.frames
+        if self.duration_s and self.rate_hz:
+            return round(self.duration_s * self.rate_hz)
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode every frame.
+
+        Raises:
+            SourceError: Not one frame could be decoded.
+        """
+        index = 0
+        for decoded in self._decode():
+            if self._stopped:
+                return
+            self._stamp(decoded, index)
+            picture = self._uniform(Picture.from_video_frame(decoded, even=self._even))
+            pts_s = float(decoded.pts * decoded.time_base)  # type: ignore[operator]
+            yield Frame(index, pts_s, time.perf_counter(), picture)
+            index += 1
+        if index == 0:
+            raise SourceError(f"cannot read {self.path}: not one frame of it can be decoded")
+        self._check_whole()
+
+    def stop(self) -> None:
+        """End the iteration at the next frame."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        packets = self._container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.error.FFmpegError, OSError) as error:
+                self._remark_damage(f"reading ends early ({error.strerror})")
+                return
+            try:
+                yield from packet.decode()  # type: ignore[misc]
+            except av.error.InvalidDataError:
+                self._damaged += 1
+
+    def _stamp(self, frame: VideoFrame, index: int) -> None:
+        """Give a frame a timestamp where it has none, or one that does not grow."""
+        base = frame.time_base or self.stream.time_base or Fraction(1, 90_000)
+        frame.time_base = base
+        step = max(1, round(1 / ((self.rate_hz or 25) * base)))
+        if self._last_pts is None:
+            self._remark_format(frame)
+            self.is_transposed = is_transposed(frame)
+            if frame.pts is None:
+                frame.pts = 0
+        elif frame.pts is None:
+            frame.pts = self._last_pts + step
+        elif frame.pts <= self._last_pts:
+            self.remarks.append(f"frame {index}: its time does not follow the one before; moved")
+            frame.pts = self._last_pts + 1
+        self._last_pts = frame.pts
+        self._end_pts = frame.pts + (frame.duration or step)
+
+    def _remark_format(self, frame: VideoFrame) -> None:
+        layout = frame.format
+        if any(component.bits > 8 for component in layout.components):
+            self.remarks.append(f"{layout.name} is reduced to 8 bits a colour")
+        if not (layout.is_rgb or layout.has_palette) and (
+            layout.chroma_width(4) != 2 or layout.chroma_height(4) != 2
+        ):
+            self.remarks.append(f"{layout.name} is reduced to 4:2:0 colour resolution")
+        if frame.interlaced_frame:
+            self.remarks.append("interlaced: its fields are kept woven, as progressive frames")
+        if self._even and (frame.width % 2 or frame.height % 2):
+            width, height = frame.width, frame.height
+            if is_transposed(frame):
+                width, height = height, width
+            self.remarks.append(
+                f"{width}x{height} is odd: the last column or row is repeated to make it even"
+            )
+
+    def _uniform(self, picture: Picture) -> Picture:
+        """Bring a frame of another size, where a stream changes it, to the first one's."""
+        if self._first is None:
+            self._first = picture
+        if picture.size_wh == self._first.size_wh:
+            return picture
+        remark = "the picture's size changes within the stream: scaled to the first"
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+        return picture.resized(self._first.size_wh)
+
+    def _remark_damage(self, what: str) -> None:
+        self.remarks.append(f"damaged input: {what}")
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something of the file could not be read."""
+        return any(remark.startswith("damaged") for remark in self.remarks)
+
+    def _check_whole(self) -> None:
+        if self._damaged:
+            self._remark_damage(f"{self._damaged} packets could not be decoded")
+        base, declared = self.stream.time_base, self.stream.duration
+        if base is None or declared is None:
+            return
+        missing_s = float((self.stream.start_time or 0) + declared - self._end_pts) * float(base)
+        if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
+            self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a file with FFmpeg.
+
+    Raises:
+        SourceError: It is not there, or is nothing that FFmpeg reads.
+    """
+    if not path.exists():
+        raise SourceError(f"cannot read {path}: there is no such file")
+    if path.is_dir():
+        raise SourceError(f"cannot read {path}: it is a folder")
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        reason = error.strerror or str(error)
+        raise SourceError(f"cannot read {path} as a video: {reason}") from error
+
+
+def _find_video(container: InputContainer, path: Path) -> VideoStream:
+    """Take the first moving picture; a cover image in a music file is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context:
+            return stream
+    container.close()
+    raise SourceError(f"cannot read {path}: there is no video in it")

@@ -1,0 +1,79 @@
+"""Counts and times of a run, in bounded memory."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+# Percentiles are over this many latest values: memory does not grow in a run of days.
+_WINDOW = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Median and 95th percentile of a stage's time, milliseconds."""
+
+    p50: float
+    p95: float
+
+
+class StageTimes:
+    """Collects how long each stage takes for a frame."""
+
+    def __init__(self) -> None:
+        self._ms: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_WINDOW))
+
+    def add(self, stage: str, milliseconds: float) -> None:
+        """Add one frame's time."""
+        self._ms[stage].append(milliseconds)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time that the body takes."""
+        started = time.perf_counter()
+        yield
+        self.add(stage, (time.perf_counter() - started) * 1e3)
+
+    def percentiles(self) -> dict[str, Percentiles]:
+        """Summarise every stage that was measured."""
+        return {
+            stage: Percentiles(*(round(float(p), 3) for p in np.percentile(list(ms), (50, 95))))
+            for stage, ms in list(self._ms.items())
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunStats:
+    """What ``--stats`` writes.
+
+    Attributes:
+        source: The input's name, without secrets.
+        device: What really ran the model.
+        frames_in: Frames that the source gave.
+        frames_out: Frames that were written or shown.
+        frames_dropped: Frames that were in time for neither.
+        wall_s: From the first frame asked for to the last one done.
+        rate_hz: frames_out / wall_s.
+        stages_ms: Percentiles of the time each stage takes for a frame. "lag" (live only) is
+            from captured to shown.
+        reconnects: How often a live source was opened again.
+    """
+
+    source: str
+    device: str
+    frames_in: int
+    frames_out: int
+    frames_dropped: int
+    wall_s: float
+    rate_hz: float
+    stages_ms: dict[str, Percentiles]
+    reconnects: int = 0
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the record as plain values, for JSON."""
+        return asdict(self)

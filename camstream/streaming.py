@@ -1,0 +1,56 @@
+"""``camstream.stream``: predictions from any source, in a loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from camstream.errors import SourceError
+from camstream.model import Model
+from camstream.pipeline import Pipeline
+from camstream.source import Source
+from camstream.source.file import FileSource
+from camstream.source.live import LiveSource, is_address
+
+
+def open_source(source: str | int | Path | Source, *, even: bool = False) -> Source:
+    """Open a file, a camera or a stream.
+
+    Args:
+        source: A file's path, a camera's number or device, a URL, or a source already.
+        even: Make odd sizes of a file even, for encoders.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
+    if isinstance(source, int):
+        return LiveSource(source)
+    if isinstance(source, str | Path):
+        text = str(source)
+        if text.isdecimal():
+            return LiveSource(int(text))
+        if is_address(text) or text.startswith("/dev/"):
+            return LiveSource(text)
+        return FileSource(Path(text), even=even)
+    if not hasattr(source, "is_live"):
+        raise SourceError(f"{source!r} is no file, camera number, URL or source")
+    return source
+
+
+def stream(source: str | int | Path | Source, model: Model) -> Pipeline:
+    """Run a source through a model; iterate over the result for the predictions.
+
+    Files give every frame; cameras and streams the newest, so that a slow loop never falls
+    behind. Memory is bounded by a few frames either way.
+
+        with camstream.stream("clip.mp4", model) as predictions:
+            for prediction in predictions:
+                print(prediction.frame.pts_s, prediction.top[0].label)
+
+    Args:
+        source: A file's path, a camera's number or device, a URL, or any ``Source``.
+        model: From ``load_model``.
+
+    Raises:
+        SourceError: The source cannot be opened; while iterating, it cannot be read.
+    """
+    return Pipeline(open_source(source), model.infer)
