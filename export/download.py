@@ -1,5 +1,6 @@
-"""Downloads a file whose name carries the beginning of its SHA-256, once, and goes on where it
-was cut off.
+"""Downloads files whose names carry the beginning of their SHA-256.
+
+Once each, into the user's cache folder; a download that was cut off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def _download(url: str, part: Path, say: Callable[[str], None]) -> None:
                 of_all = f" of {total / _MB:.1f}" if total else ""
                 say(f"downloading {part.stem}: {done / _MB:.1f}{of_all} MB")
     if total is not None and done < total:
-        raise ConnectionError(f"the connection ended after {done / _MB:.1f} of {total / _MB:.1f} MB")
+        raise ConnectionError(
+            f"the connection ended after {done / _MB:.1f} of {total / _MB:.1f} MB"
+        )
 
 
 def _digits(file_name: str) -> str:

@@ -22,10 +22,11 @@ from export.publish import publish, versions
 from export.source import Source
 from export.torch_reference import TorchReference
 from export.trace import IMAGE, OPSET, is_in_layer, layer_of, map_size_hw, trace
-from export.verify import SHAPES_NHW, TOLERANCE, ShapeNHW, sample_frames
+from export.verify import SHAPES_NHW, TOLERANCE, sample_frames
 from export.walk import find_head
 
 _ZERO, _ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
 
 def export(
     source: Source,

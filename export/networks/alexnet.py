@@ -7,6 +7,7 @@ parameter names. AlexNet-GAP, AlexNet*-GAP: Zhou et al. 2016, section 3.1.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -73,7 +74,7 @@ class AlexNetGap(nn.Module):
         self.surgery = nn.Sequential(
             *(
                 layer
-                for inputs, outputs in zip(widths, widths[1:], strict=False)
+                for inputs, outputs in pairwise(widths)
                 for layer in conv_relu(inputs, outputs, 3, padding=1)
             )
         )

@@ -48,13 +48,17 @@ def dilate(network: nn.Module, map_stride: int, *, size_hw: tuple[int, int]) -> 
     if map_stride < 1 or map_stride & (map_stride - 1):
         raise ModelError(f"--map-stride {map_stride}: only powers of two, such as 16 or 8")
     if coarsest < map_stride:
-        raise ModelError(f"--map-stride {map_stride}: the maps have a stride of {coarsest:g} already")
+        raise ModelError(
+            f"--map-stride {map_stride}: the maps have a stride of {coarsest:g} already"
+        )
     for layer in layers:
         if layer.stride_behind > map_stride:
             _spread(layer, map_stride)
     left = max(layer.stride_behind for layer in _run(network, size_hw))
     if left > map_stride:
-        raise ModelError(f"--map-stride {map_stride}: something besides its layers strides to {left:g}")
+        raise ModelError(
+            f"--map-stride {map_stride}: something besides its layers strides to {left:g}"
+        )
 
 
 def _spread(layer: _Layer, map_stride: int) -> None:

@@ -118,4 +118,6 @@ class GoogLeNet(nn.Module):
 
 def without_training_heads(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Leave out the two side classifiers of the published file, which only help training."""
-    return {name: tensor for name, tensor in state.items() if not name.startswith(("aux1.", "aux2."))}
+    return {
+        name: tensor for name, tensor in state.items() if not name.startswith(("aux1.", "aux2."))
+    }

@@ -39,8 +39,8 @@ class _Basic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        y = self.relu(y + (x if self.downsample is None else self.downsample(x)))
-        return y
+        out: Tensor = self.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return out
 
 
 class _Bottleneck(nn.Module):
@@ -63,8 +63,8 @@ class _Bottleneck(nn.Module):
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        y = self.relu(y + (x if self.downsample is None else self.downsample(x)))
-        return y
+        out: Tensor = self.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return out
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:

@@ -49,7 +49,8 @@ def main(folder: Path) -> None:
         definition = importlib.import_module(f"torchvision.models.{module}")
         table["networks"][name] = _facts(name, getattr(definition, function))
         weights = next(
-            value for key, value in vars(definition).items()
+            value
+            for key, value in vars(definition).items()
             if key.lower().replace("_", "") == f"{function}_weights".replace("_", "")
         )
         table["networks"][name]["published"] = weights.IMAGENET1K_V1.url
