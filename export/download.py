@@ -44,24 +44,26 @@ def fetch(
     """
     folder = folder or platformdirs.user_cache_path("camstream") / "weights"
     path, part = folder / file_name, folder / f"{file_name}.part"
-    if path.is_file() and _is_whole(path):
+    digits = _digits(file_name)
+    if _is_whole(path, digits):
         return path
     url = base_url + file_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (part.is_file() and _is_whole(part, file_name)):
+        if not _is_whole(part, digits):
             _download(url, part, say)
-        if not _is_whole(part, file_name):
+        if not _is_whole(part, digits):
             part.unlink()
             raise ModelError(
                 f"what {url} sent is not that file: its SHA-256 does not begin with "
-                f"{_digits(file_name)}; it was deleted, try again"
+                f"{digits}; it was deleted, try again"
             )
         part.replace(path)
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
+        cause = getattr(error, "reason", None) or error
+        reason = getattr(cause, "strerror", None) or cause
         raise SetupError(
-            f"cannot download {url} to {folder}: {str(reason) or type(error).__name__}; connect "
+            f"cannot download {url} to {folder}: {reason or type(error).__name__}; connect "
             "to the internet and try again (it goes on where it stopped), or give a file that "
             "you have: --weights FILE"
         ) from error
@@ -106,7 +108,9 @@ def _digits(file_name: str) -> str:
     return match[1]
 
 
-def _is_whole(path: Path, file_name: str | None = None) -> bool:
+def _is_whole(path: Path, digits: str) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return digest.startswith(_digits(file_name or path.name))
+    return digest.startswith(digits)

@@ -70,8 +70,8 @@ def _spread(layer: _Layer, map_stride: int) -> None:
             return
         kind = type(conv).__name__
         raise ModelError(
-            f"--map-stride {map_stride}: {layer.name} is a {kind} that strides; only convolutions "
-            "can be dilated (EfficientNet-Lite, ResNet, MobileNetV2 have nothing else there)"
+            f"--map-stride {map_stride}: {layer.name} ({kind}) strides, and only convolutions can be "
+            "dilated; EfficientNet-Lite, ResNet and MobileNetV2 have nothing else there"
         )
     before = [(kernel - 1) * d for kernel, d in zip(conv.kernel_size, conv.dilation, strict=True)]
     same_pad = isinstance(conv, SamePadConv2d)
