@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from camstream.contract import ModelInfo
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
-from export.graft import Wishes, graft_file
+from export.graft import USUAL_MEAN, Wishes, graft_file
 from export.reduce import Reduction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from camstream.contract import ModelInfo
     from export.networks.layers import Pool
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -104,6 +105,8 @@ def export(
         console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
     _report(path, info)
+    if wishes.mean is None and wishes.std is None and info.mean == USUAL_MEAN:
+        console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
 
 
 def _export(
@@ -165,10 +168,13 @@ def _report(path: Path, info: ModelInfo) -> None:
     """Print what was measured."""
     proof, lower = info.proof, info.quantization
     assert proof is not None
+    origin = f"{lower.kind} network" if lower else "source"
     typer.echo(
         f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
         f"{info.method} of {info.layer}\n"
-        f"  equal to its {lower.kind + ' network' if lower else 'source'} at {len(proof.shapes_nhw)} shapes: "
+        f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
+        f"minus {info.mean}, divided by {info.std}\n"
+        f"  equal to its {origin} at {len(proof.shapes_nhw)} shapes: "
         f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
     )
     if info.is_random:

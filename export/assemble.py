@@ -8,20 +8,23 @@ channel weights for each class that was asked for, times the feature maps that a
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from camstream import contract
-from camstream.contract import ModelInfo
 from camstream.errors import ModelError
 from export.gradcam import channel_weights, weighted_places
 from export.graph import Graph
-from export.head import Head
 from export.nodes import Nodes
 from export.picture_input import PictureInput
 from export.precision import head_in_float32
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from export.head import Head
 
 MIN_OPSET = 15  # Shape with a start
 _MIN_IR = 8  # weights that are no inputs, and an input with a default

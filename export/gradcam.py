@@ -13,12 +13,16 @@ and HiResCAM are CAM itself.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import TensorProto
 
 from camstream import contract
-from export.head import Head, Linear
-from export.nodes import Nodes
+
+if TYPE_CHECKING:
+    from export.head import Head, Linear
+    from export.nodes import Nodes
 
 
 def channel_weights(nodes: Nodes, head: Head) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -20,7 +19,7 @@ from camstream.contract import ModelInfo
 from camstream.errors import ModelError
 from export.head import Head
 from export.labels import read_labels
-from export.onnx_file import plain, read_onnx, upgraded
+from export.onnx_file import opset_of, plain, read_onnx, upgraded
 from export.picture_input import PictureInput, redeclared
 from export.publish import publish, versions
 from export.reduce import Pictures, Reduction, difference, reduced
@@ -28,12 +27,16 @@ from export.reference import Reference
 from export.verify import SHAPES_NHW, TOLERANCE, ShapeNHW
 from export.walk import find_head
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 __all__ = ["Head", "Wishes", "find_head", "graft_file"]
 
 Triple = tuple[float, float, float]
 
 # What torchvision's networks, and most that were trained like them, are fed; 0 to 255.
-_USUAL_MEAN: Triple = (123.675, 116.28, 103.53)
+USUAL_MEAN: Triple = (123.675, 116.28, 103.53)
 _USUAL_STD: Triple = (58.395, 57.12, 57.375)
 _USUAL_HW = (224, 224)
 # In half precision two graphs of one network round at different places.
@@ -103,7 +106,7 @@ def graft_file(
     info = dataclasses.replace(
         info,
         size_multiple=_multiple(reference, shapes, info.size_hw),
-        versions=versions(opset=core.opset_import[0].version),
+        versions=versions(opset=opset_of(core)),
     )
     if reduction is not None:
         pictures = Pictures.of(reduction, info.size_hw)
@@ -157,7 +160,7 @@ def _info(
         raise ModelError(f"{source} takes {picture.width}x{picture.height} only, whatever --size")
     told = wishes.mean is not None or wishes.std is not None
     is_raw = told or picture.element_type == TensorProto.UINT8
-    mean = wishes.mean or ((0.0,) * 3 if is_raw else known.mean if known else _USUAL_MEAN)
+    mean = wishes.mean or ((0.0,) * 3 if is_raw else known.mean if known else USUAL_MEAN)
     std = wishes.std or ((1.0,) * 3 if is_raw else known.std if known else _USUAL_STD)
     return ModelInfo(
         name=wishes.name or (known.name if known else source.stem),

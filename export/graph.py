@@ -26,8 +26,10 @@ class Graph:
         graph = model.graph
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._producers = {name: node for node in graph.node for name in node.output if name}
-        self.inputs = [value.name for value in graph.input if value.name not in self._initializers]
-        self.outputs = [value.name for value in graph.output]
+        self.inputs: list[str] = [
+            value.name for value in graph.input if value.name not in self._initializers
+        ]
+        self.outputs: list[str] = [value.name for value in graph.output]
         self._types: dict[str, onnx.TypeProto.Tensor] = {}
         try:
             inferred = onnx.shape_inference.infer_shapes(_skeleton(model), data_prop=True).graph

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import onnx
+from typing import TYPE_CHECKING
 
 from export.graph import Graph, attributes
 from export.head import Linear
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def read_linear(graph: Graph, node: onnx.NodeProto) -> tuple[Linear, str, set[str]] | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, version_converter
 
 from camstream import contract
@@ -15,6 +15,9 @@ from camstream.errors import ModelError
 from export.assemble import BEFORE, BEHIND, MIN_OPSET
 from export.graph import attributes
 from export.picture_input import declare_input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAX_BYTES = 2**31 - 1  # of one protobuf message, which an ONNX file is
 
@@ -41,6 +44,12 @@ def read_onnx(path: Path) -> onnx.ModelProto:
             onnx.load_external_data_for_model(model, str(path.parent))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
             raise ModelError(f"{path}: its weights cannot be read: {error}") from error
+    # Not the ONNX checker: it refuses much that runs, such as outputs without a shape.
+    made = {output for node in model.graph.node for output in node.output}
+    made |= {item.name for item in (*model.graph.input, *model.graph.initializer)}
+    missing = {name for node in model.graph.node for name in node.input if name} - made
+    if missing:
+        raise ModelError(f"{path} is damaged: nothing makes the tensor {min(missing)!r}")
     return model
 
 
@@ -50,16 +59,25 @@ def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     Raises:
         ModelError: It uses what no converter knows.
     """
-    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    version = opset_of(model)
     if version >= MIN_OPSET:
         return model
+    listed = onnx.ModelProto()
+    listed.CopyFrom(model)
+    # Before IR version 4, the converter forgets the weights that are not listed as inputs.
+    listed.ir_version = max(model.ir_version, 4)
     try:
-        return version_converter.convert_version(model, MIN_OPSET)
-    except (RuntimeError, ValueError) as error:
+        return version_converter.convert_version(listed, MIN_OPSET)
+    except Exception as error:  # the converter's own error has no public base class
         raise ModelError(
             f"{path}: cannot be brought from opset {version} to {MIN_OPSET} "
             f"({str(error).splitlines()[0]}); export it again with a newer opset"
         ) from error
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Give the version of ONNX's own operators that a model uses; 0 where it says none."""
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
 
 def plain(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, ModelInfo | None]:
@@ -123,7 +141,7 @@ def _beside(path: Path, tensor: onnx.TensorProto) -> Path:
     """Find the file that a tensor's data is in; only the model's own folder is trusted."""
     location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
     folder = path.parent.resolve()
-    file = (folder / location).resolve()
+    file: Path = (folder / location).resolve()
     if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
         raise ModelError(f"{path} wants weights from {location!r}, outside its own folder: refused")
     if not file.is_file():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from camstream.errors import SourceError
 from camstream.picture import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 _PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 

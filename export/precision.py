@@ -7,12 +7,15 @@ is a hundredth of the work, so nothing is gained by a lower precision there.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import onnx
 from onnx import TensorProto, helper
 
 from export.graph import Graph
-from export.head import Head
+
+if TYPE_CHECKING:
+    from export.head import Head
 
 
 def head_in_float32(model: onnx.ModelProto, head: Head) -> Head:

@@ -6,14 +6,17 @@ import dataclasses
 import importlib.metadata
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 
-from camstream.contract import ModelInfo
 from camstream.errors import SinkError
 from export.assemble import assemble, with_info
-from export.head import Head
 from export.verify import SHAPES_NHW, TOLERANCE, Reference, ShapeNHW, verify
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from export.head import Head
 
 
 def publish(

@@ -7,23 +7,26 @@ can overflow, and 8-bit logits would break the law that mean(cam) + bias is the 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto
 
 from camstream.contract import Quantization
 from camstream.errors import ModelError
+from export.graph import Graph
 from export.pictures import sample_pictures
 from export.verify import sample_frames
 from export.walk import find_head
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
     from export.reference import Reference
 
 _CALIBRATED = 40
@@ -157,6 +160,7 @@ def _int8(core: onnx.ModelProto, images: list[NDArray[np.generic]]) -> onnx.Mode
         quant_pre_process(files[0], files[1], skip_symbolic_shape=True)
         folded = onnx.load(files[1])
         head = find_head(folded)
+        before_head = Graph(folded).needed(head.features)
         for number, node in enumerate(folded.graph.node):
             node.name = f"node_{number}"
         onnx.save(folded, files[2])
@@ -168,7 +172,9 @@ def _int8(core: onnx.ModelProto, images: list[NDArray[np.generic]]) -> onnx.Mode
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[n.name for n in folded.graph.node if head.nodes & set(n.output)],
+            nodes_to_exclude=[
+                node.name for node in folded.graph.node if before_head.isdisjoint(node.output)
+            ],
         )
         return onnx.load(files[3])
 

@@ -6,19 +6,25 @@ This is what a grafted file is compared with. It shares nothing with the graph t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnx
-import onnxruntime as ort
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from camstream.contract import ModelInfo
 from camstream.errors import ModelError
-from export.head import Head, Linear
 from export.picture_input import PictureInput
 from export.precision import head_in_float32
-from export.verify import Outputs
+from export.verify import open_quietly
 from export.walk import find_head
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+    from numpy.typing import NDArray
+
+    from camstream.contract import ModelInfo
+    from export.head import Head, Linear
+    from export.verify import Outputs
 
 # Of the file's own output, when float16 rounds it: eleven bits, through many layers.
 _OWN_TOLERANCE = 2e-2
@@ -141,7 +147,8 @@ class Reference:
             gradient = gradient.swapaxes(1, 2) if head.channels_last else gradient  # (K, D, h * w)
             if len(head.layers) == 1:
                 product = gradient.reshape(len(chosen), *features.shape) * features
-                return product.sum(axis=1) * np.float32(features[0].size)
+                maps: NDArray[np.float32] = product.sum(axis=1) * np.float32(features[0].size)
+                return maps
             gradient = gradient.sum(axis=2)
         return np.tensordot(gradient, features, 1)
 
@@ -157,12 +164,8 @@ def _matrix(tensors: dict[str, NDArray[np.float32]], layer: Linear) -> NDArray[n
 
 
 def _session(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is told by the exception
     try:
-        return ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return open_quietly(model.SerializeToString())
     except Exception as error:  # onnxruntime has no common base class of its own
         raise ModelError(
             f"onnxruntime cannot open {name}: {str(error).strip().splitlines()[0]}"

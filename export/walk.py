@@ -1,4 +1,6 @@
-"""Finds the head of an ONNX classifier by walking back from its output. What can be mapped is
+"""Finds the head of an ONNX classifier by walking back from its output.
+
+What can be mapped is
 
     features -> pooling or flattening -> linear layer (-> ReLU -> linear layer)* -> softmax
 
@@ -8,18 +10,20 @@ and the walk passes what only renames or reshapes in between.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NoReturn
-
-import onnx
+from typing import TYPE_CHECKING, NoReturn
 
 from camstream.errors import ModelError
 from export.graph import Graph, attributes
 from export.head import Head, Linear
 from export.linear import is_relu, read_linear, relu_ceiling
 
+if TYPE_CHECKING:
+    import onnx
+
 _FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
 _RENAMES = ("Identity", "Dropout", "Cast")
 _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+_CONVOLUTIONS = {"Conv", "QLinearConv", "ConvInteger"}
 _RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
 
 
@@ -53,18 +57,15 @@ class _Walk:
 
     def head(self, output: str) -> Head:
         logits, final = self._before_final(output)
-        classes = self._classes(logits)
+        self._check_scores(logits)
         self._nodes.clear()
         layers, tensor = self._layers(logits)
         pool, features, channels_last = self._pooling(tensor)
         if pool is None and len(layers) > 1:
             features = self._before_local_pools(features)
-        shape = self._graph.shape(features)
-        channels = shape[1] if shape is not None and len(shape) == 4 else None
-        if channels is None:
-            self._refuse(f"the number of channels of {features!r} is not fixed")
         if not layers and pool is None:
             self._refuse("there is neither pooling nor a linear layer before it")
+        channels = self._channels(features, pool, layers)
         if pool is None and layers[-1].inputs == channels:
             self._refuse("its pooling covers the map at one input size only; give that as --size")
         return Head(
@@ -72,7 +73,7 @@ class _Walk:
             output=output,
             final=final,
             logits=logits,
-            classes=classes,
+            classes=layers[0].outputs if layers else channels,
             features=features,
             channels=channels,
             channels_last=channels_last,
@@ -92,12 +93,20 @@ class _Walk:
                 return name, final
             name = self._step(node)
 
-    def _classes(self, logits: str) -> int:
+    def _check_scores(self, logits: str) -> None:
+        """Make sure that a tensor is (N, C) or (N, C, 1, 1), as far as its shape is known."""
         shape = self._graph.shape(logits)
-        if shape is None or len(shape) not in (2, 4) or shape[1] is None or set(shape[2:]) - {1}:
-            what = "x".join("?" if d is None else str(d) for d in shape) if shape else "unknown"
+        if shape is not None and (len(shape) not in (2, 4) or set(shape[2:]) - {1}):
+            what = "x".join("?" if size is None else str(size) for size in shape)
             self._refuse(f"{logits!r} has the shape {what}, not one row of class scores a picture")
-        return shape[1]
+
+    def _channels(self, features: str, pool: str | None, layers: list[Linear]) -> int:
+        shape = self._graph.shape(features)
+        if shape is not None and len(shape) == 4 and shape[1] is not None:
+            return shape[1]
+        if pool is None or not layers:
+            self._refuse(f"the number of channels of {features!r} is not known")
+        return layers[-1].inputs
 
     def _layers(self, name: str) -> tuple[list[Linear], str]:
         """Collect the linear layers, last one first, and the tensor that the first one reads."""
@@ -196,11 +205,11 @@ class _Walk:
 
     def _image(self, features: str) -> str:
         needed = self._graph.needed(features)
+        operators = {node.op_type for name in needed if (node := self._graph.producer(name))}
+        if recurrent := operators.intersection(_RECURRENT):
+            self._refuse(f"{features!r} comes from {recurrent.pop()}, so its cells are no places")
         images = [name for name in self._graph.inputs if name in needed]
-        if len(images) != 1 or not any(
-            (node := self._graph.producer(name)) is not None and node.op_type == "Conv"
-            for name in needed
-        ):
+        if len(images) != 1 or not _CONVOLUTIONS & operators:
             self._refuse(f"{features!r} is not made by convolutions from one picture")
         return images[0]
 

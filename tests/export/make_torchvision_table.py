@@ -1,7 +1,7 @@
 """Writes torchvision_table.json: facts about torchvision's own networks to test ours against.
 
     pip download --no-deps torchvision -d FOLDER && unzip FOLDER/*.whl -d FOLDER
-    python tests/export/make_torchvision_table.py FOLDER
+    python -m tests.export.make_torchvision_table FOLDER
 
 torchvision is not imported as a package (the wheel fits only its own torch): the modules that
 define the networks are loaded alone, with stand-ins for what they import and never use here.
@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from known_weights import PROBE_LOGITS, PROBE_SIZES_HW, known_state, names_digest, probe
+
+from tests.export.known_weights import (
+    PROBE_LOGITS,
+    PROBE_SIZES_HW,
+    known_state,
+    names_digest,
+    probe,
+)
 
 # Our name: torchvision's module and function.
 NETWORKS = {

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from known_weights import PROBE_LOGITS, known_state, names_digest, probe
 from torch import Tensor, nn
 
 from camstream.errors import ModelError
@@ -14,6 +13,7 @@ from export.networks import NETWORKS, find
 from export.networks.dilate import dilate
 from export.networks.layers import GlobalPool, Pool, SamePadConv2d
 from export.weights import randomize
+from tests.export.known_weights import PROBE_LOGITS, known_state, names_digest, probe
 
 TABLE = json.loads(Path(__file__).with_name("torchvision_table.json").read_text("utf-8"))
 TORCHVISION: dict[str, dict[str, Any]] = TABLE["networks"]
@@ -163,9 +163,7 @@ def test_unknown_network_is_told_which_there_are() -> None:
 
 
 @pytest.mark.parametrize("stride", [16, 8])
-@pytest.mark.parametrize(
-    "name", ["efficientnet_lite0", "resnet18", "resnet50", "mobilenet_v2"]
-)
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18", "resnet50", "mobilenet_v2"])
 def test_dilation_keeps_every_value_where_it_was(name: str, stride: int) -> None:
     network, image = known(name), probe((96, 128))[:1]
     coarse, _ = pooled_maps(network, image)

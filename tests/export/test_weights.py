@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from known_weights import known_state
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from export.networks.densenet import new_names
 from export.networks.googlenet import without_training_heads
 from export.source import load_named
 from export.weights import RANDOM, load_file
+from tests.export.known_weights import known_state
 
 CONTENT = bytes(range(256)) * 5000
 NAME = f"weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
@@ -232,7 +232,7 @@ def test_weights_of_another_network_are_counted(tmp_path: Path) -> None:
 
 
 def test_random_only_when_said() -> None:
-    with pytest.raises(ModelError, match="no weights of its own; give --weights imagenet .*random"):
+    with pytest.raises(ModelError, match=r"no weights of its own; give --weights imagenet .*random"):
         load_named("resnet18")
     source = load_named("squeezenet1_1", "random")
     assert source.weights == RANDOM
@@ -279,7 +279,9 @@ def publish(publisher: Publisher, tmp_path: Path, state: dict[str, Tensor], stem
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, publisher: Publisher, tmp_path: Path) -> dict[str, Tensor]:
+def small(
+    monkeypatch: pytest.MonkeyPatch, publisher: Publisher, tmp_path: Path
+) -> dict[str, Tensor]:
     """SqueezeNet's published file, of which the publisher here has one with known weights."""
     state = squeezenet_state(1000)
     name = publish(publisher, tmp_path, state, "squeezenet1_1")
