@@ -133,6 +133,11 @@ class ModelInfo:
     quantization: Quantization | None = None
     contract: int = CONTRACT_VERSION
 
+    @property
+    def is_random(self) -> bool:
+        """Whether weights were made at random, so that scores and maps mean nothing."""
+        return self.weights.startswith("random")
+
     def to_json(self) -> str:
         """Write the record as JSON, for the file's metadata."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
