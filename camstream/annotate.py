@@ -9,7 +9,7 @@ from pathlib import Path
 
 from camstream.frame import Prediction
 from camstream.model import Model
-from camstream.overlay import Style, annotate
+from camstream.overlay import Style, annotate, caveats
 from camstream.pipeline import Pipeline
 from camstream.sink.records import RecordsFile
 from camstream.sink.video import Encoding, VideoFile
@@ -107,13 +107,14 @@ def _run(
     stop: Callable[[], bool],
 ) -> Result:
     labels: dict[str, int] = {}
+    notes = caveats(model.info)
     end_s = 0.0
     is_stopped = False
     started = time.perf_counter()
     with Pipeline(source, model.infer) as pipeline:
         for prediction in pipeline:
             with pipeline.times.measure("annotate"):
-                annotated = annotate(prediction, model.info.cam_range, job.style)
+                annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
             with pipeline.times.measure("write"):
                 video.write(annotated.picture)
                 if records is not None:

@@ -235,7 +235,15 @@ def info(
             proof = values.proof
             rows["proof"] = (
                 f"logits within {proof.logits_max_diff:.1e} of the source, cam within "
-                f"{proof.cam_max_diff:.1e}; mean(cam) + bias = logit within {proof.law_residual:.1e}"
+                f"{proof.cam_max_diff:.1e}"
+            )
+            if proof.law_residual is not None:
+                rows["law"] = f"mean(cam) + bias = logit within {proof.law_residual:.1e}"
+        if values.quantization is not None:
+            lower = values.quantization
+            rows[lower.kind] = (
+                f"against float32 on {lower.compared} pictures: top-1 agreement "
+                f"{lower.top1_agreement:.1%}, map correlation {lower.cam_correlation:.4f}"
             )
         for name, value in rows.items():
             table.add_row(name, value)

@@ -22,7 +22,7 @@ from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
 from camstream.errors import SinkError
 from camstream.frame import Frame, Prediction
-from camstream.overlay import COLORMAPS, Annotated, Style, annotate
+from camstream.overlay import COLORMAPS, Annotated, Style, annotate, caveats
 from camstream.pipeline import Infer, Pipeline
 from camstream.sink.draft import Draft
 from camstream.sink.recorder import Recorder
@@ -227,7 +227,7 @@ class Viewer:
         return annotate(prediction, cam_range, self.style, picture=frame.picture, notes=notes)
 
     def _notes(self, frame: Frame, prediction: Prediction) -> list[str]:
-        notes = list(HELP) if self._show_help else []
+        notes = caveats(self._info) + (list(HELP) if self._show_help else [])
         if self._source.state:
             notes.append(self._source.state)
         if self.is_paused:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from camstream.cam import Peak
+    from camstream.contract import ModelInfo
     from camstream.frame import Prediction
     from camstream.model import Model
 
@@ -119,7 +120,13 @@ def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU
     Returns:
         (H, W, 3) uint8 BGR, the size of the prediction's picture.
     """
-    return annotate(prediction, model.info.cam_range, style).picture.bgr()
+    notes = caveats(model.info)
+    return annotate(prediction, model.info.cam_range, style, notes=notes).picture.bgr()
+
+
+def caveats(info: ModelInfo) -> list[str]:
+    """What every picture must say of a model: nothing, unless its weights mean nothing."""
+    return ["random weights: label and heat mean nothing"] if info.is_random else []
 
 
 @functools.lru_cache(maxsize=8)
