@@ -112,6 +112,7 @@ def _modules(program: ExportedProgram, tensor: str) -> list[str]:
 
 
 def _node(program: ExportedProgram, tensor: str) -> torch.fx.Node:
+    node: torch.fx.Node
     for node in program.graph.nodes:
         if node.name == tensor:
             return node
