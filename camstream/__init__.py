@@ -1,17 +1,21 @@
 """See what a network looks at, live.
 
-    import camstream
+import camstream
 
-    model = camstream.load_model("efficientnet_lite0", device="auto")
-    prediction = model.predict(image)             # (H, W, 3) uint8 BGR
-    prediction.top[0].label, prediction.top[0].score
-    prediction.cam.maps                           # (K, h, w) raw maps, logit units
-    picture = camstream.draw(prediction, model)   # (H, W, 3) uint8 BGR with the overlay
+model = camstream.load_model("efficientnet_lite0", device="auto")
+prediction = model.predict(image)             # (H, W, 3) uint8 BGR
+prediction.top[0].label, prediction.top[0].score
+prediction.cam.maps                           # (K, h, w) raw maps, logit units
+picture = camstream.draw(prediction, model)   # (H, W, 3) uint8 BGR with the overlay
 
-    with camstream.stream("clip.mp4", model) as predictions:
-        for prediction in predictions:
-            ...
+with camstream.stream("clip.mp4", model) as predictions:
+for prediction in predictions:
+...
 """
+
+# First of all: PyAV's wheel carries X11 libraries of its own, and where they are loaded before
+# OpenCV's, OpenCV's first window hangs for ever.
+import cv2  # noqa: F401  # isort: split
 
 from camstream.catalog import load_model
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError, SourceError

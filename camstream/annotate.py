@@ -81,9 +81,7 @@ def run(
     source = FileSource(job.source, even=True)
     outputs: list[VideoFile | RecordsFile] = []
     try:
-        video = VideoFile(
-            job.output, like=source, encoding=job.encoding, overwrite=job.overwrite
-        )
+        video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
         outputs.append(video)
         records = None
         if job.records is not None:

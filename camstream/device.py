@@ -35,7 +35,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
 
 def create_session(
     path: str, device: str, *, threads: int | None = None
-) -> tuple[ort.InferenceSession, str]:
+) -> tuple[ort.InferenceSession, str, str]:
     """Open a model on a device, and make sure that it is the one that runs.
 
     Args:
@@ -44,7 +44,8 @@ def create_session(
         threads: CPU threads; None leaves one core to the rest of the pipeline.
 
     Returns:
-        The session and the device's name that really runs it.
+        The session, the device's name that really runs it, and why it is not a GPU where "auto"
+        found a driver but could not use it (otherwise "").
 
     Raises:
         ModelError: The file cannot be opened, or the device asked for cannot run it.
@@ -53,8 +54,16 @@ def create_session(
         if has_nvidia_driver() and PROVIDERS["cuda"] in ort.get_available_providers():
             session = _open(path, "cuda", threads)
             if _runs_on(session, "cuda"):
-                return session, "cuda"
-        return _open(path, "cpu", threads), "cpu"
+                return session, "cuda", ""
+            return (
+                _open(path, "cpu", threads),
+                "cpu",
+                (
+                    "there is an NVIDIA driver, but onnxruntime cannot use CUDA: running on the CPU; "
+                    '"camstream doctor" tells why'
+                ),
+            )
+        return _open(path, "cpu", threads), "cpu", ""
     if device not in PROVIDERS:
         raise ModelError(f"unknown device {device!r}; known: auto, {', '.join(PROVIDERS)}")
     remedy = 'run "camstream doctor" to see what is missing, or use --device cpu'
@@ -68,7 +77,7 @@ def create_session(
             f"device {device!r}: onnxruntime would silently run on "
             f"{session.get_providers()[0]} instead; {remedy}"
         )
-    return session, device
+    return session, device, ""
 
 
 def has_nvidia_driver() -> bool:

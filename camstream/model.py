@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime as ort
@@ -27,8 +27,10 @@ class Model:
     """A network that says what it sees and where it looks, in one forward pass.
 
     Attributes:
+        path: The file.
         info: What the file says of itself.
         device: What really runs it ("cpu", "cuda", ...).
+        gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
     """
 
     def __init__(
@@ -53,8 +55,11 @@ class Model:
         """
         if not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
-        self._session, self.device = create_session(str(path), device, threads=threads)
-        self.info = read_info(self._session, str(path))
+        self.path = path
+        self.session, self.device, self.gpu_problem = create_session(
+            str(path), device, threads=threads
+        )
+        self.info = read_info(self.session, str(path))
         self._size_wh = size_wh
         self._on_gpu = self.device in ("cuda", "tensorrt")
         self.predict(np.zeros((*self.info.size_hw, 3), np.uint8))
@@ -99,20 +104,20 @@ class Model:
             picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
         )
 
-    def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[NDArray]:  # type: ignore[type-arg]
+    def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
         if not self._on_gpu:
-            return self._session.run(list(contract.OUTPUTS), feed)
+            return list(self.session.run(list(contract.OUTPUTS), feed))
         # Bound outputs let the copies to and from the device overlap with nothing waiting but
         # this thread; the maps are a few kilobytes, so they come back with the logits.
-        binding = self._session.io_binding()
+        binding = self.session.io_binding()
         for name, array in feed.items():
             binding.bind_ortvalue_input(
                 name, ort.OrtValue.ortvalue_from_numpy(array, "cuda", device_id=0)
             )
         for name in contract.OUTPUTS:
             binding.bind_output(name, "cpu")
-        self._session.run_with_iobinding(binding)
-        return binding.copy_outputs_to_cpu()
+        self.session.run_with_iobinding(binding)
+        return list(binding.copy_outputs_to_cpu())
 
     def _checked(self, classes: Sequence[int]) -> NDArray[np.int64]:
         count = len(self.info.labels)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import cv2
 import numpy as np
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from camstream.frame import Prediction
     from camstream.model import Model
 
-COLORMAPS = ("turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot")
+Colormap = Literal["turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot"]
+COLORMAPS: tuple[Colormap, ...] = get_args(Colormap)
 
 _WHITE = (255, 255, 255)
 _FULL_OPACITY_AT = 0.35  # of the range: weaker evidence is not only colder but fainter
@@ -44,7 +45,7 @@ class Style:
     """
 
     heatmap_opacity: float = 0.6
-    colormap: str = "turbo"
+    colormap: Colormap = "turbo"
     cam_range: tuple[float, float] | None = None
     show_heatmap: bool = True
     show_label: bool = True
@@ -76,7 +77,7 @@ class Annotated:
 def annotate(
     prediction: Prediction,
     cam_range: tuple[float, float],
-    style: Style = Style(),  # noqa: B008 (frozen)
+    style: Style = Style(),
     *,
     picture: Picture | None = None,
     notes: Sequence[str] = (),
@@ -91,10 +92,13 @@ def annotate(
         notes: Small lines for the bottom left corner.
     """
     target = (picture or prediction.frame.picture).copy()
-    fine = cams.enlarge(prediction.cam.maps[0])
+    step = _step(target.size_wh)
+    fine = cams.enlarge(
+        prediction.cam.maps[0], (target.size_wh[0] // step, target.size_wh[1] // step)
+    )
     heat = cams.heat(fine, style.cam_range or cam_range)
     if style.show_heatmap and style.heatmap_opacity > 0 and heat.any():
-        _blend_heat(target, heat, style)
+        _blend_heat(target, heat, step, style)
     line_px = max(13, round(min(target.size_wh[1] / 20, target.size_wh[0] / 16)))
     if style.show_label:
         top = prediction.top[0]
@@ -104,7 +108,7 @@ def annotate(
     return Annotated(prediction, target, cams.find_peak(fine, target.size_wh))
 
 
-def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:  # noqa: B008
+def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
     """Draw a prediction and give it as an image.
 
     Args:
@@ -120,23 +124,51 @@ def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU
 
 @functools.lru_cache(maxsize=8)
 def _ramp(colormap: str) -> ImageU8:
-    """The colours of heat 0 to 255, (256, 3) uint8 BGR."""
+    """The colours of heat 0 to 255, (256, 1, 3) uint8 BGR."""
     steps = np.arange(256, dtype=np.uint8)
     table = cv2.applyColorMap(steps, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
-    return table.reshape(256, 3)  # type: ignore[return-value]
+    return table.reshape(256, 1, 3)  # type: ignore[return-value]
 
 
-def _blend_heat(target: Picture, heat: ImageU8, style: Style) -> None:
+def _step(size_wh: tuple[int, int]) -> int:
+    """Pixels of the picture a cell of the heat: a power of 2 that divides both sides.
+
+    So a part of the heat covers exactly a part of the picture, and only that is blended.
+    """
+    step = 1
+    while all(side % (2 * step) == 0 for side in size_wh) and max(size_wh) // (2 * step) >= 240:
+        step *= 2
+    return step
+
+
+def _blend_heat(target: Picture, heat: ImageU8, step: int, style: Style) -> None:
     rising = np.minimum(np.arange(256) / (255 * _FULL_OPACITY_AT), 1)
     opacity = np.rint(255 * style.heatmap_opacity * rising).astype(np.uint8)
-    colours = target.native(_ramp(style.colormap))
-    _blend(target.planes(), cv2.applyColorMap(heat, colours), cv2.LUT(heat, opacity))
+    rows, columns = _hot_part(heat)
+    part = heat[rows, columns]
+    regions = []
+    for plane in target.planes():
+        shrunk = target.size_wh[0] // plane.shape[1]  # 1, or 2 for the colour planes of 4:2:0
+        y0, y1, x0, x1 = (
+            edge * step // shrunk for edge in (rows.start, rows.stop, columns.start, columns.stop)
+        )
+        regions.append(plane[y0:y1, x0:x1])
+    coloured = cast("ImageU8", cv2.applyColorMap(part, target.native(_ramp(style.colormap))))
+    _blend(regions, coloured, cast("ImageU8", cv2.LUT(part, opacity)))
 
 
-def _blend_text(
-    target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0
-) -> None:
-    panel, opacity = _panel(text, line_px, target.size_wh[0])
+def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
+    """The rows and columns that hold all heat, with a rim of none; even numbers of cells."""
+    x, y, width, height = cv2.boundingRect(heat)
+    rows, columns = heat.shape
+    return (
+        slice(max(0, y - 2) // 2 * 2, min(rows, (y + height + 3) // 2 * 2)),
+        slice(max(0, x - 2) // 2 * 2, min(columns, (x + width + 3) // 2 * 2)),
+    )
+
+
+def _blend_text(target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0) -> None:
+    ink, opacity = _panel(text, line_px, target.size_wh[0])
     height, width = opacity.shape
     margin = line_px // 4 * 2
     top = margin
@@ -150,12 +182,15 @@ def _blend_text(
         regions.append(
             plane[top // step : (top + height) // step, margin // step : (margin + width) // step]
         )
-    _blend(regions, target.native(panel), opacity)
+    greys = target.native(
+        np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis], 3, 2)
+    )
+    _blend(regions, cast("ImageU8", cv2.applyColorMap(ink, greys)), opacity)
 
 
 @functools.lru_cache(maxsize=64)
 def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
-    """White text on a dark translucent panel, (h, w, 3) BGR and (h, w) opacity, even sizes."""
+    """White text on a dark translucent panel: grey value and opacity, (h, w) each, even sizes."""
     face, weight = cv2.FontFace("sans"), 600
     pad = line_px // 3
     room = (room_px * 3, line_px * 3)
@@ -166,7 +201,7 @@ def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
     baseline = (h + round(line_px * 0.7)) // 2
     cv2.putText(ink, text, (pad, baseline), _WHITE, face, line_px, weight, 0, (0, room_px * 3))
     opacity = np.maximum(ink, _PANEL_OPACITY)
-    return np.repeat(ink[..., np.newaxis], 3, axis=2), opacity
+    return ink, opacity
 
 
 def _blend(planes: Sequence[ImageU8], colours: ImageU8, opacity: ImageU8) -> None:

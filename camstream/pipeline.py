@@ -38,6 +38,7 @@ class Pipeline:
         predictions: The predictions.
         times: Milliseconds of the stages "capture" and "infer".
         captured: Frames that the source gave.
+        inferred: Frames that the model looked at.
     """
 
     def __init__(self, source: Source, infer: Infer, *, show_frames: bool = False) -> None:
@@ -57,6 +58,7 @@ class Pipeline:
         self.predictions: Channel[Prediction] = Channel(policy, _WAITING_FRAMES)
         self.times = StageTimes()
         self.captured = 0
+        self.inferred = 0
         self._errors: list[BaseException] = []
         self._threads = [
             threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
@@ -100,11 +102,6 @@ class Pipeline:
                 self.raise_error()
                 return
 
-    @property
-    def dropped(self) -> int:
-        """Frames that were too late to be looked at by the model."""
-        return self._waiting.dropped
-
     def raise_error(self) -> None:
         """Raise the first error that a thread ended with, if there is one."""
         if self._errors:
@@ -142,4 +139,5 @@ class Pipeline:
                 return
             prediction = self._infer(frame)
             self.times.add("infer", prediction.infer_ms)
+            self.inferred += 1
             self.predictions.put(prediction)

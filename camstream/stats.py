@@ -61,6 +61,7 @@ class RunStats:
         rate_hz: frames_out / wall_s.
         stages_ms: Percentiles of the time each stage takes for a frame. "lag" (live only) is
             from captured to shown.
+        frames_mapped: Frames that the model looked at; None where that is every one.
         reconnects: How often a live source was opened again.
     """
 
@@ -72,6 +73,7 @@ class RunStats:
     wall_s: float
     rate_hz: float
     stages_ms: dict[str, Percentiles]
+    frames_mapped: int | None = None
     reconnects: int = 0
 
     def to_dict(self) -> dict[str, object]:

@@ -6,10 +6,11 @@ after SIGKILL; finished, it is an ordinary file and gets its name.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import av
 from av import Packet, VideoFrame
@@ -36,14 +37,15 @@ class _Codec:
     tag: str | None = None
 
 
-_CODECS = {
+CodecName = Literal["h264", "hevc", "vp9", "av1"]
+_CODECS: dict[CodecName, _Codec] = {
     "h264": _Codec("libx264", 20, {"preset": "veryfast"}),
     # QuickTime plays HEVC only under this tag.
     "hevc": _Codec("libx265", 24, {"preset": "veryfast", "x265-params": "log-level=none"}, "hvc1"),
     "vp9": _Codec("libvpx-vp9", 32, {"deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),
     "av1": _Codec("libsvtav1", 34, {"preset": "10"}),
 }
-CODECS = tuple(_CODECS)
+CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Encoding:
         preset: The encoder's name for its speed; None takes a fast one.
     """
 
-    codec: str | None = None
+    codec: CodecName | None = None
     quality: int | None = None
     preset: str | None = None
 
@@ -79,7 +81,7 @@ class VideoFile:
         target: Path,
         *,
         like: FileSource | None = None,
-        encoding: Encoding = Encoding(),  # noqa: B008 (frozen)
+        encoding: Encoding = Encoding(),
         overwrite: bool = False,
         rate_hz: float | None = None,
     ) -> None:
@@ -154,10 +156,9 @@ class VideoFile:
 
     def discard(self) -> None:
         """Close and remove the file."""
-        try:
+        # The file is thrown away, and the first error is already on its way.
+        with contextlib.suppress(av.error.FFmpegError, OSError):
             self._close()
-        except (av.error.FFmpegError, OSError):
-            pass  # the file is thrown away, and the first error is already on its way
         self._draft.discard()
 
     def _close(self) -> None:
@@ -179,7 +180,7 @@ class VideoFile:
             if not self.target.suffix or isinstance(error, ValueError):
                 reason = "its name must end in a video container's suffix such as .mp4 or .mkv"
             raise SinkError(f"cannot write {self.target}: {reason}") from error
-        container.flags |= Flags.flush_packets.value
+        container.flags |= cast("int", Flags.flush_packets.value)
         return container
 
     def _start(self, frame: VideoFrame) -> VideoStream:
@@ -196,7 +197,7 @@ class VideoFile:
         context = stream.codec_context
         context.width, context.height = frame.width, frame.height
         context.pix_fmt = "yuv420p"
-        context.time_base = frame.time_base
+        context.time_base = frame.time_base  # type: ignore[assignment]
         stream.time_base = frame.time_base
         context.gop_size = max(1, round(_KEY_FRAME_EVERY_S * self._rate))
         context.color_range, context.colorspace = int(frame.color_range), frame.colorspace
@@ -238,9 +239,9 @@ class _CopiedStreams:
             else:
                 self._streams[stream.index] = copy
         self._packets = self._demux()
-        self._next: Packet | None = None
+        self._next: Packet[Any] | None = None
 
-    def until(self, time_s: float | None) -> Iterator[Packet]:
+    def until(self, time_s: float | None) -> Iterator[Packet[Any]]:
         """Give the packets up to a time of the picture, None for all that are left."""
         while True:
             packet = self._next or next(self._packets, None)
@@ -257,7 +258,7 @@ class _CopiedStreams:
     def close(self) -> None:
         self._input.close()
 
-    def _demux(self) -> Iterator[Packet]:
+    def _demux(self) -> Iterator[Packet[Any]]:
         wanted = [stream for stream in self._input.streams if stream.index in self._streams]
         if not wanted:
             return
@@ -276,7 +277,7 @@ def _copy_of(stream: Stream, output: OutputContainer) -> Stream | None:
     if stream.codec_context.name not in _names_in(output):
         return None
     try:
-        copy: Stream = output.add_stream_from_template(stream)  # type: ignore[type-var]
+        copy: Stream = output.add_stream_from_template(stream)
     except (av.error.FFmpegError, ValueError):
         return None
     copy.metadata.update(_without_technical(stream.metadata))

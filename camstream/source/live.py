@@ -7,13 +7,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.picture import ImageU8, Picture
+from camstream.picture import Picture
 
 if TYPE_CHECKING:
     from camstream.source import Source
@@ -29,7 +29,7 @@ class Capture(Protocol):
     """The part of cv2.VideoCapture that is used; tests put their own in its place."""
 
     def isOpened(self) -> bool: ...  # noqa: N802
-    def read(self) -> tuple[bool, ImageU8 | None]: ...
+    def read(self) -> tuple[bool, Any]: ...
     def release(self) -> None: ...
     def get(self, propId: int) -> float: ...  # noqa: N803
 
@@ -62,7 +62,7 @@ class LiveSource:
         Raises:
             SourceError: It cannot be opened.
         """
-        self._address = address
+        self.address = address
         self._open = open_capture or (lambda where: _open_capture(where, size_wh))
         self._clock = clock
         self._stop = threading.Event()
@@ -76,9 +76,9 @@ class LiveSource:
     @property
     def name(self) -> str:
         """The address without its password."""
-        if isinstance(self._address, int):
-            return f"camera {self._address}"
-        return without_secrets(self._address)
+        if isinstance(self.address, int):
+            return f"camera {self.address}"
+        return without_secrets(self.address)
 
     @property
     def rate_hz(self) -> float | None:
@@ -115,7 +115,7 @@ class LiveSource:
             self.state = f"no picture: reconnecting, attempt {attempt + 1}"
             if self._stop.wait(wait_s):
                 return
-            self._capture = self._open(self._address)
+            self._capture = self._open(self.address)
             if self._capture.isOpened():
                 self.reconnects += 1
                 return

@@ -34,6 +34,8 @@ _HALF: Triple = (127.5, 127.5, 127.5)
 def _alexnet(classes: int, _: Pool) -> nn.Module:
     return AlexNet(classes)
 
+    def __call__(self, x: Tensor) -> Tensor: ...
+
 
 def _alexnet_star_gap(classes: int, pool: Pool) -> nn.Module:
     return AlexNetGap(classes, pool, new=(512, 512))

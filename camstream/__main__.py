@@ -1,0 +1,5 @@
+"""``python -m camstream``."""
+
+from camstream.cli import main
+
+main()

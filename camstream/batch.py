@@ -1,0 +1,92 @@
+"""From what was written on the command line to a list of files and their outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from camstream.errors import SinkError, SourceError
+
+VIDEO_SUFFIXES = frozenset(
+    [
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".gif",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+    ]
+)
+
+
+def expand(inputs: list[str]) -> list[Path]:
+    """Turn files, folders and globs into files, in order and each once.
+
+    Raises:
+        SourceError: A folder holds no video, or a glob matches nothing.
+    """
+    files: list[Path] = []
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES)
+            if not inside:
+                raise SourceError(f"there is no video file in the folder {path}")
+            files += inside
+        elif not path.exists() and any(mark in text for mark in "*?["):
+            anchor = Path(path.anchor)
+            matches = sorted(anchor.glob(str(path.relative_to(anchor))))
+            if not matches:
+                raise SourceError(f"no file matches {text}")
+            files += matches
+        else:
+            files.append(path)
+    return list(dict.fromkeys(files))
+
+
+def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
+    """Name the file that each source is written to, before anything is written.
+
+    Args:
+        sources: The inputs.
+        output: A file for one source, a folder for several; None means the current folder.
+
+    Raises:
+        SinkError: A folder is needed and this is none, or two sources would be one file.
+    """
+    if output is not None and len(sources) == 1 and not output.is_dir():
+        return [output]
+    folder = output or Path()
+    if output is not None and not output.is_dir():
+        if output.suffix:
+            raise SinkError(f"several inputs need a folder to be written to, not {output}")
+        _make_folder(output)
+    targets = [folder / f"{source.stem}.cam.mp4" for source in sources]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise SinkError(f"several inputs would be written to {target}; annotate them apart")
+    return targets
+
+
+def beside(path: Path, source: Path, suffix: str, *, alone: bool) -> Path:
+    """Name a side output: the path itself for one source, a file in that folder for several."""
+    if alone and not path.is_dir():
+        return path
+    _make_folder(path)
+    return path / f"{source.stem}{suffix}"
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"cannot make the folder {path}: {error.strerror}") from error

@@ -1,0 +1,96 @@
+"""A window on the screen. Everything here belongs to the main thread."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import cv2
+
+from camstream.errors import SinkError
+from camstream.picture import ImageU8
+
+_REMEDY = "use --no-window, with --record FILE or --records FILE to keep what is seen"
+_ESCAPE = 27
+_SPECIAL = {_ESCAPE: "escape", 32: "space", 13: "enter"}
+
+
+class Window:
+    """Shows images and reads keys."""
+
+    def __init__(self, title: str) -> None:
+        """Open a window.
+
+        Raises:
+            SinkError: There is no display to open it on.
+        """
+        _check_import_order()
+        check_display()
+        # Qt warns of fonts that it does not need, a screen full of it.
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+        self._title = title
+        self._is_placed = False
+        try:
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        except cv2.error as error:  # opencv-python-headless
+            raise SinkError(f"cannot open a window: this OpenCV has none; {_REMEDY}") from error
+
+    def show(self, image: ImageU8) -> None:
+        """Show an image, (H, W, 3) uint8 BGR, and let the window breathe."""
+        if not self._is_placed:
+            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
+            self._is_placed = True
+        cv2.imshow(self._title, image)
+
+    def key(self) -> str | None:
+        """Take a key that was pressed since: a character, "escape", "space", or None."""
+        code = cv2.pollKey()
+        if code < 0:
+            return None
+        code &= 0xFF
+        return _SPECIAL.get(code, chr(code) if code < 127 else None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the user has not closed it."""
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # the window is gone altogether
+            return False
+
+    def close(self) -> None:
+        """Close the window."""
+        cv2.destroyAllWindows()
+        cv2.pollKey()
+
+
+def _check_import_order() -> None:
+    """Refuse to open a window that would hang: see the package's first import."""
+    loaded = list(sys.modules)
+    if sys.platform == "linux" and loaded.index("av") < loaded.index("cv2"):
+        raise SinkError("cannot open a window: import camstream (or cv2) before av in this program")
+
+
+def check_display() -> None:
+    """Make sure that a window can be opened.
+
+    OpenCV aborts the whole process where it cannot reach a display, so a child tries first.
+
+    Raises:
+        SinkError: It cannot.
+    """
+    if sys.platform in ("win32", "darwin"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise SinkError(f"cannot open a window: no display (DISPLAY is not set); {_REMEDY}")
+    attempt = "import cv2; cv2.namedWindow('camstream'); cv2.destroyAllWindows()"
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-c", attempt], capture_output=True, timeout=20, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SinkError(f"cannot open a window: the display does not answer; {_REMEDY}") from error
+    if child.returncode != 0:
+        display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        raise SinkError(f"cannot open a window on display {display}; {_REMEDY}")

@@ -1,0 +1,53 @@
+"""What all tests share: the exported default model, the real data, a look-out for threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from camstream.model import Model
+
+SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Real photos and clips, which lie beside the project and never in it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real photos and clips (../shared/data) are not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default network, exported by the command that users call."""
+    path = tmp_path_factory.mktemp("models") / "lite0.onnx"
+    command = [sys.executable, "-P", "-m", "export", "efficientnet_lite0", "-o", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(lite0: Path) -> Model:
+    return Model(lite0, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Every thread that a test starts must have ended with it."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 5
+    left = set(threading.enumerate()) - before
+    while any(thread.is_alive() for thread in left) and time.monotonic() < deadline:
+        for thread in left:
+            thread.join(0.1)
+    alive = [thread.name for thread in left if thread.is_alive()]
+    assert not alive, f"threads left running: {alive}"
