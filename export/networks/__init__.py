@@ -34,8 +34,6 @@ _HALF: Triple = (127.5, 127.5, 127.5)
 def _alexnet(classes: int, _: Pool) -> nn.Module:
     return AlexNet(classes)
 
-    def __call__(self, x: Tensor) -> Tensor: ...
-
 
 def _alexnet_star_gap(classes: int, pool: Pool) -> nn.Module:
     return AlexNetGap(classes, pool, new=(512, 512))
@@ -56,7 +54,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         mean=(127.0, 127.0, 127.0),
         std=(128.0, 128.0, 128.0),
         packaged=packaged_efficientnet_lite0,
-        cam_range=(14.0, 34.0),
+        cam_range=(14.0, 40.0),
     ),
     "alexnet": NetworkSpec(
         build=_alexnet,

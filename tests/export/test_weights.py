@@ -232,7 +232,9 @@ def test_weights_of_another_network_are_counted(tmp_path: Path) -> None:
 
 
 def test_random_only_when_said() -> None:
-    with pytest.raises(ModelError, match=r"no weights of its own; give --weights imagenet .*random"):
+    with pytest.raises(
+        ModelError, match=r"no weights of its own; give --weights imagenet .*random"
+    ):
         load_named("resnet18")
     source = load_named("squeezenet1_1", "random")
     assert source.weights == RANDOM
