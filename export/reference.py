@@ -134,7 +134,8 @@ class Reference:
         """Compute one frame's maps, (K, h, w)."""
         head, features = self.head, tensors[self.head.features][n]  # (D, h, w)
         if not head.layers:
-            return features[chosen]
+            own: NDArray[np.float32] = features[chosen]
+            return own
         gradient = _matrix(tensors, head.layers[-1])[chosen]  # (K, inputs)
         for layer in reversed(head.layers[:-1]):
             assert layer.active is not None

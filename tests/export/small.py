@@ -80,6 +80,15 @@ class Maker:
         elif kind == "average_flatten":
             self.add("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
             self.add("Flatten", axis=1)
+        elif kind == "padded_average_flatten":  # its border counts zeros: the sum is not kept
+            self.add(
+                "AveragePool",
+                kernel_shape=[4, 4],
+                strides=[2, 2],
+                pads=[1] * 4,
+                count_include_pad=1,
+            )
+            self.add("Flatten", axis=1)
 
     def linear(self, kind: str, inputs: int, outputs: int) -> None:
         if kind == "gemm":
@@ -92,17 +101,23 @@ class Maker:
             self.add("Add", self.weight(outputs))
 
     def model(
-        self, *, batch: int | str = "n", size: int | str = SIDE, ir_version: int | None = None
+        self,
+        *,
+        batch: int | str = "n",
+        size: int | str = SIDE,
+        ir_version: int | None = None,
+        listed: bool = True,
     ) -> onnx.ModelProto:
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
         sides = (size, size) if isinstance(size, int) else ("height", "width")
         inputs = [helper.make_tensor_value_info("pixels", kind, (batch, 3, *sides))]
         opsets = [helper.make_opsetid("", self.opset)]
         version = ir_version or helper.find_min_ir_version_for(opsets)
-        if version < 4:  # weights are listed as inputs
-            for tensor in self.weights:
-                listed = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-                inputs.append(listed)
+        if version < 4 and listed:  # as that version demands
+            inputs += [
+                helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+                for tensor in self.weights
+            ]
         output = helper.make_tensor_value_info(self.last, kind, None)
         graph = helper.make_graph(self.nodes, "small", inputs, [output], self.weights)
         return helper.make_model(graph, opset_imports=opsets, ir_version=version)
@@ -110,7 +125,7 @@ class Maker:
 
 def inputs_of(pool: str) -> int:
     """How many values the first linear layer behind a pooling reads."""
-    if pool in ("max_flatten", "average_flatten"):
+    if pool in ("max_flatten", "average_flatten", "padded_average_flatten"):
         return CHANNELS * (CELLS // 2) ** 2
     return CHANNELS * CELLS**2 if "flatten" in pool else CHANNELS
 

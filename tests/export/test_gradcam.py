@@ -76,6 +76,7 @@ def _max_pool(values: dict[str, Any], x: Tensor) -> Tensor:
 
 
 def _average_pool(values: dict[str, Any], x: Tensor) -> Tensor:
+    x = _padded(values, x, 0)
     return functional.avg_pool2d(x, values["kernel_shape"], tuple(values.get("strides", (1, 1))))
 
 
@@ -130,7 +131,16 @@ def compare(model: onnx.ModelProto, folder: Path, image: np.ndarray, logits: str
 
 @pytest.mark.parametrize("linear", ["gemm", "gemm_inputs_first"])
 @pytest.mark.parametrize(
-    "pool", ["gap", "gmp", "flatten", "nhwc_flatten", "max_flatten", "average_flatten"]
+    "pool",
+    [
+        "gap",
+        "gmp",
+        "flatten",
+        "nhwc_flatten",
+        "max_flatten",
+        "average_flatten",
+        "padded_average_flatten",
+    ],
 )
 @pytest.mark.parametrize("hidden", [1, 3])
 def test_grad_cam_is_autograd(tmp_path: Path, pool: str, linear: str, hidden: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from camstream import contract
 from camstream.errors import ModelError
@@ -98,8 +98,10 @@ def test_every_opset(tmp_path: Path, opset: int, hidden: int) -> None:
     assert int(info.versions["opset"]) == max(opset, 15)
 
 
-def test_weights_listed_as_inputs_as_before_ir_version_4(tmp_path: Path) -> None:
-    path, _ = graft(small.classifier(opset=8, ir_version=3), tmp_path)
+@pytest.mark.parametrize("listed", [True, False])
+def test_weights_as_before_ir_version_4(tmp_path: Path, listed: bool) -> None:
+    """They had to be listed as inputs; onnxruntime runs files in which they are not."""
+    path, _ = graft(small.classifier(opset=8, ir_version=3, listed=listed), tmp_path)
     names = [value.name for value in onnx.load(path).graph.input]
     assert names == list(contract.INPUTS)
 
@@ -238,6 +240,24 @@ def test_names_of_the_contract_in_the_source(tmp_path: Path) -> None:
     got = run(graft(model, tmp_path)[0], frames(2))
     for name in contract.OUTPUTS:
         np.testing.assert_array_equal(got[name], want[name])
+
+
+def test_only_what_the_contract_needs_is_kept(tmp_path: Path) -> None:
+    maker = small.Maker(18)
+    maker.features()
+    trunk = maker.last
+    maker.linear("matmul", small.CELLS, 5)
+    other, maker.last = maker.last, trunk
+    maker.pool("gap")
+    maker.linear("gemm", small.CHANNELS, small.CLASSES)
+    maker.add("Softmax")
+    model = maker.model()
+    model.graph.output.append(helper.make_tensor_value_info(other, TensorProto.FLOAT, None))
+    path, _ = graft(model, tmp_path)
+    graph = onnx.load(path).graph
+    assert other not in {name for node in graph.node for name in node.output}
+    assert "weight_2" not in {tensor.name for tensor in graph.initializer}
+    assert "Softmax" not in {node.op_type for node in graph.node}
 
 
 def test_input_is_not_edited_and_weights_are_stored_once(tmp_path: Path) -> None:

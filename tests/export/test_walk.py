@@ -158,6 +158,16 @@ def test_another_nonlinearity_in_the_head() -> None:
     assert "before that comes Tanh" in refusal(maker.model())
 
 
+@pytest.mark.parametrize("scaled", [{"alpha": 0.5}, {"beta": 2.0}])
+def test_scaled_gemm(scaled: dict[str, float]) -> None:
+    maker = small.Maker(18)
+    maker.features()
+    maker.pool("gap")
+    weights = maker.weight(small.CLASSES, small.CHANNELS), maker.weight(small.CLASSES)
+    maker.add("Gemm", *weights, transB=1, **scaled)
+    assert "before that comes Gemm" in refusal(maker.model())
+
+
 def test_no_picture_behind_it() -> None:
     maker = small.Maker(18)
     maker.pool("gap")
