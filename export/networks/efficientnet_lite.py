@@ -53,11 +53,10 @@ class _Block(nn.Module):
         self._bn2 = nn.BatchNorm2d(outputs, eps=_BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
+        y: Tensor = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        out: Tensor = x + y if self._residual else y
-        return out
+        y = self._bn2(self._project_conv(y))  # no activation: a linear bottleneck
+        return x + y if self._residual else y
 
 
 class EfficientNetLite0(nn.Module):

@@ -316,9 +316,8 @@ def test_a_trunk_leaves_the_new_layers_random(
 ) -> None:
     from export import networks
 
-    whole = nn.ModuleDict(
-        {"features": find("alexnet_gap").build(10, "avg").get_submodule("features")}
-    )
+    trunk = find("alexnet_gap").build(10, "avg").get_submodule("features")
+    whole = nn.ModuleDict({"features": trunk})
     state = known_state(whole.state_dict()) | {"classifier.6.bias": torch.zeros(1000)}
     name = publish(publisher, tmp_path, state, "alexnet")
     own = dataclass_replace(find("alexnet_gap"), published=name)
