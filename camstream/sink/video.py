@@ -7,6 +7,7 @@ after SIGKILL; finished, it is an ordinary file and gets its name.
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +20,12 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
-from camstream.picture import Picture
+from camstream.sink.copied import CopiedStreams, content_of
 from camstream.sink.draft import Draft
-from camstream.source.file import FileSource, open_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from camstream.picture import Picture
+    from camstream.source.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
 
@@ -105,8 +106,9 @@ class VideoFile:
         self.remarks: list[str] = []
         self.frames = 0
         self._stream: VideoStream | None = None
-        self._copied: _CopiedStreams | None = None
+        self._copied: CopiedStreams | None = None
         self._last_s = 0.0
+        self._grid = 0  # greatest common divisor of all timestamps
         self._container = self._open()
 
     def write(self, picture: Picture) -> None:
@@ -126,6 +128,7 @@ class VideoFile:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
             self._last_s = float(frame.pts * frame.time_base)  # type: ignore[operator]
+            self._grid = math.gcd(self._grid, frame.pts)  # type: ignore[arg-type]
             if self._copied is not None:
                 for copied in self._copied.until(self._last_s):
                     self._container.mux(copied)
@@ -146,6 +149,9 @@ class VideoFile:
             if self._copied is not None:
                 for copied in self._copied.until(None if whole else self._last_s):
                     self._container.mux(copied)
+                for ending in self._copied.endings():
+                    self._container.mux(ending)
+                self._remark_rounding(self._stream.codec_context.time_base)
             self._close()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
@@ -167,11 +173,14 @@ class VideoFile:
         self._container.close()
 
     def _open(self) -> OutputContainer:
-        options = {}
+        # Sound that begins before the picture keeps its time: nothing is shifted to zero.
+        options = {"avoid_negative_ts": "disabled"}
         if self.target.suffix.lower() in (".mp4", ".mov", ".m4v"):
             # Fragments until it is finished, then an ordinary index. Without delay_moov the
             # muxer would shift all timestamps to make room for the encoder's delay.
             options["movflags"] = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
+            # A stream's late start is kept in these units; by default milliseconds.
+            options["movie_timescale"] = str(self._like.finest_hz if self._like else 90_000)
         try:
             container = av.open(str(self._draft.path), "w", container_options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -187,7 +196,8 @@ class VideoFile:
         """Open the encoder as the first picture needs it, and the streams that are copied."""
         webm = self.target.suffix.lower() == ".webm"
         codec = _CODECS[self._encoding.codec or ("vp9" if webm else "h264")]
-        options = dict(codec.options, crf=str(self._encoding.quality or codec.crf))
+        quality = self._encoding.quality
+        options = dict(codec.options, crf=str(codec.crf if quality is None else quality))
         if self._encoding.preset is not None:
             options["preset"] = self._encoding.preset
         if codec.encoder == "libvpx-vp9":
@@ -209,92 +219,19 @@ class VideoFile:
             if aspect:
                 turned = self._like.is_transposed
                 context.sample_aspect_ratio = 1 / aspect if turned else aspect
-            stream.metadata.update(_without_technical(self._like.stream.metadata))
-            self._copied = _CopiedStreams(self._like, self._container, self.remarks)
+            stream.metadata.update(content_of(self._like.stream.metadata))
+            self._copied = CopiedStreams(self._like, self._container, self.remarks)
         return stream
+
+    def _remark_rounding(self, time_base: Fraction) -> None:
+        """Say so where the container cannot hold the times exactly, as Matroska often cannot."""
+        assert self._stream is not None and self._stream.time_base is not None
+        if (self._grid * time_base / self._stream.time_base).denominator != 1:
+            step_ms = float(self._stream.time_base * 1000)
+            self.remarks.append(
+                f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
+            )
 
     def _failure(self, error: Exception) -> SinkError:
         reason = getattr(error, "strerror", None) or str(error)
         return SinkError(f"cannot write {self.target}: {reason}")
-
-
-class _CopiedStreams:
-    """Sound, subtitles and chapters of a file, packet by packet, from a reader of its own."""
-
-    def __init__(self, like: FileSource, output: OutputContainer, remarks: list[str]) -> None:
-        self._input: InputContainer = open_input(like.path)
-        self._streams: dict[int, Stream] = {}
-        output.metadata.update(_without_technical(self._input.metadata))
-        output.set_chapters(self._input.chapters())
-        for stream in self._input.streams:
-            if stream.index == like.stream.index:
-                continue
-            copy = _copy_of(stream, output)
-            if copy is None:
-                kind = stream.name or stream.type
-                remarks.append(
-                    f"{stream.type} stream {stream.index} ({kind}) is left out: "
-                    f"{output.format.name} files cannot hold it"
-                )
-            else:
-                self._streams[stream.index] = copy
-        self._packets = self._demux()
-        self._next: Packet[Any] | None = None
-
-    def until(self, time_s: float | None) -> Iterator[Packet[Any]]:
-        """Give the packets up to a time of the picture, None for all that are left."""
-        while True:
-            packet = self._next or next(self._packets, None)
-            self._next = None
-            if packet is None:
-                return
-            at = packet.pts if packet.pts is not None else packet.dts
-            if time_s is not None and at is not None and float(at * packet.time_base) > time_s:
-                self._next = packet
-                return
-            packet.stream = self._streams[packet.stream.index]
-            yield packet
-
-    def close(self) -> None:
-        self._input.close()
-
-    def _demux(self) -> Iterator[Packet[Any]]:
-        wanted = [stream for stream in self._input.streams if stream.index in self._streams]
-        if not wanted:
-            return
-        try:
-            for packet in self._input.demux(wanted):
-                if packet.dts is not None or packet.pts is not None:  # not the closing flush
-                    yield packet
-        except (av.error.FFmpegError, OSError):
-            return  # a damaged end: the source says so
-
-
-def _copy_of(stream: Stream, output: OutputContainer) -> Stream | None:
-    """Add a stream like another to the output, where its container can hold it."""
-    if stream.type not in ("audio", "subtitle") or not stream.codec_context:
-        return None
-    if stream.codec_context.name not in _names_in(output):
-        return None
-    try:
-        copy: Stream = output.add_stream_from_template(stream)
-    except (av.error.FFmpegError, ValueError):
-        return None
-    copy.metadata.update(_without_technical(stream.metadata))
-    copy.disposition = stream.disposition
-    return copy
-
-
-def _names_in(output: OutputContainer) -> Sequence[str]:
-    return sorted(output.supported_codecs)
-
-
-def _without_technical(metadata: dict[str, str]) -> dict[str, str]:
-    """Leave out what describes the old file's making, not its content."""
-    technical = {"encoder", "handler_name", "vendor_id", "duration", "major_brand"}
-    technical |= {"minor_version", "compatible_brands"}
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in technical and not key.startswith(("_STATISTICS", "NUMBER_OF", "BPS"))
-    }

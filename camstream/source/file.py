@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,6 +19,12 @@ from camstream.frame import Frame
 from camstream.picture import Picture, is_transposed
 
 
+# A transport stream's clock starts anywhere; an output that kept hours of it would open with
+# hours of nothing. What begins a little late is kept.
+_LATEST_START_S = 10
+_FINEST_HZ = 10_000_000
+
+
 class FileSource:
     """A video file.
 
@@ -25,6 +32,7 @@ class FileSource:
         path: The file.
         remarks: What is not as it was in the file, one clear line each; grows while reading.
         stream: The video stream, for whoever writes a file like it.
+        shift_s: What was taken off all its times, because its clock starts that late.
     """
 
     is_live = False
@@ -53,6 +61,7 @@ class FileSource:
         self._container = open_input(path)
         self.stream = _find_video(self._container, path)
         self.stream.thread_type = "AUTO"
+        self.shift_s = self._late_start_s()
 
     @property
     def name(self) -> str:
@@ -110,6 +119,21 @@ class FileSource:
         """Close the file."""
         self._container.close()
 
+    @property
+    def finest_hz(self) -> int:
+        """Ticks a second in which every stream's times are whole, if there are not too many."""
+        streams = [self.stream, *self._container.streams]
+        rates = [stream.time_base.denominator for stream in streams if stream.time_base]
+        ticks = math.lcm(*rates)
+        return ticks if ticks <= _FINEST_HZ else rates[0]
+
+    def _late_start_s(self) -> Fraction:
+        start_s = Fraction(self._container.start_time or 0, av.time_base)
+        if start_s <= _LATEST_START_S:
+            return Fraction(0)
+        self.remarks.append(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
+        return start_s
+
     def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self.stream)
         while True:
@@ -129,6 +153,8 @@ class FileSource:
         """Give a frame a timestamp where it has none, or one that does not grow."""
         base = frame.time_base or self.stream.time_base or Fraction(1, 90_000)
         frame.time_base = base
+        if frame.pts is not None:
+            frame.pts -= round(self.shift_s / base)
         step = max(1, round(1 / ((self.rate_hz or 25) * base)))
         if self._last_pts is None:
             self._remark_format(frame)
@@ -186,7 +212,8 @@ class FileSource:
         base, declared = self.stream.time_base, self.stream.duration
         if base is None or declared is None:
             return
-        missing_s = float((self.stream.start_time or 0) + declared - self._end_pts) * float(base)
+        end_pts = self._end_pts + self.shift_s / base
+        missing_s = float(((self.stream.start_time or 0) + declared - end_pts) * base)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
             self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")
 
