@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import av
-from av import Packet, VideoFrame
-from av.container import Flags, InputContainer, OutputContainer
-from av.stream import Stream
+from av import VideoFrame
+from av.container import Flags, OutputContainer
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
@@ -146,12 +146,12 @@ class VideoFile:
             if self._stream is not None:
                 for packet in self._stream.encode(None):
                     self._container.mux(packet)
+                self._remark_rounding(self._stream)
             if self._copied is not None:
                 for copied in self._copied.until(None if whole else self._last_s):
                     self._container.mux(copied)
                 for ending in self._copied.endings():
                     self._container.mux(ending)
-                self._remark_rounding(self._stream.codec_context.time_base)
             self._close()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
@@ -202,6 +202,8 @@ class VideoFile:
             options["preset"] = self._encoding.preset
         if codec.encoder == "libvpx-vp9":
             options["b"] = "0"  # constant quality
+        if codec.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # else it tells its whole configuration
         stream = self._container.add_stream(codec.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
@@ -223,11 +225,11 @@ class VideoFile:
             self._copied = CopiedStreams(self._like, self._container, self.remarks)
         return stream
 
-    def _remark_rounding(self, time_base: Fraction) -> None:
+    def _remark_rounding(self, stream: VideoStream) -> None:
         """Say so where the container cannot hold the times exactly, as Matroska often cannot."""
-        assert self._stream is not None and self._stream.time_base is not None
-        if (self._grid * time_base / self._stream.time_base).denominator != 1:
-            step_ms = float(self._stream.time_base * 1000)
+        step_s = stream.time_base or Fraction(1)
+        if (self._grid * stream.codec_context.time_base / step_s).denominator != 1:
+            step_ms = float(step_s * 1000)
             self.remarks.append(
                 f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
             )

@@ -18,7 +18,6 @@ from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.picture import Picture, is_transposed
 
-
 # A transport stream's clock starts anywhere; an output that kept hours of it would open with
 # hours of nothing. What begins a little late is kept.
 _LATEST_START_S = 10
@@ -146,7 +145,7 @@ class FileSource:
                 return
             try:
                 yield from packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.FFmpegError:
                 self._damaged += 1
 
     def _stamp(self, frame: VideoFrame, index: int) -> None:
