@@ -34,17 +34,24 @@ _KEY_FRAME_EVERY_S = 2.0
 class _Codec:
     encoder: str
     crf: int
+    presets: tuple[str, ...]
+    preset: str
     options: dict[str, str]
+    preset_option: str = "preset"
     tag: str | None = None
 
 
 CodecName = Literal["h264", "hevc", "vp9", "av1"]
+_X26X = "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split()
+_VP9 = {"deadline": "realtime", "row-mt": "1", "b": "0"}  # b: constant quality
 _CODECS: dict[CodecName, _Codec] = {
-    "h264": _Codec("libx264", 20, {"preset": "veryfast"}),
+    "h264": _Codec("libx264", 20, (*_X26X,), "veryfast", {}),
     # QuickTime plays HEVC only under this tag.
-    "hevc": _Codec("libx265", 24, {"preset": "veryfast", "x265-params": "log-level=none"}, "hvc1"),
-    "vp9": _Codec("libvpx-vp9", 32, {"deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),
-    "av1": _Codec("libsvtav1", 34, {"preset": "10"}),
+    "hevc": _Codec(
+        "libx265", 24, (*_X26X,), "veryfast", {"x265-params": "log-level=none"}, tag="hvc1"
+    ),
+    "vp9": _Codec("libvpx-vp9", 32, (*map(str, range(9)),), "6", _VP9, preset_option="cpu-used"),
+    "av1": _Codec("libsvtav1", 34, (*map(str, range(14)),), "10", {}),
 }
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
@@ -56,7 +63,8 @@ class Encoding:
     Attributes:
         codec: One of CODECS; None takes H.264, or VP9 in a .webm file.
         quality: Constant rate factor, lower is better and larger; None takes the codec's.
-        preset: The encoder's name for its speed; None takes a fast one.
+        preset: The encoder's name for its speed (x264's and x265's words, a number for VP9 and
+            AV1); None takes a fast one.
     """
 
     codec: CodecName | None = None
@@ -109,6 +117,9 @@ class VideoFile:
         self._copied: CopiedStreams | None = None
         self._last_s = 0.0
         self._grid = 0  # greatest common divisor of all timestamps
+        webm = target.suffix.lower() == ".webm"
+        self._codec_name: CodecName = encoding.codec or ("vp9" if webm else "h264")
+        self._check_preset()
         self._container = self._open()
 
     def write(self, picture: Picture) -> None:
@@ -132,7 +143,7 @@ class VideoFile:
             if self._copied is not None:
                 for copied in self._copied.until(self._last_s):
                     self._container.mux(copied)
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error
         self.frames += 1
 
@@ -172,6 +183,14 @@ class VideoFile:
             self._copied.close()
         self._container.close()
 
+    def _check_preset(self) -> None:
+        preset, known = self._encoding.preset, _CODECS[self._codec_name].presets
+        if preset is not None and preset not in known:
+            raise SinkError(
+                f"cannot write {self.target}: {self._codec_name} has no preset {preset!r}; "
+                f"there are {', '.join(known)}"
+            )
+
     def _open(self) -> OutputContainer:
         # Sound that begins before the picture keeps its time: nothing is shifted to zero.
         options = {"avoid_negative_ts": "disabled"}
@@ -189,19 +208,22 @@ class VideoFile:
             if not self.target.suffix or isinstance(error, ValueError):
                 reason = "its name must end in a video container's suffix such as .mp4 or .mkv"
             raise SinkError(f"cannot write {self.target}: {reason}") from error
+        if _CODECS[self._codec_name].encoder not in container.supported_codecs:
+            container.close()
+            self._draft.discard()
+            raise SinkError(
+                f"cannot write {self.target}: {container.format.name} files hold no "
+                f"{self._codec_name} video; take another --codec, or a name ending in .mp4 or .mkv"
+            )
         container.flags |= cast("int", Flags.flush_packets.value)
         return container
 
     def _start(self, frame: VideoFrame) -> VideoStream:
         """Open the encoder as the first picture needs it, and the streams that are copied."""
-        webm = self.target.suffix.lower() == ".webm"
-        codec = _CODECS[self._encoding.codec or ("vp9" if webm else "h264")]
+        codec = _CODECS[self._codec_name]
         quality = self._encoding.quality
         options = dict(codec.options, crf=str(codec.crf if quality is None else quality))
-        if self._encoding.preset is not None:
-            options["preset"] = self._encoding.preset
-        if codec.encoder == "libvpx-vp9":
-            options["b"] = "0"  # constant quality
+        options[codec.preset_option] = self._encoding.preset or codec.preset
         if codec.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # else it tells its whole configuration
         stream = self._container.add_stream(codec.encoder, rate=self._rate, options=options)
