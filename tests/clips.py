@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -145,6 +146,8 @@ def _encoded(
     context.width, context.height = video.size_wh
     context.pix_fmt = video.pix_fmt
     context.time_base = stream.time_base = video.time_base
+    if video.codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")
     if video.codec == "libx265":
         context.options = {"x265-params": "log-level=none"}
     if video.tags:
@@ -156,8 +159,9 @@ def _encoded(
     if video.matrix:
         a, b, c, d = (value << 16 for value in video.matrix)
         stream.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 1 << 30])
+    given = iter(pictures or ())
     for index, pts in enumerate(video.times):
-        frame = None if pictures is None else next(iter(pictures))
+        frame = next(given, None)
         if frame is None:
             frame = VideoFrame.from_ndarray(numbered(index, video.size_wh), "bgr24")
             frame = frame.reformat(format=video.pix_fmt)

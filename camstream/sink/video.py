@@ -156,6 +156,8 @@ class VideoFile:
         try:
             if self._stream is not None:
                 for packet in self._stream.encode(None):
+                    if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
+                        packet.dts = packet.pts
                     self._container.mux(packet)
                 self._remark_rounding(self._stream)
             if self._copied is not None:

@@ -208,13 +208,24 @@ class FileSource:
     def _check_whole(self) -> None:
         if self._damaged:
             self._remark_damage(f"{self._damaged} packets could not be decoded")
-        base, declared = self.stream.time_base, self.stream.duration
-        if base is None or declared is None:
+        base, declared_s = self.stream.time_base, _declared_end_s(self.stream)
+        if base is None or declared_s is None:
             return
-        end_pts = self._end_pts + self.shift_s / base
-        missing_s = float(((self.stream.start_time or 0) + declared - end_pts) * base)
+        missing_s = float(declared_s - self._end_pts * base - self.shift_s)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
             self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")
+
+
+def _declared_end_s(stream: VideoStream) -> Fraction | None:
+    """Where the file says that its picture ends; Matroska says it in a tag, "00:01:02.500"."""
+    if stream.duration is not None and stream.time_base is not None:
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (Fraction(part) for part in parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def open_input(path: Path) -> InputContainer:
