@@ -198,9 +198,7 @@ def test_odd_sizes_are_made_even_without_moving_a_pixel(
     ],
     ids=lambda video: f"{video.codec} {video.pix_fmt}",
 )
-def test_codecs_in_play_in_browsers_out(
-    video: Video, tmp_path: Path, tiny_model: Model
-) -> None:
+def test_codecs_in_play_in_browsers_out(video: Video, tmp_path: Path, tiny_model: Model) -> None:
     source = make(tmp_path / "in.mkv", replace(video, frames=12))
     after, _ = annotate(source, tmp_path / "out.mp4", tiny_model)
     assert after.numbers == list(range(12))
@@ -249,7 +247,7 @@ def test_codecs_and_containers_out(
     source = make(tmp_path / "in.mp4")
     capfd.readouterr()
     output = tmp_path / f"out{suffix}"
-    after, _ = annotate(source, output, tiny_model, encoding=Encoding(codec))
+    after, _ = annotate(source, output, tiny_model, encoding=Encoding(codec, 16))
     assert capfd.readouterr() == ("", "")
     assert after.numbers == list(range(20))
     with av.open(str(output)) as container:

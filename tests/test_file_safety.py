@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -135,7 +134,7 @@ def test_the_temporary_name_is_beside_the_target(
     process = start(command)
     partial = wait_for_bytes(process, tmp_path, 5_000)
     assert partial.parent == tmp_path
-    assert os.stat(partial).st_dev == os.stat(tmp_path).st_dev
+    assert partial.stat().st_dev == tmp_path.stat().st_dev
     assert (tmp_path / "o.mp4").read_bytes() == b"precious"
     process.terminate()
     process.communicate(timeout=60)

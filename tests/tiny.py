@@ -19,8 +19,10 @@ CAM_RANGE = (20.0, 200.0)
 _LUMA = np.array([[0.299, 0.587, 0.114], [-0.299, -0.587, -0.114]], np.float32)
 
 
-def write(path: Path, *, cam_range: tuple[float, float] = CAM_RANGE) -> Path:
-    """Write the model; its classes are "light" and "dark"."""
+def write(
+    path: Path, *, cam_range: tuple[float, float] = CAM_RANGE, dark_bias: float = 128.0
+) -> Path:
+    """Write the model; its classes are "light" and "dark", which wins where bias / 2 is more."""
     info = ModelInfo(
         name="tiny",
         labels=("light", "dark"),
@@ -38,7 +40,7 @@ def write(path: Path, *, cam_range: tuple[float, float] = CAM_RANGE) -> Path:
     )
     onnx.save(
         assemble(
-            _core(),
+            _core(dark_bias),
             image="image",
             features="features",
             logits="logits",
@@ -51,7 +53,7 @@ def write(path: Path, *, cam_range: tuple[float, float] = CAM_RANGE) -> Path:
     return path
 
 
-def _core() -> onnx.ModelProto:
+def _core(dark_bias: float) -> onnx.ModelProto:
     size = [STRIDE, STRIDE]
     node = helper.make_node
     nodes = [
@@ -68,7 +70,7 @@ def _core() -> onnx.ModelProto:
         [value("logits", TensorProto.FLOAT, ["n", 2])],
         [
             numpy_helper.from_array(_LUMA, "weight"),
-            numpy_helper.from_array(np.array([0.0, 128.0], np.float32), "bias"),
+            numpy_helper.from_array(np.array([0.0, dark_bias], np.float32), "bias"),
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -42,7 +42,18 @@ class _Codec:
 
 
 CodecName = Literal["h264", "hevc", "vp9", "av1"]
-_X26X = "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split()
+_X26X = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+]
 _VP9 = {"deadline": "realtime", "row-mt": "1", "b": "0"}  # b: constant quality
 _CODECS: dict[CodecName, _Codec] = {
     "h264": _Codec("libx264", 20, (*_X26X,), "veryfast", {}),
