@@ -194,7 +194,7 @@ def _sound(
 def _subtitles(container: OutputContainer, codec: str, length_s: float) -> Iterator[Packet[Any]]:
     stream = container.add_stream(codec)
     header = b"[Script Info]\n"
-    stream.codec_context.subtitle_header = header  # type: ignore[attr-defined]
+    stream.codec_context.subtitle_header = header  # type: ignore[union-attr]
     for number in range(int(length_s * 2)):
         text = f"line {number}".encode()
         packet: Packet[Any] = Packet(
@@ -246,7 +246,7 @@ def read(path: Path) -> Seen:
         duration = container.duration / av.time_base if container.duration else None
         metadata = dict(container.metadata)
     numbers = [read_number(cast("ImageU8", frame.to_ndarray(format="bgr24"))) for frame in frames]
-    times = [frame.pts * frame.time_base for frame in frames]  # type: ignore[operator]
+    times = [Fraction(frame.pts or 0) * (frame.time_base or 1) for frame in frames]
     return Seen(frames, numbers, times, duration, _packets(path), metadata)
 
 
@@ -260,5 +260,7 @@ def _packets(path: Path) -> list[tuple[str, str, list[tuple[Fraction, bytes]]]]:
         for packet in container.demux():
             if packet.stream_index in found and packet.size:
                 time = packet.pts if packet.pts is not None else packet.dts
-                found[packet.stream_index][2].append((time * packet.time_base, bytes(packet)))
+                found[packet.stream_index][2].append(
+                    (Fraction(time or 0) * packet.time_base, bytes(packet))
+                )
     return list(found.values())

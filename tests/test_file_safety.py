@@ -119,6 +119,7 @@ def test_a_full_disk_leaves_the_file_that_was_there(
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
     (tmp_path / "o.mp4").write_bytes(b"precious")
+    command: list[str | Path]
     command = [long_clip, "-o", tmp_path / "o.mp4", "-m", tiny_path, "--overwrite"]
     process = start(command, shrink_disk)
     process.communicate(timeout=60)
@@ -130,6 +131,7 @@ def test_the_temporary_name_is_beside_the_target(
     long_clip: Path, tiny_path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "o.mp4").write_bytes(b"precious")
+    command: list[str | Path]
     command = [long_clip, "-o", tmp_path / "o.mp4", "-m", tiny_path, "--overwrite", *SLOW]
     process = start(command)
     partial = wait_for_bytes(process, tmp_path, 5_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,10 @@ def error_px(
     found: tuple[float, float], place: tuple[float, float], net_wh: tuple[int, int]
 ) -> float:
     """Distance in pixels of the network's input."""
-    return float(
-        np.hypot(*((f - p) * side for f, p, side in zip(found, place, net_wh, strict=True)))
+    return math.dist(
+        [f * side for f, side in zip(found, net_wh, strict=True)],
+        [p * side for p, side in zip(place, net_wh, strict=True)],
+    )
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -44,7 +45,7 @@ def yuv_picture(matrix: int, *, full: bool) -> Picture:
     return Picture(frame)
 
 
-KINDS = {
+KINDS: dict[str, Callable[[], Picture]] = {
     "bgr": bgr_picture,
     "709 limited": lambda: yuv_picture(1, full=False),
     "709 full": lambda: yuv_picture(1, full=True),
@@ -53,7 +54,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def picture(request: pytest.FixtureRequest) -> Picture:
     return cast("Picture", request.param())
 

@@ -12,7 +12,7 @@ from av.bitstream import BitStreamFilterContext
 from camstream.source.file import FileSource, open_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
@@ -76,8 +76,9 @@ class CopiedStreams:
         for index, end_s in self._said_until.items():
             silence: Packet[Any] = Packet(_NO_TEXT)
             silence.stream = self._streams[index]
-            silence.time_base = self._input.streams[index].time_base
-            silence.pts = silence.dts = round(end_s / silence.time_base)
+            time_base = self._input.streams[index].time_base or Fraction(1, 1000)
+            silence.time_base = time_base
+            silence.pts = silence.dts = round(end_s / time_base)
             silence.duration = 0
             yield silence
 
@@ -91,7 +92,7 @@ class CopiedStreams:
         if stream.type == "video":
             return "only the first picture is annotated"
         if stream.type == "attachment" and output.format.name == "matroska":
-            output.add_attachment(stream.name, stream.mimetype or "", stream.data)  # type: ignore[attr-defined]
+            output.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)  # type: ignore[attr-defined]
             return None
         unable = f"it cannot be copied into a {output.format.name} file"
         codec = stream.codec_context
@@ -114,7 +115,7 @@ class CopiedStreams:
                 self._said_until[stream.index] = Fraction(0)
         return None
 
-    def _demux(self) -> Iterator[Packet[Any]]:
+    def _demux(self) -> Generator[Packet[Any]]:
         wanted = [stream for stream in self._input.streams if stream.index in self._streams]
         if not wanted:
             return
