@@ -64,7 +64,6 @@ def error_px(
         [f * side for f, side in zip(found, net_wh, strict=True)],
         [p * side for p, side in zip(place, net_wh, strict=True)],
     )
-    )
 
 
 @pytest.mark.parametrize(("size_wh", "place"), list(itertools.product(SIZES_WH, PLACES)))
