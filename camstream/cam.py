@@ -68,8 +68,13 @@ def find_peak(fine: MapF32, size_wh: tuple[int, int]) -> Peak:
     """
     rows, columns = fine.shape
     row, column = divmod(int(fine.argmax()), columns)
-    x, y = (column + 0.5) / columns * size_wh[0], (row + 0.5) / rows * size_wh[1]
-    return Peak((x, y), float(fine[row, column]))
+    highest = float(fine[row, column])
+    # Cut to the raw map's range a peak is a plateau, and argmax finds its first corner.
+    _, areas = cv2.connectedComponents((fine >= highest).astype(np.uint8))
+    along_y, along_x = np.nonzero(areas == areas[row, column])
+    x = (float(along_x.mean()) + 0.5) / columns * size_wh[0]
+    y = (float(along_y.mean()) + 0.5) / rows * size_wh[1]
+    return Peak((x, y), highest)
 
 
 def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:

@@ -24,7 +24,6 @@ from camstream.sink.records import write_json
 from camstream.sink.video import CodecName, Encoding
 from camstream.sink.window import Window
 from camstream.source.live import LiveSource, PacedSource
-from camstream.stats import RunStats
 from camstream.streaming import open_source
 from camstream.terminal import Stop, complain, console, note, plain_errors, progress_of, stoppable
 
@@ -114,22 +113,21 @@ def annotate(
             Job(
                 source,
                 target,
-                records and batch.beside(records, source, ".jsonl", alone=alone),
+                records and batch.beside(records, target, ".jsonl", alone=alone),
                 style,
                 encoding,
                 overwrite,
+                stats and batch.beside(stats, target, ".json", alone=alone),
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]
+        batch.check_apart(sources, [path for job in jobs for path in job.outputs])
         network = _load(model, device)
+        stop.end()
         failures = 0
         for job in jobs:
             try:
-                result = _annotate_one(job, network, stop)
-                if stats is not None:
-                    path = batch.beside(stats, job.source, ".json", alone=alone)
-                    _write_stats(path, result.stats, overwrite)
-                failures += result.is_damaged
+                failures += _annotate_one(job, network, stop).is_damaged
             except CamstreamError as error:
                 if debug or alone:
                     raise
@@ -189,7 +187,7 @@ def live(
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )
         if stats is not None:
-            _write_stats(stats, result, overwrite)
+            write_json(stats, result.to_dict(), overwrite=overwrite)
         stop.end()
 
 
@@ -322,10 +320,6 @@ def _annotate_one(job: Job, model: Model, stop: Stop) -> Result:
     if result.is_stopped:
         note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
     return result
-
-
-def _write_stats(path: Path, stats: RunStats, overwrite: bool) -> None:
-    write_json(path, stats.to_dict(), overwrite=overwrite)
 
 
 def _parse_size(text: str) -> tuple[int, int]:
