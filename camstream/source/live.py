@@ -154,6 +154,7 @@ class PacedSource:
         self._clock = clock
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
+        self._was_held = False
         self._going = threading.Event()
         self._going.set()
         self.name = source.name
@@ -166,10 +167,9 @@ class PacedSource:
         """Give each frame when its time has come."""
         behind_s: float | None = None  # clock minus media time
         for frame in self._source:
-            if not self._going.is_set():
-                self._going.wait()
-                behind_s = None
-            if behind_s is None:
+            self._going.wait()
+            if self._was_held or behind_s is None:
+                self._was_held = False
                 behind_s = self._clock() - frame.pts_s
             if self._wait(max(0.0, behind_s + frame.pts_s - self._clock())):
                 return
@@ -178,6 +178,7 @@ class PacedSource:
     def pause(self, paused: bool) -> None:
         """Hold the file, or let it go on."""
         if paused:
+            self._was_held = True
             self._going.clear()
         else:
             self._going.set()
