@@ -23,7 +23,7 @@ from camstream.overlay import Annotated, Style, add_notes, annotate
 from camstream.picture import Picture
 from camstream.pipeline import Infer, Pipeline
 from camstream.saver import Outputs, Saver
-from camstream.sink.window import Window
+from camstream.sink.window import Screen
 from camstream.source import Source
 from camstream.source.live import PacedSource
 from camstream.stats import RunningRate, RunStats
@@ -46,7 +46,7 @@ class Viewer:
         device: str,
         style: Style = Style(),
         outputs: Outputs = Outputs(),
-        window: Window | None = None,
+        window: Screen | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
     ) -> None:

@@ -28,7 +28,8 @@ BAD: Read = (False, None)
 class FakeCapture:
     """Plays a list of reads; then it gives no picture any more."""
 
-    def __init__(self, reads: list[Read] | None) -> None:
+    def __init__(self, reads: list[Read] | None, *, rate_hz: float = 25.0) -> None:
+        self._rate_hz = rate_hz
         self.is_open = reads is not None
         self.released = 0
         self._reads = list(reads or [])
@@ -46,8 +47,8 @@ class FakeCapture:
     def release(self) -> None:
         self.released += 1
 
-    def get(self, _: int) -> float:
-        return 25.0
+    def get(self, propId: int) -> float:  # noqa: ARG002, N803
+        return self._rate_hz
 
 
 class Bench:
@@ -175,7 +176,7 @@ def test_a_camera_that_is_not_there_names_the_remedy(capfd: pytest.CaptureFixtur
 def test_rates_that_make_no_sense_are_unknown() -> None:
     source = LiveSource(0, open_capture=lambda _: FakeCapture([]))
     assert source.rate_hz == 25.0
-    source._capture.get = lambda _: 0.0  # type: ignore[method-assign]
+    source._capture = FakeCapture([], rate_hz=0.0)
     assert source.rate_hz is None
 
 
@@ -204,8 +205,9 @@ def test_a_file_keeps_its_own_time() -> None:
     times = [0.0, 0.04, 0.5, 2.0]
     paced = PacedSource(FakeSource(_at(times)), clock=lambda: media.now, wait=media.wait)
     assert paced.is_live
-    captured = [(frame.pts_s, frame.captured_s) for frame in paced]
-    assert captured == [(t, pytest.approx(50.0 + t)) for t in times]
+    frames = list(paced)
+    assert [frame.pts_s for frame in frames] == times
+    assert [frame.captured_s for frame in frames] == pytest.approx([50.0 + t for t in times])
 
 
 def test_a_file_that_is_slow_to_read_catches_up() -> None:

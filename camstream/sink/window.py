@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Protocol
 
 import cv2
 
@@ -14,6 +15,16 @@ from camstream.picture import ImageU8
 _REMEDY = "use --no-window, with --record FILE or --records FILE to keep what is seen"
 _ESCAPE = 27
 _SPECIAL = {_ESCAPE: "escape", 32: "space", 13: "enter"}
+
+
+class Screen(Protocol):
+    """Where a live picture is shown, and where keys come from."""
+
+    def show(self, image: ImageU8) -> None: ...
+    def key(self) -> str | None: ...
+    @property
+    def is_open(self) -> bool: ...
+    def close(self) -> None: ...
 
 
 class Window:
