@@ -29,7 +29,7 @@ INFO = ModelInfo(
 )
 
 
-def make_frame(index: int, size_wh: tuple[int, int] = (64, 48)) -> Frame:
+def make_frame(index: int, size_wh: tuple[int, int] = (352, 96)) -> Frame:
     image = np.full((size_wh[1], size_wh[0], 3), index % 256, np.uint8)
     return Frame(index, index / 30, time.perf_counter(), Picture.from_bgr(image))
 

@@ -22,6 +22,7 @@ from camstream.live import Viewer
 from camstream.overlay import Style
 from camstream.picture import ImageU8
 from camstream.saver import Outputs
+from camstream.sink.recorder import Recorder
 from camstream.source.file import FileSource
 from camstream.source.live import LiveSource, PacedSource
 from tests.fakes import INFO, FakeSource, counted, endless, make_frame, predict
@@ -197,8 +198,11 @@ def test_a_stream_that_stalls_is_not_shown_as_live() -> None:
 
 
 def test_before_the_first_picture_the_window_says_so_and_can_be_closed() -> None:
-    source = FakeSource(lambda source: iter([]) if source.stopped.wait(20) else iter([]))
-    source.is_live = True
+    def frames(source: FakeSource) -> Iterator[Frame]:
+        source.stopped.wait(20)
+        yield from ()
+
+    source = FakeSource(frames, is_live=True)
     screen = Screen()
     screen.keep_images = True
 
@@ -321,20 +325,16 @@ def test_nothing_recorded_is_an_error(tmp_path: Path) -> None:
 
 def test_a_recording_has_the_times_of_capture(tmp_path: Path) -> None:
     times_s = [10.0, 10.04, 10.5, 10.9, 13.0, 13.033]
-
-    def frames(source: FakeSource) -> Iterator[Frame]:
-        for index, at in enumerate(times_s):
-            yield Frame(index, at, at, make_frame(index, (160, 96)).picture)
-            while viewer._shown <= index and not source.stopped.wait(0.002):
-                pass
-
     record = tmp_path / "r.mkv"
-    source = FakeSource(frames, is_live=True)
-    viewer = _view(source, record=record)
-    viewer.run()
+    recorder = Recorder(record, overwrite=False, rate_hz=30)
+    for index, at in enumerate(times_s):
+        recorder.write(make_frame(index, (160, 96)).picture, at)
+    recorder.write(make_frame(9, (320, 192)).picture, 14.0)  # a stream came back larger
+    recorder.write(make_frame(9, (160, 96)).picture, 14.0)  # the same moment again
+    recorder.finish()
     with av.open(str(record)) as container:
         got = [frame.time for frame in container.decode(video=0)]
-    assert got == pytest.approx([at - 10.0 for at in times_s], abs=2e-3)
+    assert got == pytest.approx([at - 10.0 for at in [*times_s, 14.0]], abs=2e-3)
 
 
 def test_a_file_is_played_at_its_own_speed(tmp_path: Path) -> None:
