@@ -12,16 +12,16 @@ _OPACITY_STEP = 0.1
 _MESSAGE_S = 2.5
 
 HELP = """\
-q  quit
-space  pause
-+  -  heatmap stronger, weaker
-c  next colour map
-h  heatmap on, off
-l  label on, off
-d  display of rate and lag on, off
-s  snapshot
-r  record on, off
-?  this help"""
+q\tquit
+space\tpause
++ -\theatmap stronger, weaker
+c\tnext colour map
+h\theatmap on, off
+l\tlabel on, off
+d\tdisplay of rate and lag on, off
+s\tsnapshot
+r\trecord on, off
+?\tthis help"""
 
 Errand = Literal["pause", "record", "snapshot"]
 

@@ -213,10 +213,9 @@ class Viewer:
         return notes
 
     def _display(self, frame: Frame, prediction: Prediction) -> str:
-        age_ms = (frame.captured_s - prediction.frame.captured_s) * 1e3
-        age = f"map {age_ms:.0f} ms old" if age_ms > 0 else "map of this frame"
+        age_ms = max(0.0, frame.captured_s - prediction.frame.captured_s) * 1e3
         return (
-            f"{self._rate.rate_hz:.0f} fps   lag {self._rate.lag_ms:.0f} ms   {age}   "
+            f"{self._rate.rate_hz:.0f} fps   lag {self._rate.lag_ms:.0f} ms   map {age_ms:.0f} ms old   "
             f"dropped {self._dropped}   {self._device}"
         )
 

@@ -177,13 +177,23 @@ def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
     lines = text.splitlines()
     pad, pitch = line_px // 3, line_px * 3 // 2 // 2 * 2
     room = (room_px * 3, line_px * 3)
-    width = max(cv2.getTextSize(room, x, (0, line_px), face, line_px, weight)[2] for x in lines)
+    # A tab puts what follows into a second column.
+    column = 4 * line_px
+    parts = [
+        (column * place, row, part)
+        for row, line in enumerate(lines)
+        for place, part in enumerate(line.split("\t"))
+    ]
+    width = max(
+        x + cv2.getTextSize(room, part, (0, line_px), face, line_px, weight)[2]
+        for x, _, part in parts
+    )
     longest = max(2 * pad + 2, room_px - 2 * (line_px // 4 * 2))
     w, h = min(width + 2 * pad, longest) // 2 * 2, pitch * len(lines)
     ink = np.zeros((h, w), np.uint8)
-    for row, line in enumerate(lines):
-        baseline = row * pitch + (pitch + round(line_px * 0.7)) // 2
-        cv2.putText(ink, line, (pad, baseline), _WHITE, face, line_px, weight, 0, (0, room_px * 3))
+    for x, row, part in parts:
+        at = (pad + x, row * pitch + (pitch + round(line_px * 0.7)) // 2)
+        cv2.putText(ink, part, at, _WHITE, face, line_px, weight, 0, (0, room_px * 3))
     return ink, np.maximum(ink, _PANEL_OPACITY)
 
 

@@ -35,8 +35,8 @@ def test_cuda_says_what_the_cpu_says(
     classes = [-1, 3, 999]
     cuda, cpu = on_cuda.predict(image, classes=classes), model.predict(image, classes=classes)
     np.testing.assert_allclose(cuda.cam.maps, cpu.cam.maps, atol=1e-2, rtol=1e-2)
-    logits = [[top.logit for top in prediction.top] for prediction in (cuda, cpu)]
-    np.testing.assert_allclose(*logits, atol=1e-2, rtol=1e-2)
+    got, want = ([top.logit for top in prediction.top] for prediction in (cuda, cpu))
+    np.testing.assert_allclose(got, want, atol=1e-2, rtol=1e-2)
     law = cuda.cam.maps.mean(axis=(1, 2)) + cuda.cam.bias
     assert law[0] == pytest.approx(cuda.top[0].logit, abs=1e-2)
 

@@ -137,7 +137,7 @@ def test_a_slow_model_slows_neither_picture_nor_lag(camera: Camera) -> None:
     assert stats.frames_out > 2 * stats.frames_mapped
     assert np.median(_lags_s(screen, camera)[-30:]) < 1.0
     ages = {note.split("   ")[2] for note in seen if " fps   " in note}
-    old = sorted(int(age.split()[1]) for age in ages if age.endswith("ms old"))
+    old = sorted(int(age.split()[1]) for age in ages)  # "map 167 ms old"
     assert old[-1] >= 150  # a map is 200 ms old before the next one comes
     assert any("dropped" in note for note in seen)
 

@@ -57,7 +57,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream = container.add_stream("libx264", rate=5, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
         for index in range(300):
-            moved = np.ascontiguousarray(np.roll(small, index, axis=1))
+            moved = np.roll(small, index, axis=1).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="bgr24")))
         container.mux(stream.encode(None))
     return path
