@@ -215,8 +215,8 @@ class Viewer:
     def _display(self, frame: Frame, prediction: Prediction) -> str:
         age_ms = max(0.0, frame.captured_s - prediction.frame.captured_s) * 1e3
         return (
-            f"{self._rate.rate_hz:.0f} fps   lag {self._rate.lag_ms:.0f} ms   map {age_ms:.0f} ms old   "
-            f"dropped {self._dropped}   {self._device}"
+            f"{self._rate.rate_hz:.0f} fps   lag {self._rate.lag_ms:.0f} ms   "
+            f"map {age_ms:.0f} ms old   dropped {self._dropped}   {self._device}"
         )
 
     def _show(self, picture: Picture) -> None:

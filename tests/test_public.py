@@ -29,6 +29,10 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _path_with(folder: Path) -> str:
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
 def test_importing_needs_neither_torch_nor_onnx() -> None:
     code = (
         "import sys, threading, camstream, camstream.cli\n"
@@ -125,20 +129,28 @@ def test_a_stream_of_what_is_not_there_is_an_error(model: Model) -> None:
         camstream.stream("nothing.mp4", model)
 
 
-def test_first_use_exports_into_the_cache(tmp_path: Path) -> None:
+def test_first_use_exports_into_the_cache(lite0: Path, tmp_path: Path) -> None:
+    """With an export package that only copies: the real one is run for every other test."""
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "__main__.py").write_text(
+        "import shutil, sys\n"
+        "name, dash_o, path, _ = sys.argv[1:]\n"
+        "assert (name, dash_o) == ('efficientnet_lite0', '-o')\n"
+        f"shutil.copy({str(lite0)!r}, path)\n"
+    )
     code = (
         "import camstream\n"
         "said = []\n"
         "model = camstream.load_model(device='cpu', say=said.append)\n"
         "print(model.path, len(said))\n"
     )
-    first = _python(code, XDG_CACHE_HOME=str(tmp_path))
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": _path_with(tmp_path)}
+    first = _python(code, **environment)
     assert first.returncode == 0, first.stderr
     path, said = first.stdout.split()
     assert Path(path).is_relative_to(tmp_path)
     assert said == "1"
-    again = _python(code, XDG_CACHE_HOME=str(tmp_path))
-    assert again.stdout.split() == [path, "0"]
+    assert _python(code, **environment).stdout.split() == [path, "0"]
 
 
 def test_first_use_without_torch_names_the_remedy(tmp_path: Path) -> None:
@@ -146,8 +158,6 @@ def test_first_use_without_torch_names_the_remedy(tmp_path: Path) -> None:
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
     )
     code = "import camstream\ntry:\n    camstream.load_model()\nexcept camstream.SetupError as error:\n    print(error)\n"
-    before = os.environ.get("PYTHONPATH", "")
-    path = os.pathsep.join(filter(None, [str(tmp_path), before]))
-    done = _python(code, XDG_CACHE_HOME=str(tmp_path), PYTHONPATH=path)
+    done = _python(code, XDG_CACHE_HOME=str(tmp_path), PYTHONPATH=_path_with(tmp_path))
     assert 'run: pip install "camstream[export]"' in done.stdout, done.stderr
     assert "torch" in done.stdout
