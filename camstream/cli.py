@@ -17,13 +17,15 @@ from camstream.annotate import Job, Result
 from camstream.annotate import run as run_annotate
 from camstream.device import PROVIDERS
 from camstream.errors import CamstreamError
-from camstream.live import Outputs, Viewer
+from camstream.live import Viewer
 from camstream.model import Model
 from camstream.overlay import Colormap, Style
+from camstream.saver import Outputs
+from camstream.sink.draft import Draft
 from camstream.sink.records import write_json
 from camstream.sink.video import CodecName, Encoding
 from camstream.sink.window import Window
-from camstream.source.live import LiveSource, PacedSource
+from camstream.source.live import PacedSource
 from camstream.streaming import open_source
 from camstream.terminal import Stop, complain, console, note, plain_errors, progress_of, stoppable
 
@@ -163,12 +165,11 @@ def live(
     """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
     with plain_errors(debug), stoppable() as stop:
         style = _style(opacity, colormap, cam_range)
+        if stats is not None:
+            Draft(stats, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
         network = _load(model, device)
-        opened = open_source(source)
-        if isinstance(opened, LiveSource) and size is not None:
-            opened.close()
-            opened = LiveSource(opened.address, size_wh=_parse_size(size))
+        opened = open_source(source, size_wh=_parse_size(size) if size else None)
         viewer = Viewer(
             opened if opened.is_live else PacedSource(opened),
             network.infer,

@@ -27,8 +27,14 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
+REMEDY = 'run "camstream doctor" to see what is missing, or use --device cpu'
+_GPU_UNUSED = (
+    "there is an NVIDIA driver, but onnxruntime cannot use CUDA: running on the CPU; "
+    '"camstream doctor" tells why'
+)
 _OPTIONS: dict[str, dict[str, str]] = {
-    # The shape is fixed for a whole source, so the exhaustive search is paid once, in warm-up.
+    # The shape is fixed for a whole source, so the exhaustive search is paid once, by its first
+    # frame (or by the warm-up, where the model's preferred size is the source's).
     "cuda": {"cudnn_conv_algo_search": "EXHAUSTIVE"},
 }
 
@@ -51,31 +57,23 @@ def create_session(
         ModelError: The file cannot be opened, or the device asked for cannot run it.
     """
     if device == "auto":
-        if has_nvidia_driver() and PROVIDERS["cuda"] in ort.get_available_providers():
-            session = _open(path, "cuda", threads)
-            if _runs_on(session, "cuda"):
-                return session, "cuda", ""
-            return (
-                _open(path, "cpu", threads),
-                "cpu",
-                (
-                    "there is an NVIDIA driver, but onnxruntime cannot use CUDA: running on the CPU; "
-                    '"camstream doctor" tells why'
-                ),
-            )
-        return _open(path, "cpu", threads), "cpu", ""
+        if not (has_nvidia_driver() and PROVIDERS["cuda"] in ort.get_available_providers()):
+            return _open(path, "cpu", threads), "cpu", ""
+        try:
+            return create_session(path, "cuda", threads=threads)
+        except ModelError:
+            return _open(path, "cpu", threads), "cpu", _GPU_UNUSED
     if device not in PROVIDERS:
         raise ModelError(f"unknown device {device!r}; known: auto, {', '.join(PROVIDERS)}")
-    remedy = 'run "camstream doctor" to see what is missing, or use --device cpu'
     if PROVIDERS[device] not in ort.get_available_providers():
-        raise ModelError(f"device {device!r}: this onnxruntime has no such provider; {remedy}")
+        raise ModelError(f"device {device!r}: this onnxruntime has no such provider; {REMEDY}")
     if device in ("cuda", "tensorrt") and not has_nvidia_driver():
-        raise ModelError(f"device {device!r}: no NVIDIA driver on this machine; {remedy}")
+        raise ModelError(f"device {device!r}: no NVIDIA driver on this machine; {REMEDY}")
     session = _open(path, device, threads)
     if not _runs_on(session, device):
         raise ModelError(
             f"device {device!r}: onnxruntime would silently run on "
-            f"{session.get_providers()[0]} instead; {remedy}"
+            f"{session.get_providers()[0]} instead; {REMEDY}"
         )
     return session, device, ""
 
@@ -111,10 +109,14 @@ def _open(path: str, device: str, threads: int | None) -> ort.InferenceSession:
     # Spinning threads steal the cores that decoding and encoding need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [(PROVIDERS[device], _OPTIONS.get(device, {}))]
+    if device == "tensorrt":
+        providers.append(PROVIDERS["cuda"])  # for what TensorRT leaves out
     if device != "cpu":
         providers.append(PROVIDERS["cpu"])  # for the few operators on shapes
     try:
-        return ort.InferenceSession(path, options, providers=providers)
+        # Its own fall-back, at the opening or at a later run, would only be printed.
+        return ort.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime has no common base class of its own
         first_line = str(error).strip().splitlines()[0]
-        raise ModelError(f"cannot open the model {path}: {first_line}") from error
+        reason = f"cannot open the model {path}: {first_line}"
+        raise ModelError(reason if device == "cpu" else f"{reason}; {REMEDY}") from error

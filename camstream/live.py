@@ -7,67 +7,31 @@ not, the latest map is drawn and its age is shown.
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
+from camstream.controls import HELP, Controls
 from camstream.errors import SinkError
 from camstream.frame import Frame, Prediction
-from camstream.overlay import COLORMAPS, Annotated, Style, annotate, caveats
+from camstream.overlay import Annotated, Style, add_notes, annotate, caveats
+from camstream.picture import Picture
 from camstream.pipeline import Infer, Pipeline
-from camstream.sink.draft import Draft
-from camstream.sink.recorder import Recorder
-from camstream.sink.records import RecordsFile
-from camstream.sink.window import Window
+from camstream.saver import Outputs, Saver
+from camstream.sink.window import Screen
 from camstream.source import Source
 from camstream.source.live import PacedSource
-from camstream.stats import RunStats
+from camstream.stats import RunningRate, RunStats
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
-_MESSAGE_S = 2.5
-_OPACITY_STEP = 0.1
-
-HELP = (
-    "q  quit",
-    "space  pause",
-    "+  -  heatmap stronger, weaker",
-    "c  next colour map",
-    "h  heatmap on, off",
-    "l  label on, off",
-    "d  display of rate and lag on, off",
-    "s  snapshot",
-    "r  record on, off",
-    "?  this help",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What a live run writes and when it ends.
-
-    Attributes:
-        record: A video file of what is seen.
-        records: A JSON line for each frame that the model looked at.
-        overwrite: Whether existing files may be replaced.
-        frames: Stop after so many frames were shown.
-        seconds: Stop after so many seconds.
-    """
-
-    record: Path | None = None
-    records: Path | None = None
-    overwrite: bool = False
-    frames: int | None = None
-    seconds: float | None = None
+_STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
+_BEFORE_THE_FIRST = np.zeros((360, 640, 3), np.uint8)
 
 
 class Viewer:
@@ -82,7 +46,7 @@ class Viewer:
         device: str,
         style: Style = Style(),
         outputs: Outputs = Outputs(),
-        window: Window | None = None,
+        window: Screen | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
     ) -> None:
@@ -102,32 +66,22 @@ class Viewer:
         Raises:
             SinkError: An output cannot be written.
         """
-        self.style = style
-        self.is_paused = False
+        self._controls = Controls(style, show_display=window is not None)
         self._source = source
         self._info = info
         self._device = device
         self._window = window
         self._outputs = outputs
         self._stop = stop
-        self._folder = folder
         self._pipeline = Pipeline(source, infer, show_frames=True)
         self._newest: Prediction | None = None
-        self._recorded_index = -1
-        self._shown = 0
-        self._quit = False
-        self._show_help = False
-        self._show_display = window is not None
-        self._message, self._message_until = "", 0.0
-        self._shown_at: deque[float] = deque(maxlen=31)
-        self._lags_ms: deque[float] = deque(maxlen=31)
         self._last: tuple[Frame, Prediction] | None = None
-        self._records: RecordsFile | None = None
-        self._recorder: Recorder | None = None
-        if outputs.record is not None:
-            self._recorder = self._new_recorder(outputs.record, overwrite=outputs.overwrite)
-        if outputs.records is not None:
-            self._records = RecordsFile(outputs.records, overwrite=outputs.overwrite)
+        self._shown = 0
+        self._without_map = 0
+        self._rate = RunningRate()
+        rate_hz = source.rate_hz
+        self._stale_s = max(_STALE_S, 3 / (rate_hz or 30))
+        self._saver = Saver(outputs, folder, rate_hz=rate_hz)
 
     def run(self) -> RunStats:
         """Run to the end.
@@ -143,15 +97,20 @@ class Viewer:
                     self._look_at(frame)
                     if self._wants_end(started):
                         break
-        finally:
-            self._close()
+                self._close_window()
+        except BaseException:
+            self._close_window()
+            with contextlib.suppress(SinkError):  # the first error is the one to be told
+                self._saver.finish()
+            raise
+        self._saver.finish()
         wall_s = time.perf_counter() - started
         return RunStats(
             source=self._source.name,
             device=self._device,
             frames_in=self._pipeline.captured,
             frames_out=self._shown,
-            frames_dropped=self._pipeline.frames.dropped,
+            frames_dropped=self._dropped,
             wall_s=round(wall_s, 3),
             rate_hz=round(self._shown / wall_s, 2),
             stages_ms=self._pipeline.times.percentiles(),
@@ -170,17 +129,21 @@ class Viewer:
             except ChannelClosed:
                 self._pipeline.raise_error()
                 return
-            if self.is_paused:
+            if self._controls.is_paused:
                 self._redraw()
             else:
                 yield frame
 
+    @property
+    def _dropped(self) -> int:
+        return self._pipeline.frames.dropped + self._without_map
+
     def _wants_end(self, started: float) -> bool:
         limits = self._outputs
         return (
-            self._quit
+            self._controls.wants_quit
             or self._stop()
-            or (self._window is not None and self._shown > 0 and not self._window.is_open)
+            or (self._window is not None and not self._window.is_open)
             or (limits.frames is not None and self._shown >= limits.frames)
             or (limits.seconds is not None and time.perf_counter() - started >= limits.seconds)
         )
@@ -188,22 +151,18 @@ class Viewer:
     def _look_at(self, frame: Frame) -> None:
         prediction = self._map_for(frame)
         if prediction is None:  # the model has not seen anything yet
+            self._without_map += 1
+            self._redraw()
             return
+        self._last = frame, prediction
         with self._pipeline.times.measure("annotate"):
             annotated = self._draw(frame, prediction)
-        self._show(annotated)
-        now = time.perf_counter()
+        self._show(annotated.picture)
         self._shown += 1
-        self._shown_at.append(now)
-        self._lags_ms.append((now - frame.captured_s) * 1e3)
-        self._pipeline.times.add("lag", self._lags_ms[-1])
-        self._last = frame, prediction
+        lag_ms = self._rate.add(frame.captured_s, time.perf_counter())
+        self._pipeline.times.add("lag", lag_ms)
         with self._pipeline.times.measure("write"):
-            if self._recorder is not None:
-                self._recorder.write(annotated.picture, frame.captured_s)
-            if self._records is not None and prediction.frame.index > self._recorded_index:
-                self._recorded_index = prediction.frame.index
-                self._records.write(annotated)
+            self._saver.write(annotated, frame)
 
     def _map_for(self, frame: Frame) -> Prediction | None:
         """Take the newest prediction; wait for the frame's own where it will be here soon."""
@@ -222,134 +181,80 @@ class Viewer:
         return newest
 
     def _draw(self, frame: Frame, prediction: Prediction) -> Annotated:
-        notes = self._notes(frame, prediction)
-        cam_range = self._info.cam_range
-        return annotate(prediction, cam_range, self.style, picture=frame.picture, notes=notes)
+        return annotate(
+            prediction,
+            self._info.cam_range,
+            self._controls.style,
+            picture=frame.picture,
+            notes=self._notes(frame, prediction),
+        )
 
     def _notes(self, frame: Frame, prediction: Prediction) -> list[str]:
-        notes = caveats(self._info) + (list(HELP) if self._show_help else [])
-        if self._source.state:
-            notes.append(self._source.state)
-        if self.is_paused:
-            notes.append("paused")
-        if time.perf_counter() < self._message_until:
-            notes.append(self._message)
-        if self._show_display:
-            if self._recorder is not None:
-                notes.append(f"recording {self._recorder.target.name}")
+        controls = self._controls
+        notes = caveats(self._info) + ([HELP] if controls.show_help else [])
+        notes += self._state_notes(frame.captured_s)
+        if controls.show_display:
+            if self._saver.recording:
+                notes.append(f"recording {self._saver.recording}")
             notes.append(self._display(frame, prediction))
         return notes
 
+    def _state_notes(self, captured_s: float) -> list[str]:
+        notes = []
+        age_s = time.perf_counter() - captured_s
+        if self._controls.is_paused:
+            notes.append("paused")
+        elif self._source.state:
+            notes.append(self._source.state)
+        elif age_s > self._stale_s:
+            notes.append(f"no picture for {age_s:.0f} s")
+        if self._controls.message:
+            notes.append(self._controls.message)
+        return notes
+
     def _display(self, frame: Frame, prediction: Prediction) -> str:
-        times = self._shown_at
-        rate_hz = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
-        lag_ms = float(np.median(self._lags_ms)) if self._lags_ms else 0.0
-        age_ms = (frame.captured_s - prediction.frame.captured_s) * 1e3
-        age = f"map {age_ms:.0f} ms old" if age_ms > 0 else "map of this frame"
-        dropped = self._pipeline.frames.dropped
+        age_ms = max(0.0, frame.captured_s - prediction.frame.captured_s) * 1e3
         return (
-            f"{rate_hz:.0f} fps   lag {lag_ms:.0f} ms   {age}   dropped {dropped}   {self._device}"
+            f"{self._rate.rate_hz:.0f} fps   lag {self._rate.lag_ms:.0f} ms   "
+            f"map {age_ms:.0f} ms old   dropped {self._dropped}   {self._device}"
         )
 
-    def _show(self, annotated: Annotated) -> None:
+    def _show(self, picture: Picture) -> None:
         if self._window is None:
             return
-        self._window.show(annotated.picture.bgr())
-        self._obey(self._window.key())
+        self._window.show(picture.bgr())
+        match self._controls.obey(self._window.key()):
+            case "pause":
+                if isinstance(self._source, PacedSource):
+                    self._source.pause(self._controls.is_paused)
+            case "snapshot":
+                self._controls.say(self._snapshot())
+            case "record":
+                self._controls.say(self._saver.toggle_recording())
+            case None:
+                pass
 
     def _redraw(self) -> None:
         """Show the last picture again: its state, a message or the style may have changed."""
         if self._window is None:
             return
         if self._last is not None:
-            self._show(self._draw(*self._last))
-        else:
-            self._obey(self._window.key())
-
-    def _obey(self, key: str | None) -> None:
-        """Do what a key says."""
-        opacity = self.style.heatmap_opacity
-        match key:
-            case "q" | "escape":
-                self._quit = True
-            case "space":
-                self.is_paused = not self.is_paused
-                if isinstance(self._source, PacedSource):
-                    self._source.pause(self.is_paused)
-            case "+" | "=":
-                self._restyle(heatmap_opacity=min(1.0, round(opacity + _OPACITY_STEP, 2)))
-                self._say(f"heatmap opacity {self.style.heatmap_opacity:.0%}")
-            case "-":
-                self._restyle(heatmap_opacity=max(0.0, round(opacity - _OPACITY_STEP, 2)))
-                self._say(f"heatmap opacity {self.style.heatmap_opacity:.0%}")
-            case "c":
-                following = (COLORMAPS.index(self.style.colormap) + 1) % len(COLORMAPS)
-                self._restyle(colormap=COLORMAPS[following])
-                self._say(f"colour map {self.style.colormap}")
-            case "h":
-                self._restyle(show_heatmap=not self.style.show_heatmap)
-            case "l":
-                self._restyle(show_label=not self.style.show_label)
-            case "d":
-                self._show_display = not self._show_display
-            case "s":
-                self._snapshot()
-            case "r":
-                self._toggle_recording()
-            case "?" | "/":
-                self._show_help = not self._show_help
-            case _:
-                pass
-
-    def _restyle(self, **changes: float | str | bool) -> None:
-        self.style = dataclasses.replace(self.style, **changes)  # type: ignore[arg-type]
-
-    def _say(self, message: str) -> None:
-        self._message, self._message_until = message, time.perf_counter() + _MESSAGE_S
-
-    def _snapshot(self) -> None:
-        if self._last is None:
+            self._show(self._draw(*self._last).picture)
             return
+        blank = Picture.from_bgr(_BEFORE_THE_FIRST.copy())
+        waiting = self._source.state or f"waiting for the first picture of {self._source.name}"
+        add_notes(blank, [HELP, waiting] if self._controls.show_help else [waiting])
+        self._show(blank)
+
+    def _snapshot(self) -> str:
+        if self._last is None:
+            return "no snapshot: there is no picture yet"
         frame, prediction = self._last
-        picture = annotate(
-            prediction, self._info.cam_range, self.style, picture=frame.picture
-        ).picture
-        try:
-            draft = Draft(self._folder / f"camstream-{_stamp()}.png")
-            encoded = cv2.imencode(".png", picture.bgr())[1]
-            draft.path.write_bytes(encoded.tobytes())
-            draft.commit()
-            self._say(f"saved {draft.target.name}")
-        except (SinkError, OSError) as error:
-            self._say(f"no snapshot: {error}")
+        style = self._controls.style
+        seen = annotate(prediction, self._info.cam_range, style, picture=frame.picture)
+        return self._saver.snapshot(seen.picture)
 
-    def _toggle_recording(self) -> None:
-        """A recording that fails by key is told on the picture and does not end the run."""
-        try:
-            if self._recorder is not None:
-                recorder, self._recorder = self._recorder, None
-                recorder.finish()
-                self._say(f"saved {recorder.target.name}")
-            else:
-                target = self._folder / f"camstream-{_stamp()}.mp4"
-                self._recorder = self._new_recorder(target, overwrite=False)
-        except SinkError as error:
-            self._say(f"no recording: {error}")
-
-    def _new_recorder(self, target: Path, *, overwrite: bool) -> Recorder:
-        return Recorder(target, overwrite=overwrite, rate_hz=self._source.rate_hz)
-
-    def _close(self) -> None:
-        """Finish what was written, also after an error: it is whole up to there."""
+    def _close_window(self) -> None:
+        """Let go of the screen at once, before the threads are waited for."""
         if self._window is not None:
             self._window.close()
-        try:
-            if self._recorder is not None:
-                self._recorder.finish()
-        finally:
-            if self._records is not None:
-                self._records.finish()
-
-
-def _stamp() -> str:
-    return datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]

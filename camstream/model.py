@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camstream import contract
 from camstream.contract import ModelInfo
-from camstream.device import create_session
+from camstream.device import REMEDY, create_session
 from camstream.errors import ModelError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.picture import ImageU8, Picture
@@ -61,8 +61,8 @@ class Model:
         )
         self.info = read_info(self.session, str(path))
         self._size_wh = size_wh
-        self._on_gpu = self.device in ("cuda", "tensorrt")
-        self.predict(np.zeros((*self.info.size_hw, 3), np.uint8))
+        self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
+        self._warm_up()
 
     def predict(self, image: ImageU8, *, classes: Sequence[int] | None = None) -> Prediction:
         """Classify one image and map the evidence.
@@ -104,15 +104,23 @@ class Model:
             picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
         )
 
+    def _warm_up(self) -> None:
+        try:
+            self.predict(np.zeros((*self.info.size_hw, 3), np.uint8))
+        except Exception as error:  # onnxruntime has no common base class of its own
+            first_line = str(error).strip().splitlines()[0]
+            reason = f"{self.path} does not run on {self.device}: {first_line}; {REMEDY}"
+            raise ModelError(reason) from error
+
     def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
-        if not self._on_gpu:
+        if self._bind_to is None:
             return list(self.session.run(list(contract.OUTPUTS), feed))
         # Bound outputs let the copies to and from the device overlap with nothing waiting but
         # this thread; the maps are a few kilobytes, so they come back with the logits.
         binding = self.session.io_binding()
         for name, array in feed.items():
             binding.bind_ortvalue_input(
-                name, ort.OrtValue.ortvalue_from_numpy(array, "cuda", device_id=0)
+                name, ort.OrtValue.ortvalue_from_numpy(array, self._bind_to, 0)
             )
         for name in contract.OUTPUTS:
             binding.bind_output(name, "cpu")

@@ -90,7 +90,7 @@ def annotate(
         cam_range: The model's own range, see ``ModelInfo.cam_range``.
         style: How.
         picture: Draw onto this later picture of the same source instead of the prediction's.
-        notes: Small lines for the bottom left corner.
+        notes: Small texts for the bottom left corner, one below the other.
     """
     target = (picture or prediction.frame.picture).copy()
     step = _step(target.size_wh)
@@ -100,13 +100,25 @@ def annotate(
     heat = cams.heat(fine, style.cam_range or cam_range)
     if style.show_heatmap and style.heatmap_opacity > 0 and heat.any():
         _blend_heat(target, heat, step, style)
-    line_px = max(13, round(min(target.size_wh[1] / 20, target.size_wh[0] / 16)))
     if style.show_label:
-        top = prediction.top[0]
-        _blend_text(target, f"{top.label}  {top.score:.0%}", line_px, at_bottom=False)
-    for row, note in enumerate(reversed(notes)):
-        _blend_text(target, note, max(12, round(line_px * 0.6)), at_bottom=True, row=row)
+        top, line_px = prediction.top[0], _line_px(target)
+        _blend_text(target, f"{top.label}  {top.score:.0%}", line_px, line_px // 4 * 2)
+    add_notes(target, notes)
     return Annotated(prediction, target, cams.find_peak(fine, target.size_wh))
+
+
+def add_notes(target: Picture, notes: Sequence[str]) -> None:
+    """Write small texts into the bottom left corner, one below the other.
+
+    Args:
+        target: Is drawn on.
+        notes: The last is the lowest. Each is a panel of its own; it may have several lines.
+    """
+    line_px = max(12, round(_line_px(target) * 0.6))
+    y = target.size_wh[1] - line_px // 4 * 2
+    for note in reversed(notes):
+        y -= _panel(note, line_px, target.size_wh[0])[0].shape[0]
+        _blend_text(target, note, line_px, y // 2 * 2)
 
 
 def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
@@ -174,14 +186,16 @@ def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
     )
 
 
-def _blend_text(target: Picture, text: str, line_px: int, *, at_bottom: bool, row: int = 0) -> None:
+def _line_px(target: Picture) -> int:
+    """Height of the label's line, in proportion to the picture."""
+    return max(13, round(min(target.size_wh[1] / 20, target.size_wh[0] / 16)))
+
+
+def _blend_text(target: Picture, text: str, line_px: int, top: int) -> None:
     ink, opacity = _panel(text, line_px, target.size_wh[0])
     height, width = opacity.shape
     margin = line_px // 4 * 2
-    top = margin
-    if at_bottom:
-        top = (target.size_wh[1] - margin - (row + 1) * height) // 2 * 2
-    if top < 0:
+    if top < 0 or top + height > target.size_wh[1]:
         return  # a picture too small for words
     regions = []
     for plane in target.planes():
@@ -199,16 +213,27 @@ def _blend_text(target: Picture, text: str, line_px: int, *, at_bottom: bool, ro
 def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
     """White text on a dark translucent panel: grey value and opacity, (h, w) each, even sizes."""
     face, weight = cv2.FontFace("sans"), 600
-    pad = line_px // 3
+    lines = text.splitlines()
+    pad, pitch = line_px // 3, line_px * 3 // 2 // 2 * 2
     room = (room_px * 3, line_px * 3)
-    _, _, width, _ = cv2.getTextSize(room, text, (0, line_px), face, line_px, weight)
+    # A tab puts what follows into a second column.
+    column = 4 * line_px
+    parts = [
+        (column * place, row, part)
+        for row, line in enumerate(lines)
+        for place, part in enumerate(line.split("\t"))
+    ]
+    width = max(
+        x + cv2.getTextSize(room, part, (0, line_px), face, line_px, weight)[2]
+        for x, _, part in parts
+    )
     longest = max(2 * pad + 2, room_px - 2 * (line_px // 4 * 2))
-    w, h = min(width + 2 * pad, longest) // 2 * 2, (line_px * 3 // 2) // 2 * 2
+    w, h = min(width + 2 * pad, longest) // 2 * 2, pitch * len(lines)
     ink = np.zeros((h, w), np.uint8)
-    baseline = (h + round(line_px * 0.7)) // 2
-    cv2.putText(ink, text, (pad, baseline), _WHITE, face, line_px, weight, 0, (0, room_px * 3))
-    opacity = np.maximum(ink, _PANEL_OPACITY)
-    return ink, opacity
+    for x, row, part in parts:
+        at = (pad + x, row * pitch + (pitch + round(line_px * 0.7)) // 2)
+        cv2.putText(ink, part, at, _WHITE, face, line_px, weight, 0, (0, room_px * 3))
+    return ink, np.maximum(ink, _PANEL_OPACITY)
 
 
 def _blend(planes: Sequence[ImageU8], colours: ImageU8, opacity: ImageU8) -> None:

@@ -24,7 +24,7 @@ from camstream.stats import StageTimes
 _log = logging.getLogger(__name__)
 
 _WAITING_FRAMES = 8  # 25 MB each way at 1080p; evens out the encoder's uneven pace
-_JOIN_S = 10.0
+_JOIN_S = 6.0  # longer than a network stream may take to say that nothing comes
 
 Infer = Callable[[Frame], Prediction]
 
@@ -82,19 +82,26 @@ class Pipeline:
         self._source.stop()
         for channel in (self._waiting, self.frames, self.predictions):
             channel.close(discard=True)
+        deadline = time.monotonic() + _JOIN_S
         for thread in self._threads:
-            thread.join(_JOIN_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 # A driver that never returns. The thread is a daemon and ends with the program;
                 # closing its device under it would crash.
                 _log.error("%s does not end within %g s", thread.name, _JOIN_S)
-        if not any(thread.is_alive() for thread in self._threads):
+        if not self._threads[0].is_alive():
             self._source.close()
         if kind is None:
             self.raise_error()
 
     def __iter__(self) -> Iterator[Prediction]:
-        """Give the predictions until the source ends; raises what stopped a thread."""
+        """Give the predictions until the source ends; raises what stopped a thread.
+
+        Raises:
+            RuntimeError: It is used without a ``with`` statement, so nothing runs.
+        """
+        if self._threads[0].ident is None:
+            raise RuntimeError("nothing runs yet: use it as `with camstream.stream(...) as ...`")
         while True:
             try:
                 yield self.predictions.get()

@@ -47,6 +47,31 @@ class StageTimes:
         }
 
 
+class RunningRate:
+    """Rate and lag of the latest second or so, for a display."""
+
+    def __init__(self) -> None:
+        self._shown_s: deque[float] = deque(maxlen=31)
+        self._lags_ms: deque[float] = deque(maxlen=31)
+
+    def add(self, captured_s: float, shown_s: float) -> float:
+        """Note when a frame was captured and shown; gives the milliseconds between."""
+        self._shown_s.append(shown_s)
+        self._lags_ms.append((shown_s - captured_s) * 1e3)
+        return self._lags_ms[-1]
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames shown a second."""
+        times = self._shown_s
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+
+    @property
+    def lag_ms(self) -> float:
+        """Median milliseconds from captured to shown."""
+        return float(np.median(self._lags_ms)) if self._lags_ms else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class RunStats:
     """What ``--stats`` writes.
@@ -56,7 +81,7 @@ class RunStats:
         device: What really ran the model.
         frames_in: Frames that the source gave.
         frames_out: Frames that were written or shown.
-        frames_dropped: Frames that were in time for neither.
+        frames_dropped: Frames that were in time for neither; live, also those before the first map.
         wall_s: From the first frame asked for to the last one done.
         rate_hz: frames_out / wall_s.
         stages_ms: Percentiles of the time each stage takes for a frame. "lag" (live only) is

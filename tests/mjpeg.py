@@ -12,24 +12,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BITS = 20
-_CELL_PX = 16
+_BITS = 20
+_CELL_PX = 8
 
 
 def draw_number(image: NDArray[np.uint8], number: int) -> None:
-    """Draw a number as black and white squares along the bottom edge."""
-    height = image.shape[0]
-    for bit in range(BITS):
-        colour = 255 if number >> bit & 1 else 0
-        x = bit * _CELL_PX
-        image[height - _CELL_PX : height, x : x + _CELL_PX] = colour
+    """Draw a number along the bottom edge, each bit as two squares of which one is white.
+
+    Blending heat over both keeps the brighter one brighter, and the overlay's texts stay above.
+    """
+    for bit in range(_BITS):
+        x = bit * 2 * _CELL_PX
+        white = x if number >> bit & 1 else x + _CELL_PX
+        image[-_CELL_PX:, x : x + 2 * _CELL_PX] = 0
+        image[-_CELL_PX:, white : white + _CELL_PX] = 255
 
 
 def read_number(image: NDArray[np.uint8]) -> int:
     """Read what ``draw_number`` drew."""
-    row = image.shape[0] - _CELL_PX // 2
-    cells = image[row, _CELL_PX // 2 : BITS * _CELL_PX : _CELL_PX].mean(axis=-1)
-    return sum(1 << bit for bit, value in enumerate(cells) if value > 127)
+    strip = image[-_CELL_PX + 2 : -2, : _BITS * 2 * _CELL_PX].mean(axis=(0, 2))
+    cells = strip.reshape(_BITS, 2, _CELL_PX)[..., 2:-2].mean(axis=-1)
+    return sum(1 << bit for bit, (one, zero) in enumerate(cells) if one > zero)
 
 
 class Camera:
@@ -41,12 +44,23 @@ class Camera:
         is_up: False hangs up on every client and refuses new ones.
     """
 
-    def __init__(self, picture: NDArray[np.uint8], rate_hz: float) -> None:
+    def __init__(
+        self, picture: NDArray[np.uint8], rate_hz: float, *, prepared: int | None = None
+    ) -> None:
+        """Make a camera.
+
+        Args:
+            picture: Is moved sideways from frame to frame.
+            rate_hz: Frames a second.
+            prepared: Encode so many JPEGs beforehand and repeat them (and their numbers), so
+                that the camera costs nothing; None encodes each frame when its time has come.
+        """
         self.url = ""
         self.sent_at: dict[int, float] = {}
         self.is_up = True
         self._picture = picture
         self._period_s = 1 / rate_hz
+        self._prepared = [self._jpeg(number) for number in range(prepared or 0)]
         self.ended = threading.Event()
 
     def jpegs(self) -> Iterator[tuple[int, bytes]]:
@@ -54,20 +68,26 @@ class Camera:
         number = 0
         due = time.perf_counter()
         while self.is_up and not self.ended.is_set():
-            image = np.roll(self._picture, number * 4, axis=1)
-            draw_number(image, number)
-            jpeg = cv2.imencode(".jpg", image)[1].tobytes()
+            jpeg = self._prepared[number % len(self._prepared)] if self._prepared else None
+            jpeg = jpeg or self._jpeg(number)
             due += self._period_s
             self.ended.wait(max(0.0, due - time.perf_counter()))
             self.sent_at[number] = time.perf_counter()
             yield number, jpeg
             number += 1
 
+    def _jpeg(self, number: int) -> bytes:
+        image = np.roll(self._picture, number * 4, axis=1)
+        draw_number(image, number)
+        return cv2.imencode(".jpg", image)[1].tobytes()
+
 
 @contextmanager
-def serve(picture: NDArray[np.uint8], rate_hz: float = 30.0) -> Iterator[Camera]:
+def serve(
+    picture: NDArray[np.uint8], rate_hz: float = 30.0, *, prepared: int | None = None
+) -> Iterator[Camera]:
     """Serve a picture that moves, as an endless MJPEG stream."""
-    camera = Camera(picture, rate_hz)
+    camera = Camera(picture, rate_hz, prepared=prepared)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -41,10 +41,10 @@ class Recorder:
         frame.pts, frame.time_base = pts, _TIME_BASE
         self._file.write(picture)
 
-    def finish(self) -> bool:
-        """Close the file; False where there was nothing to write."""
-        if self._size_wh is None:
-            self._file.discard()
-            return False
+    def finish(self) -> None:
+        """Close the file and give it its name.
+
+        Raises:
+            SinkError: It cannot be written, or there was no picture to write.
+        """
         self._file.finish()
-        return True

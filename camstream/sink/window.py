@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Protocol
 
 import cv2
 
@@ -16,11 +17,21 @@ _ESCAPE = 27
 _SPECIAL = {_ESCAPE: "escape", 32: "space", 13: "enter"}
 
 
+class Screen(Protocol):
+    """Where a live picture is shown, and where keys come from."""
+
+    def show(self, image: ImageU8) -> None: ...
+    def key(self) -> str | None: ...
+    @property
+    def is_open(self) -> bool: ...
+    def close(self) -> None: ...
+
+
 class Window:
     """Shows images and reads keys."""
 
     def __init__(self, title: str) -> None:
-        """Open a window.
+        """Prepare a window; it appears with the first image.
 
         Raises:
             SinkError: There is no display to open it on.
@@ -30,17 +41,25 @@ class Window:
         # Qt warns of fonts that it does not need, a screen full of it.
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         self._title = title
-        self._is_placed = False
-        try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        except cv2.error as error:  # opencv-python-headless
-            raise SinkError(f"cannot open a window: this OpenCV has none; {_REMEDY}") from error
+        self._size_wh: tuple[int, int] | None = None
 
     def show(self, image: ImageU8) -> None:
-        """Show an image, (H, W, 3) uint8 BGR, and let the window breathe."""
-        if not self._is_placed:
-            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
-            self._is_placed = True
+        """Show an image, (H, W, 3) uint8 BGR; the window takes its size when that changes.
+
+        Raises:
+            SinkError: This OpenCV has no windows.
+        """
+        size_wh = image.shape[1], image.shape[0]
+        if self._size_wh is None:
+            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+            try:
+                cv2.namedWindow(self._title, flags)
+            except cv2.error as error:  # opencv-python-headless
+                reason = f"cannot open a window: this OpenCV has none; {_REMEDY}"
+                raise SinkError(reason) from error
+        if size_wh != self._size_wh:
+            cv2.resizeWindow(self._title, *size_wh)
+            self._size_wh = size_wh
         cv2.imshow(self._title, image)
 
     def key(self) -> str | None:
@@ -53,7 +72,9 @@ class Window:
 
     @property
     def is_open(self) -> bool:
-        """Whether the user has not closed it."""
+        """Whether the user has not closed it; also before it appears."""
+        if self._size_wh is None:
+            return True
         try:
             return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error:  # the window is gone altogether

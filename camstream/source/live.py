@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import re
 import threading
 import time
@@ -13,10 +15,12 @@ import cv2
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.picture import Picture
+from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
     from camstream.source import Source
+
+_log = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_MS = 5_000
 _READ_TIMEOUT_MS = 5_000
@@ -50,6 +54,7 @@ class LiveSource:
         size_wh: tuple[int, int] | None = None,
         open_capture: Callable[[str | int], Capture] | None = None,
         clock: Clock = time.perf_counter,
+        wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Open a camera or a stream.
 
@@ -58,6 +63,7 @@ class LiveSource:
             size_wh: Width and height to ask a camera for; None takes what it gives.
             open_capture: Opens it; tests give their own.
             clock: Seconds, monotonic; tests give their own.
+            wait: Waits so many seconds, True as soon as ``stop`` was called; tests give their own.
 
         Raises:
             SourceError: It cannot be opened.
@@ -66,6 +72,8 @@ class LiveSource:
         self._open = open_capture or (lambda where: _open_capture(where, size_wh))
         self._clock = clock
         self._stop = threading.Event()
+        self._wait = wait or self._stop.wait
+        self._attempts = 0  # to open it again, since the last picture
         self.reconnects = 0
         self.state = ""
         self._capture = self._open(address)
@@ -90,12 +98,15 @@ class LiveSource:
         """Give frames as they come, for ever, until ``stop``."""
         index, first_s = 0, None
         while not self._stop.is_set():
-            ok, image = self._capture.read()
+            image = self._read()
             now = self._clock()
-            if not ok or image is None:
+            if image is None:
                 self._reconnect()
                 continue
-            self.state = ""
+            if self._attempts:
+                self.reconnects += 1
+                self._attempts, self.state = 0, ""
+                _log.warning("%s: the picture is back", self.name)
             first_s = now if first_s is None else first_s
             yield Frame(index, now - first_s, now, Picture.from_bgr(image))
             index += 1
@@ -108,18 +119,23 @@ class LiveSource:
         """Let go of the camera."""
         self._capture.release()
 
+    def _read(self) -> ImageU8 | None:
+        try:
+            ok, image = self._capture.read()
+        except cv2.error:  # some drivers raise where others return nothing
+            return None
+        return image if ok and image is not None else None
+
     def _reconnect(self) -> None:
+        """Wait, then open it once; the waits grow until a picture comes again."""
         self._capture.release()
-        for attempt in range(1_000_000):
-            wait_s = _BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)]
-            self.state = f"no picture: reconnecting, attempt {attempt + 1}"
-            if self._stop.wait(wait_s):
-                return
+        wait_s = _BACK_OFF_S[min(self._attempts, len(_BACK_OFF_S) - 1)]
+        self._attempts += 1
+        self.state = f"no picture: reconnecting, attempt {self._attempts}"
+        if self._attempts == 1:
+            _log.warning("%s: no picture; reconnecting", self.name)
+        if not self._wait(wait_s):
             self._capture = self._open(self.address)
-            if self._capture.isOpened():
-                self.reconnects += 1
-                return
-            self._capture.release()
 
 
 class PacedSource:
@@ -127,11 +143,20 @@ class PacedSource:
 
     is_live = True
 
-    def __init__(self, source: Source, *, clock: Clock = time.perf_counter) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Clock = time.perf_counter,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
         self._source = source
         self._clock = clock
         self._stop = threading.Event()
-        self._paused = threading.Event()
+        self._wait = wait or self._stop.wait
+        self._was_held = False
+        self._going = threading.Event()
+        self._going.set()
         self.name = source.name
         self.rate_hz = source.rate_hz
         self.frame_count = source.frame_count
@@ -142,25 +167,26 @@ class PacedSource:
         """Give each frame when its time has come."""
         behind_s: float | None = None  # clock minus media time
         for frame in self._source:
-            while self._paused.is_set() and not self._stop.is_set():
-                self._stop.wait(0.02)
-                behind_s = None
-            if behind_s is None:
+            self._going.wait()
+            if self._was_held or behind_s is None:
+                self._was_held = False
                 behind_s = self._clock() - frame.pts_s
-            if self._stop.wait(max(0.0, behind_s + frame.pts_s - self._clock())):
+            if self._wait(max(0.0, behind_s + frame.pts_s - self._clock())):
                 return
             yield Frame(frame.index, frame.pts_s, self._clock(), frame.picture)
 
     def pause(self, paused: bool) -> None:
         """Hold the file, or let it go on."""
         if paused:
-            self._paused.set()
+            self._was_held = True
+            self._going.clear()
         else:
-            self._paused.clear()
+            self._going.set()
 
     def stop(self) -> None:
         """Make the iteration end."""
         self._stop.set()
+        self._going.set()
         self._source.stop()
 
     def close(self) -> None:
@@ -169,9 +195,17 @@ class PacedSource:
 
 
 def without_secrets(address: str) -> str:
-    """Remove user names, passwords and query strings from an address."""
-    address = re.sub(r"(?<=://)[^/?#]*@", "", address)
-    return re.sub(r"[?#].*$", "", address) if "://" in address else address
+    """Give what may be shown of an address: no user, password, query or key in its path."""
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        return address
+    authority, tail = re.fullmatch(r"([^/?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+    if "@" in tail:  # an unescaped / ? or # in the password, perhaps: nothing of it is sure
+        return f"{scheme}://***"
+    host = authority.rpartition("@")[2]
+    # Whole parts of the path, up to the first that looks like a setting (user=admin&pwd=...).
+    path = re.match(r"(?:/[^/?#;=&]*(?![^/?#]))*", tail)
+    return f"{scheme}://{host}{path[0] if path else ''}"
 
 
 def is_address(text: str) -> bool:
@@ -180,6 +214,7 @@ def is_address(text: str) -> bool:
 
 
 def _open_capture(address: str | int, size_wh: tuple[int, int] | None) -> Capture:
+    _silence_libraries()
     if isinstance(address, str) and is_address(address):
         limits = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
@@ -198,6 +233,12 @@ def _open_capture(address: str | int, size_wh: tuple[int, int] | None) -> Captur
         with contextlib.suppress(cv2.error):
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture
+
+
+def _silence_libraries() -> None:
+    """Keep OpenCV and its FFmpeg from writing to stderr: what they write may hold the address."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when it opens its first stream
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def _remedy(address: str | int) -> str:

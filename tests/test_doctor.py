@@ -1,0 +1,165 @@
+"""What the doctor finds on machines that are not well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime as ort
+import pytest
+from typer.testing import CliRunner
+
+from camstream import catalog, doctor
+from camstream.cli import app
+from camstream.device import PROVIDERS
+from camstream.doctor import Finding
+from camstream.errors import ModelError
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Say which packages are installed."""
+
+    def installed(**versions: str) -> None:
+        by_name = {name.replace("_", "-"): version for name, version in versions.items()}
+        monkeypatch.setattr(doctor, "_version", lambda name: by_name.get(name.replace("_", "-")))
+
+    return installed
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(doctor, "preload_cuda", lambda: "")
+    monkeypatch.setattr(ort, "get_available_providers", lambda: list(PROVIDERS.values()))
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalog, "cached_path", lambda _: tmp_path / "none.onnx")
+
+
+def _by_subject(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
+
+
+def test_both_onnxruntime_packages(install: Install) -> None:
+    install(onnxruntime="1.22.0", onnxruntime_gpu="1.31.1")
+    finding = doctor._onnxruntime()
+    assert finding.verdict == "problem"
+    assert "break each other" in finding.text
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in finding.text
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "onnxruntime-gpu"])
+def test_one_onnxruntime_package(install: Install, name: str) -> None:
+    install(**{name.replace("-", "_"): "1.31.1"})
+    assert doctor._onnxruntime() == Finding("ok", "onnxruntime", f"{name} 1.31.1")
+
+
+def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "has_nvidia_driver", lambda: False)
+    (finding,) = doctor._gpu()
+    assert finding.verdict == "note"
+    assert "CPU" in finding.text
+
+
+@pytest.mark.usefixtures("driver")
+def test_driver_with_a_cpu_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [PROVIDERS["cpu"]])
+    found = _by_subject(list(doctor._gpu()))
+    assert found["NVIDIA driver"].verdict == "ok"
+    assert found["CUDA"].verdict == "problem"
+    assert "onnxruntime-gpu" in found["CUDA"].text
+
+
+@pytest.mark.usefixtures("driver", "no_model")
+def test_driver_without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "preload_cuda", lambda: "Failed to load libcudnn.so.9\nmore")
+    found = _by_subject(list(doctor._gpu()))
+    assert found["CUDA libraries"].verdict == "problem"
+    assert "libcudnn.so.9" in found["CUDA libraries"].text
+    assert 'pip install "camstream[cuda]"' in found["CUDA libraries"].text
+    assert found["CUDA"].verdict == "note"
+
+
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize("works", [True, False])
+def test_cuda_is_tried_for_real(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, works: bool
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.touch()
+    monkeypatch.setattr(catalog, "cached_path", lambda _: path)
+
+    def create(_: str, device: str) -> tuple[None, str, str]:
+        if not works:
+            raise ModelError("device 'cuda': would run on the CPU")
+        return None, device, ""
+
+    monkeypatch.setattr(doctor, "create_session", create)
+    finding = _by_subject(list(doctor._gpu()))["CUDA"]
+    assert finding.verdict == ("ok" if works else "problem")
+
+
+def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("camstream.sink.window.sys.platform", "linux")
+    finding = doctor._display()
+    assert finding.verdict == "note"
+    assert "--no-window" in finding.text
+
+
+def test_no_export_extra(install: Install) -> None:
+    install(onnx="1.23.2")
+    finding = doctor._export_extra()
+    assert finding.verdict == "note"
+    assert 'pip install "camstream[export]"' in finding.text
+    assert "torch" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("cameras", "may_read", "verdict", "words"),
+    [
+        ([], True, "note", "none"),
+        (["video0", "video1"], True, "ok", "video1"),
+        (["video0"], False, "problem", "usermod -aG video"),
+    ],
+)
+def test_cameras(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    cameras: list[str],
+    may_read: bool,
+    verdict: str,
+    words: str,
+) -> None:
+    for name in cameras:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(doctor, "Path", lambda _: tmp_path)
+    monkeypatch.setattr("camstream.doctor.sys.platform", "linux")
+    monkeypatch.setattr("camstream.doctor.os.access", lambda *_: may_read)
+    finding = doctor._cameras()
+    assert finding.verdict == verdict
+    assert words in finding.text
+
+
+def test_a_damaged_cached_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"not a model")
+    monkeypatch.setattr(catalog, "cached_path", lambda _: path)
+    finding = doctor._default_model()
+    assert finding.verdict == "problem"
+    assert "delete it" in finding.text
+
+
+@pytest.mark.usefixtures("no_model")
+def test_the_command_tells_one_line_a_finding() -> None:
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert len(lines) >= 7
+    assert all(line.split()[0] in ("ok", "note", "problem") for line in lines)

@@ -1,0 +1,432 @@
+"""The live view over a real stream on the loopback address, and what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from camstream.errors import SinkError, SourceError
+from camstream.frame import Frame, Prediction
+from camstream.live import Viewer
+from camstream.overlay import Style
+from camstream.picture import ImageU8
+from camstream.saver import Outputs
+from camstream.sink.recorder import Recorder
+from camstream.source.file import FileSource
+from camstream.source.live import LiveSource, PacedSource
+from tests.fakes import INFO, FakeSource, counted, endless, make_frame, predict
+from tests.mjpeg import Camera, read_number, serve
+
+PLAIN = Style(show_heatmap=False, show_label=False)
+
+
+class Screen:
+    """Remembers what is shown, and presses the keys it is told.
+
+    Attributes:
+        shown: The number in each picture, and when it was shown.
+        notes: What the last picture says at its bottom, as drawn by the viewer.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.images: list[ImageU8] = []
+        self.shown: list[tuple[int, float]] = []
+        self.keys: list[str] = []
+        self.closed = 0
+        self.keep_images = False
+        self.on_show: Callable[[ImageU8], None] = lambda _: None
+
+    def show(self, image: ImageU8) -> None:
+        self.shown.append((read_number(image), time.perf_counter()))
+        if self.keep_images:
+            self.images.append(image)
+        self.on_show(image)
+
+    def key(self) -> str | None:
+        return self.keys.pop(0) if self.keys else None
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    noise = np.random.default_rng(0).integers(0, 255, (23, 40, 3), np.uint8)
+    return cv2.resize(noise, (640, 368), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture
+def camera(picture: np.ndarray) -> Iterator[Camera]:
+    with serve(picture, 30.0) as served:
+        yield served
+
+
+def _view(
+    source: LiveSource | PacedSource | FakeSource,
+    infer: Callable[[Frame], Prediction] = predict,
+    screen: Screen | None = None,
+    **outputs: object,
+) -> Viewer:
+    return Viewer(
+        source,
+        infer,
+        INFO,
+        device="cpu",
+        style=PLAIN,
+        window=screen,
+        outputs=Outputs(**outputs),  # type: ignore[arg-type]
+    )
+
+
+def _notes_of(viewer: Viewer, seen: list[str]) -> None:
+    """Note every text that the viewer writes on its picture."""
+    notes = viewer._notes
+
+    def noting(frame: Frame, prediction: Prediction) -> list[str]:
+        said = notes(frame, prediction)
+        seen.extend(said)
+        return said
+
+    viewer._notes = noting  # type: ignore[method-assign]
+
+
+def _lags_s(screen: Screen, camera: Camera) -> list[float]:
+    return [at - camera.sent_at[number] for number, at in screen.shown if number in camera.sent_at]
+
+
+def test_true_lag_is_that_of_the_newest_picture_and_does_not_grow(camera: Camera) -> None:
+    """The limits in milliseconds are for tests/benchmarks/lag.py, on a machine left alone."""
+    screen = Screen()
+    stats = _view(LiveSource(camera.url), screen=screen, frames=90).run()
+    numbers = [number for number, _ in screen.shown if number in camera.sent_at]
+    assert numbers == sorted(numbers)
+    lags = _lags_s(screen, camera)
+    assert min(lags) > 0
+    # A reader that falls behind is whole seconds late by then.
+    assert np.median(lags[-30:]) < np.median(lags[:30]) + 1.0
+    assert np.median(lags) < 1.0
+    assert stats.frames_out == 90
+    assert stats.frames_in >= stats.frames_out + stats.frames_dropped
+    assert stats.stages_ms["lag"].p50 / 1e3 <= float(np.median(lags)) + 0.05
+
+
+def test_a_slow_model_slows_neither_picture_nor_lag(camera: Camera) -> None:
+    def slow(frame: Frame) -> Prediction:
+        time.sleep(0.2)
+        done = predict(frame)
+        return Prediction(frame, done.top, done.cam, infer_ms=200.0)
+
+    screen, seen = Screen(), list[str]()
+    viewer = _view(LiveSource(camera.url), slow, screen, seconds=3)
+    _notes_of(viewer, seen)
+    stats = viewer.run()
+    assert stats.frames_mapped is not None
+    assert stats.frames_mapped <= 16
+    assert stats.frames_out > 2 * stats.frames_mapped
+    assert np.median(_lags_s(screen, camera)[-30:]) < 1.0
+    ages = {note.split("   ")[2] for note in seen if " fps   " in note}
+    old = sorted(int(age.split()[1]) for age in ages)  # "map 167 ms old"
+    assert old[-1] >= 150  # a map is 200 ms old before the next one comes
+    assert any("dropped" in note for note in seen)
+
+
+def test_a_slow_display_drops_and_counts(camera: Camera) -> None:
+    screen = Screen()
+    screen.on_show = lambda _: time.sleep(0.1)
+    stats = _view(LiveSource(camera.url), screen=screen, frames=12).run()
+    numbers = [number for number, _ in screen.shown if number in camera.sent_at]
+    gaps = np.diff(numbers)
+    assert np.median(gaps) >= 2
+    assert stats.frames_dropped >= 12
+    assert stats.frames_in >= stats.frames_out + stats.frames_dropped
+
+
+def test_a_server_that_goes_away_and_comes_back(camera: Camera) -> None:
+    screen, seen = Screen(), list[str]()
+    source = LiveSource(camera.url)
+    viewer = _view(source, screen=screen, seconds=30)
+    _notes_of(viewer, seen)
+
+    def steer(_: ImageU8) -> None:
+        if camera.is_up and source.reconnects == 0 and len(camera.sent_at) > 10:
+            camera.is_up = False
+        if not camera.is_up and "no picture: reconnecting, attempt 1" in seen:
+            camera.is_up = True
+        if source.reconnects and source.state == "":
+            screen.keys.append("q")
+
+    screen.on_show = steer
+    stats = viewer.run()
+    assert stats.reconnects == 1
+    assert "no picture: reconnecting, attempt 1" in seen
+    assert stats.wall_s < 25
+
+
+def test_a_stream_that_stalls_is_not_shown_as_live() -> None:
+    release = threading.Event()
+
+    def frames(source: FakeSource) -> Iterator[Frame]:
+        yield make_frame(0, (640, 368))
+        release.wait(20)
+        assert source
+
+    screen, seen = Screen(), list[str]()
+    source = FakeSource(frames, is_live=True)
+    viewer = _view(source, screen=screen, seconds=20)
+    _notes_of(viewer, seen)
+
+    def steer(_: ImageU8) -> None:
+        if any(note.startswith("no picture for") for note in seen):
+            screen.keys.append("q")
+            release.set()
+
+    screen.on_show = steer
+    viewer.run()
+    assert "no picture for 1 s" in seen
+
+
+def test_before_the_first_picture_the_window_says_so_and_can_be_closed() -> None:
+    def frames(source: FakeSource) -> Iterator[Frame]:
+        source.stopped.wait(20)
+        yield from ()
+
+    source = FakeSource(frames, is_live=True)
+    screen = Screen()
+    screen.keep_images = True
+
+    def close(_: ImageU8) -> None:
+        screen.is_open = len(screen.images) < 3
+
+    screen.on_show = close
+    stats = _view(source, screen=screen).run()
+    assert stats.frames_out == 0
+    assert screen.images[0].max() > 200  # white words
+    assert source.closed == 1
+
+
+def test_keys_change_what_is_seen(tmp_path: Path) -> None:
+    screen, source = Screen(), FakeSource(endless, is_live=True)
+    viewer = Viewer(
+        source, predict, INFO, device="cpu", window=screen, folder=tmp_path, outputs=Outputs()
+    )
+    styles = []
+    controls = viewer._controls
+    keys = ["+", "+", "-", "c", "h", "l", "d", "?", "s", "r", *[""] * 5, "r", "space", "q"]
+
+    def press(_: ImageU8) -> None:
+        if viewer._last is not None and keys:
+            styles.append((controls.style, controls.show_display, controls.show_help))
+            screen.keys.append(keys.pop(0))
+
+    screen.on_show = press
+    viewer.run()
+    opacities = [round(style.heatmap_opacity, 2) for style, _, _ in styles[:4]]
+    assert opacities == [0.6, 0.7, 0.8, 0.7]
+    assert styles[3][0].colormap == "turbo"
+    assert styles[4][0].colormap == "jet"
+    assert (styles[4][0].show_heatmap, styles[5][0].show_heatmap) == (True, False)
+    assert (styles[5][0].show_label, styles[6][0].show_label) == (True, False)
+    assert (styles[6][1], styles[7][1]) == (True, False)
+    assert (styles[7][2], styles[8][2]) == (False, True)
+    assert controls.is_paused
+    assert len(list(tmp_path.glob("camstream-*.png"))) == 1
+    (video,) = tmp_path.glob("camstream-*.mp4")
+    with av.open(str(video)) as container:
+        assert 1 <= sum(1 for _ in container.decode(video=0)) <= 7
+    assert source.closed == screen.closed == 1
+
+
+def test_pause_holds_the_picture_and_a_file() -> None:
+    screen = Screen()
+    paced = PacedSource(FakeSource(counted(10_000)))
+    viewer = _view(paced, screen=screen)
+    at_pause: list[int] = []
+
+    def steer(_: ImageU8) -> None:
+        if len(screen.shown) == 5:
+            screen.keys.append("space")
+        if len(screen.shown) == 6:
+            at_pause.append(viewer._shown)
+        if len(screen.shown) == 20:
+            at_pause.append(viewer._shown)
+            screen.keys.append("q")
+
+    screen.on_show = steer
+    viewer.run()
+    assert at_pause[1] <= at_pause[0] + 1
+
+
+@pytest.mark.parametrize("is_windowed", [False, True])
+def test_a_dead_infer_thread_ends_the_run_with_its_error(is_windowed: bool) -> None:
+    def dies(frame: Frame) -> Prediction:
+        if frame.index > 3:
+            raise ArithmeticError("the model died")
+        return predict(frame)
+
+    source, screen = FakeSource(endless, is_live=True), Screen() if is_windowed else None
+    with pytest.raises(ArithmeticError, match="the model died"):
+        _view(source, dies, screen).run()
+    assert source.closed == 1
+    assert screen is None or screen.closed == 1
+
+
+def test_a_dead_capture_thread_ends_the_run_and_keeps_the_recording(tmp_path: Path) -> None:
+    def frames(source: FakeSource) -> Iterator[Frame]:
+        for frame in endless(source):
+            yield frame
+            if frame.index > 20:
+                raise SourceError("unplugged")
+
+    source, record = FakeSource(frames, is_live=True), tmp_path / "r.mp4"
+    with pytest.raises(SourceError, match="unplugged"):
+        _view(source, record=record).run()
+    with av.open(str(record)) as container:
+        assert sum(1 for _ in container.decode(video=0)) >= 1
+
+
+def test_a_model_that_never_answers_can_be_quit() -> None:
+    release = threading.Event()
+
+    def hangs(frame: Frame) -> Prediction:
+        release.wait(20)
+        return predict(frame)
+
+    source, screen = FakeSource(endless, is_live=True), Screen()
+    viewer = _view(source, hangs, screen)
+
+    def quit_soon(_: ImageU8) -> None:
+        if len(screen.shown) > 3:
+            screen.keys.append("q")
+            release.set()
+
+    screen.on_show = quit_soon
+    stats = viewer.run()
+    assert stats.frames_out == 0
+    assert stats.frames_dropped > 0
+
+
+def test_nothing_recorded_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="not one frame"):
+        _view(FakeSource(counted(0), is_live=True), record=tmp_path / "r.mp4").run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_has_the_times_of_capture(tmp_path: Path) -> None:
+    times_s = [10.0, 10.04, 10.5, 10.9, 13.0, 13.033]
+    record = tmp_path / "r.mkv"
+    recorder = Recorder(record, overwrite=False, rate_hz=30)
+    for index, at in enumerate(times_s):
+        recorder.write(make_frame(index, (160, 96)).picture, at)
+    recorder.write(make_frame(9, (320, 192)).picture, 14.0)  # a stream came back larger
+    recorder.write(make_frame(9, (160, 96)).picture, 14.0)  # the same moment again
+    recorder.finish()
+    with av.open(str(record)) as container:
+        got = [frame.time for frame in container.decode(video=0)]
+    assert got == pytest.approx([at - 10.0 for at in [*times_s, 14.0]], abs=2e-3)
+
+
+def test_a_file_is_played_at_its_own_speed(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    _write_clip(clip, frames=20, rate=20)
+    started = time.perf_counter()
+    stats = _view(PacedSource(FileSource(clip))).run()
+    assert 0.95 <= time.perf_counter() - started < 20
+    assert stats.frames_in == 20
+    assert stats.frames_out + stats.frames_dropped <= 20
+
+
+def _write_clip(path: Path, *, frames: int, rate: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 320, 176, "yuv420p"
+        for index in range(frames):
+            image = np.full((176, 320, 3), index * 8, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+
+
+def _camstream(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "camstream", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_the_command_is_scriptable_and_shows_no_secrets(
+    camera: Camera, lite0: Path, tmp_path: Path
+) -> None:
+    names = {name: tmp_path / name for name in ("seen.mp4", "seen.jsonl", "stats.json")}
+    done = _camstream(
+        *("live", camera.url + "?token=s3cret", "--model", str(lite0), "--no-window"),
+        *("--frames", "15", "--seconds", "60", "--record", str(names["seen.mp4"])),
+        *("--records", str(names["seen.jsonl"]), "--stats", str(names["stats.json"])),
+    )
+    assert "15 frames shown" in done.stdout
+    stats = json.loads(names["stats.json"].read_text())
+    assert stats["frames_out"] == 15
+    assert stats["source"].startswith("http://127.0.0.1:")
+    assert stats["stages_ms"]["lag"]["p95"] >= stats["stages_ms"]["lag"]["p50"] > 0
+    records = [json.loads(line) for line in names["seen.jsonl"].read_text().splitlines()]
+    assert 1 <= len(records) <= 15
+    assert len(records[0]["top"]) == 5
+    indices = [record["index"] for record in records]
+    assert indices == sorted(set(indices))
+    with av.open(str(names["seen.mp4"])) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert len(times) == 15
+    assert times == sorted(set(times))
+    everything = done.stdout + done.stderr
+    for path in names.values():
+        everything += path.read_bytes().decode("latin-1")
+    assert "s3cret" not in everything
+    assert "user" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3/cret", "a@s3cret", "s3%40cret"])
+def test_an_address_that_does_not_answer_is_one_line(lite0: Path, password: str) -> None:
+    for scheme in ("http", "rtsp"):
+        url = f"{scheme}://user:{password}@127.0.0.1:9/x?token={password}"
+        done = _camstream("live", url, "--model", str(lite0), "--no-window", code=1)
+        complaint = done.stderr.splitlines()[1:]  # the first line names the model
+        assert len(complaint) == 1
+        assert complaint[0].startswith(f"camstream: cannot open {scheme}://")
+        assert "cret" not in done.stdout + done.stderr
+
+
+def test_seconds_end_it_and_existing_outputs_are_kept(
+    camera: Camera, lite0: Path, tmp_path: Path
+) -> None:
+    stats = tmp_path / "stats.json"
+    arguments = ("live", camera.url, "--model", str(lite0), "--no-window", "--seconds", "0.5")
+    _camstream(*arguments, "--stats", str(stats))
+    before = stats.read_text()
+    assert 0.4 < json.loads(before)["wall_s"] < 30
+    done = _camstream(*arguments, "--stats", str(stats), code=1)
+    assert "exists already" in done.stderr
+    assert stats.read_text() == before
+
+
+def test_without_a_display_the_error_names_the_remedy(lite0: Path) -> None:
+    done = _camstream("live", "nothing.mp4", "--model", str(lite0), code=1)
+    assert done.stderr.count("\n") == 1
+    assert "no display" in done.stderr
+    assert "--no-window" in done.stderr

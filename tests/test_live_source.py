@@ -1,0 +1,333 @@
+"""Cameras and streams that stop and come back, files at their own speed, and no secrets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from camstream.errors import SourceError
+from camstream.frame import Frame
+from camstream.source.live import LiveSource, PacedSource, is_address, without_secrets
+from camstream.streaming import open_source
+from tests.fakes import FakeSource, counted, make_frame
+
+URL = "rtsp://user:s3cret@camera.local:554/stream"
+Read = tuple[bool, Any]
+GOOD: Read = (True, np.zeros((8, 8, 3), np.uint8))
+BAD: Read = (False, None)
+
+
+class FakeCapture:
+    """Plays a list of reads; then it gives no picture any more."""
+
+    def __init__(self, reads: list[Read] | None, *, rate_hz: float = 25.0) -> None:
+        self._rate_hz = rate_hz
+        self.is_open = reads is not None
+        self.released = 0
+        self._reads = list(reads or [])
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.is_open
+
+    def read(self) -> Read:
+        assert not self.released, "read after release"
+        read = self._reads.pop(0) if self._reads else BAD
+        if isinstance(read, Exception):
+            raise read
+        return read
+
+    def release(self) -> None:
+        self.released += 1
+
+    def get(self, propId: int) -> float:  # noqa: ARG002, N803
+        return self._rate_hz
+
+
+class Bench:
+    """A LiveSource over fake captures, with a clock that only its waits move.
+
+    Attributes:
+        opened: Every capture, in order.
+        waits: How long each wait was.
+    """
+
+    def __init__(self, *captures: list[Read] | None) -> None:
+        self.opened: list[FakeCapture] = []
+        self.waits: list[float] = []
+        self.now = 100.0
+        self.on_wait: Callable[[], bool] = lambda: False
+        self._captures = list(captures)
+        self.source = LiveSource(
+            URL, open_capture=self._open, clock=lambda: self.now, wait=self._wait
+        )
+
+    def _open(self, address: str | int) -> FakeCapture:
+        assert address == URL
+        capture = FakeCapture(self._captures.pop(0))
+        self.opened.append(capture)
+        return capture
+
+    def _wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self.now += seconds
+        return self.on_wait()
+
+
+def test_it_is_opened_again_with_growing_waits() -> None:
+    bench = Bench([GOOD, GOOD], None, None, [GOOD])
+    frames = iter(bench.source)
+    assert [next(frames).index, next(frames).index] == [0, 1]
+    assert bench.source.state == ""
+    states = []
+    bench.on_wait = lambda: states.append(bench.source.state) or False  # type: ignore[func-returns-value]
+    back = next(frames)
+    assert back.index == 2
+    assert bench.waits == [0.5, 1.0, 2.0]
+    assert states == [f"no picture: reconnecting, attempt {n}" for n in (1, 2, 3)]
+    assert bench.source.state == ""
+    assert bench.source.reconnects == 1
+    assert back.pts_s == pytest.approx(3.5)  # the time without a picture is there
+    assert [capture.released for capture in bench.opened] == [1, 1, 1, 0]
+
+
+def test_a_stream_that_opens_without_pictures_is_not_hammered() -> None:
+    """A server that accepts and hangs up must not be asked twice a second for ever."""
+    bench = Bench([GOOD], *[[] for _ in range(7)], [GOOD], [GOOD])
+    frames = iter(bench.source)
+    next(frames)
+    next(frames)
+    assert bench.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]
+    assert bench.source.reconnects == 1
+    next(frames)
+    assert bench.waits[8:] == [0.5]  # a picture came: the next outage begins anew
+    assert bench.source.reconnects == 2
+
+
+def test_a_driver_that_raises_is_reconnected_too() -> None:
+    bench = Bench([GOOD, cv2.error("broken")], [GOOD])  # type: ignore[list-item]
+    frames = iter(bench.source)
+    assert [next(frames).index, next(frames).index] == [0, 1]
+
+
+def test_stop_ends_the_wait_and_nothing_is_opened_any_more() -> None:
+    bench = Bench([GOOD])
+    frames = iter(bench.source)
+    next(frames)
+
+    def stop() -> bool:
+        bench.source.stop()
+        return True
+
+    bench.on_wait = stop
+    assert list(frames) == []
+    assert len(bench.opened) == 1
+
+
+def test_stop_wakes_a_real_wait() -> None:
+    source = LiveSource(URL, open_capture=lambda _: FakeCapture([GOOD]))
+    waiting = threading.Event()
+
+    def run() -> None:
+        for _ in source:
+            waiting.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert waiting.wait(10)
+    source.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_outage_is_logged_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench([GOOD], None, [GOOD])
+    frames = iter(bench.source)
+    next(frames)
+    next(frames)
+    assert [record.message for record in caplog.records] == [
+        "rtsp://camera.local:554/stream: no picture; reconnecting",
+        "rtsp://camera.local:554/stream: the picture is back",
+    ]
+
+
+def test_what_cannot_be_opened_at_first_is_an_error() -> None:
+    closed = FakeCapture(None)
+    with pytest.raises(SourceError) as caught:
+        LiveSource(URL, open_capture=lambda _: closed)
+    assert "cannot open rtsp://camera.local:554/stream" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert closed.released == 1
+
+
+def test_a_camera_that_is_not_there_names_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceError, match=r"cannot open camera 63: .*camstream doctor"):
+        LiveSource(63)
+    assert capfd.readouterr() == ("", "")  # OpenCV would fill the screen
+
+
+def test_rates_that_make_no_sense_are_unknown() -> None:
+    source = LiveSource(0, open_capture=lambda _: FakeCapture([]))
+    assert source.rate_hz == 25.0
+    source._capture = FakeCapture([], rate_hz=0.0)
+    assert source.rate_hz is None
+
+
+class Media:
+    """A clock, and waits that move it, for PacedSource."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def wait(self, seconds: float) -> bool:
+        assert seconds >= 0
+        self.now += seconds
+        return False
+
+
+def _at(times: list[float]) -> Callable[[FakeSource], Iterator[Frame]]:
+    def frames(_: FakeSource) -> Iterator[Frame]:
+        for index, pts_s in enumerate(times):
+            yield Frame(index, pts_s, 0.0, make_frame(index).picture)
+
+    return frames
+
+
+def test_a_file_keeps_its_own_time() -> None:
+    media = Media()
+    times = [0.0, 0.04, 0.5, 2.0]
+    paced = PacedSource(FakeSource(_at(times)), clock=lambda: media.now, wait=media.wait)
+    assert paced.is_live
+    frames = list(paced)
+    assert [frame.pts_s for frame in frames] == times
+    assert [frame.captured_s for frame in frames] == pytest.approx([50.0 + t for t in times])
+
+
+def test_a_file_that_is_slow_to_read_catches_up() -> None:
+    media = Media()
+    seen = []
+    paced = PacedSource(FakeSource(_at([0.0, 1.0, 2.0])), clock=lambda: media.now, wait=media.wait)
+    for frame in paced:
+        seen.append(frame.captured_s)
+        if frame.index == 0:
+            media.now += 1.6
+    assert seen == pytest.approx([50.0, 51.6, 52.0])
+
+
+def test_a_held_file_goes_on_where_it_was() -> None:
+    media = Media()
+    source = FakeSource(_at([0.0, 1.0, 2.0, 3.0]))
+    paced = PacedSource(source, clock=lambda: media.now, wait=media.wait)
+    taken: list[tuple[int, float]] = []
+    first = threading.Event()
+
+    def run() -> None:
+        for frame in paced:
+            taken.append((frame.index, frame.captured_s))
+            if frame.index == 1:
+                paced.pause(True)
+                first.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert first.wait(10)
+    assert len(taken) == 2
+    media.now += 60
+    paced.pause(False)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert taken == [(0, 50.0), (1, 51.0), (2, 111.0), (3, 112.0)]
+
+
+def test_a_held_file_can_be_stopped() -> None:
+    paced = PacedSource(FakeSource(counted(5)), wait=lambda _: False)
+    held = threading.Event()
+
+    def run() -> None:
+        for _ in paced:
+            paced.pause(True)
+            held.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert held.wait(10)
+    paced.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://user:s3cret@host:554/ch/1", "rtsp://host:554/ch/1"),
+        ("http://s3cret@host/stream.mjpg", "http://host/stream.mjpg"),
+        ("http://host/stream.mjpg?token=s3cret", "http://host/stream.mjpg"),
+        ("http://host/stream.mjpg#s3cret", "http://host/stream.mjpg"),
+        ("rtsp://user:p%40s3cret@host/x", "rtsp://host/x"),
+        ("rtsp://user:a@s3cret@host/x", "rtsp://host/x"),
+        ("rtsp://user:a/s3cret@host/x", "rtsp://***"),
+        ("rtsp://user:a?s3cret@host/x", "rtsp://***"),
+        ("rtsp://user:a#s3cret@host/x", "rtsp://***"),
+        ("http://host/x?user=a@b&token=s3cret", "http://***"),
+        ("rtsp://host/user=a&password=s3cret&channel=1.sdp", "rtsp://host"),
+        ("rtsp://host:554/live/user=a_password=s3cret_stream=0.sdp", "rtsp://host:554/live"),
+        ("http://host/live;key=s3cret/x", "http://host"),
+        ("udp://@239.0.0.1:1234", "udp://239.0.0.1:1234"),
+        ("/dev/video0", "/dev/video0"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
+
+
+_SECRET = st.text("Zq7", min_size=6, max_size=9)  # letters that nothing else here has
+_AROUND = st.text("ab:@/?#%&=;. \n\\", max_size=4)
+
+
+@given(
+    st.sampled_from(["rtsp", "http", "https", "rtmp", "udp"]),
+    st.text("abc", max_size=3),
+    st.tuples(_AROUND, _SECRET, _AROUND),
+    st.sampled_from(["", "/live/ch1", "/@x", "/a?b=c@d", "?x"]),
+    st.booleans(),
+)
+@example("rtsp", "u", ("", "Zq7Zq7", "/"), "/a?b=c@d", False)
+def test_a_password_never_survives(
+    scheme: str, user: str, parts: tuple[str, str, str], tail: str, encoded: bool
+) -> None:
+    password = "".join(parts)
+    written = quote(password, safe="") if encoded else password
+    shown = without_secrets(f"{scheme}://{user}:{written}@host{tail}")
+    assert parts[1] not in shown
+    assert shown.startswith(f"{scheme}://")
+
+
+@given(st.sampled_from(["token", "key", "pwd"]), _AROUND, _SECRET)
+def test_a_token_in_the_query_never_survives(name: str, around: str, secret: str) -> None:
+    shown = without_secrets(f"http://host/live?a=b&{name}={around}{secret}")
+    assert secret not in shown
+
+
+def test_sources_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+
+    class Remembers:
+        def __init__(self, address: object, **_: object) -> None:
+            opened.append(address)
+
+    monkeypatch.setattr("camstream.streaming.LiveSource", Remembers)
+    for source in (0, "1", "/dev/video2", URL, "RTSP://x/y"):
+        open_source(source)
+    assert opened == [0, 1, "/dev/video2", URL, "RTSP://x/y"]
+    with pytest.raises(SourceError, match="no such file"):
+        open_source("clip.mp4")
+    with pytest.raises(SourceError, match="no file, camera number, URL or source"):
+        open_source(1.5)  # type: ignore[arg-type]
+    assert not is_address("C:/clip.mp4")

@@ -1,0 +1,163 @@
+"""What ``import camstream`` gives to a program."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import camstream
+from camstream.model import Model
+from tests.fakes import FakeSource, counted, endless
+
+SAMPLE = Path(__file__).parents[1] / "videos" / "sample.mp4"
+
+
+def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def _path_with(folder: Path) -> str:
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
+def test_importing_needs_neither_torch_nor_onnx() -> None:
+    code = (
+        "import sys, threading, camstream, camstream.cli\n"
+        "heavy = {'torch', 'onnx', 'onnxscript', 'export'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert threading.active_count() == 1\n"
+    )
+    done = _python(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", camstream.__all__)
+def test_every_public_name_is_documented_and_typed(name: str) -> None:
+    thing = getattr(camstream, name)
+    assert inspect.getdoc(thing)
+    functions = [thing] if inspect.isfunction(thing) else []
+    if inspect.isclass(thing):
+        functions += [
+            member
+            for member_name, member in vars(thing).items()
+            if inspect.isfunction(member) and not member_name.startswith("_")
+        ]
+    for function in functions:
+        assert inspect.getdoc(function), function
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not inspect.Signature.empty, function
+
+
+def test_one_image(lite0: Path) -> None:
+    model = camstream.load_model(lite0, device="cpu")
+    image = np.random.default_rng(3).integers(0, 256, (90, 160, 3), np.uint8)
+    prediction = model.predict(image)
+    best = prediction.top[0]
+    assert best.label == model.info.labels[best.class_index]
+    assert [top.score for top in prediction.top] == sorted(
+        (top.score for top in prediction.top), reverse=True
+    )
+    assert prediction.cam.class_indices[0] == best.class_index
+    assert prediction.cam.maps.shape[0] == len(prediction.top) == 5
+    law = prediction.cam.maps.mean(axis=(1, 2)) + prediction.cam.bias
+    np.testing.assert_allclose(law, [top.logit for top in prediction.top], atol=1e-4)
+    drawn = camstream.draw(prediction, model)
+    assert drawn.shape == image.shape
+    assert (drawn != image).any()
+    assert (prediction.frame.picture.bgr() == image).all()
+
+
+def test_named_classes(model: Model) -> None:
+    image = np.random.default_rng(4).integers(0, 256, (224, 224, 3), np.uint8)
+    named = model.predict(image, classes=[281, -1, -2])
+    top = model.predict(image).top
+    assert list(named.cam.class_indices) == [281, top[0].class_index, top[1].class_index]
+    assert named.top == top
+    law = named.cam.maps.mean(axis=(1, 2)) + named.cam.bias
+    np.testing.assert_allclose(law[1:], [top[0].logit, top[1].logit], atol=1e-4)
+    for wrong in ([1000], [-1001], []):
+        with pytest.raises(camstream.ModelError):
+            model.predict(image, classes=wrong)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)],
+)
+def test_what_is_no_image_is_an_error(model: Model, image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="uint8 BGR"):
+        model.predict(image)
+
+
+def test_a_stream_over_a_file_gives_every_frame(model: Model) -> None:
+    with camstream.stream(str(SAMPLE), model) as predictions:
+        times = [prediction.frame.pts_s for prediction in predictions]
+    code = "import av, sys; print(sum(1 for _ in av.open(sys.argv[1]).decode(video=0)))"
+    counted_frames = subprocess.run(
+        [sys.executable, "-c", code, str(SAMPLE)], capture_output=True, text=True, check=True
+    )
+    assert len(times) == int(counted_frames.stdout)
+    assert times == sorted(set(times))
+
+
+def test_a_stream_over_any_source_may_be_left_early(model: Model) -> None:
+    source = FakeSource(endless, is_live=True)
+    with camstream.stream(source, model) as predictions:
+        for prediction in predictions:
+            if prediction.frame.index > 2:
+                break
+    assert source.closed == 1
+    with camstream.stream(FakeSource(counted(3)), model) as predictions:
+        assert [prediction.frame.index for prediction in predictions] == [0, 1, 2]
+
+
+def test_a_stream_of_what_is_not_there_is_an_error(model: Model) -> None:
+    with pytest.raises(OSError, match="no such file"):
+        camstream.stream("nothing.mp4", model)
+
+
+def test_first_use_exports_into_the_cache(lite0: Path, tmp_path: Path) -> None:
+    """With an export package that only copies: the real one is run for every other test."""
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "__main__.py").write_text(
+        "import shutil, sys\n"
+        "name, dash_o, path, _ = sys.argv[1:]\n"
+        "assert (name, dash_o) == ('efficientnet_lite0', '-o')\n"
+        f"shutil.copy({str(lite0)!r}, path)\n"
+    )
+    code = (
+        "import camstream\n"
+        "said = []\n"
+        "model = camstream.load_model(device='cpu', say=said.append)\n"
+        "print(model.path, len(said))\n"
+    )
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": _path_with(tmp_path)}
+    first = _python(code, **environment)
+    assert first.returncode == 0, first.stderr
+    path, said = first.stdout.split()
+    assert Path(path).is_relative_to(tmp_path)
+    assert said == "1"
+    assert _python(code, **environment).stdout.split() == [path, "0"]
+
+
+def test_first_use_without_torch_names_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+    )
+    code = "import camstream\ntry:\n    camstream.load_model()\nexcept camstream.SetupError as error:\n    print(error)\n"
+    done = _python(code, XDG_CACHE_HOME=str(tmp_path), PYTHONPATH=_path_with(tmp_path))
+    assert 'run: pip install "camstream[export]"' in done.stdout, done.stderr
+    assert "torch" in done.stdout
