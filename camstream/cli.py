@@ -15,6 +15,7 @@ from rich.table import Table
 from camstream import batch, catalog
 from camstream.annotate import Job, Result
 from camstream.annotate import run as run_annotate
+from camstream.boxes import BoxRule
 from camstream.device import PROVIDERS
 from camstream.errors import CamstreamError
 from camstream.live import Outputs, Viewer
@@ -53,15 +54,36 @@ RangeOption = Annotated[
         help="Map values (logit units) where heat begins and is full.  [default: the model's]",
     ),
 ]
+BoxesOption = Annotated[
+    bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
+]
+BoxRuleOption = Annotated[
+    BoxRule,
+    typer.Option(
+        help="The paper's box around the largest region, all regions, or the paper's five boxes."
+    ),
+]
 RecordsOption = Annotated[Path | None, typer.Option(help="Write a JSON line a frame.")]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
-def _style(opacity: float, colormap: Colormap, cam_range: tuple[float, float] | None) -> Style:
+def _style(
+    opacity: float,
+    colormap: Colormap,
+    cam_range: tuple[float, float] | None,
+    boxes: bool,
+    box_rule: BoxRule,
+) -> Style:
     try:
-        return Style(heatmap_opacity=opacity, colormap=colormap, cam_range=cam_range)
+        return Style(
+            heatmap_opacity=opacity,
+            colormap=colormap,
+            cam_range=cam_range,
+            show_boxes=boxes,
+            box_rule=box_rule,
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -92,6 +114,8 @@ def annotate(
     opacity: OpacityOption = _STYLE.heatmap_opacity,
     colormap: ColormapOption = _STYLE.colormap,
     cam_range: RangeOption = None,
+    boxes: BoxesOption = _STYLE.show_boxes,
+    box_rule: BoxRuleOption = _STYLE.box_rule,
     codec: Annotated[CodecName | None, typer.Option(help="[default: h264, in .webm vp9]")] = None,
     quality: Annotated[
         int | None, typer.Option(min=0, max=63, help="Constant rate factor; lower is better.")
@@ -106,7 +130,7 @@ def annotate(
 ) -> None:
     """Draw the top-1 label and its heatmap into recorded video, every frame, with its sound."""
     with plain_errors(debug), stoppable() as stop:
-        style = _style(opacity, colormap, cam_range)
+        style = _style(opacity, colormap, cam_range, boxes, box_rule)
         encoding = Encoding(codec, quality, preset)
         sources = batch.expand(inputs)
         alone = len(sources) == 1
@@ -150,6 +174,8 @@ def live(
     opacity: OpacityOption = _STYLE.heatmap_opacity,
     colormap: ColormapOption = _STYLE.colormap,
     cam_range: RangeOption = None,
+    boxes: BoxesOption = _STYLE.show_boxes,
+    box_rule: BoxRuleOption = _STYLE.box_rule,
     size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
@@ -164,7 +190,7 @@ def live(
 ) -> None:
     """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
     with plain_errors(debug), stoppable() as stop:
-        style = _style(opacity, colormap, cam_range)
+        style = _style(opacity, colormap, cam_range, boxes, box_rule)
         shown = Window("camstream") if window else None
         network = _load(model, device)
         opened = open_source(source)

@@ -44,6 +44,7 @@ HELP = (
     "c  next colour map",
     "h  heatmap on, off",
     "l  label on, off",
+    "b  boxes on, off",
     "d  display of rate and lag on, off",
     "s  snapshot",
     "r  record on, off",
@@ -290,6 +291,8 @@ class Viewer:
                 self._restyle(show_heatmap=not self.style.show_heatmap)
             case "l":
                 self._restyle(show_label=not self.style.show_label)
+            case "b":
+                self._restyle(show_boxes=not self.style.show_boxes)
             case "d":
                 self._show_display = not self._show_display
             case "s":
