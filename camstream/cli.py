@@ -306,6 +306,43 @@ def demo(
 
 
 @app.command()
+def evaluate(
+    photos: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of photos.")],
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="True boxes: a .csv, a COCO .json, or a folder of Pascal VOC .xml."),
+    ] = None,
+    from_folders: Annotated[
+        bool, typer.Option("--labels-from-folders", help="Sub-folders name the classes; no boxes.")
+    ] = False,
+    masks: Annotated[
+        Path | None, typer.Option(help="A folder of true masks NAME.png, for PxAP.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
+    ] = None,
+    model: ModelOption = catalog.DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure how well a model names things in photos and finds where they are."""
+    from camstream.evaluate.command import Request
+    from camstream.evaluate.command import evaluate as run_evaluate
+    from camstream.evaluate.report import to_table
+
+    with plain_errors(debug):
+        request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite)
+        report = run_evaluate(request, _load(model, device))
+        Console(highlight=False, soft_wrap=True).print(to_table(report))
+        if report.under_floor and report.ways:
+            note(f"{report.under_floor} maps have nothing above the floor and are drawn no box")
+        if report.unknown_boxes:
+            note(f"{report.unknown_boxes} boxes are of classes that the model does not know")
+
+
+@app.command()
 def bench(
     device: DeviceOption = "auto",
     model: ModelOption = catalog.DEFAULT_MODEL,
