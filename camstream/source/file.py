@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.picture import Picture, is_transposed
+from camstream.picture import Orientation, Picture
 
 
 class FileSource:
@@ -46,7 +46,7 @@ class FileSource:
         self._even = even
         self._stopped = False
         self._damaged = 0
-        self.is_transposed = False
+        self.orientation: Orientation | None = None
         self._last_pts: int | None = None
         self._end_pts = 0
         self._first: Picture | None = None
@@ -64,6 +64,11 @@ class FileSource:
         """Average frames a second."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return float(rate) if rate else None
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether width and height swap places when the video is shown."""
+        return self.orientation is not None and self.orientation.transpose
 
     @property
     def duration_s(self) -> float | None:
@@ -94,7 +99,10 @@ class FileSource:
             if self._stopped:
                 return
             self._stamp(decoded, index)
-            picture = self._uniform(Picture.from_video_frame(decoded, even=self._even))
+            upright = Picture.from_video_frame(
+                decoded, orientation=self.orientation, even=self._even
+            )
+            picture = self._uniform(upright)
             pts_s = float(decoded.pts * decoded.time_base)  # type: ignore[operator]
             yield Frame(index, pts_s, time.perf_counter(), picture)
             index += 1
@@ -131,8 +139,8 @@ class FileSource:
         frame.time_base = base
         step = max(1, round(1 / ((self.rate_hz or 25) * base)))
         if self._last_pts is None:
+            self.orientation = Orientation.of(frame)
             self._remark_format(frame)
-            self.is_transposed = is_transposed(frame)
             if frame.pts is None:
                 frame.pts = 0
         elif frame.pts is None:
@@ -155,7 +163,7 @@ class FileSource:
             self.remarks.append("interlaced: its fields are kept woven, as progressive frames")
         if self._even and (frame.width % 2 or frame.height % 2):
             width, height = frame.width, frame.height
-            if is_transposed(frame):
+            if self.is_transposed:
                 width, height = height, width
             self.remarks.append(
                 f"{width}x{height} is odd: the last column or row is repeated to make it even"
