@@ -337,7 +337,7 @@ def evaluate(
         report = run_evaluate(request, _load(model, device))
         Console(highlight=False, soft_wrap=True).print(to_table(report))
         if report.under_floor and report.ways:
-            note(f"{report.under_floor} maps have nothing above the floor and are drawn no box")
+            note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")
         if report.unknown_boxes:
             note(f"{report.unknown_boxes} boxes are of classes that the model does not know")
 

@@ -141,8 +141,14 @@ def box_curves(score: MapF32, size_wh: tuple[int, int], truth: F64) -> F64:
 
 def curves_of(found: Sequence[Sequence[Box]], truth: F64) -> F64:
     """Like ``box_curves``, of the boxes that each threshold gave, the largest region first."""
-    largest = [best_iou(boxes[:1], truth) for boxes in found]
-    return np.array([largest, [best_iou(boxes, truth) for boxes in found]])
+    curves = np.zeros((2, len(found)))
+    filled = [step for step, boxes in enumerate(found) if boxes]
+    if filled:
+        corners = np.array([box.xyxy for step in filled for box in found[step]], np.float64)
+        ious = iou(corners[:, np.newaxis], truth).max(axis=1)
+        starts = np.cumsum([0] + [len(found[step]) for step in filled[:-1]])
+        curves[:, filled] = ious[starts], np.maximum.reduceat(ious, starts)
+    return curves
 
 
 def is_hit(xy: tuple[float, float], truth: F64) -> bool:

@@ -46,11 +46,11 @@ ROWS = {
     "top1_error": "top-1 localisation error",
     "top5_error": "top-5 localisation error",
     "five_box_error": "  with the paper's five boxes",
-    "gt_known": "GT-known (CorLoc), IoU 0.5, 20 % rule",
-    "as_drawn": "  no box under the model's floor",
-    "max_box_acc": "MaxBoxAcc, IoU 0.5",
+    "gt_known": "GT-known (CorLoc), 20 % rule",
+    "as_drawn": "  none under the floor",
+    "max_box_acc": "MaxBoxAcc",
     "best_threshold": "  reached at threshold",
-    "max_box_acc_v2": "MaxBoxAccV2, IoU 0.3, 0.5, 0.7",
+    "max_box_acc_v2": "MaxBoxAccV2",
     "pointing": "pointing game",
     "px_ap": "PxAP",
 }
@@ -150,7 +150,7 @@ def _figures(
 def to_table(report: Report) -> Table:
     """Lay the figures out; errors and shares in percent."""
     table = Table(box=None, pad_edge=False)
-    table.add_column(f"{report.things} things in {report.photos} photos")
+    table.add_column(f"{report.things} things in {report.photos} photos", no_wrap=True)
     for way in report.ways or ("",):
         table.add_column(way, justify="right")
     blanks = [""] * (len(report.ways) - 1)

@@ -83,9 +83,11 @@ def tile(outcome: Outcome, model: Model) -> ImageU8:
     top, left = (_TILE_PX - h) // 2, (_TILE_PX - w) // 2
     canvas[top : top + h, left : left + w] = drawn.bgr()
     label = model.info.labels[outcome.thing.class_index]
-    seen = "" if outcome.rank == 0 else f"seen as {prediction.top[0].label}"
+    remarks = [] if outcome.rank == 0 else [f"seen as {prediction.top[0].label}"]
+    if outcome.peak <= model.info.cam_range[0]:
+        remarks.append("map under the floor")
     _write(canvas, f"{label}  IoU {outcome.trials[CAM].iou:.2f}", (4, _TILE_PX + 16), 14)
-    _write(canvas, seen, (4, _TILE_PX + 33), 12)
+    _write(canvas, ", ".join(remarks), (4, _TILE_PX + 33), 12)
     return canvas
 
 
