@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camstream.errors import SourceError
+from camstream.errors import SinkError, SourceError
 from camstream.evaluate import measure, metrics
 from camstream.evaluate.annotations import Thing, read_folders, read_things
 from camstream.evaluate.command import Request, evaluate
@@ -244,7 +244,7 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
     assert report.ways[CENTRE].max_box_acc_v2 == pytest.approx((1 + 1 + 0) / 3)
     assert report.ways[GAUSSIAN].gt_known is None
     assert report.ways[GAUSSIAN].pointing == 1
-    assert report.ways[CAM].px_ap == 1  # everything is object
+    assert report.ways[CAM].px_ap == pytest.approx(1)  # everything is object
     assert report.photos == report.things == 2
     assert json.loads(out.read_text()) == report.to_dict()
     image = cv2.imread(str(sheet))
@@ -266,6 +266,11 @@ def test_unclear_requests_are_refused(
 ) -> None:
     with pytest.raises(SourceError, match=says):
         make(tmp_path)
+
+
+def test_sheet_is_a_picture(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"x\.pdf: a sheet is a \.jpg or \.png"):
+        Request(tmp_path, tmp_path, sheet=tmp_path / "x.pdf")
 
 
 def test_folders_are_classified(model: Model, data: Path, tmp_path: Path) -> None:

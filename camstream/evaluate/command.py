@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.progress import track
 
-from camstream.errors import SourceError
+from camstream.errors import SinkError, SourceError
 from camstream.evaluate.annotations import read_folders, read_things
 from camstream.evaluate.measure import Outcome, look_at
 from camstream.evaluate.names import ClassNames
 from camstream.evaluate.report import Report, sum_up
-from camstream.evaluate.sheet import write_sheet
+from camstream.evaluate.sheet import SHEET_SUFFIXES, write_sheet
 from camstream.model import Model
 from camstream.sink.draft import Draft
 from camstream.sink.records import write_json
@@ -48,6 +48,8 @@ class Request:
             )
         if self.boxes is None and (self.masks is not None or self.sheet is not None):
             raise SourceError("--masks and --sheet need --boxes: there is no place to compare with")
+        if self.sheet is not None and self.sheet.suffix.lower() not in SHEET_SUFFIXES:
+            raise SinkError(f"cannot write {self.sheet}: a sheet is a .jpg or .png picture")
 
 
 def evaluate(request: Request, model: Model) -> Report:

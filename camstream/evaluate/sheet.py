@@ -17,9 +17,10 @@ from camstream.overlay import Style, annotate, draw_box
 from camstream.picture import ImageU8, Picture
 from camstream.sink.draft import Draft
 
+SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 _COLUMNS = 6
 _TILE_PX, _CAPTION_PX, _GAP_PX, _TITLE_PX = 256, 40, 8, 34
-_TRUE, _FOUND = (90, 230, 90), (255, 255, 255)  # BGR
+_TRUE, _FOUND = (90, 230, 90), (255, 90, 255)  # BGR
 _STYLE = Style(show_label=False)
 
 
@@ -37,7 +38,7 @@ def choose(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
 def write_sheet(
     path: Path, outcomes: Sequence[Outcome], model: Model, *, overwrite: bool = False
 ) -> None:
-    """Write the sheet as a picture; the file's suffix says of what kind.
+    """Write the sheet as a picture; its suffix is one of SHEET_SUFFIXES.
 
     Args:
         path: The file to be.
@@ -52,10 +53,10 @@ def write_sheet(
     rows = [_row(title, chosen, model) for title, chosen in choose(outcomes).items()]
     sheet = np.concatenate(rows)
     try:
-        draft.path.write_bytes(cv2.imencode(path.suffix or ".jpg", sheet)[1].tobytes())
-    except (OSError, cv2.error) as error:
+        draft.path.write_bytes(cv2.imencode(path.suffix, sheet)[1].tobytes())
+    except OSError as error:
         draft.discard()
-        raise SinkError(f"cannot write {path}: a sheet is a .jpg or .png picture") from error
+        raise SinkError(f"cannot write {path}: {error.strerror}") from error
     draft.commit()
 
 
