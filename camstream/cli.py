@@ -15,6 +15,7 @@ from rich.table import Table
 from camstream import batch, catalog
 from camstream.annotate import Job, Result
 from camstream.annotate import run as run_annotate
+from camstream.boxes import BoxRule
 from camstream.device import PROVIDERS
 from camstream.errors import CamstreamError
 from camstream.live import Viewer
@@ -54,15 +55,36 @@ RangeOption = Annotated[
         help="Map values (logit units) where heat begins and is full.  [default: the model's]",
     ),
 ]
+BoxesOption = Annotated[
+    bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
+]
+BoxRuleOption = Annotated[
+    BoxRule,
+    typer.Option(
+        help="The paper's box around the largest region, all regions, or the paper's five boxes."
+    ),
+]
 RecordsOption = Annotated[Path | None, typer.Option(help="Write a JSON line a frame.")]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
-def _style(opacity: float, colormap: Colormap, cam_range: tuple[float, float] | None) -> Style:
+def _style(
+    opacity: float,
+    colormap: Colormap,
+    cam_range: tuple[float, float] | None,
+    boxes: bool,
+    box_rule: BoxRule,
+) -> Style:
     try:
-        return Style(heatmap_opacity=opacity, colormap=colormap, cam_range=cam_range)
+        return Style(
+            heatmap_opacity=opacity,
+            colormap=colormap,
+            cam_range=cam_range,
+            show_boxes=boxes,
+            box_rule=box_rule,
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -93,6 +115,8 @@ def annotate(
     opacity: OpacityOption = _STYLE.heatmap_opacity,
     colormap: ColormapOption = _STYLE.colormap,
     cam_range: RangeOption = None,
+    boxes: BoxesOption = _STYLE.show_boxes,
+    box_rule: BoxRuleOption = _STYLE.box_rule,
     codec: Annotated[CodecName | None, typer.Option(help="[default: h264, in .webm vp9]")] = None,
     quality: Annotated[
         int | None, typer.Option(min=0, max=63, help="Constant rate factor; lower is better.")
@@ -107,7 +131,7 @@ def annotate(
 ) -> None:
     """Draw the top-1 label and its heatmap into recorded video, every frame, with its sound."""
     with plain_errors(debug), stoppable() as stop:
-        style = _style(opacity, colormap, cam_range)
+        style = _style(opacity, colormap, cam_range, boxes, box_rule)
         encoding = Encoding(codec, quality, preset)
         sources = batch.expand(inputs)
         alone = len(sources) == 1
@@ -150,6 +174,8 @@ def live(
     opacity: OpacityOption = _STYLE.heatmap_opacity,
     colormap: ColormapOption = _STYLE.colormap,
     cam_range: RangeOption = None,
+    boxes: BoxesOption = _STYLE.show_boxes,
+    box_rule: BoxRuleOption = _STYLE.box_rule,
     size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
@@ -164,7 +190,7 @@ def live(
 ) -> None:
     """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
     with plain_errors(debug), stoppable() as stop:
-        style = _style(opacity, colormap, cam_range)
+        style = _style(opacity, colormap, cam_range, boxes, box_rule)
         if stats is not None:
             Draft(stats, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
@@ -284,6 +310,43 @@ def demo(
         if opening and not stop():
             open_file(output)
         stop.end()
+
+
+@app.command()
+def evaluate(
+    photos: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of photos.")],
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="True boxes: a .csv, a COCO .json, or a folder of Pascal VOC .xml."),
+    ] = None,
+    from_folders: Annotated[
+        bool, typer.Option("--labels-from-folders", help="Sub-folders name the classes; no boxes.")
+    ] = False,
+    masks: Annotated[
+        Path | None, typer.Option(help="A folder of true masks NAME.png, for PxAP.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
+    ] = None,
+    model: ModelOption = catalog.DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure how well a model names things in photos and finds where they are."""
+    from camstream.evaluate.command import Request
+    from camstream.evaluate.command import evaluate as run_evaluate
+    from camstream.evaluate.report import to_table
+
+    with plain_errors(debug):
+        request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite)
+        report = run_evaluate(request, _load(model, device))
+        Console(highlight=False, soft_wrap=True).print(to_table(report))
+        if report.under_floor and report.ways:
+            note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")
+        if report.unknown_boxes:
+            note(f"{report.unknown_boxes} boxes are of classes that the model does not know")
 
 
 @app.command()

@@ -18,6 +18,7 @@ space\tpause
 c\tnext colour map
 h\theatmap on, off
 l\tlabel on, off
+b\tboxes on, off
 d\tdisplay of rate and lag on, off
 s\tsnapshot
 r\trecord on, off
@@ -76,6 +77,8 @@ class Controls:
                 )
             case "l":
                 self.style = dataclasses.replace(self.style, show_label=not self.style.show_label)
+            case "b":
+                self.style = dataclasses.replace(self.style, show_boxes=not self.style.show_boxes)
             case "d":
                 self.show_display = not self.show_display
             case "s":

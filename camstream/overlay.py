@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 from camstream import cam as cams
+from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of
+from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Style:
             the model's own.
         show_heatmap: Whether the heatmap is drawn.
         show_label: Whether the top-1 label is drawn.
+        show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
+        box_rule: Which boxes, see ``boxes.boxes_of``.
     """
 
     heatmap_opacity: float = 0.6
@@ -50,6 +54,8 @@ class Style:
     cam_range: tuple[float, float] | None = None
     show_heatmap: bool = True
     show_label: bool = True
+    show_boxes: bool = False
+    box_rule: BoxRule = "largest"
 
     def __post_init__(self) -> None:
         if not 0 <= self.heatmap_opacity <= 1:
@@ -58,6 +64,8 @@ class Style:
             raise ValueError(f"no colormap {self.colormap!r}; there are {', '.join(COLORMAPS)}")
         if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
             raise ValueError(f"cam_range is low, high; not {self.cam_range}")
+        if self.box_rule not in BOX_RULES:
+            raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,13 @@ class Annotated:
         prediction: What was drawn.
         picture: The picture with the overlay; the prediction's own is unchanged.
         peak: Of the drawn map, in pixels of the picture and logit units.
+        boxes: In pixels of the prediction's frame; None where none were asked for.
     """
 
     prediction: Prediction
     picture: Picture
     peak: Peak
+    boxes: tuple[ClassBox, ...] | None = None
 
 
 def annotate(
@@ -100,11 +110,15 @@ def annotate(
     heat = cams.heat(fine, style.cam_range or cam_range)
     if style.show_heatmap and style.heatmap_opacity > 0 and heat.any():
         _blend_heat(target, heat, step, style)
+    boxes = None
+    if style.show_boxes:
+        boxes = boxes_of(prediction, style.box_rule, floor=(style.cam_range or cam_range)[0])
+        _draw_boxes(target, boxes)
     if style.show_label:
         top, line_px = prediction.top[0], _line_px(target)
         _blend_text(target, f"{top.label}  {top.score:.0%}", line_px, line_px // 4 * 2)
     add_notes(target, notes)
-    return Annotated(prediction, target, cams.find_peak(fine, target.size_wh))
+    return Annotated(prediction, target, cams.find_peak(fine, target.size_wh), boxes)
 
 
 def add_notes(target: Picture, notes: Sequence[str]) -> None:
@@ -193,20 +207,53 @@ def _line_px(target: Picture) -> int:
 
 def _blend_text(target: Picture, text: str, line_px: int, top: int) -> None:
     ink, opacity = _panel(text, line_px, target.size_wh[0])
-    height, width = opacity.shape
+    height = opacity.shape[0]
     margin = line_px // 4 * 2
-    if top < 0 or top + height > target.size_wh[1]:
-        return  # a picture too small for words
+    if top >= 0 and top + height <= target.size_wh[1]:  # else it is too small for words
+        _blend_panel(target, ink, opacity, (margin, top))
+
+
+def _blend_panel(
+    target: Picture, ink: ImageU8, opacity: ImageU8, left_top: tuple[int, int]
+) -> None:
+    (left, top), (height, width) = left_top, opacity.shape
     regions = []
     for plane in target.planes():
         step = target.size_wh[0] // plane.shape[1]  # 1, or 2 for the colour planes of 4:2:0
         regions.append(
-            plane[top // step : (top + height) // step, margin // step : (margin + width) // step]
+            plane[top // step : (top + height) // step, left // step : (left + width) // step]
         )
     greys = target.native(
         np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis], 3, 2)
     )
     _blend(regions, cast("ImageU8", cv2.applyColorMap(ink, greys)), opacity)
+
+
+def _draw_boxes(target: Picture, boxes: Sequence[ClassBox]) -> None:
+    for position, found in reversed(list(enumerate(boxes))):  # the best class lies on top
+        named = any(other.top is found.top for other in boxes[:position])
+        text = "" if named else f"{found.top.label}  {found.top.score:.0%}"
+        draw_box(target, found.box, text)
+
+
+def draw_box(target: Picture, box: Box, text: str = "", colour: Bgr = _WHITE) -> None:
+    """Draw a box onto a picture.
+
+    Args:
+        target: Is drawn on.
+        box: In pixels of the target.
+        text: Stands at the box's lower left corner, inside, where there is room.
+        colour: Blue, green, red; 0 to 255.
+    """
+    draw_outline(target, box, colour)
+    if not text:
+        return
+    (width, height), line = target.size_wh, line_width(target.size_wh)
+    ink, opacity = _panel(text, max(12, round(min(height / 32, width / 26))), width)
+    left = round(min(box.xyxy[0] + line, width - opacity.shape[1])) // 2 * 2
+    top = round(min(box.xyxy[3] - line, height)) // 2 * 2 - opacity.shape[0]
+    if left >= 0 and top >= 0:
+        _blend_panel(target, ink, opacity, (left, top))
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from camstream.contract import ModelInfo
 from export.assemble import assemble
+from export.walk import find_head
 
 STRIDE = 32
 CAM_RANGE = (20.0, 200.0)
@@ -38,18 +39,8 @@ def write(
         weights_sha256="",
         versions={"camstream": "0"},
     )
-    onnx.save(
-        assemble(
-            _core(dark_bias),
-            image="image",
-            features="features",
-            logits="logits",
-            weight="weight",
-            bias="bias",
-            info=info,
-        ),
-        path,
-    )
+    core = _core(dark_bias)
+    onnx.save(assemble(core, find_head(core), info), path)
     return path
 
 

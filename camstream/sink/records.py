@@ -7,6 +7,14 @@
 ``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
 best classes, ``peak_xy`` the place of the drawn map's largest value in pixels of the frame and
 ``peak`` that value in logit units.
+
+Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
+
+     "boxes": [{"label": "Persian cat", "class_index": 283, "score": 0.74,
+                "box_xyxy": [120.0, 64.5, 301.3, 290.0]}]
+
+``box_xyxy`` is left, top, right, bottom in pixels of the frame, from the top left corner of the
+first pixel; which boxes there are is told in ``camstream.boxes``.
 """
 
 from __future__ import annotations
@@ -58,7 +66,7 @@ class RecordsFile:
 def to_record(annotated: Annotated) -> dict[str, object]:
     """Give the values of one line."""
     prediction, peak = annotated.prediction, annotated.peak
-    return {
+    record: dict[str, object] = {
         "index": prediction.frame.index,
         "pts_s": round(prediction.frame.pts_s, 6),
         "top": [
@@ -73,6 +81,17 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),
     }
+    if annotated.boxes is not None:
+        record["boxes"] = [
+            {
+                "label": found.top.label,
+                "class_index": found.top.class_index,
+                "score": round(found.top.score, 6),
+                "box_xyxy": [round(value, 1) for value in found.box.xyxy],
+            }
+            for found in annotated.boxes
+        ]
+    return record
 
 
 def write_json(path: Path, values: object, *, overwrite: bool) -> None:

@@ -1,0 +1,220 @@
+"""Reads what is known of photos: boxes as CSV, Pascal VOC or COCO, or classes as folders.
+
+CSV: a header and a row a box; columns ``file, x0, y0, x1, y1`` in pixels from the corner of the
+first pixel, ``class_index`` (or ``class_index_imagenet``) or, where that is missing or empty,
+``label`` (or ``wnid_or_name``); ``width, height`` of the photo are checked where they are given.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from camstream.errors import SourceError
+from camstream.evaluate.metrics import F64
+from camstream.evaluate.names import ClassNames
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".JPEG", ".JPG", ".png", ".PNG", ".bmp", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One class in one photo.
+
+    Attributes:
+        path: The photo.
+        class_index: The true class.
+        truth: (G, 4) float64, its boxes in pixels; (0, 4) where only the class is known.
+        size_wh: The size that the photo must have, pixels; None: not told.
+    """
+
+    path: Path
+    class_index: int
+    truth: F64
+    size_wh: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One box as it was read; ``where`` is for the error's message."""
+
+    file: str
+    name: int | str
+    xyxy: tuple[float, ...]
+    size_wh: tuple[int, int] | None
+    where: str
+
+
+def read_things(photos: Path, annotations: Path, names: ClassNames) -> tuple[list[Thing], int]:
+    """Read the boxes of a folder of photos.
+
+    Args:
+        photos: The folder that file names are of.
+        annotations: A .csv file, a COCO .json file, or a folder of Pascal VOC .xml files.
+        names: The model's classes.
+
+    Returns:
+        A thing for each photo and class, in the order of the photos' names, and the number of
+        boxes left out because the model does not know their class.
+
+    Raises:
+        SourceError: A file cannot be read, says nonsense, or names a photo that is not there.
+    """
+    if not photos.is_dir():
+        raise SourceError(f"cannot evaluate {photos}: there is no such folder of photos")
+    boxes: dict[tuple[str, int], list[_Row]] = {}
+    unknown = 0
+    for row in _rows(annotations):
+        x0, y0, x1, y1 = row.xyxy
+        if not (all(math.isfinite(value) for value in row.xyxy) and x0 < x1 and y0 < y1):
+            raise SourceError(f"{row.where}: no box: left {x0}, top {y0}, right {x1}, bottom {y1}")
+        index = names.index_of(row.name)
+        if index is None:
+            unknown += 1
+        else:
+            boxes.setdefault((row.file, index), []).append(row)
+    if not boxes:
+        raise SourceError(f"{annotations} holds no box of a class that the model knows")
+    things = [
+        Thing(
+            find_photo(photos, file, rows[0].where),
+            index,
+            np.array([row.xyxy for row in rows], np.float64),
+            rows[0].size_wh,
+        )
+        for (file, index), rows in sorted(boxes.items())
+    ]
+    return things, unknown
+
+
+def read_folders(photos: Path, names: ClassNames) -> list[Thing]:
+    """Take the sub-folders of a folder for the classes of the photos in them.
+
+    Raises:
+        SourceError: There is no photo, or a sub-folder's name is no class.
+    """
+    folders = sorted(path for path in photos.iterdir() if path.is_dir()) if photos.is_dir() else []
+    things = []
+    for folder in folders:
+        index = names.index_of(folder.name)
+        if index is None:
+            raise SourceError(
+                f"{folder}: the model has no class {folder.name!r}; name a folder by the "
+                "label, the WordNet id or the class's number"
+            )
+        inside = sorted(path for path in folder.iterdir() if path.suffix in PHOTO_SUFFIXES)
+        things += [Thing(path, index, np.zeros((0, 4))) for path in inside]
+    if not things:
+        raise SourceError(f"{photos} holds no photos in sub-folders, one a class")
+    return things
+
+
+def find_photo(folder: Path, file: str, where: str) -> Path:
+    """Find a photo by its name, which in Pascal VOC may lack its suffix."""
+    candidates = [folder / file, *(folder / f"{file}{suffix}" for suffix in PHOTO_SUFFIXES)]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise SourceError(f"{where}: the photo {file} is not in {folder}")
+
+
+def _rows(annotations: Path) -> Iterable[_Row]:
+    try:
+        if annotations.is_dir():
+            files = sorted(annotations.glob("*.xml"))
+            if not files:
+                raise SourceError(f"there is no .xml file in the folder {annotations}")
+            return [row for file in files for row in _read_voc(file)]
+        if annotations.suffix.lower() == ".xml":
+            return list(_read_voc(annotations))
+        if annotations.suffix.lower() == ".json":
+            return list(_read_coco(annotations))
+        return list(_read_csv(annotations))
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"cannot read {annotations}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{annotations} is not a text file in UTF-8") from error
+
+
+def _read_csv(path: Path) -> Iterator[_Row]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        header = reader.fieldnames or []
+        missing = [name for name in ("file", "x0", "y0", "x1", "y1") if name not in header]
+        if missing:
+            raise SourceError(f"{path}: its first line lacks the columns {', '.join(missing)}")
+        for values in reader:
+            where = f"{path} line {reader.line_num}"
+            try:
+                number = values.get("class_index") or values.get("class_index_imagenet")
+                name = values.get("label") or values.get("wnid_or_name")
+                if not number and not name:
+                    raise SourceError(f"{where}: no class_index and no label")
+                sizes = [values.get("width"), values.get("height")]
+                yield _Row(
+                    values["file"],
+                    int(number) if number else str(name),
+                    tuple(float(values[key]) for key in ("x0", "y0", "x1", "y1")),
+                    (int(sizes[0]), int(sizes[1])) if sizes[0] and sizes[1] else None,
+                    where,
+                )
+            except (TypeError, ValueError) as error:
+                if isinstance(error, SourceError):
+                    raise
+                raise SourceError(f"{where} is malformed ({error})") from error
+
+
+def _read_voc(path: Path) -> Iterator[_Row]:
+    """Pascal VOC counts pixels from 1 and names the last one inside."""
+    try:
+        root = ElementTree.parse(path).getroot()
+        size = [root.findtext(f"size/{key}") for key in ("width", "height")]
+        for thing in root.iter("object"):
+            left, top, right, bottom = (
+                float(thing.findtext(f"bndbox/{key}", ""))
+                for key in ("xmin", "ymin", "xmax", "ymax")
+            )
+            yield _Row(
+                root.findtext("filename") or path.stem,
+                thing.findtext("name", "").strip(),
+                (left - 1, top - 1, right, bottom),
+                (int(size[0]), int(size[1])) if size[0] and size[1] else None,
+                str(path),
+            )
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SourceError(f"{path} is not a Pascal VOC file ({error})") from error
+
+
+def _read_coco(path: Path) -> Iterator[_Row]:
+    """COCO gives left, top, width and height; crowds are no single things and are left out."""
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        images = {image["id"]: image for image in values["images"]}
+        names = {kind["id"]: str(kind["name"]) for kind in values["categories"]}
+        for number, entry in enumerate(values["annotations"]):
+            if entry.get("iscrowd"):
+                continue
+            image = images[entry["image_id"]]
+            x, y, width, height = (float(value) for value in entry["bbox"])
+            size = image.get("width"), image.get("height")
+            yield _Row(
+                image["file_name"],
+                names[entry["category_id"]],
+                (x, y, x + width, y + height),
+                (int(size[0]), int(size[1])) if size[0] and size[1] else None,
+                f"{path} annotation {entry.get('id', number)}",
+            )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        raise SourceError(f"{path} is not a COCO file ({error!r})") from error

@@ -1,0 +1,85 @@
+"""What ``camstream evaluate`` does, once the command line is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import track
+
+from camstream.errors import SinkError, SourceError
+from camstream.evaluate.annotations import read_folders, read_things
+from camstream.evaluate.measure import Outcome, look_at
+from camstream.evaluate.names import ClassNames
+from camstream.evaluate.report import Report, sum_up
+from camstream.evaluate.sheet import SHEET_SUFFIXES, write_sheet
+from camstream.model import Model
+from camstream.sink.draft import Draft
+from camstream.sink.records import write_json
+from camstream.terminal import console
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be evaluated.
+
+    Attributes:
+        photos: A folder of photos.
+        boxes: Their boxes, see ``annotations.read_things``; None: only classes are known.
+        from_folders: Whether sub-folders name the classes.
+        masks: A folder of masks, see ``measure.read_mask``.
+        json: Where to write the figures.
+        sheet: Where to draw the best, the typical and the worst.
+        overwrite: Whether existing outputs may be replaced.
+    """
+
+    photos: Path
+    boxes: Path | None = None
+    from_folders: bool = False
+    masks: Path | None = None
+    json: Path | None = None
+    sheet: Path | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.boxes is None) != self.from_folders:
+            raise SourceError(
+                "what is true of the photos? give either --boxes FILE, or --labels-from-folders"
+            )
+        if self.boxes is None and (self.masks is not None or self.sheet is not None):
+            raise SourceError("--masks and --sheet need --boxes: there is no place to compare with")
+        if self.sheet is not None and self.sheet.suffix.lower() not in SHEET_SUFFIXES:
+            raise SinkError(f"cannot write {self.sheet}: a sheet is a .jpg or .png picture")
+
+
+def evaluate(request: Request, model: Model) -> Report:
+    """Look at every photo, sum up, write what was asked for.
+
+    Raises:
+        SourceError: A photo or an annotation cannot be read.
+        SinkError: An output cannot be written.
+    """
+    for output in (request.json, request.sheet):
+        if output is not None:  # to be told now, not after minutes of work
+            Draft(output, overwrite=request.overwrite)
+    names, unknown = ClassNames(model.info.labels), 0
+    if request.boxes is None:
+        things = read_folders(request.photos, names)
+    else:
+        things, unknown = read_things(request.photos, request.boxes, names)
+    outcomes: list[Outcome] = [
+        look_at(model, thing, request.masks)
+        for thing in track(things, "looking", console=console, transient=True)
+    ]
+    report = sum_up(
+        outcomes,
+        model=model.info.name,
+        weights_sha256=model.info.weights_sha256,
+        floor=model.info.cam_range[0],
+        unknown_boxes=unknown,
+    )
+    if request.json is not None:
+        write_json(request.json, report.to_dict(), overwrite=request.overwrite)
+    if request.sheet is not None:
+        write_sheet(request.sheet, outcomes, model, overwrite=request.overwrite)
+    return report

@@ -1,0 +1,207 @@
+"""Looks at every photo once, and puts the model's maps beside baselines that look at nothing."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camstream import cam as cams
+from camstream.boxes import Box, find_boxes, five_ratios, ratio_threshold, regions
+from camstream.errors import SourceError
+from camstream.evaluate import metrics
+from camstream.evaluate.annotations import Thing
+from camstream.evaluate.metrics import F64
+from camstream.model import Model
+from camstream.picture import ImageU8, MapF32
+
+# The baselines, each the same for every photo: a box of half the photo's area and its shape in
+# the middle; the whole photo; a round hill in the middle, the baseline of Choe et al. 2020,
+# whose boxes are centred squares of the size that serves the whole set best.
+CAM, CENTRE, WHOLE, GAUSSIAN = "map", "centre half", "whole photo", "centre Gaussian"
+_GAUSSIAN_SIGMA = 0.25  # of the shorter side; thresholds chosen afterwards make it matter little
+_ROUND_CELLS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One way to find one thing.
+
+    Attributes:
+        box: The one box it gives, pixels; None where it gives none, or has no rule for one.
+        iou: Its IoU with the best true box; 0 without a box, NaN without a rule.
+        five_iou: Best IoU among those of the paper's five boxes that name the true class.
+        curves: (2, T) see ``metrics.box_curves``.
+        hit: Whether its peak (of a box: its centre) lies in a true box.
+        pixels: (2, bins) see ``metrics.pixel_counts``; None without a mask.
+    """
+
+    box: Box | None
+    iou: float
+    five_iou: float
+    curves: F64
+    hit: bool
+    pixels: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one thing.
+
+    Attributes:
+        thing: What was to be found.
+        rank: Of its class among the best five, counted from 0; 5 where it is none of them.
+        peak: Of its class's map, logit units.
+        trials: By the name of the way; empty where no box is known.
+    """
+
+    thing: Thing
+    rank: int
+    peak: float
+    trials: dict[str, Trial]
+
+
+def look_at(model: Model, thing: Thing, masks: Path | None = None) -> Outcome:
+    """Try to find one thing, by the map of its own class and by the baselines.
+
+    Args:
+        model: Looks at the photo.
+        thing: What is to be found.
+        masks: A folder with a PNG for each photo, see ``read_mask``.
+
+    Raises:
+        SourceError: The photo or its mask cannot be read, or has another size than was told.
+    """
+    image = read_photo(thing)
+    prediction = model.predict(image, classes=[thing.class_index])
+    cam = prediction.cam.maps[0]
+    ranking = [top.class_index for top in prediction.top]
+    rank = ranking.index(thing.class_index) if thing.class_index in ranking else len(ranking)
+    trials: dict[str, Trial] = {}
+    if len(thing.truth):
+        size_wh = image.shape[1], image.shape[0]
+        mask = None if masks is None else read_mask(masks, thing.path, size_wh)
+        trials[CAM] = try_map(cam, rank, size_wh, thing.truth, mask)
+        trials[CENTRE] = _try_box(_centre_box(size_wh, 0.5), rank, thing.truth)
+        trials[WHOLE] = _try_box(_centre_box(size_wh, 1.0), rank, thing.truth)
+        trials[GAUSSIAN] = _try_gaussian(size_wh, thing.truth, mask)
+    return Outcome(thing, rank, float(cam.max()), trials)
+
+
+def try_map(
+    cam: MapF32, rank: int, size_wh: tuple[int, int], truth: F64, mask: NDArray[np.int8] | None
+) -> Trial:
+    """Find a thing by a class activation map, as published: without a floor.
+
+    Args:
+        cam: (h, w) float32, the raw map of the true class.
+        rank: Of the true class, counted from 0.
+        size_wh: Width and height of the photo, pixels.
+        truth: (G, 4) true boxes.
+        mask: (H, W) see ``read_mask``.
+    """
+    fine = cams.enlarge(cam)
+    found = find_boxes(fine, size_wh, ratio_threshold(fine))[:1]
+    five: list[Box] = []
+    for ratio in five_ratios(rank):
+        five += find_boxes(fine, size_wh, ratio_threshold(fine, ratio))[:1]
+    score = metrics.normalise(fine)
+    return Trial(
+        found[0] if found else None,
+        metrics.best_iou(found, truth),
+        metrics.best_iou(five, truth),
+        metrics.box_curves(score, size_wh, truth),
+        metrics.is_hit(cams.find_peak(fine, size_wh).xy, truth),
+        None if mask is None else _count(score, mask),
+    )
+
+
+def read_photo(thing: Thing) -> ImageU8:
+    """Read a photo as (H, W, 3) uint8 BGR, upright.
+
+    Raises:
+        SourceError: It cannot be read, or is not of the size that its boxes are for.
+    """
+    image = _read(thing.path, cv2.IMREAD_COLOR)
+    size_wh = image.shape[1], image.shape[0]
+    if thing.size_wh is not None and thing.size_wh != size_wh:
+        raise SourceError(
+            f"{thing.path} is {size_wh[0]}x{size_wh[1]}, but its boxes are for "
+            f"{thing.size_wh[0]}x{thing.size_wh[1]}"
+        )
+    return image
+
+
+def read_mask(folder: Path, photo: Path, size_wh: tuple[int, int]) -> NDArray[np.int8]:
+    """Read a photo's mask, NAME.png for NAME.jpg: 0 background, 255 object, else ignored.
+
+    Returns:
+        (H, W) int8: 0 background, 1 object, -1 ignored.
+
+    Raises:
+        SourceError: It cannot be read, or has another size than the photo.
+    """
+    path = folder / f"{photo.stem}.png"
+    grey = _read(path, cv2.IMREAD_GRAYSCALE)
+    if grey.shape != (size_wh[1], size_wh[0]):
+        raise SourceError(f"{path} is not of the size of its photo, {size_wh[0]}x{size_wh[1]}")
+    return np.select([grey == 0, grey == 255], [0, 1], -1).astype(np.int8)
+
+
+def _read(path: Path, mode: int) -> ImageU8:
+    try:
+        coded = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+    image = cv2.imdecode(coded, mode) if len(coded) else None
+    if image is None:
+        raise SourceError(f"{path} is not a picture that can be read")
+    return image.astype(np.uint8, copy=False)
+
+
+def _centre_box(size_wh: tuple[int, int], area: float) -> Box:
+    """A box in the photo's middle and of its shape, with that part of its area."""
+    width, height = size_wh
+    margin = (1 - area**0.5) / 2
+    return Box((width * margin, height * margin, width * (1 - margin), height * (1 - margin)))
+
+
+def _try_box(box: Box, rank: int, truth: F64) -> Trial:
+    value = metrics.best_iou([box], truth)
+    x0, y0, x1, y1 = box.xyxy
+    curves = np.full((2, len(metrics.THRESHOLDS)), value)
+    is_guessed = len(five_ratios(rank)) > 0
+    centre = (x0 + x1) / 2, (y0 + y1) / 2
+    return Trial(box, value, value * is_guessed, curves, metrics.is_hit(centre, truth))
+
+
+def _try_gaussian(size_wh: tuple[int, int], truth: F64, mask: NDArray[np.int8] | None) -> Trial:
+    score, found = _gaussian(size_wh)
+    hit = metrics.is_hit((size_wh[0] / 2, size_wh[1] / 2), truth)
+    pixels = None if mask is None else _count(score, mask)
+    return Trial(None, np.nan, np.nan, metrics.curves_of(found, truth), hit, pixels)
+
+
+@functools.lru_cache(maxsize=16)
+def _gaussian(size_wh: tuple[int, int]) -> tuple[MapF32, tuple[tuple[Box, ...], ...]]:
+    """A round hill in the photo's middle, (H', W') 0 to 1, and its boxes at each threshold."""
+    width, height = size_wh
+    scale = _ROUND_CELLS / max(size_wh)
+    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    x = ((np.arange(columns) + 0.5) / columns - 0.5) * width
+    y = ((np.arange(rows) + 0.5) / rows - 0.5) * height
+    sigma = _GAUSSIAN_SIGMA * min(size_wh)
+    hill = np.exp(-(x**2 + y[:, np.newaxis] ** 2) / (2 * sigma**2)).astype(np.float32)
+    score = metrics.normalise(hill)
+    return score, tuple(tuple(regions(score >= t, size_wh)) for t in metrics.THRESHOLDS)
+
+
+def _count(score: MapF32, mask: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Count pixels of the photo: the score map is brought to the mask's size."""
+    size_wh = mask.shape[1], mask.shape[0]
+    whole = cv2.resize(score, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    return metrics.pixel_counts(np.clip(whole, 0, 1), mask)

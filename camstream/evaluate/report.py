@@ -1,0 +1,167 @@
+"""Sums outcomes up: figures, the table that is printed, and the same as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.table import Table
+
+from camstream.evaluate import metrics
+from camstream.evaluate.measure import CAM, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well one way finds things; shares, 0 to 1, None where it is not defined.
+
+    Attributes:
+        top1_error: Top-1 localisation error, see ``metrics.localisation_error``.
+        top5_error: Top-5 localisation error, one box for each of the five best classes.
+        five_box_error: Top-5 localisation error with the paper's five boxes.
+        gt_known: Share right at IoU 0.5 by the paper's 20 % rule (CorLoc).
+        as_drawn: The same, without a box where the map is under the model's floor.
+        max_box_acc: See ``metrics.max_box_acc``.
+        best_threshold: Of the stretched map, where ``max_box_acc`` is reached.
+        max_box_acc_v2: See ``metrics.max_box_acc_v2``.
+        pointing: See ``metrics.is_hit``.
+        px_ap: See ``metrics.px_ap``; only with masks.
+    """
+
+    top1_error: float | None
+    top5_error: float | None
+    five_box_error: float | None
+    gt_known: float | None
+    as_drawn: float | None
+    max_box_acc: float
+    best_threshold: float | None
+    max_box_acc_v2: float
+    pointing: float
+    px_ap: float | None
+
+
+ROWS = {
+    "top1_error": "top-1 localisation error",
+    "top5_error": "top-5 localisation error",
+    "five_box_error": "  with the paper's five boxes",
+    "gt_known": "GT-known (CorLoc), 20 % rule",
+    "as_drawn": "  none under the floor",
+    "max_box_acc": "MaxBoxAcc",
+    "best_threshold": "  reached at threshold",
+    "max_box_acc_v2": "MaxBoxAccV2",
+    "pointing": "pointing game",
+    "px_ap": "PxAP",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an evaluation found.
+
+    Attributes:
+        model: The model's name.
+        weights_sha256: Of the weights it was made from.
+        photos: How many photos were looked at.
+        things: How many pairs of a photo and a class.
+        unknown_boxes: Boxes left out as the model has no such class.
+        class_top1_error: Classification error.
+        class_top5_error: The true class is none of the best five.
+        under_floor: Things whose map has nothing above the model's floor.
+        ways: The map and the baselines; empty where no boxes are known.
+    """
+
+    model: str
+    weights_sha256: str
+    photos: int
+    things: int
+    unknown_boxes: int
+    class_top1_error: float
+    class_top5_error: float
+    under_floor: int
+    ways: dict[str, Figures]
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def sum_up(
+    outcomes: Sequence[Outcome],
+    *,
+    model: str,
+    weights_sha256: str,
+    floor: float,
+    unknown_boxes: int = 0,
+) -> Report:
+    """Compute every figure.
+
+    Args:
+        outcomes: At least one.
+        model: The model's name.
+        weights_sha256: Of its weights.
+        floor: Maps without a value above it have no box when they are drawn, logit units.
+        unknown_boxes: How many boxes were left out.
+    """
+    ranks = np.array([outcome.rank for outcome in outcomes], np.int64)
+    drawn = np.array([outcome.peak > floor for outcome in outcomes], np.bool_)
+    return Report(
+        model=model,
+        weights_sha256=weights_sha256,
+        photos=len({outcome.thing.path for outcome in outcomes}),
+        things=len(outcomes),
+        unknown_boxes=unknown_boxes,
+        class_top1_error=float((ranks >= 1).mean()),
+        class_top5_error=float((ranks >= 5).mean()),
+        under_floor=int((~drawn).sum()),
+        ways={way: _figures(outcomes, way, ranks, drawn) for way in outcomes[0].trials},
+    )
+
+
+def _figures(
+    outcomes: Sequence[Outcome],
+    way: str,
+    ranks: np.ndarray[tuple[int], np.dtype[np.int64]],
+    drawn: np.ndarray[tuple[int], np.dtype[np.bool_]],
+) -> Figures:
+    trials = [outcome.trials[way] for outcome in outcomes]
+    ious = np.array([trial.iou for trial in trials])
+    five = np.array([trial.five_iou for trial in trials])
+    largest, every = np.stack([trial.curves for trial in trials], axis=1)
+    counts = [trial.pixels for trial in trials if trial.pixels is not None]
+    has_rule = not np.isnan(ious).any()
+    has_threshold = bool(np.ptp(largest, axis=1).any())
+    best = int((largest >= metrics.IOU).mean(axis=0).argmax())
+    return Figures(
+        top1_error=metrics.localisation_error(ious, ranks, 1) if has_rule else None,
+        top5_error=metrics.localisation_error(ious, ranks, 5) if has_rule else None,
+        five_box_error=metrics.localisation_error(five, ranks, 5) if has_rule else None,
+        gt_known=metrics.share_right(ious) if has_rule else None,
+        as_drawn=metrics.share_right(ious * drawn) if way == CAM else None,
+        max_box_acc=metrics.max_box_acc(largest),
+        best_threshold=float(metrics.THRESHOLDS[best]) if has_threshold else None,
+        max_box_acc_v2=metrics.max_box_acc_v2(every),
+        pointing=float(np.mean([trial.hit for trial in trials])),
+        px_ap=metrics.px_ap(np.sum(counts, axis=0)) if counts else None,
+    )
+
+
+def to_table(report: Report) -> Table:
+    """Lay the figures out; errors and shares in percent."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"{report.things} things in {report.photos} photos", no_wrap=True)
+    for way in report.ways or ("",):
+        table.add_column(way, justify="right")
+    blanks = [""] * (len(report.ways) - 1)
+    table.add_row("top-1 classification error", _percent(report.class_top1_error), *blanks)
+    table.add_row("top-5 classification error", _percent(report.class_top5_error), *blanks)
+    for name, title in ROWS.items():
+        values = [getattr(figures, name) for figures in report.ways.values()]
+        if any(value is not None for value in values):
+            table.add_row(title, *(_percent(value) for value in values))
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
