@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from camstream import batch
 from camstream.frame import Prediction
 from camstream.model import Model
-from camstream.overlay import Style, annotate
+from camstream.overlay import Style, annotate, caveats
 from camstream.pipeline import Pipeline
-from camstream.sink.records import RecordsFile
+from camstream.sink.draft import Draft
+from camstream.sink.records import RecordsFile, write_json
 from camstream.sink.video import Encoding, VideoFile
 from camstream.source.file import FileSource
 from camstream.stats import RunStats
@@ -25,6 +27,7 @@ class Job:
         source: The input.
         output: The file to write.
         records: Where to write a line a frame, None for nowhere.
+        stats: Where to write counts and times as JSON, None for nowhere.
         style: How to draw.
         encoding: How to encode.
         overwrite: Whether existing outputs may be replaced.
@@ -36,6 +39,12 @@ class Job:
     style: Style = Style()
     encoding: Encoding = Encoding()
     overwrite: bool = False
+    stats: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Every file that it writes."""
+        return [path for path in (self.output, self.records, self.stats) if path is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ def run(
         SourceError: The input cannot be read.
         SinkError: An output cannot be written. Nothing of it is left.
     """
+    _check_outputs(job)
     source = FileSource(job.source, even=True)
     outputs: list[VideoFile | RecordsFile] = []
     try:
@@ -85,8 +95,7 @@ def run(
         outputs.append(video)
         records = None
         if job.records is not None:
-            inputs = [job.source, job.output]
-            records = RecordsFile(job.records, overwrite=job.overwrite, inputs=inputs)
+            records = RecordsFile(job.records, overwrite=job.overwrite, inputs=[job.source])
             outputs.append(records)
         result = _run(job, model, source, video, records, on_frame, stop)
     except BaseException:
@@ -95,6 +104,13 @@ def run(
         source.close()
         raise
     return result
+
+
+def _check_outputs(job: Job) -> None:
+    """Find out what cannot be written before hours are spent on what can."""
+    batch.check_apart([job.source], job.outputs)
+    for path in job.outputs:
+        Draft(path, overwrite=job.overwrite, inputs=[job.source])
 
 
 def _run(
@@ -107,13 +123,14 @@ def _run(
     stop: Callable[[], bool],
 ) -> Result:
     labels: dict[str, int] = {}
+    notes = caveats(model.info)
     end_s = 0.0
     is_stopped = False
     started = time.perf_counter()
     with Pipeline(source, model.infer) as pipeline:
         for prediction in pipeline:
             with pipeline.times.measure("annotate"):
-                annotated = annotate(prediction, model.info.cam_range, job.style)
+                annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
             with pipeline.times.measure("write"):
                 video.write(annotated.picture)
                 if records is not None:
@@ -132,13 +149,16 @@ def _run(
     stats = RunStats(
         source=source.name,
         device=model.device,
-        frames_in=video.frames,
+        # What was read ahead when it was stopped was never asked for.
+        frames_in=video.frames if is_stopped else pipeline.captured,
         frames_out=video.frames,
-        frames_dropped=0,
+        frames_dropped=0 if is_stopped else pipeline.captured - video.frames,
         wall_s=round(wall_s, 3),
         rate_hz=round(video.frames / wall_s, 2),
         stages_ms=pipeline.times.percentiles(),
     )
+    if job.stats is not None:
+        write_json(job.stats, stats.to_dict(), overwrite=job.overwrite)
     ordered = dict(sorted(labels.items(), key=lambda item: -item[1]))
     remarks = tuple(source.remarks + video.remarks)
     return Result(stats, remarks, ordered, source.is_damaged, is_stopped, end_s)

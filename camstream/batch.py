@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.errors import SinkError, SourceError
@@ -66,23 +67,46 @@ def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
     if output is not None and len(sources) == 1 and not output.is_dir():
         return [output]
     folder = output or Path()
-    if output is not None and not output.is_dir():
-        if output.suffix:
-            raise SinkError(f"several inputs need a folder to be written to, not {output}")
-        _make_folder(output)
-    targets = [folder / f"{source.stem}.cam.mp4" for source in sources]
-    for target in targets:
-        if targets.count(target) > 1:
-            raise SinkError(f"several inputs would be written to {target}; annotate them apart")
+    if output is not None and output.suffix and not output.is_dir():
+        raise SinkError(f"several inputs need a folder to be written to, not {output}")
+    stems = [source.stem for source in sources]
+    # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
+    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
+    targets = [folder / f"{name}.cam.mp4" for name in names]
+    check_apart(sources, targets)
+    _make_folder(folder)
     return targets
 
 
-def beside(path: Path, source: Path, suffix: str, *, alone: bool) -> Path:
-    """Name a side output: the path itself for one source, a file in that folder for several."""
+def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Make sure that no output is written twice or over an input.
+
+    Raises:
+        SinkError: One would be.
+    """
+    taken = {path.resolve() for path in inputs}
+    done: set[Path] = set()
+    for path in outputs:
+        if path.resolve() in taken:
+            raise SinkError(f"cannot write {path}: it is an input; give another output")
+        if path.resolve() in done:
+            raise SinkError(f"several outputs would be written to {path}; give them other names")
+        done.add(path.resolve())
+
+
+def beside(path: Path, target: Path, suffix: str, *, alone: bool) -> Path:
+    """Name a side output: the path itself for one source, a file in that folder for several.
+
+    Args:
+        path: What was asked for.
+        target: The video file that it belongs to.
+        suffix: Of a file in a folder.
+        alone: Whether there is one source.
+    """
     if alone and not path.is_dir():
         return path
     _make_folder(path)
-    return path / f"{source.stem}{suffix}"
+    return path / f"{target.stem.removesuffix('.cam')}{suffix}"
 
 
 def _make_folder(path: Path) -> None:

@@ -107,9 +107,9 @@ def compare_torchcam(network: Model, rounds: int, say: Say) -> float | None:
     import torch
     from torchcam.methods import CAM
 
-    from export import networks
+    from export.source import load_named
 
-    torch_network, _ = networks.load(network.info.name)
+    torch_network = load_named(network.info.name).network
     extractor = CAM(torch_network, "_bn1", fc_layer="_fc", input_shape=(3, 224, 224))
     image = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
 

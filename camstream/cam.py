@@ -37,22 +37,24 @@ class Peak:
     value: float
 
 
-def enlarge(cam: MapF32) -> MapF32:
+def enlarge(cam: MapF32, size_wh: tuple[int, int] | None = None) -> MapF32:
     """Enlarge a raw map smoothly; every cell's value stays at its cell's centre.
 
     Args:
         cam: (h, w) float32, any range. What is not finite counts as no evidence.
+        size_wh: Width and height to enlarge it to; None takes a multiple of its own that is
+            fine enough to read places from.
 
     Returns:
-        (h * n, w * n) float32 for a whole n, by bicubic interpolation between cell centres, cut
-        to the range of the raw map so that interpolation invents no evidence.
+        (H', W') float32, by bicubic interpolation between cell centres, cut to the range of the
+        raw map so that interpolation invents no evidence.
     """
     finite = np.isfinite(cam)
     if not finite.all():
         cam = np.where(finite, cam, min(0.0, float(cam[finite].min(initial=0.0))))
-    height, width = cam.shape
-    factor = math.ceil(_FINE_CELLS / max(height, width))
-    size_wh = (width * factor, height * factor)
+    if size_wh is None:
+        factor = math.ceil(_FINE_CELLS / max(cam.shape))
+        size_wh = (cam.shape[1] * factor, cam.shape[0] * factor)
     fine = cast("MapF32", cv2.resize(cam, size_wh, interpolation=cv2.INTER_CUBIC))
     return np.clip(fine, cam.min(), cam.max(), out=fine)
 
@@ -66,8 +68,13 @@ def find_peak(fine: MapF32, size_wh: tuple[int, int]) -> Peak:
     """
     rows, columns = fine.shape
     row, column = divmod(int(fine.argmax()), columns)
-    x, y = (column + 0.5) / columns * size_wh[0], (row + 0.5) / rows * size_wh[1]
-    return Peak((x, y), float(fine[row, column]))
+    highest = float(fine[row, column])
+    # Cut to the raw map's range a peak is a plateau, and argmax finds its first corner.
+    _, areas = cv2.connectedComponents((fine >= highest).astype(np.uint8))
+    along_y, along_x = np.nonzero(areas == areas[row, column])
+    x = (float(along_x.mean()) + 0.5) / columns * size_wh[0]
+    y = (float(along_y.mean()) + 0.5) / rows * size_wh[1]
+    return Peak((x, y), highest)
 
 
 def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:

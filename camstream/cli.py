@@ -26,7 +26,6 @@ from camstream.sink.records import write_json
 from camstream.sink.video import CodecName, Encoding
 from camstream.sink.window import Window
 from camstream.source.live import PacedSource
-from camstream.stats import RunStats
 from camstream.streaming import open_source
 from camstream.terminal import Stop, complain, console, note, plain_errors, progress_of, stoppable
 
@@ -116,22 +115,21 @@ def annotate(
             Job(
                 source,
                 target,
-                records and batch.beside(records, source, ".jsonl", alone=alone),
+                records and batch.beside(records, target, ".jsonl", alone=alone),
                 style,
                 encoding,
                 overwrite,
+                stats and batch.beside(stats, target, ".json", alone=alone),
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]
+        batch.check_apart(sources, [path for job in jobs for path in job.outputs])
         network = _load(model, device)
+        stop.end()
         failures = 0
         for job in jobs:
             try:
-                result = _annotate_one(job, network, stop)
-                if stats is not None:
-                    path = batch.beside(stats, job.source, ".json", alone=alone)
-                    _write_stats(path, result.stats, overwrite)
-                failures += result.is_damaged
+                failures += _annotate_one(job, network, stop).is_damaged
             except CamstreamError as error:
                 if debug or alone:
                     raise
@@ -190,7 +188,7 @@ def live(
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )
         if stats is not None:
-            _write_stats(stats, result, overwrite)
+            write_json(stats, result.to_dict(), overwrite=overwrite)
         stop.end()
 
 
@@ -236,7 +234,15 @@ def info(
             proof = values.proof
             rows["proof"] = (
                 f"logits within {proof.logits_max_diff:.1e} of the source, cam within "
-                f"{proof.cam_max_diff:.1e}; mean(cam) + bias = logit within {proof.law_residual:.1e}"
+                f"{proof.cam_max_diff:.1e}"
+            )
+            if proof.law_residual is not None:
+                rows["law"] = f"mean(cam) + bias = logit within {proof.law_residual:.1e}"
+        if values.quantization is not None:
+            lower = values.quantization
+            rows[lower.kind] = (
+                f"against float32 on {lower.compared} pictures: top-1 agreement "
+                f"{lower.top1_agreement:.1%}, map correlation {lower.cam_correlation:.4f}"
             )
         for name, value in rows.items():
             table.add_row(name, value)
@@ -315,10 +321,6 @@ def _annotate_one(job: Job, model: Model, stop: Stop) -> Result:
     if result.is_stopped:
         note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
     return result
-
-
-def _write_stats(path: Path, stats: RunStats, overwrite: bool) -> None:
-    write_json(path, stats.to_dict(), overwrite=overwrite)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -14,7 +14,8 @@ Outputs
                  which class a map belongs to: never by position in the logits.
     cam_bias     (N, K) float32: the classifier's bias of each of those classes.
 
-The law that every file obeys, on any input, for every map k of frame n:
+The law that every file whose method is CAM or HiResCAM obeys, on any input, for every map k of
+frame n (the other methods promise a place, not a sum):
 
     mean(cam[n, k]) + cam_bias[n, k] == logits[n, cam_classes[n, k]]
 
@@ -57,13 +58,36 @@ class Proof:
         shapes_nhw: The (batch, height, width) of every input that was compared.
         logits_max_diff: Largest absolute difference of a logit.
         cam_max_diff: Largest absolute difference of a map value, in logit units.
-        law_residual: Largest absolute mean(cam) + bias - logit.
+        law_residual: Largest absolute mean(cam) + bias - logit; None where the method promises
+            no such law.
     """
 
     shapes_nhw: tuple[tuple[int, int, int], ...]
     logits_max_diff: float
     cam_max_diff: float
-    law_residual: float
+    law_residual: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How a smaller or faster file differs from the float32 network it was made of.
+
+    Attributes:
+        kind: "int8" or "fp16".
+        pictures: What both were compared on, in words; for int8, pictures of the same source
+            as those it was calibrated on, but not the same ones.
+        calibrated: How many pictures the value ranges were read from; 0 for fp16.
+        compared: How many pictures were compared.
+        top1_agreement: Part of them on which both name the same class first, 0 to 1.
+        cam_correlation: Mean Pearson correlation of the maps of the float32 network's top class.
+    """
+
+    kind: str
+    pictures: str
+    calibrated: int
+    compared: int
+    top1_agreement: float
+    cam_correlation: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +104,7 @@ class ModelInfo:
             BGR whatever this says.
         mean: Subtracted from each channel (0 to 255), in the order of ``color``.
         std: Each channel is then divided by this.
-        method: How the maps are made ("CAM").
+        method: How the maps are made: "CAM", "CAM (max pooling)", "Grad-CAM" or "HiResCAM".
         layer: The tensor whose channels are weighted into maps.
         cam_range: Map values (logit units) at which heat begins and at which it is full. One
             pair a model, so that a colour means the same in every frame.
@@ -88,6 +112,7 @@ class ModelInfo:
         weights_sha256: SHA-256 of the file they were read from, hexadecimal.
         versions: Package name to version, of what made the file.
         proof: What the exporter measured.
+        quantization: How it differs from float32; None where it does not.
         contract: Version of this contract.
     """
 
@@ -105,7 +130,13 @@ class ModelInfo:
     weights_sha256: str
     versions: dict[str, str]
     proof: Proof | None = None
+    quantization: Quantization | None = None
     contract: int = CONTRACT_VERSION
+
+    @property
+    def is_random(self) -> bool:
+        """Whether weights were made at random, so that scores and maps mean nothing."""
+        return self.weights.startswith("random")
 
     def to_json(self) -> str:
         """Write the record as JSON, for the file's metadata."""
@@ -136,6 +167,8 @@ class ModelInfo:
                 proof = values["proof"]
                 proof["shapes_nhw"] = tuple(tuple(shape) for shape in proof["shapes_nhw"])
                 values["proof"] = Proof(**proof)
+            if values.get("quantization") is not None:
+                values["quantization"] = Quantization(**values["quantization"])
             return cls(**values)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(

@@ -19,7 +19,7 @@ from camstream.contract import ModelInfo
 from camstream.controls import HELP, Controls
 from camstream.errors import SinkError
 from camstream.frame import Frame, Prediction
-from camstream.overlay import Annotated, Style, add_notes, annotate
+from camstream.overlay import Annotated, Style, add_notes, annotate, caveats
 from camstream.picture import Picture
 from camstream.pipeline import Infer, Pipeline
 from camstream.saver import Outputs, Saver
@@ -191,7 +191,7 @@ class Viewer:
 
     def _notes(self, frame: Frame, prediction: Prediction) -> list[str]:
         controls = self._controls
-        notes = [HELP] if controls.show_help else []
+        notes = caveats(self._info) + ([HELP] if controls.show_help else [])
         notes += self._state_notes(frame.captured_s)
         if controls.show_display:
             if self._saver.recording:
@@ -251,7 +251,13 @@ class Viewer:
             return "no snapshot: there is no picture yet"
         frame, prediction = self._last
         style = self._controls.style
-        seen = annotate(prediction, self._info.cam_range, style, picture=frame.picture)
+        seen = annotate(
+            prediction,
+            self._info.cam_range,
+            style,
+            picture=frame.picture,
+            notes=caveats(self._info),
+        )
         return self._saver.snapshot(seen.picture)
 
     def _close_window(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from camstream.cam import Peak
+    from camstream.contract import ModelInfo
     from camstream.frame import Prediction
     from camstream.model import Model
 
@@ -92,10 +93,13 @@ def annotate(
         notes: Small texts for the bottom left corner, one below the other.
     """
     target = (picture or prediction.frame.picture).copy()
-    fine = cams.enlarge(prediction.cam.maps[0])
+    step = _step(target.size_wh)
+    fine = cams.enlarge(
+        prediction.cam.maps[0], (target.size_wh[0] // step, target.size_wh[1] // step)
+    )
     heat = cams.heat(fine, style.cam_range or cam_range)
     if style.show_heatmap and style.heatmap_opacity > 0 and heat.any():
-        _blend_heat(target, heat, style)
+        _blend_heat(target, heat, step, style)
     if style.show_label:
         top, line_px = prediction.top[0], _line_px(target)
         _blend_text(target, f"{top.label}  {top.score:.0%}", line_px, line_px // 4 * 2)
@@ -128,7 +132,13 @@ def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU
     Returns:
         (H, W, 3) uint8 BGR, the size of the prediction's picture.
     """
-    return annotate(prediction, model.info.cam_range, style).picture.bgr()
+    notes = caveats(model.info)
+    return annotate(prediction, model.info.cam_range, style, notes=notes).picture.bgr()
+
+
+def caveats(info: ModelInfo) -> list[str]:
+    """What every picture must say of a model: nothing, unless its weights mean nothing."""
+    return ["random weights: label and heat mean nothing"] if info.is_random else []
 
 
 @functools.lru_cache(maxsize=8)
@@ -139,12 +149,41 @@ def _ramp(colormap: str) -> ImageU8:
     return table.reshape(256, 1, 3)  # type: ignore[return-value]
 
 
-def _blend_heat(target: Picture, heat: ImageU8, style: Style) -> None:
+def _step(size_wh: tuple[int, int]) -> int:
+    """Pixels of the picture a cell of the heat: a power of 2 that divides both sides.
+
+    So a part of the heat covers exactly a part of the picture, and only that is blended.
+    """
+    step = 1
+    while all(side % (2 * step) == 0 for side in size_wh) and max(size_wh) // (2 * step) >= 240:
+        step *= 2
+    return step
+
+
+def _blend_heat(target: Picture, heat: ImageU8, step: int, style: Style) -> None:
     rising = np.minimum(np.arange(256) / (255 * _FULL_OPACITY_AT), 1)
     opacity = np.rint(255 * style.heatmap_opacity * rising).astype(np.uint8)
-    colours = target.native(_ramp(style.colormap))
-    coloured = cast("ImageU8", cv2.applyColorMap(heat, colours))
-    _blend(target.planes(), coloured, cast("ImageU8", cv2.LUT(heat, opacity)))
+    rows, columns = _hot_part(heat)
+    part = heat[rows, columns]
+    regions = []
+    for plane in target.planes():
+        shrunk = target.size_wh[0] // plane.shape[1]  # 1, or 2 for the colour planes of 4:2:0
+        y0, y1, x0, x1 = (
+            edge * step // shrunk for edge in (rows.start, rows.stop, columns.start, columns.stop)
+        )
+        regions.append(plane[y0:y1, x0:x1])
+    coloured = cast("ImageU8", cv2.applyColorMap(part, target.native(_ramp(style.colormap))))
+    _blend(regions, coloured, cast("ImageU8", cv2.LUT(part, opacity)))
+
+
+def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
+    """The rows and columns that hold all heat, with a rim of none; even numbers of cells."""
+    x, y, width, height = cv2.boundingRect(heat)
+    rows, columns = heat.shape
+    return (
+        slice(max(0, y - 2) // 2 * 2, min(rows, (y + height + 3) // 2 * 2)),
+        slice(max(0, x - 2) // 2 * 2, min(columns, (x + width + 3) // 2 * 2)),
+    )
 
 
 def _line_px(target: Picture) -> int:

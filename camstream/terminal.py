@@ -102,7 +102,9 @@ def progress_of(name: str) -> Iterator[OnFrame]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[label]}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(name, total=None, label="")
 
         def on_frame(prediction: Prediction, total: int | None) -> None:

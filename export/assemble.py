@@ -1,73 +1,67 @@
 """Turns a plain ONNX classifier into a camstream model: preprocessing before, maps behind.
 
-Works on the graph alone and needs no torch. The maps cost one small matrix product: the rows of
-the classifier's own weight matrix that were asked for, times the feature maps that are there
-anyway (Zhou et al. 2016, equation 2).
+Works on the graph alone and needs no torch. The maps cost one small matrix product: a row of
+channel weights for each class that was asked for, times the feature maps that are there anyway
+(Zhou et al. 2016, equation 2). Where the rows come from is in ``export.gradcam``.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from camstream import contract
-from camstream.contract import ModelInfo
+from camstream.errors import ModelError
+from export.gradcam import channel_weights, weighted_places
+from export.graph import Graph
+from export.nodes import Nodes
+from export.picture_input import PictureInput
+from export.precision import head_in_float32
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from export.head import Head
+
+MIN_OPSET = 15  # Shape with a start
+_MIN_IR = 8  # weights that are no inputs, and an input with a default
+BEFORE, BEHIND = "camstream.pre", "camstream.cam"  # what the names of the added nodes begin with
 
 
-def assemble(
-    core: onnx.ModelProto,
-    *,
-    image: str,
-    features: str,
-    logits: str,
-    weight: str,
-    bias: str,
-    info: ModelInfo,
-) -> onnx.ModelProto:
+def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelProto:
     """Build the camstream model around a classifier.
 
     Args:
-        core: The classifier; its input ``image`` is (N, 3, H, W) float32, normalised. It is
-            not changed.
-        image: Name of its input.
-        features: Name of the (N, D, h, w) tensor that is pooled.
-        logits: Name of the (N, C) output.
-        weight: Name of the classifier's (C, D) initializer, divided by nothing: the logit is
-            the mean over places of ``weight @ features`` plus ``bias``.
-        bias: Name of its (C,) initializer.
+        core: The classifier, of opset 15 or more. It is not changed.
+        head: What ``find_head`` found in it.
         info: Goes into the metadata; its mean, std and color go into the graph.
 
     Returns:
         A model that obeys ``camstream.contract``.
+
+    Raises:
+        ModelError: The input is not a picture, or the labels are not one a class.
     """
+    if len(info.labels) != head.classes:
+        raise ModelError(f"{info.name} has {head.classes} classes, but {len(info.labels)} labels")
+    picture = PictureInput.of(core, head.image)
     model = onnx.ModelProto()
     model.CopyFrom(core)
-    graph = model.graph
-    before = _preprocessing(graph, image, info)
-    behind = _maps(graph, features, logits, weight, bias, classes=len(info.labels))
-    nodes = [*before, *graph.node, *behind]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-    def values(*rows: tuple[str, int, tuple[str | int, ...]]) -> list[onnx.ValueInfoProto]:
-        return [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in rows]
-
-    del graph.input[:], graph.output[:], graph.value_info[:]
-    graph.input.extend(
-        values(
-            (contract.FRAMES, TensorProto.UINT8, ("n", "height", "width", 3)),
-            (contract.CLASSES, TensorProto.INT64, ("k",)),
-        )
-    )
-    graph.output.extend(
-        values(
-            (contract.LOGITS, TensorProto.FLOAT, ("n", len(info.labels))),
-            (contract.CAM, TensorProto.FLOAT, ("n", "k", "map_height", "map_width")),
-            (contract.CAM_CLASSES, TensorProto.INT64, ("n", "k")),
-            (contract.CAM_BIAS, TensorProto.FLOAT, ("n", "k")),
-        )
-    )
+    model.ir_version = max(model.ir_version, _MIN_IR)
+    head = head_in_float32(model, _free_names(model, head))
+    before, behind = Nodes(BEFORE), Nodes(BEHIND)
+    _preprocessing(before, head.image, picture, info)
+    _choose(behind, head)
+    _maps(behind, head)
+    nodes = [*before.nodes, *model.graph.node, *behind.nodes]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend([*before.initializers, *behind.initializers])
+    _declare(model.graph, picture, head.classes)
+    _prune(model)
     return with_info(model, info)
 
 
@@ -81,65 +75,130 @@ def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
     return model
 
 
-def _add(graph: onnx.GraphProto, name: str, array: np.ndarray) -> str:
-    graph.initializer.append(numpy_helper.from_array(array, name))
-    return name
+def _free_names(model: onnx.ModelProto, head: Head) -> Head:
+    """Rename the network's own tensors that bear a name of the contract."""
+
+    def free(name: str) -> str:
+        return f"network.{name}" if name in (*contract.INPUTS, *contract.OUTPUTS) else name
+
+    def rename(graph: onnx.GraphProto) -> None:
+        for tensor in (*graph.initializer, *graph.input, *graph.output):
+            tensor.name = free(tensor.name)
+        for node in graph.node:
+            node.input[:] = map(free, node.input)
+            node.output[:] = map(free, node.output)
+            for attribute in node.attribute:
+                for branch in (attribute.g, *attribute.graphs):
+                    rename(branch)
+
+    rename(model.graph)
+    del model.graph.value_info[:]
+    layers = tuple(
+        dataclasses.replace(
+            layer,
+            weight=free(layer.weight),
+            bias=layer.bias and free(layer.bias),
+            active=layer.active and free(layer.active),
+        )
+        for layer in head.layers
+    )
+    return dataclasses.replace(
+        head,
+        image=free(head.image),
+        logits=free(head.logits),
+        features=free(head.features),
+        layers=layers,
+        nodes=frozenset(map(free, head.nodes)),
+    )
 
 
-def _preprocessing(graph: onnx.GraphProto, image: str, info: ModelInfo) -> list[onnx.NodeProto]:
+def _preprocessing(nodes: Nodes, image: str, picture: PictureInput, info: ModelInfo) -> None:
     """Uint8 NHWC BGR to what the network was trained on, in one pass over small integers."""
-    last = "camstream.pre.planes"
-    nodes = [helper.make_node("Transpose", [contract.FRAMES], [last], perm=[0, 3, 1, 2])]
+    last = contract.FRAMES
+    if picture.channels_first:
+        last = nodes.add("Transpose", last, name="planes", perm=[0, 3, 1, 2])
     if info.color == "RGB":
-        order = _add(graph, "camstream.pre.rgb_order", np.array([2, 1, 0], np.int64))
-        nodes.append(helper.make_node("Gather", [last, order], ["camstream.pre.rgb"], axis=1))
-        last = "camstream.pre.rgb"
-    per_channel = (1, 3, 1, 1)
-    mean = _add(graph, "camstream.pre.mean", np.array(info.mean, np.float32).reshape(per_channel))
-    std = _add(graph, "camstream.pre.std", np.array(info.std, np.float32).reshape(per_channel))
-    return [
-        *nodes,
-        helper.make_node("Cast", [last], ["camstream.pre.float"], to=TensorProto.FLOAT),
-        helper.make_node("Sub", ["camstream.pre.float", mean], ["camstream.pre.centred"]),
-        helper.make_node("Div", ["camstream.pre.centred", std], [image]),
-    ]
+        order = nodes.integers("rgb_order", 2, 1, 0)
+        last = nodes.add("Gather", last, order, name="rgb", axis=1 if picture.channels_first else 3)
+    per_channel = (1, 3, 1, 1) if picture.channels_first else (3,)
+    mean = nodes.constant("mean", np.array(info.mean, np.float32).reshape(per_channel))
+    std = nodes.constant("std", np.array(info.std, np.float32).reshape(per_channel))
+    last = nodes.add("Cast", last, name="float", to=TensorProto.FLOAT)
+    last = nodes.add("Sub", last, mean, name="centred")
+    last = nodes.add("Div", last, std, name="normalised")
+    nodes.add("Cast", last, name="image", output=image, to=picture.element_type)
 
 
-def _maps(
-    graph: onnx.GraphProto, features: str, logits: str, weight: str, bias: str, *, classes: int
-) -> list[onnx.NodeProto]:
-    """Choose the classes, weight the feature maps with their rows of the classifier."""
-
-    def own(name: str) -> str:
-        return f"camstream.cam.{name}"
-
-    def const(name: str, *numbers: int) -> str:
-        return _add(graph, own(name), np.array(numbers, np.int64))
-
+def _choose(nodes: Nodes, head: Head) -> None:
+    """Choose which class each map is of: as asked, or the one on that rank in this frame."""
+    logits = nodes.add("Flatten", head.logits, name="logits", output=contract.LOGITS, axis=1)
     # An initializer that is an input as well: the default of an input that may be left out.
-    ranks = -np.arange(1, min(contract.DEFAULT_TOP_K, classes) + 1, dtype=np.int64)
-    _add(graph, contract.CLASSES, ranks)
-    zero, one, flat = const("zero", 0), const("one", 1), const("flat", 0, 0, -1)
-    asked = contract.CLASSES
-    node = helper.make_node
-    return [
-        # Which class each map is of: as asked, or the one on that rank in this frame.
-        node("Neg", [asked], [own("rank")]),
-        node("ReduceMax", [own("rank")], [own("max_rank")], keepdims=1),
-        node("Max", [own("max_rank"), one], [own("top_k")]),
-        node("TopK", [logits, own("top_k")], [own("top_logits"), own("top")], axis=1),
-        node("Sub", [own("rank"), one], [own("rank0")]),
-        node("Max", [own("rank0"), zero], [own("column")]),
-        node("Gather", [own("top"), own("column")], [own("ranked")], axis=1),  # (N, K)
-        node("Less", [asked, zero], [own("by_rank")]),
-        node("Where", [own("by_rank"), own("ranked"), asked], [contract.CAM_CLASSES]),
-        node("Gather", [bias, contract.CAM_CLASSES], [contract.CAM_BIAS], axis=0),
-        # (N, K, D) x (N, D, h * w)
-        node("Gather", [weight, contract.CAM_CLASSES], [own("rows")], axis=0),
-        node("Reshape", [features, flat], [own("places")]),
-        node("MatMul", [own("rows"), own("places")], [own("flat_cam")]),
-        node("Shape", [features], [own("map_hw")], start=2),
-        node("Shape", [contract.CAM_CLASSES], [own("nk")]),
-        node("Concat", [own("nk"), own("map_hw")], [own("shape")], axis=0),
-        node("Reshape", [own("flat_cam"), own("shape")], [contract.CAM]),
-    ]
+    ranks = -np.arange(1, min(contract.DEFAULT_TOP_K, head.classes) + 1, dtype=np.int64)
+    asked = nodes.constant("asked", ranks, output=contract.CLASSES)
+    zero, one = nodes.integers("zero", 0), nodes.integers("one", 1)
+    rank = nodes.add("Neg", asked, name="rank")
+    max_rank = nodes.add("ReduceMax", rank, name="max_rank", keepdims=1)
+    top_k = nodes.add("Max", max_rank, one, name="top_k")
+    top = f"{BEHIND}.top"
+    nodes.nodes.append(helper.make_node("TopK", [logits, top_k], [f"{top}_logits", top], top))
+    rank0 = nodes.add("Sub", rank, one, name="rank0")
+    column = nodes.add("Max", rank0, zero, name="column")
+    ranked = nodes.add("Gather", top, column, name="ranked", axis=1)  # (N, K)
+    by_rank = nodes.add("Less", asked, zero, name="by_rank")
+    nodes.add("Where", by_rank, ranked, asked, name="cam_classes", output=contract.CAM_CLASSES)
+
+
+def _maps(nodes: Nodes, head: Head) -> None:
+    """Weight the feature maps for the chosen classes, and give their biases."""
+    flat = nodes.integers("flat", 0, 0, -1)
+    places = nodes.add("Reshape", head.features, flat, name="places")  # (N, D, h * w)
+    if head.method == "HiResCAM":
+        cam = weighted_places(nodes, head, places)
+    else:
+        cam = nodes.add("MatMul", channel_weights(nodes, head), places, name="flat_cam")
+    chosen = nodes.add("Shape", contract.CAM_CLASSES, name="nk")
+    map_hw = nodes.add("Shape", head.features, name="map_hw", start=2)
+    shape = nodes.add("Concat", chosen, map_hw, name="shape", axis=0)
+    nodes.add("Reshape", cam, shape, name="cam", output=contract.CAM)
+    bias = head.layers[-1].bias if head.layers else None
+    if bias is None:
+        nodes.add("ConstantOfShape", chosen, name="no_bias", output=contract.CAM_BIAS)
+    else:
+        row = nodes.add("Reshape", bias, nodes.integers("row", -1), name="bias")
+        nodes.add("Gather", row, contract.CAM_CLASSES, name="cam_bias", output=contract.CAM_BIAS)
+
+
+def _declare(graph: onnx.GraphProto, picture: PictureInput, classes: int) -> None:
+    """Declare the contract's inputs and outputs; sizes that the network fixes stay fixed."""
+
+    def values(*rows: tuple[str, int, tuple[str | int, ...]]) -> list[onnx.ValueInfoProto]:
+        return [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in rows]
+
+    n = picture.batch or "n"
+    frames = (n, picture.height or "height", picture.width or "width", 3)
+    del graph.input[:], graph.output[:]
+    graph.input.extend(
+        values(
+            (contract.FRAMES, TensorProto.UINT8, frames),
+            (contract.CLASSES, TensorProto.INT64, ("k",)),
+        )
+    )
+    graph.output.extend(
+        values(
+            (contract.LOGITS, TensorProto.FLOAT, (n, classes)),
+            (contract.CAM, TensorProto.FLOAT, (n, "k", "map_height", "map_width")),
+            (contract.CAM_CLASSES, TensorProto.INT64, (n, "k")),
+            (contract.CAM_BIAS, TensorProto.FLOAT, (n, "k")),
+        )
+    )
+
+
+def _prune(model: onnx.ModelProto) -> None:
+    """Drop what no output needs: the softmax, other outputs' branches, their weights."""
+    needed = Graph(model).needed(*contract.OUTPUTS)
+    graph = model.graph
+    nodes = [node for node in graph.node if needed.intersection(node.output)]
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(weights)

@@ -1,161 +1,157 @@
-"""Exports a network by name: torch -> plain classifier -> camstream model -> proof -> file."""
+"""Exports a torch network: trace -> plain classifier -> camstream model -> proof -> file."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib.metadata
-import io
-import logging
-import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+import onnxruntime as ort
+from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError, SinkError
-from export import networks
-from export.assemble import assemble, with_info
-from export.networks import GapNetwork
-from export.verify import Outputs, verify
+from export.graft import Wishes, usual_range
+from export.head import Head
+from export.labels import read_labels
+from export.networks.dilate import dilate
+from export.picture_input import declare_input
+from export.publish import publish, versions
+from export.source import Source
+from export.torch_reference import TorchReference
+from export.trace import IMAGE, OPSET, is_in_layer, layer_of, map_size_hw, trace
+from export.verify import SHAPES_NHW, TOLERANCE, sample_frames
+from export.walk import find_head
 
-OPSET = 18
-
-
-class _Core(nn.Module):
-    """The classifier with its feature maps as a second output, from which the maps are made."""
-
-    def __init__(self, network: GapNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.network.features(image)
-        return self.network.classifier(features.mean(dim=(2, 3))), features
+_ZERO, _ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
-def export(name: str, output: Path, *, say: Callable[[str], None]) -> ModelInfo:
+def export(
+    source: Source,
+    output: Path,
+    *,
+    wishes: Wishes | None = None,
+    layer: str | None = None,
+    map_stride: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> ModelInfo:
     """Export a network; the file gets its name only after it has passed every check.
 
     Args:
-        name: One of ``export.networks.NETWORKS``.
+        source: The network; ``map_stride`` changes it in place.
         output: The file to write; one that is there is replaced.
+        wishes: What the user says of the network, against what the source says.
+        layer: The layer that the maps must be of; None: the one that can be mapped.
+        map_stride: Input pixels a cell of the maps, by dilation; None: as the network is.
         say: Is told each step, one line each.
 
     Returns:
         The record that is in the file, with what was measured.
 
     Raises:
-        ModelError: There is no such network, or the export is not equal to it.
+        ModelError: The network has no class map, or the export is not equal to it.
         SinkError: The file cannot be written.
-        SetupError: The weights are not installed.
     """
-    spec = networks.find(name)
     if not output.parent.is_dir():
         raise SinkError(f"cannot write {output}: there is no folder {output.parent}")
-    say(f"loading the weights of {name}")
-    network, weights = networks.load(name)
-    info = ModelInfo(
-        name=name,
-        labels=spec.labels(),
-        size_hw=spec.size_hw,
-        size_multiple=spec.size_multiple,
-        color="RGB",
-        mean=spec.mean,
-        std=spec.std,
-        method="CAM",
-        layer=spec.layer,
-        cam_range=spec.cam_range,
-        weights=weights.source,
-        weights_sha256=weights.sha256,
-        versions={
-            package: importlib.metadata.version(package)
-            for package in ("camstream", "torch", "onnx", "onnxruntime-gpu", "onnxruntime")
-            if _installed(package)
-        }
-        | {"opset": str(OPSET)},
-    )
+    wishes = wishes or Wishes()
+    size_hw = wishes.size_wh[::-1] if wishes.size_wh else source.size_hw
+    if map_stride is not None:
+        dilate(source.network, map_stride, size_hw=size_hw)
     say("writing the graph")
-    core = _to_onnx(_Core(network))
-    model = assemble(
-        core,
-        image="image",
-        features="features",
-        logits="logits",
-        weight=_initializer(core, network.classifier.weight),
-        bias=_initializer(core, network.classifier.bias),
-        info=info,
+    core, program = trace(source.network, size_hw, name=source.name)
+    head = find_head(core)
+    found = layer_of(program, head.features)
+    if layer is not None and not is_in_layer(program, head.features, layer):
+        raise ModelError(_wrong_layer(source, layer, found))
+    any_size = _with_any_size(core)
+    stride = _stride(program, head, size_hw)
+    info = ModelInfo(
+        name=wishes.name or source.name,
+        labels=_labels(source, wishes, head.classes),
+        size_hw=size_hw,
+        size_multiple=stride or source.size_multiple,
+        color=wishes.color or "RGB",
+        mean=wishes.mean or (_ZERO if wishes.std else source.mean),
+        std=wishes.std or (_ONE if wishes.mean else source.std),
+        method=head.method,
+        layer=found if map_stride is None else f"{found} (stride {map_stride} by dilation)",
+        cam_range=wishes.cam_range or source.cam_range or usual_range(head.classes),
+        weights=source.weights,
+        weights_sha256=source.weights_sha256,
+        versions=versions("torch", "onnxscript", opset=OPSET),
     )
-    reference = networks.Reference(network, spec)
+    reference = TorchReference(source.network, program, head, info)
+    shapes = SHAPES_NHW
+    if source.size_multiple is None and not _takes_any_size(any_size, reference):
+        any_size, shapes = core, ((1, *size_hw), (3, *size_hw))
+        info = dataclasses.replace(info, size_multiple=None)
+    say("comparing every output with torch")
+    return publish(any_size, head, info, output, reference, shapes_nhw=shapes)
 
-    def run_reference(frames: NDArray[np.uint8], classes: NDArray[np.int64]) -> Outputs:
-        outputs = reference(torch.from_numpy(frames), torch.from_numpy(classes))
-        logits, cam, cam_classes, bias = (output.numpy() for output in outputs)
-        return logits, cam, cam_classes, bias
 
+def _wrong_layer(source: Source, layer: str, found: str) -> str:
+    names = [name for name, _ in source.network.named_modules() if name]
+    if layer not in names:
+        return f"--layer {layer}: {source.name} has no such layer; the one to map is {found}"
+    return (
+        f"--layer {layer}: more than pooling and linear layers lie between it and the logits of "
+        f"{source.name}, so its map is no part of the forward pass; the one to map is {found}"
+    )
+
+
+def _labels(source: Source, wishes: Wishes, classes: int) -> tuple[str, ...]:
+    """Name the classes: as the user says, else as the source says, else by number."""
+    labels = read_labels(wishes.labels) if wishes.labels else source.labels
+    if labels is None:
+        return tuple(f"class {index}" for index in range(classes))
+    if len(labels) != classes:
+        what = wishes.labels or "the network's attribute"
+        raise ModelError(f"{what} has {len(labels)} labels, {source.name} has {classes} classes")
+    return labels
+
+
+def _stride(program: ExportedProgram, head: Head, size_hw: tuple[int, int]) -> int | None:
+    """Give the pixels a cell of the maps; None where cells are not whole squares of pixels."""
+    cells = map_size_hw(program, head.features)
+    strides = {side / count for side, count in zip(size_hw, cells, strict=True)}
+    stride = strides.pop()
+    return int(stride) if not strides and stride.is_integer() else None
+
+
+def _with_any_size(core: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy a classifier and declare that it takes any batch, height and width."""
+    free = onnx.ModelProto()
+    free.CopyFrom(core)
+    del free.graph.value_info[:]
+    declare_input(
+        free,
+        IMAGE,
+        batch=None,
+        size_hw=(None, None),
+        channels_first=True,
+        element_type=onnx.TensorProto.FLOAT,
+    )
+    return free
+
+
+def _takes_any_size(core: onnx.ModelProto, reference: TorchReference) -> bool:
+    """Try whether the graph still equals the network at sizes that were not traced."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    random = np.random.default_rng(0)
     try:
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".camstream-") as folder:
-            draft = Path(folder) / "draft.onnx"
-            onnx.save(model, draft)
-            say("comparing every output with torch")
-            proof = verify(draft, run_reference, classes=len(info.labels))
-            info = dataclasses.replace(info, proof=proof)
-            onnx.save(with_info(model, info), draft)
-            draft.replace(output)
-    except OSError as error:
-        raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
-    return info
-
-
-def _installed(package: str) -> bool:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        session = ort.InferenceSession(
+            core.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        for shape in SHAPES_NHW:
+            image = reference.image(sample_frames(shape, random))
+            want = reference.logits(image).numpy()
+            got = session.run(None, {IMAGE: image.numpy()})[0]
+            if not np.allclose(got, want, rtol=0, atol=TOLERANCE * float(np.abs(want).max())):
+                return False
+    except Exception:  # neither torch nor onnxruntime says with one type that a size does not fit
         return False
     return True
-
-
-def _to_onnx(core: _Core) -> onnx.ModelProto:
-    """Trace the network. The batch is traced with 2: a 1 would be frozen into the graph."""
-    example = torch.zeros(2, 3, 224, 224)
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        # The exporter prints its own progress and torch's deprecation warnings; camstream's
-        # steps say what a user needs.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                core.eval(),
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=["image"],
-                output_names=["logits", "features"],
-                dynamic_shapes={"image": {0: "n", 2: "height", 3: "width"}},
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        logger.setLevel(level)
-    if program is None:
-        raise ModelError("torch.onnx.export returned no model")
-    return program.model_proto
-
-
-def _initializer(core: onnx.ModelProto, parameter: Tensor) -> str:
-    """Find the graph's own copy of a parameter, so that it is stored once."""
-    wanted = parameter.detach().numpy()
-    for initializer in core.graph.initializer:
-        if tuple(initializer.dims) == wanted.shape and np.array_equal(
-            onnx.numpy_helper.to_array(initializer), wanted
-        ):
-            return str(initializer.name)
-    raise ModelError(f"the exported graph lost the classifier's {wanted.shape} parameter")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from camstream.model import Model
+from tests import tiny
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -37,6 +38,17 @@ def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(lite0: Path) -> Model:
     return Model(lite0, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of one layer whose evidence is brightness, see ``tests.tiny``."""
+    return tiny.write(tmp_path_factory.mktemp("models") / "tiny.onnx")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_path: Path) -> Model:
+    return Model(tiny_path, device="cpu")
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,8 @@ class Draft:
         if target.is_dir():
             raise SinkError(f"cannot write {target}: it is a folder")
         if target.exists():
+            if not target.is_file():
+                raise SinkError(f"cannot write {target}: it is no ordinary file")
             if any(source.exists() and target.samefile(source) for source in inputs):
                 raise SinkError(f"cannot write {target}: it is the input; give another output")
             if not overwrite:

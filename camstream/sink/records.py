@@ -11,6 +11,7 @@ best classes, ``peak_xy`` the place of the drawn map's largest value in pixels o
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,9 @@ class RecordsFile:
 
     def discard(self) -> None:
         """Close and remove the file."""
-        self._file.close()
+        # Closing writes what is left, which fails again where the disk is full.
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._draft.discard()
 
 

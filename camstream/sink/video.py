@@ -7,24 +7,25 @@ after SIGKILL; finished, it is an ordinary file and gets its name.
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import av
-from av import Packet, VideoFrame
-from av.container import Flags, InputContainer, OutputContainer
-from av.stream import Stream
+from av import VideoFrame
+from av.container import Flags, OutputContainer
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
-from camstream.picture import Picture
+from camstream.sink.copied import CopiedStreams, content_of
 from camstream.sink.draft import Draft
-from camstream.source.file import FileSource, open_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from camstream.picture import Picture
+    from camstream.source.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
 
@@ -33,17 +34,35 @@ _KEY_FRAME_EVERY_S = 2.0
 class _Codec:
     encoder: str
     crf: int
+    presets: tuple[str, ...]
+    preset: str
     options: dict[str, str]
+    preset_option: str = "preset"
     tag: str | None = None
 
 
 CodecName = Literal["h264", "hevc", "vp9", "av1"]
+_X26X = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+]
+_VP9 = {"deadline": "realtime", "row-mt": "1", "b": "0"}  # b: constant quality
 _CODECS: dict[CodecName, _Codec] = {
-    "h264": _Codec("libx264", 20, {"preset": "veryfast"}),
+    "h264": _Codec("libx264", 20, (*_X26X,), "veryfast", {}),
     # QuickTime plays HEVC only under this tag.
-    "hevc": _Codec("libx265", 24, {"preset": "veryfast", "x265-params": "log-level=none"}, "hvc1"),
-    "vp9": _Codec("libvpx-vp9", 32, {"deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),
-    "av1": _Codec("libsvtav1", 34, {"preset": "10"}),
+    "hevc": _Codec(
+        "libx265", 24, (*_X26X,), "veryfast", {"x265-params": "log-level=none"}, tag="hvc1"
+    ),
+    "vp9": _Codec("libvpx-vp9", 32, (*map(str, range(9)),), "6", _VP9, preset_option="cpu-used"),
+    "av1": _Codec("libsvtav1", 34, (*map(str, range(14)),), "10", {}),
 }
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
@@ -55,7 +74,8 @@ class Encoding:
     Attributes:
         codec: One of CODECS; None takes H.264, or VP9 in a .webm file.
         quality: Constant rate factor, lower is better and larger; None takes the codec's.
-        preset: The encoder's name for its speed; None takes a fast one.
+        preset: The encoder's name for its speed (x264's and x265's words, a number for VP9 and
+            AV1); None takes a fast one.
     """
 
     codec: CodecName | None = None
@@ -105,8 +125,12 @@ class VideoFile:
         self.remarks: list[str] = []
         self.frames = 0
         self._stream: VideoStream | None = None
-        self._copied: _CopiedStreams | None = None
+        self._copied: CopiedStreams | None = None
         self._last_s = 0.0
+        self._grid = 0  # greatest common divisor of all timestamps
+        webm = target.suffix.lower() == ".webm"
+        self._codec_name: CodecName = encoding.codec or ("vp9" if webm else "h264")
+        self._check_preset()
         self._container = self._open()
 
     def write(self, picture: Picture) -> None:
@@ -126,10 +150,11 @@ class VideoFile:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
             self._last_s = float(frame.pts * frame.time_base)  # type: ignore[operator]
+            self._grid = math.gcd(self._grid, frame.pts)  # type: ignore[arg-type]
             if self._copied is not None:
                 for copied in self._copied.until(self._last_s):
                     self._container.mux(copied)
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error
         self.frames += 1
 
@@ -142,10 +167,15 @@ class VideoFile:
         try:
             if self._stream is not None:
                 for packet in self._stream.encode(None):
+                    if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
+                        packet.dts = packet.pts
                     self._container.mux(packet)
+                self._remark_rounding(self._stream)
             if self._copied is not None:
                 for copied in self._copied.until(None if whole else self._last_s):
                     self._container.mux(copied)
+                for ending in self._copied.endings():
+                    self._container.mux(ending)
             self._close()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
@@ -166,12 +196,23 @@ class VideoFile:
             self._copied.close()
         self._container.close()
 
+    def _check_preset(self) -> None:
+        preset, known = self._encoding.preset, _CODECS[self._codec_name].presets
+        if preset is not None and preset not in known:
+            raise SinkError(
+                f"cannot write {self.target}: {self._codec_name} has no preset {preset!r}; "
+                f"there are {', '.join(known)}"
+            )
+
     def _open(self) -> OutputContainer:
-        options = {}
+        # Sound that begins before the picture keeps its time: nothing is shifted to zero.
+        options = {"avoid_negative_ts": "disabled"}
         if self.target.suffix.lower() in (".mp4", ".mov", ".m4v"):
             # Fragments until it is finished, then an ordinary index. Without delay_moov the
             # muxer would shift all timestamps to make room for the encoder's delay.
             options["movflags"] = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
+            # A stream's late start is kept in these units; by default milliseconds.
+            options["movie_timescale"] = str(self._like.finest_hz if self._like else 90_000)
         try:
             container = av.open(str(self._draft.path), "w", container_options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -180,18 +221,24 @@ class VideoFile:
             if not self.target.suffix or isinstance(error, ValueError):
                 reason = "its name must end in a video container's suffix such as .mp4 or .mkv"
             raise SinkError(f"cannot write {self.target}: {reason}") from error
+        if _CODECS[self._codec_name].encoder not in container.supported_codecs:
+            container.close()
+            self._draft.discard()
+            raise SinkError(
+                f"cannot write {self.target}: {container.format.name} files hold no "
+                f"{self._codec_name} video; take another --codec, or a name ending in .mp4 or .mkv"
+            )
         container.flags |= cast("int", Flags.flush_packets.value)
         return container
 
     def _start(self, frame: VideoFrame) -> VideoStream:
         """Open the encoder as the first picture needs it, and the streams that are copied."""
-        webm = self.target.suffix.lower() == ".webm"
-        codec = _CODECS[self._encoding.codec or ("vp9" if webm else "h264")]
-        options = dict(codec.options, crf=str(self._encoding.quality or codec.crf))
-        if self._encoding.preset is not None:
-            options["preset"] = self._encoding.preset
-        if codec.encoder == "libvpx-vp9":
-            options["b"] = "0"  # constant quality
+        codec = _CODECS[self._codec_name]
+        quality = self._encoding.quality
+        options = dict(codec.options, crf=str(codec.crf if quality is None else quality))
+        options[codec.preset_option] = self._encoding.preset or codec.preset
+        if codec.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # else it tells its whole configuration
         stream = self._container.add_stream(codec.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
@@ -209,92 +256,19 @@ class VideoFile:
             if aspect:
                 turned = self._like.is_transposed
                 context.sample_aspect_ratio = 1 / aspect if turned else aspect
-            stream.metadata.update(_without_technical(self._like.stream.metadata))
-            self._copied = _CopiedStreams(self._like, self._container, self.remarks)
+            stream.metadata.update(content_of(self._like.stream.metadata))
+            self._copied = CopiedStreams(self._like, self._container, self.remarks)
         return stream
+
+    def _remark_rounding(self, stream: VideoStream) -> None:
+        """Say so where the container cannot hold the times exactly, as Matroska often cannot."""
+        step_s = stream.time_base or Fraction(1)
+        if (self._grid * stream.codec_context.time_base / step_s).denominator != 1:
+            step_ms = float(step_s * 1000)
+            self.remarks.append(
+                f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
+            )
 
     def _failure(self, error: Exception) -> SinkError:
         reason = getattr(error, "strerror", None) or str(error)
         return SinkError(f"cannot write {self.target}: {reason}")
-
-
-class _CopiedStreams:
-    """Sound, subtitles and chapters of a file, packet by packet, from a reader of its own."""
-
-    def __init__(self, like: FileSource, output: OutputContainer, remarks: list[str]) -> None:
-        self._input: InputContainer = open_input(like.path)
-        self._streams: dict[int, Stream] = {}
-        output.metadata.update(_without_technical(self._input.metadata))
-        output.set_chapters(self._input.chapters())
-        for stream in self._input.streams:
-            if stream.index == like.stream.index:
-                continue
-            copy = _copy_of(stream, output)
-            if copy is None:
-                kind = stream.name or stream.type
-                remarks.append(
-                    f"{stream.type} stream {stream.index} ({kind}) is left out: "
-                    f"{output.format.name} files cannot hold it"
-                )
-            else:
-                self._streams[stream.index] = copy
-        self._packets = self._demux()
-        self._next: Packet[Any] | None = None
-
-    def until(self, time_s: float | None) -> Iterator[Packet[Any]]:
-        """Give the packets up to a time of the picture, None for all that are left."""
-        while True:
-            packet = self._next or next(self._packets, None)
-            self._next = None
-            if packet is None:
-                return
-            at = packet.pts if packet.pts is not None else packet.dts
-            if time_s is not None and at is not None and float(at * packet.time_base) > time_s:
-                self._next = packet
-                return
-            packet.stream = self._streams[packet.stream.index]
-            yield packet
-
-    def close(self) -> None:
-        self._input.close()
-
-    def _demux(self) -> Iterator[Packet[Any]]:
-        wanted = [stream for stream in self._input.streams if stream.index in self._streams]
-        if not wanted:
-            return
-        try:
-            for packet in self._input.demux(wanted):
-                if packet.dts is not None or packet.pts is not None:  # not the closing flush
-                    yield packet
-        except (av.error.FFmpegError, OSError):
-            return  # a damaged end: the source says so
-
-
-def _copy_of(stream: Stream, output: OutputContainer) -> Stream | None:
-    """Add a stream like another to the output, where its container can hold it."""
-    if stream.type not in ("audio", "subtitle") or not stream.codec_context:
-        return None
-    if stream.codec_context.name not in _names_in(output):
-        return None
-    try:
-        copy: Stream = output.add_stream_from_template(stream)
-    except (av.error.FFmpegError, ValueError):
-        return None
-    copy.metadata.update(_without_technical(stream.metadata))
-    copy.disposition = stream.disposition
-    return copy
-
-
-def _names_in(output: OutputContainer) -> Sequence[str]:
-    return sorted(output.supported_codecs)
-
-
-def _without_technical(metadata: dict[str, str]) -> dict[str, str]:
-    """Leave out what describes the old file's making, not its content."""
-    technical = {"encoder", "handler_name", "vendor_id", "duration", "major_brand"}
-    technical |= {"minor_version", "compatible_brands"}
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in technical and not key.startswith(("_STATISTICS", "NUMBER_OF", "BPS"))
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,7 +16,12 @@ from av.video.stream import VideoStream
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.picture import Picture, is_transposed
+from camstream.picture import Orientation, Picture
+
+# A transport stream's clock starts anywhere; an output that kept hours of it would open with
+# hours of nothing. What begins a little late is kept.
+_LATEST_START_S = 10
+_FINEST_HZ = 10_000_000
 
 
 class FileSource:
@@ -25,6 +31,7 @@ class FileSource:
         path: The file.
         remarks: What is not as it was in the file, one clear line each; grows while reading.
         stream: The video stream, for whoever writes a file like it.
+        shift_s: What was taken off all its times, because its clock starts that late.
     """
 
     is_live = False
@@ -46,13 +53,14 @@ class FileSource:
         self._even = even
         self._stopped = False
         self._damaged = 0
-        self.is_transposed = False
+        self.orientation: Orientation | None = None
         self._last_pts: int | None = None
         self._end_pts = 0
         self._first: Picture | None = None
         self._container = open_input(path)
         self.stream = _find_video(self._container, path)
         self.stream.thread_type = "AUTO"
+        self.shift_s = self._late_start_s()
 
     @property
     def name(self) -> str:
@@ -64,6 +72,11 @@ class FileSource:
         """Average frames a second."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return float(rate) if rate else None
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether width and height swap places when the video is shown."""
+        return self.orientation is not None and self.orientation.transpose
 
     @property
     def duration_s(self) -> float | None:
@@ -94,7 +107,10 @@ class FileSource:
             if self._stopped:
                 return
             self._stamp(decoded, index)
-            picture = self._uniform(Picture.from_video_frame(decoded, even=self._even))
+            upright = Picture.from_video_frame(
+                decoded, orientation=self.orientation, even=self._even
+            )
+            picture = self._uniform(upright)
             pts_s = float(decoded.pts * decoded.time_base)  # type: ignore[operator]
             yield Frame(index, pts_s, time.perf_counter(), picture)
             index += 1
@@ -110,6 +126,21 @@ class FileSource:
         """Close the file."""
         self._container.close()
 
+    @property
+    def finest_hz(self) -> int:
+        """Ticks a second in which every stream's times are whole, if there are not too many."""
+        streams = [self.stream, *self._container.streams]
+        rates = [stream.time_base.denominator for stream in streams if stream.time_base]
+        ticks = math.lcm(*rates)
+        return ticks if ticks <= _FINEST_HZ else rates[0]
+
+    def _late_start_s(self) -> Fraction:
+        start_s = Fraction(self._container.start_time or 0, av.time_base)
+        if start_s <= _LATEST_START_S:
+            return Fraction(0)
+        self.remarks.append(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
+        return start_s
+
     def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self.stream)
         while True:
@@ -122,17 +153,19 @@ class FileSource:
                 return
             try:
                 yield from packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.FFmpegError:
                 self._damaged += 1
 
     def _stamp(self, frame: VideoFrame, index: int) -> None:
         """Give a frame a timestamp where it has none, or one that does not grow."""
         base = frame.time_base or self.stream.time_base or Fraction(1, 90_000)
         frame.time_base = base
+        if frame.pts is not None:
+            frame.pts -= round(self.shift_s / base)
         step = max(1, round(1 / ((self.rate_hz or 25) * base)))
         if self._last_pts is None:
+            self.orientation = Orientation.of(frame)
             self._remark_format(frame)
-            self.is_transposed = is_transposed(frame)
             if frame.pts is None:
                 frame.pts = 0
         elif frame.pts is None:
@@ -155,7 +188,7 @@ class FileSource:
             self.remarks.append("interlaced: its fields are kept woven, as progressive frames")
         if self._even and (frame.width % 2 or frame.height % 2):
             width, height = frame.width, frame.height
-            if is_transposed(frame):
+            if self.is_transposed:
                 width, height = height, width
             self.remarks.append(
                 f"{width}x{height} is odd: the last column or row is repeated to make it even"
@@ -183,12 +216,24 @@ class FileSource:
     def _check_whole(self) -> None:
         if self._damaged:
             self._remark_damage(f"{self._damaged} packets could not be decoded")
-        base, declared = self.stream.time_base, self.stream.duration
-        if base is None or declared is None:
+        base, declared_s = self.stream.time_base, _declared_end_s(self.stream)
+        if base is None or declared_s is None:
             return
-        missing_s = float((self.stream.start_time or 0) + declared - self._end_pts) * float(base)
+        missing_s = float(declared_s - self._end_pts * base - self.shift_s)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
             self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")
+
+
+def _declared_end_s(stream: VideoStream) -> Fraction | None:
+    """Where the file says that its picture ends; Matroska says it in a tag, "00:01:02.500"."""
+    if stream.duration is not None and stream.time_base is not None:
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (Fraction(part) for part in parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def open_input(path: Path) -> InputContainer:

@@ -2,80 +2,107 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from camstream.errors import ModelError
+from export.networks.alexnet import AlexNet, AlexNetGap
+from export.networks.densenet import DenseNet121, new_names
 from export.networks.efficientnet_lite import EfficientNetLite0
-from export.weights import Weights, packaged_efficientnet_lite0
+from export.networks.googlenet import GoogLeNet, without_training_heads
+from export.networks.mobilenet_v2 import MobileNetV2
+from export.networks.nin import NIN
+from export.networks.resnet import resnet18, resnet34, resnet50
+from export.networks.spec import NetworkSpec, Triple
+from export.networks.squeezenet import SqueezeNet11
+from export.networks.vgg import VGG16, VGG16Gap
+from export.weights import packaged_efficientnet_lite0
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from export.networks.layers import Pool
+
+IMAGENET_CLASSES = 1000
+
+_ALEXNET, _VGG16 = "alexnet-owt-7be5be79.pth", "vgg16-397923af.pth"
+_GOOGLENET = "googlenet-1378be20.pth"
+_NEW = ("surgery", "fc")
+# torchvision's GoogLeNet computes this inside, from what the others are fed.
+_HALF: Triple = (127.5, 127.5, 127.5)
 
 
-class GapNetwork(Protocol):
-    """A classifier that ends in global average pooling and one linear layer."""
-
-    @property
-    def classifier(self) -> nn.Linear: ...
-
-    def features(self, x: Tensor) -> Tensor: ...
-
-    def load_state_dict(self, state_dict: dict[str, Tensor], strict: bool = True) -> object: ...
-
-    def eval(self) -> nn.Module: ...
-
-    def __call__(self, x: Tensor) -> Tensor: ...
+def _alexnet(classes: int, _: Pool) -> nn.Module:
+    return AlexNet(classes)
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
-    """All that the export must know of a network; the fields go into the file's ModelInfo.
-
-    Attributes:
-        build: Makes the network with random weights.
-        weights: Loads the weights.
-        labels: Loads one name a class.
-        size_hw: Preferred input height and width, pixels.
-        size_multiple: Stride of the maps; None where only ``size_hw`` works.
-        mean: Subtracted from each RGB channel (0 to 255).
-        std: Each channel is then divided by this.
-        layer: Name of the layer whose output the maps are made of.
-        cam_range: Map values (logit units) where heat begins and where it is full.
-    """
-
-    build: Callable[[], GapNetwork]
-    weights: Callable[[], Weights]
-    labels: Callable[[], tuple[str, ...]]
-    size_hw: tuple[int, int]
-    size_multiple: int | None
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    layer: str
-    cam_range: tuple[float, float]
+def _alexnet_star_gap(classes: int, pool: Pool) -> nn.Module:
+    return AlexNetGap(classes, pool, new=(512, 512))
 
 
-def imagenet_labels() -> tuple[str, ...]:
-    """Read the names of the 1,000 ImageNet classes, in the order of the logits."""
-    table = Path(__file__).parent.parent / "imagenet1k_labels.csv"
-    with table.open(newline="", encoding="utf-8") as file:
-        return tuple(row["name"] for row in csv.DictReader(file))
+def _vgg16(classes: int, _: Pool) -> nn.Module:
+    return VGG16(classes)
+
+
+def _googlenet_gap(classes: int, pool: Pool) -> nn.Module:
+    return GoogLeNet(classes, pool, surgery=True)
 
 
 NETWORKS: dict[str, NetworkSpec] = {
     "efficientnet_lite0": NetworkSpec(
         build=EfficientNetLite0,
-        weights=packaged_efficientnet_lite0,
-        labels=imagenet_labels,
-        size_hw=(224, 224),
-        size_multiple=32,
+        last="_fc",
         mean=(127.0, 127.0, 127.0),
         std=(128.0, 128.0, 128.0),
-        layer="_bn1 (after ReLU6)",
-        cam_range=(14.0, 34.0),
+        packaged=packaged_efficientnet_lite0,
+        cam_range=(14.0, 40.0),
+    ),
+    "alexnet": NetworkSpec(
+        build=_alexnet,
+        last="classifier.6",
+        size_multiple=None,
+        poolable=False,
+        published=_ALEXNET,
+    ),
+    "alexnet_gap": NetworkSpec(build=AlexNetGap, last="fc", published=_ALEXNET, new=_NEW),
+    "alexnet_star_gap": NetworkSpec(
+        build=_alexnet_star_gap, last="fc", published=_ALEXNET, new=_NEW
+    ),
+    "vgg16": NetworkSpec(
+        build=_vgg16, last="classifier.6", size_multiple=None, poolable=False, published=_VGG16
+    ),
+    "vgg16_gap": NetworkSpec(build=VGG16Gap, last="fc", published=_VGG16, new=_NEW),
+    "googlenet": NetworkSpec(
+        build=GoogLeNet,
+        last="fc",
+        mean=_HALF,
+        std=_HALF,
+        published=_GOOGLENET,
+        adapt=without_training_heads,
+    ),
+    "googlenet_gap": NetworkSpec(
+        build=_googlenet_gap,
+        last="fc",
+        mean=_HALF,
+        std=_HALF,
+        published=_GOOGLENET,
+        adapt=without_training_heads,
+        new=_NEW,
+    ),
+    "nin": NetworkSpec(build=NIN, last="classifier.0"),
+    "squeezenet1_1": NetworkSpec(
+        build=SqueezeNet11, last="classifier.1", published="squeezenet1_1-b8a52dc0.pth"
+    ),
+    "resnet18": NetworkSpec(build=resnet18, last="fc", published="resnet18-f37072fd.pth"),
+    "resnet34": NetworkSpec(build=resnet34, last="fc", published="resnet34-b627a593.pth"),
+    "resnet50": NetworkSpec(build=resnet50, last="fc", published="resnet50-0676ba61.pth"),
+    "densenet121": NetworkSpec(
+        build=DenseNet121,
+        last="classifier",
+        published="densenet121-a639ec97.pth",
+        adapt=new_names,
+    ),
+    "mobilenet_v2": NetworkSpec(
+        build=MobileNetV2, last="classifier.1", published="mobilenet_v2-b0353104.pth"
     ),
 }
 
@@ -87,42 +114,7 @@ def find(name: str) -> NetworkSpec:
         ModelError: There is none of that name.
     """
     if name not in NETWORKS:
-        raise ModelError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
+        raise ModelError(
+            f"unknown network {name!r}; known: {', '.join(NETWORKS)}; your own: module:factory"
+        )
     return NETWORKS[name]
-
-
-def load(name: str) -> tuple[GapNetwork, Weights]:
-    """Build a network, load its weights strictly and put it into inference mode."""
-    spec = find(name)
-    network, weights = spec.build(), spec.weights()
-    network.load_state_dict(weights.state, strict=True)
-    network.eval()
-    return network, weights
-
-
-class Reference(nn.Module):
-    """The exported model's whole contract in plain torch: what every file is compared with."""
-
-    def __init__(self, network: GapNetwork, spec: NetworkSpec) -> None:
-        super().__init__()
-        self.network = network
-        self._mean = torch.tensor(spec.mean).view(3, 1, 1)
-        self._std = torch.tensor(spec.std).view(3, 1, 1)
-
-    @torch.inference_mode()
-    def forward(self, frames: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Compute logits, cam, cam_classes and cam_bias as ``camstream.contract`` says.
-
-        Args:
-            frames: (N, H, W, 3) uint8 BGR.
-            classes: (K,) int64, a class index or minus a rank.
-        """
-        rgb = frames.flip(-1).permute(0, 3, 1, 2).float()
-        features = self.network.features((rgb - self._mean) / self._std)  # (N, D, h, w)
-        head = self.network.classifier
-        logits = head(features.mean(dim=(2, 3)))  # (N, C)
-        order = logits.argsort(dim=1, descending=True)
-        ranked = order[:, (-classes - 1).clamp(min=0)]  # (N, K)
-        cam_classes = torch.where(classes < 0, ranked, classes)
-        cam = torch.einsum("nkd,ndhw->nkhw", head.weight[cam_classes], features)
-        return logits, cam, cam_classes, head.bias[cam_classes]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from export.networks.layers import GlobalPool, Pool, SamePadConv2d
 
 _BATCH_NORM_EPS = 1e-3  # TensorFlow's, not torch's 1e-5
 
@@ -35,27 +36,6 @@ _STAGES = (
 )
 
 
-class SamePadConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding for even inputs.
-
-    At stride 2, TensorFlow pads an even input by one less at the top and left: (0, 1) for a 3x3
-    and (1, 2) for a 5x5 kernel. The amounts are constants here, so that the exported graph has
-    no shape arithmetic and the maps have one geometry at every input size. For heights and
-    widths that are multiples of 32 the result equals TensorFlow's exactly.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
-    ) -> None:
-        super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
-        total = kernel - stride
-        before = total // 2
-        self._pads = (before, total - before) * 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self._pads) if any(self._pads) else x)
-
-
 class _Block(nn.Module):
     """Inverted residual: expand 1x1, depthwise k x k, project 1x1."""
 
@@ -73,17 +53,16 @@ class _Block(nn.Module):
         self._bn2 = nn.BatchNorm2d(outputs, eps=_BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
+        y: Tensor = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        out: Tensor = x + y if self._residual else y
-        return out
+        y = self._bn2(self._project_conv(y))  # no activation: a linear bottleneck
+        return x + y if self._residual else y
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0: 4.65 M parameters, stride 32, 1280 feature channels."""
+    """EfficientNet-Lite0: 4.65 M parameters, 1280 channels, 7x7 places at 224x224."""
 
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, classes: int = 1000, pool: Pool = "avg") -> None:
         super().__init__()
         self._conv_stem = SamePadConv2d(3, 32, 3, 2)
         self._bn0 = nn.BatchNorm2d(32, eps=_BATCH_NORM_EPS)
@@ -97,12 +76,9 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
         self._conv_head = nn.Conv2d(channels, 1280, 1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=_BATCH_NORM_EPS)
+        self._head_relu = nn.ReLU6()
+        self._pool = GlobalPool(pool)
         self._fc = nn.Linear(1280, classes)
-
-    @property
-    def classifier(self) -> nn.Linear:
-        """The one linear layer behind global average pooling."""
-        return self._fc
 
     def features(self, x: Tensor) -> Tensor:
         """Compute the last feature maps.
@@ -116,9 +92,10 @@ class EfficientNetLite0(nn.Module):
         x = F.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)
-        return F.relu6(self._bn1(self._conv_head(x)))
+        maps: Tensor = self._head_relu(self._bn1(self._conv_head(x)))
+        return maps
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits, (N, C)."""
-        logits: Tensor = self.classifier(torch.mean(self.features(x), dim=(2, 3)))
+        logits: Tensor = self._fc(self._pool(self.features(x)))
         return logits

@@ -1,0 +1,116 @@
+"""Downloads files whose names carry the beginning of their SHA-256.
+
+Once each, into the user's cache folder; a download that was cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from camstream.errors import ModelError, SetupError
+
+_CHUNK = 1 << 18
+_TIMEOUT_S = 30.0
+_MB = 1e6
+
+
+def fetch(
+    file_name: str,
+    *,
+    base_url: str,
+    folder: Path | None = None,
+    say: Callable[[str], None],
+) -> Path:
+    """Give the path of a file on this machine, downloading what is not there yet.
+
+    Args:
+        file_name: Ends in "-" and the first hexadecimal digits of the content's SHA-256, before
+            the suffix: "resnet18-f37072fd.pth".
+        base_url: An http or https folder; ends in "/".
+        folder: Where files are kept; None: the user's cache folder.
+        say: Is told the progress.
+
+    Raises:
+        SetupError: It cannot be downloaded; what has arrived is kept for the next try.
+        ModelError: What came is not that file; it is deleted.
+    """
+    folder = folder or platformdirs.user_cache_path("camstream") / "weights"
+    path, part = folder / file_name, folder / f"{file_name}.part"
+    digits = _digits(file_name)
+    if _is_whole(path, digits):
+        return path
+    url = base_url + file_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _is_whole(part, digits):
+            _download(url, part, say)
+        if not _is_whole(part, digits):
+            part.unlink()
+            raise ModelError(
+                f"what {url} sent is not that file: its SHA-256 does not begin with "
+                f"{digits}; it was deleted, try again"
+            )
+        part.replace(path)
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", None) or error
+        reason = getattr(cause, "strerror", None) or cause
+        raise SetupError(
+            f"cannot download {url} to {folder}: {reason or type(error).__name__}; connect "
+            "to the internet and try again (it goes on where it stopped), or give a file that "
+            "you have: --weights FILE"
+        ) from error
+    return path
+
+
+def _download(url: str, part: Path, say: Callable[[str], None]) -> None:
+    """Append to ``part`` what it lacks; a server that cannot do that sends all of it again."""
+    start = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+            part.unlink()  # longer than the file: it is of something else
+            _download(url, part, say)
+            return
+        raise
+    with response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            start = 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        done = start
+        with part.open("ab" if start else "wb") as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                of_all = f" of {total / _MB:.1f}" if total else ""
+                say(f"downloading {part.stem}: {done / _MB:.1f}{of_all} MB")
+    if total is not None and done < total:
+        raise ConnectionError(
+            f"the connection ended after {done / _MB:.1f} of {total / _MB:.1f} MB"
+        )
+
+
+def _digits(file_name: str) -> str:
+    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", file_name)
+    if match is None:
+        raise ModelError(f"the file name {file_name} carries no hash to check it by")
+    return match[1]
+
+
+def _is_whole(path: Path, digits: str) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest.startswith(digits)

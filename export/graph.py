@@ -1,0 +1,132 @@
+"""Questions to an ONNX graph: who makes a tensor, of which shape, from what."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import onnx
+from onnx import helper, numpy_helper
+
+Shape = tuple[int | None, ...]
+
+_BIG = 4096  # elements; shape inference reads the values of small tensors only
+
+
+class Graph:
+    """A read-only view of a model's main graph, with inferred shapes.
+
+    Attributes:
+        inputs: Names of the inputs that are not weights.
+        outputs: Names of the outputs.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        """Infer the shapes; a graph that defeats inference leaves them unknown."""
+        graph = model.graph
+        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self._producers = {name: node for node in graph.node for name in node.output if name}
+        self.inputs: list[str] = [
+            value.name for value in graph.input if value.name not in self._initializers
+        ]
+        self.outputs: list[str] = [value.name for value in graph.output]
+        self._types: dict[str, onnx.TypeProto.Tensor] = {}
+        try:
+            inferred = onnx.shape_inference.infer_shapes(_skeleton(model), data_prop=True).graph
+        except onnx.shape_inference.InferenceError:
+            inferred = graph
+        for value in (*inferred.input, *inferred.value_info, *inferred.output):
+            self._types[value.name] = value.type.tensor_type
+
+    def producer(self, name: str) -> onnx.NodeProto | None:
+        """Find the node that makes a tensor; None for inputs and initializers."""
+        return self._producers.get(name)
+
+    def shape(self, name: str) -> Shape | None:
+        """Give a tensor's shape, None for each size that is not fixed; None where not known."""
+        if name in self._initializers:
+            return tuple(self._initializers[name].dims)
+        kind = self._types.get(name)
+        if kind is None or not kind.HasField("shape"):
+            return None
+        return tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
+
+    def element_type(self, name: str) -> int:
+        """Give a tensor's element type (``onnx.TensorProto.FLOAT``, ...); 0 where not known."""
+        if name in self._initializers:
+            return int(self._initializers[name].data_type)
+        return int(self._types[name].elem_type) if name in self._types else 0
+
+    def is_single(self, name: str) -> bool:
+        """Whether a tensor is (N, D, 1, 1) or (N, 1, 1, D): one place a picture."""
+        shape = self.shape(name)
+        return shape is not None and len(shape) == 4 and (1, 1) in (shape[2:], shape[1:3])
+
+    def covers_all(self, pool: onnx.NodeProto) -> bool:
+        """Whether the first window of a pooling covers its whole input."""
+        shape, values = self.shape(pool.input[0]), attributes(pool)
+        kernel = values["kernel_shape"]
+        pads = values.get("pads", [0] * 4)
+        return shape is not None and all(
+            size is not None and side - pad >= size
+            for size, side, pad in zip(shape[2:], kernel, pads[:2], strict=True)
+        )
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor depends on weights alone and on no input."""
+        if name in self._initializers:
+            return True
+        node = self.producer(name)
+        return node is not None and all(self.is_constant(i) for i in node.input if i)
+
+    def numbers(self, name: str) -> list[float] | None:
+        """Read a small constant's values, flat; None where it is not simply stored."""
+        if name in self._initializers:
+            tensor = self._initializers[name]
+        else:
+            node = self.producer(name)
+            if node is None or node.op_type != "Constant" or "value" not in attributes(node):
+                return None
+            tensor = attributes(node)["value"]
+        return [float(number) for number in numpy_helper.to_array(tensor).reshape(-1)]
+
+    def needed(self, *names: str) -> set[str]:
+        """Collect every tensor that the named ones are computed from, themselves included."""
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if not name or name in found:
+                continue
+            found.add(name)
+            node = self.producer(name)
+            if node is not None:
+                waiting += node.input
+                for attribute in node.attribute:  # a branch may use the outer graph's tensors
+                    for branch in (attribute.g, *attribute.graphs):
+                        waiting += [i for inner in branch.node for i in inner.input]
+        return found
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Give a node's attributes as Python values."""
+    return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+
+
+def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy a model without the large weights, so that shape inference is fast at any size."""
+    # Before IR version 4, inference forgets the weights that are not listed as inputs.
+    skeleton = onnx.ModelProto(ir_version=max(model.ir_version, 4))
+    skeleton.opset_import.extend(model.opset_import)
+    skeleton.functions.extend(model.functions)
+    skeleton.graph.node.extend(model.graph.node)
+    skeleton.graph.input.extend(model.graph.input)
+    skeleton.graph.output.extend(model.graph.output)
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) > _BIG:
+            skeleton.graph.initializer.add(
+                name=tensor.name, dims=tensor.dims, data_type=tensor.data_type
+            )
+        else:
+            skeleton.graph.initializer.append(tensor)
+    return skeleton

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from camstream import contract
+from camstream.errors import ModelError
+from camstream.model import Model
+from export.__main__ import app
+from export.custom import is_custom, load_custom
+from export.graft import Wishes
+from export.networks import NETWORKS, find
+from export.source import Source, load_named
+from export.to_onnx import export
+
+TINY = """
+import torch
+from torch import nn
+from torch.nn import functional
+
+class Tiny(nn.Module):
+    def __init__(self, head, places=1):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 4, 1)
+        self.body = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(8, 12, 3, 2, 1))
+        self.head = head
+
+    def forward(self, x):
+        return self.head(functional.relu(self.body(self.stem(x))))
+
+def seeded(head):
+    torch.manual_seed(0)
+    network = Tiny(head)
+    network.size = (64, 32)
+    return network
+
+def mean():
+    network = seeded(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 3)))
+    network.labels, network.mean, network.std = ["ok", "ng", "none"], (1, 2, 3), (4.0, 5.0, 6.0)
+    return network
+
+def largest():
+    return seeded(nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(12, 3)))
+
+def flat():
+    return seeded(nn.Sequential(nn.Flatten(), nn.Linear(12 * 4 * 8, 3)))
+
+def layers():
+    return seeded(nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(),
+                                nn.Linear(12 * 2 * 4, 16), nn.ReLU(), nn.Linear(16, 3)))
+
+def features():
+    return seeded(nn.Identity())
+
+def needs_more():
+    import no_such_package
+
+def fails():
+    raise OSError("disk on fire")
+
+def text():
+    return "resnet"
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the user's own module, which is the current one."""
+    (tmp_path / "own_networks.py").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_networks", raising=False)
+    return tmp_path
+
+
+def law_residual(path: Path, size_wh: tuple[int, int]) -> float:
+    """Run a file on a picture of any size and measure the law, with the numbers at hand."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    frames = np.random.default_rng(1).integers(0, 256, (2, *size_wh[::-1], 3), np.uint8)
+    logits, cam, classes, bias = session.run(list(contract.OUTPUTS), {contract.FRAMES: frames})
+    own = np.take_along_axis(logits, classes, axis=1)
+    return float(np.abs(cam.mean(axis=(2, 3)) + bias - own).max() / np.abs(logits).max())
+
+
+@pytest.mark.parametrize(
+    ("factory", "method", "map_hw", "multiple"),
+    [
+        ("mean", "CAM", (4, 8), 8),
+        ("largest", "CAM (max pooling)", (4, 8), 8),
+        ("flat", "HiResCAM", (4, 8), None),
+        ("layers", "Grad-CAM", (4, 8), None),
+    ],
+)
+def test_exports_the_users_own(
+    tiny: Path, factory: str, method: str, map_hw: tuple[int, int], multiple: int | None
+) -> None:
+    """``publish`` compares every output with torch's autograd; here the record is checked."""
+    path = tiny / "own.onnx"
+    info = export(load_custom(f"own_networks:{factory}"), path)
+    assert (info.name, info.method, info.size_hw) == (factory, method, (32, 64))
+    assert info.size_multiple == multiple
+    assert info.layer.startswith("relu")
+    assert info.weights == f"as own_networks:{factory} returns it"
+    assert not info.is_random
+    maps = Model(path, device="cpu").predict(np.zeros((90, 160, 3), np.uint8)).cam.maps
+    assert maps.shape == (3, *map_hw)
+    if method in ("CAM", "HiResCAM"):
+        assert law_residual(path, (64, 32)) < 1e-5
+    if multiple is not None:
+        assert info.proof is not None
+        assert len({shape[1:] for shape in info.proof.shapes_nhw}) > 1
+
+
+def test_attributes_say_labels_mean_and_std(tiny: Path) -> None:
+    info = export(load_custom("own_networks:mean"), tiny / "own.onnx")
+    assert info.labels == ("ok", "ng", "none")
+    assert (info.mean, info.std) == ((1, 2, 3), (4, 5, 6))
+    (tiny / "names.txt").write_text("a\nb\nc\n")
+    wishes = Wishes(labels="names.txt", mean=(9, 9, 9), size_wh=(32, 32))
+    info = export(load_custom("own_networks:mean"), tiny / "own.onnx", wishes=wishes)
+    assert info.labels == ("a", "b", "c")
+    assert (info.mean, info.std, info.size_hw) == ((9, 9, 9), (1, 1, 1), (32, 32))
+
+
+def test_labels_must_fit(tiny: Path) -> None:
+    (tiny / "names.txt").write_text("a\nb\n")
+    with pytest.raises(ModelError, match=r"names\.txt has 2 labels, mean has 3 classes"):
+        export(
+            load_custom("own_networks:mean"),
+            tiny / "own.onnx",
+            wishes=Wishes(labels="names.txt"),
+        )
+    assert not (tiny / "own.onnx").exists()
+
+
+def test_weights_file_for_the_users_own(tiny: Path) -> None:
+    network = load_custom("own_networks:mean").network
+    state = {name: tensor + 1 for name, tensor in network.state_dict().items()}
+    torch.save(state, tiny / "own.pth")
+    source = load_custom("own_networks:mean", "own.pth")
+    assert source.weights == "file own.pth"
+    assert torch.equal(source.network.state_dict()["stem.bias"], state["stem.bias"])
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("own_networks:nothing", "has no attribute 'nothing'"),
+        ("no_such_module:make", "there is no module no_such_module, neither installed nor in"),
+        ("own_networks:needs_more", "it needs no_such_package, which is not installed"),
+        ("own_networks:fails", "OSError: disk on fire"),
+        ("own_networks:text", r"returned str, not a torch\.nn\.Module"),
+    ],
+)
+@pytest.mark.usefixtures("tiny")
+def test_what_the_user_named_wrongly(target: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said) as caught:
+        load_custom(target)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_current_folder_is_on_the_path_for_the_import_only() -> None:
+    before = list(sys.path)
+    load_custom("own_networks:mean")
+    assert sys.path == before
+
+
+def test_what_is_no_classifier(tiny: Path) -> None:
+    with pytest.raises(ModelError, match=r"features is no classifier: .* \(2, 12, 4, 8\)"):
+        export(load_custom("own_networks:features"), tiny / "own.onnx")
+
+
+def test_what_does_not_run_at_that_size(tiny: Path) -> None:
+    with pytest.raises(ModelError, match="flat does not run on 32x32 pictures"):
+        export(load_custom("own_networks:flat"), tiny / "own.onnx", wishes=Wishes(size_wh=(32, 32)))
+
+
+@pytest.mark.parametrize(
+    ("target", "is_own"),
+    [
+        ("own:make", True),
+        ("package.own:make", True),
+        ("resnet18", False),
+        ("model.onnx", False),
+        (r"C:\models\model.onnx", False),
+        ("own:make()", False),
+    ],
+)
+def test_what_names_a_factory(target: str, is_own: bool) -> None:
+    assert is_custom(target) is is_own
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, contract.ModelInfo]:
+    path = tmp_path_factory.mktemp("resnet") / "resnet18.onnx"
+    said: list[str] = []
+    info = export(
+        load_named("resnet18", "random"), path, layer="layer4", map_stride=16, say=said.append
+    )
+    assert said == ["writing the graph", "comparing every output with torch"]
+    return path, info
+
+
+def test_a_named_network_with_finer_maps(resnet: tuple[Path, contract.ModelInfo]) -> None:
+    path, info = resnet
+    assert info.layer == "layer4.1.relu (stride 16 by dilation)"
+    assert (info.method, info.size_multiple) == ("CAM", 16)
+    assert law_residual(path, (224, 224)) < 1e-5
+    assert law_residual(path, (144, 80)) < 1e-5
+    model = Model(path, device="cpu", size_wh=(224, 224))
+    assert model.predict(np.zeros((50, 50, 3), np.uint8)).cam.maps.shape[1:] == (14, 14)
+
+
+def test_random_weights_say_so_in_the_file(resnet: tuple[Path, contract.ModelInfo]) -> None:
+    info = Model(resnet[0], device="cpu").info
+    assert info.weights == "random (seed 0)"
+    assert info.is_random
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ("features", r"more than pooling and linear layers.*the one to map is classifier\.2"),
+        ("layer9", r"has no such layer; the one to map is classifier\.2"),
+    ],
+)
+def test_a_layer_that_cannot_be_mapped(tmp_path: Path, layer: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        export(few_classes("squeezenet1_1", 10), tmp_path / "r.onnx", layer=layer)
+
+
+def few_classes(name: str, classes: int) -> Source:
+    """A named network with few classes, which exports faster."""
+    import dataclasses
+
+    from export.weights import randomize
+
+    network = find(name).build(classes, "avg")
+    randomize(network)
+    whole = load_named("squeezenet1_1", "random")
+    return dataclasses.replace(whole, name=name, network=network.eval(), labels=None)
+
+
+def test_a_network_whose_features_are_the_class_maps(tmp_path: Path) -> None:
+    path = tmp_path / "squeezenet.onnx"
+    info = export(few_classes("squeezenet1_1", 10), path)
+    assert (info.method, info.layer) == ("CAM", "classifier.2")
+    assert info.labels == tuple(f"class {index}" for index in range(10))
+    assert law_residual(path, (192, 256)) < 1e-5
+
+
+def test_a_branch_on_the_picture_is_refused(tmp_path: Path) -> None:
+    class Branch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = find("squeezenet1_1").build(10, "avg")
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.network(-x if x.mean() > 0 else x)
+            return logits
+
+    import dataclasses
+
+    source = dataclasses.replace(few_classes("squeezenet1_1", 10), network=Branch().eval())
+    with pytest.raises(ModelError, match="cannot trace squeezenet1_1"):
+        export(source, tmp_path / "branch.onnx")
+
+
+def test_command_line(tiny: Path) -> None:
+    done = CliRunner().invoke(app, ["own_networks:mean", "-o", "own.onnx", "--layer", "body"])
+    assert done.exit_code == 1
+    assert "the one to map is relu" in " ".join(done.stderr.split())
+    done = CliRunner().invoke(app, ["own_networks:mean"])
+    assert done.exit_code == 0, done.stderr
+    assert (tiny / "mean.onnx").is_file()
+    assert "mean(cam) + bias = logit within" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["own_networks:mean", "--pool", "max"], "decides its pooling itself"),
+        (["own_networks:mean", "--layout", "NHWC"], "--layout is for ONNX files"),
+        (["model.onnx", "--map-stride", "16"], "are for networks in torch"),
+        (["resnet18", "--pool", "median"], "choose avg or max"),
+        (["resnet18"], "random (an untrained network)"),
+    ],
+)
+@pytest.mark.usefixtures("tiny")
+def test_command_line_refuses(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, [*arguments, "-o", "new.onnx"])
+    assert done.exit_code == 1
+    assert said in " ".join(done.stderr.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["avg", "max"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_exports_and_passes_its_proof(tmp_path: Path, name: str, pool: str) -> None:
+    spec = find(name)
+    if pool == "max" and not spec.poolable:
+        pytest.skip("it has no global pooling")
+    path = tmp_path / "network.onnx"
+    source = load_named(name, "random", pool="max" if pool == "max" else "avg")
+    info = export(source, path)
+    assert info.is_random
+    expected = {"avg": "CAM", "max": "CAM (max pooling)"}[pool] if spec.poolable else "Grad-CAM"
+    assert info.method == expected
+    if expected == "CAM":
+        assert law_residual(path, (224, 224)) < 1e-5

@@ -1,0 +1,209 @@
+"""The annotate command where something is wrong: one line that says what, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from camstream.cli import app
+from tests.clips import Video, make, read
+
+
+@dataclass
+class Desk:
+    """A folder to work in, and the command."""
+
+    folder: Path
+    model: Path
+
+    def run(self, *arguments: str | Path) -> tuple[int, str, str]:
+        """Exit code, stdout and the error lines of stderr; fails on a traceback."""
+        command = ["annotate", *map(str, arguments), "-m", str(self.model), "--device", "cpu"]
+        done = CliRunner().invoke(app, command)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        said = [line for line in said if not line.startswith("tiny on cpu")]
+        return done.exit_code, done.stdout, "\n".join(said)
+
+    def fails(self, *arguments: str | Path) -> str:
+        """Run what must fail in one line and write nothing; gives the line."""
+        before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        code, out, said = self.run(*arguments)
+        after = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        assert code == 1
+        assert out == ""
+        assert said.startswith("camstream: ")
+        assert "\n" not in said
+        assert after == before
+        return said
+
+
+@pytest.fixture
+def desk(tmp_path: Path, tiny_path: Path) -> Desk:
+    make(tmp_path / "in.mp4", audio=["aac"])
+    return Desk(tmp_path, tiny_path)
+
+
+def test_an_existing_output_is_left_alone(desk: Desk) -> None:
+    (desk.folder / "out.mp4").write_bytes(b"precious")
+    said = desk.fails(desk.folder / "in.mp4", "-o", desk.folder / "out.mp4")
+    assert "--overwrite" in said
+    code, _, _ = desk.run(desk.folder / "in.mp4", "-o", desk.folder / "out.mp4", "--overwrite")
+    assert code == 0
+    assert read(desk.folder / "out.mp4").numbers == list(range(20))
+
+
+@pytest.mark.parametrize("how", ["itself", "symlink", "hard link"])
+@pytest.mark.parametrize("option", ["-o", "--records", "--stats"])
+def test_an_input_is_never_overwritten(desk: Desk, how: str, option: str) -> None:
+    source, name = desk.folder / "in.mp4", desk.folder / "in.mp4"
+    if how == "symlink":
+        name = desk.folder / "link.mp4"
+        name.symlink_to(source)
+    if how == "hard link":
+        name = desk.folder / "hard.mp4"
+        name.hardlink_to(source)
+    options: list[str | Path] = [option, name, "--overwrite"]
+    if option != "-o":
+        options += ["-o", desk.folder / "out.mp4"]
+    assert "input" in desk.fails(source, *options)
+    assert "input" in desk.fails(name, *options[2:], option, source)
+
+
+def test_an_input_of_another_job_is_never_overwritten(desk: Desk) -> None:
+    make(desk.folder / "in.cam.mp4")
+    assert "is an input" in desk.fails(desk.folder, "-o", desk.folder, "--overwrite")
+
+
+@pytest.mark.parametrize("pair", [("-o", "--records"), ("-o", "--stats"), ("--records", "--stats")])
+def test_two_outputs_are_never_one_file(desk: Desk, pair: tuple[str, str]) -> None:
+    names = {"-o": "out.mp4", "--records": "r.jsonl", "--stats": "s.json"}
+    names[pair[1]] = names[pair[0]]
+    options = [part for option, name in names.items() for part in (option, desk.folder / name)]
+    assert "several outputs" in desk.fails(desk.folder / "in.mp4", *options)
+
+
+def test_what_is_no_video_is_said(desk: Desk) -> None:
+    here = desk.folder
+    (here / "text.mp4").write_text("hello\n" * 100)
+    (here / "empty.mp4").touch()
+    (here / "none").mkdir()
+    make(here / "sound.mp4", None, audio=["aac"])
+    whole = (here / "in.mp4").read_bytes()
+    (here / "headless.mp4").write_bytes(whole[: len(whole) // 2])
+    for name, words in {
+        "missing.mp4": "there is no such file",
+        "text.mp4": "as a video",
+        "empty.mp4": "as a video",
+        "none": "no video file in the folder",
+        "sound.mp4": "there is no video in it",
+        "headless.mp4": "as a video",
+        "no*.mp4": "no file matches",
+    }.items():
+        said = desk.fails(here / name, "-o", here / "out.mp4")
+        assert words in said
+        assert name in said
+
+
+def test_outputs_that_cannot_be_are_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = desk.folder
+    for name, words in {
+        "out.xyz": "suffix",
+        "out": "suffix",
+        "out.wav": "hold no h264 video",
+        "gone/out.mp4": "there is no folder",
+        "in.mp4/out.mp4": "there is no folder",
+    }.items():
+        assert words in desk.fails(here / "in.mp4", "-o", here / name)
+    out = here / "out.mp4"
+    assert "no folder" in desk.fails(here / "in.mp4", "-o", out, "--records", here / "gone/r.jsonl")
+    assert "no folder" in desk.fails(here / "in.mp4", "-o", out, "--stats", here / "gone/s.json")
+    assert "webm files hold no" in desk.fails(
+        here / "in.mp4", "-o", here / "out.webm", "--codec", "h264"
+    )
+    assert "preset 'warp'" in desk.fails(here / "in.mp4", "-o", out, "--preset", "warp")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "permission" in desk.fails(here / "in.mp4", "-o", out)
+
+
+def test_a_device_is_never_replaced_by_a_file(desk: Desk) -> None:
+    said = desk.fails(
+        desk.folder / "in.mp4", "-o", desk.folder / "o.mp4", "--stats", "/dev/null", "--overwrite"
+    )
+    assert "no ordinary file" in said
+    assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_truncated_file_is_annotated_up_to_there(desk: Desk, suffix: str) -> None:
+    whole = desk.folder / f"whole{suffix}"
+    options = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    make(whole, Video(frames=90, options={"g": "10"}), audio=["aac"], options=options)
+    short = desk.folder / f"short{suffix}"
+    data = whole.read_bytes()
+    short.write_bytes(data[: len(data) * 6 // 10])
+    code, out, said = desk.run(short, "-o", desk.folder / "out.mp4")
+    assert code == 1
+    assert "damaged input" in said
+    seen = read(desk.folder / "out.mp4")
+    assert 20 < len(seen.frames) < 90
+    assert seen.numbers == list(range(len(seen.frames)))
+    assert f"{len(seen.frames)} frames" in out
+
+
+def test_one_bad_file_does_not_stop_the_others(desk: Desk) -> None:
+    (desk.folder / "bad.mp4").write_text("hello")
+    make(desk.folder / "z.mkv")
+    code, out, said = desk.run(desk.folder, "-o", desk.folder / "out")
+    assert code == 1
+    assert len(said.splitlines()) == 1
+    assert "bad.mp4" in said
+    assert len(out.splitlines()) == 2
+    done = sorted(path.name for path in (desk.folder / "out").iterdir())
+    assert done == ["in.cam.mp4", "z.cam.mp4"]
+
+
+def test_globs_and_files_of_one_stem(desk: Desk) -> None:
+    make(desk.folder / "in.mkv", Video(frames=5))
+    out = desk.folder / "out"
+    code, _, said = desk.run(desk.folder / "in.m*", "-o", out, "--records", out, "--stats", out)
+    assert (code, said) == (0, "")
+    assert len(read(out / "in.mkv.cam.mp4").frames) == 5
+    assert len(read(out / "in.mp4.cam.mp4").frames) == 20
+    assert len((out / "in.mkv.jsonl").read_text().splitlines()) == 5
+    assert json.loads((out / "in.mp4.json").read_text())["frames_out"] == 20
+    assert "need a folder" in desk.fails(desk.folder / "in.m*", "-o", desk.folder / "one.mp4")
+
+
+def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
+    records, stats = desk.folder / "r.jsonl", desk.folder / "s.json"
+    sides: list[str | Path] = ["--records", records, "--stats", stats]
+    code, _, _ = desk.run(desk.folder / "in.mp4", "-o", desk.folder / "o.mp4", *sides)
+    assert code == 0
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    times = [round(float(time), 6) for time in read(desk.folder / "o.mp4").times_s]
+    assert [line["pts_s"] for line in lines] == times
+    for index, line in enumerate(lines):
+        assert list(line) == ["index", "pts_s", "top", "peak_xy", "peak"]
+        assert line["index"] == index
+        best, second = line["top"]
+        assert list(best) == ["label", "class_index", "score", "logit"]
+        assert (best["label"], best["class_index"]) == ("light", 0)
+        assert best["score"] + second["score"] == pytest.approx(1, abs=1e-5)
+        assert best["logit"] + second["logit"] == pytest.approx(128, abs=0.01)
+        x, y = line["peak_xy"]
+        assert 0 <= x <= 160
+        assert 0 <= y <= 96
+        assert best["logit"] <= line["peak"] <= 255
+    values = json.loads(stats.read_text())
+    assert (values["frames_in"], values["frames_out"], values["frames_dropped"]) == (20, 20, 0)
+    assert values["device"] == "cpu"
+    assert values["rate_hz"] == pytest.approx(20 / values["wall_s"], rel=0.01)
+    assert set(values["stages_ms"]) == {"capture", "infer", "annotate", "write"}
+    for stage in values["stages_ms"].values():
+        assert 0 < stage["p50"] <= stage["p95"]
