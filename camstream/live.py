@@ -251,7 +251,13 @@ class Viewer:
             return "no snapshot: there is no picture yet"
         frame, prediction = self._last
         style = self._controls.style
-        seen = annotate(prediction, self._info.cam_range, style, picture=frame.picture)
+        seen = annotate(
+            prediction,
+            self._info.cam_range,
+            style,
+            picture=frame.picture,
+            notes=caveats(self._info),
+        )
         return self._saver.snapshot(seen.picture)
 
     def _close_window(self) -> None:
