@@ -71,13 +71,13 @@ def find_peak(fine: MapF32, size_wh: tuple[int, int]) -> Peak:
         size_wh: Width and height of the picture, pixels.
     """
     rows, columns = fine.shape
-    row, column = divmod(int(fine.argmax()), columns)
-    highest = float(fine[row, column])
-    # Cut to the raw map's range a peak is a plateau, and argmax finds its first corner.
-    _, areas = cv2.connectedComponents((fine >= highest).astype(np.uint8))
-    along_y, along_x = np.nonzero(areas == areas[row, column])
-    x = (float(along_x.mean()) + 0.5) / columns * size_wh[0]
-    y = (float(along_y.mean()) + 0.5) / rows * size_wh[1]
+    highest = float(fine.max())
+    # Cut to the raw map's range a peak is a plateau, and argmax would find its first corner.
+    along_y, along_x = np.divmod(np.flatnonzero(fine == highest), columns)
+    off = (along_y - along_y.mean()) ** 2 + (along_x - along_x.mean()) ** 2
+    middle = int(off.argmin())
+    x = (float(along_x[middle]) + 0.5) / columns * size_wh[0]
+    y = (float(along_y[middle]) + 0.5) / rows * size_wh[1]
     return Peak((x, y), highest)
 
 

@@ -53,8 +53,7 @@ def test_latest_gives_the_newest_in_order_and_the_last_of_all() -> None:
     release = threading.Event()
 
     def infer(frame: Frame) -> Prediction:
-        if frame.index == 0:
-            assert release.wait(10)
+        assert release.wait(10)  # whichever frame comes first is held until the source has ended
         return predict(frame)
 
     def frames(source: FakeSource) -> Iterator[Frame]:
@@ -66,9 +65,9 @@ def test_latest_gives_the_newest_in_order_and_the_last_of_all() -> None:
     assert indices == sorted(set(indices))
     assert indices[-1] == 49
     assert predictions.captured == 50
-    # The model held 0 (or came to it late) while 1 to 48 were replaced by newer ones.
+    # The model held one while all others but the last were replaced by newer ones.
     assert predictions.inferred + predictions._waiting.dropped == 50
-    assert predictions._waiting.dropped >= 47
+    assert predictions.inferred <= 2
 
 
 @BOTH

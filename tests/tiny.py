@@ -45,10 +45,12 @@ def write(
 
 
 def _core(dark_bias: float) -> onnx.ModelProto:
-    size = [STRIDE, STRIDE]
+    # A convolution that averages each colour over a block: what is mapped must be one.
+    blocks = np.zeros((3, 3, STRIDE, STRIDE), np.float32)
+    blocks[range(3), range(3)] = 1 / STRIDE**2
     node = helper.make_node
     nodes = [
-        node("AveragePool", ["image"], ["features"], kernel_shape=size, strides=size),
+        node("Conv", ["image", "blocks"], ["features"], strides=[STRIDE, STRIDE]),
         node("GlobalAveragePool", ["features"], ["pooled"]),
         node("Flatten", ["pooled"], ["flat"]),
         node("Gemm", ["flat", "weight", "bias"], ["logits"], transB=1),
@@ -60,6 +62,7 @@ def _core(dark_bias: float) -> onnx.ModelProto:
         [value("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
         [value("logits", TensorProto.FLOAT, ["n", 2])],
         [
+            numpy_helper.from_array(blocks, "blocks"),
             numpy_helper.from_array(_LUMA, "weight"),
             numpy_helper.from_array(np.array([0.0, dark_bias], np.float32), "bias"),
         ],
