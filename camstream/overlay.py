@@ -296,15 +296,21 @@ def _blend(planes: Sequence[ImageU8], colours: ImageU8, opacity: ImageU8) -> Non
     """
     weighted = cv2.multiply(colours, cv2.merge([opacity] * 3), scale=1 / 255)
     cleared = cv2.bitwise_not(opacity)
+    kept_parts: dict[tuple[int, ...], ImageU8] = {}  # the two colour planes share theirs
     for index, plane in enumerate(planes):
-        size_wh = plane.shape[1], plane.shape[0]
         over, keep = weighted, cleared
         if plane.ndim == 2:
             over = np.ascontiguousarray(weighted[..., index])
         else:
             keep = cv2.merge([cleared] * 3)
-        if size_wh != (opacity.shape[1], opacity.shape[0]):
-            over = cv2.resize(over, size_wh, interpolation=cv2.INTER_LINEAR)
-            keep = cv2.resize(keep, size_wh, interpolation=cv2.INTER_LINEAR)
-        kept = cv2.multiply(plane, keep, scale=1 / 255)
-        cv2.add(kept, over, dst=plane)
+        if plane.shape not in kept_parts:
+            kept_parts[plane.shape] = _stretch(cast("ImageU8", keep), plane)
+        kept = cv2.multiply(plane, kept_parts[plane.shape], scale=1 / 255)
+        cv2.add(kept, _stretch(cast("ImageU8", over), plane), dst=plane)
+
+
+def _stretch(small: ImageU8, plane: ImageU8) -> ImageU8:
+    if small.shape == plane.shape:
+        return small
+    size_wh = plane.shape[1], plane.shape[0]
+    return cast("ImageU8", cv2.resize(small, size_wh, interpolation=cv2.INTER_LINEAR))
