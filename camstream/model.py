@@ -139,7 +139,9 @@ class Model:
     def _top(self, logits: NDArray[np.float32]) -> tuple[TopClass, ...]:
         scores = np.exp(logits - logits.max())
         scores /= scores.sum()
-        best = np.argsort(-logits)[: contract.DEFAULT_TOP_K]
+        count = min(contract.DEFAULT_TOP_K, len(logits))
+        best = np.argpartition(-logits, count - 1)[:count]
+        best = best[np.argsort(-logits[best], kind="stable")]
         return tuple(
             TopClass(self.info.labels[i], int(i), float(scores[i]), float(logits[i])) for i in best
         )
