@@ -37,7 +37,7 @@ def load_model(
         SetupError: It has to be exported, and torch is not installed.
     """
     path = Path(name_or_path)
-    if path.suffix.lower() == ".onnx" or path.exists():
+    if path.suffix.lower() == ".onnx" or path.is_file():
         return Model(path, device=device)
     name = str(name_or_path)
     if not name.isidentifier():
@@ -45,7 +45,7 @@ def load_model(
     path = cached_path(name)
     if not path.exists():
         say(f"{name} is used for the first time here: exporting it (about half a minute)")
-        _export(name, path)
+        _export(name, path, say)
     return Model(path, device=device)
 
 
@@ -55,18 +55,24 @@ def cached_path(name: str) -> Path:
     return folder / f"{name}-contract{CONTRACT_VERSION}.onnx"
 
 
-def run_export(arguments: list[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run the export package in a process of its own: camstream itself never imports torch."""
+def export_command(arguments: list[str]) -> list[str]:
+    """The command that runs the export package; camstream itself never imports torch."""
     # -P: a file export.py in the user's folder must not be taken for the package.
-    command = [sys.executable, "-P", "-m", "export", *arguments]
-    return subprocess.run(command, check=False, text=True, capture_output=capture)
+    return [sys.executable, "-P", "-m", "export", *arguments]
 
 
-def _export(name: str, path: Path) -> None:
+def _export(name: str, path: Path, say: Callable[[str], None]) -> None:
+    """Run the export and pass on each step that it tells."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = run_export([name, "-o", str(path), "--overwrite"], capture=True)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        last = last.removeprefix("export: ")
+    command = export_command([name, "-o", str(path), "--overwrite"])
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    last = f"exporting {name} was stopped"
+    with subprocess.Popen(command, stderr=pipe, stdout=nothing, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.strip():
+                last = line.strip().removeprefix("export: ")
+                say(last)
+    if process.returncode != 0:
         kind = SetupError if "pip install" in last else ModelError
         raise kind(last)

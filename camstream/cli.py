@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,16 @@ from camstream.sink.video import CodecName, Encoding
 from camstream.sink.window import Window
 from camstream.source.live import PacedSource
 from camstream.streaming import open_source
-from camstream.terminal import Stop, complain, console, note, plain_errors, progress_of, stoppable
+from camstream.terminal import (
+    Stop,
+    complain,
+    console,
+    note,
+    plain_errors,
+    progress_of,
+    steps,
+    stoppable,
+)
 
 app = typer.Typer(
     help="See what a network looks at, live.",
@@ -90,8 +100,8 @@ def _style(
 
 
 def _load(name: str, device: str) -> Model:
-    with console.status("opening the model") as status:
-        model = catalog.load_model(name, device=device, say=status.update)
+    with steps(console, "opening the model") as say:
+        model = catalog.load_model(name, device=device, say=say)
     provider = PROVIDERS[model.device]
     console.print(f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False)
     if device == "auto" and model.device == "cpu" and model.gpu_problem:
@@ -227,7 +237,7 @@ def live(
 )
 def export(context: typer.Context) -> None:
     """Write a network to ONNX with its class activation maps (needs the "export" extra)."""
-    raise typer.Exit(catalog.run_export(context.args).returncode)
+    raise typer.Exit(subprocess.run(catalog.export_command(context.args), check=False).returncode)
 
 
 @app.command()

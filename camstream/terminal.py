@@ -82,6 +82,20 @@ def note(line: str) -> None:
     console.print(f"  note: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
+@contextlib.contextmanager
+def steps(to: Console, first: str) -> Iterator[Callable[[str], None]]:
+    """Tell the steps of something that takes long: in place on a terminal, else line by line.
+
+    Yields:
+        What to call with each step.
+    """
+    if to.is_terminal:
+        with to.status(first) as status:
+            yield status.update
+    else:
+        yield lambda step: to.print(step, markup=False, soft_wrap=True)
+
+
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:.1f} frames/s")

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
+from camstream.terminal import steps
 from export.graft import USUAL_MEAN, Wishes, graft_file
 from export.reduce import Reduction
 
@@ -99,8 +100,8 @@ def export(
         )
         reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
         in_torch = InTorch(weights, _one_of("--pool", pool, "avg", "max"), map_stride, layer)
-        with console.status("starting") as status:
-            info = _export(network, path, in_torch, wishes, reduction, status.update)
+        with steps(console, "starting") as say:
+            info = _export(network, path, in_torch, wishes, reduction, say)
     except CamstreamError as error:
         console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
