@@ -59,11 +59,13 @@ class ClassMaps:
             cells; a value belongs to its cell's centre. mean(maps[k]) + bias[k] is the logit.
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
+        method: How they were made, as ``ModelInfo.method`` says it.
     """
 
     maps: MapF32
     class_indices: NDArray[np.int64]
     bias: NDArray[np.float32]
+    method: str = "CAM"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class Model:
         return Prediction(
             frame=frame,
             top=self._top(logits[0]),
-            cam=ClassMaps(maps=cam[0], class_indices=cam_classes[0], bias=bias[0]),
+            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method),
             infer_ms=(time.perf_counter() - started) * 1e3,
         )
 

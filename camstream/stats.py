@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from camstream.device import PROVIDERS
+
 # Percentiles are over this many latest values: memory does not grow in a run of days.
 _WINDOW = 10_000
 
@@ -102,5 +104,5 @@ class RunStats:
     reconnects: int = 0
 
     def to_dict(self) -> dict[str, object]:
-        """Give the record as plain values, for JSON."""
-        return asdict(self)
+        """Give the record as plain values, for JSON, with ONNX Runtime's name of the device."""
+        return asdict(self) | {"provider": PROVIDERS[self.device]}

@@ -189,7 +189,7 @@ def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
     times = [round(float(time), 6) for time in read(desk.folder / "o.mp4").times_s]
     assert [line["pts_s"] for line in lines] == times
     for index, line in enumerate(lines):
-        assert list(line) == ["index", "pts_s", "top", "peak_xy", "peak"]
+        assert list(line) == ["index", "pts_s", "top", "peak_xy", "peak", "method"]
         assert line["index"] == index
         best, second = line["top"]
         assert list(best) == ["label", "class_index", "score", "logit"]
@@ -202,7 +202,7 @@ def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
         assert best["logit"] <= line["peak"] <= 255
     values = json.loads(stats.read_text())
     assert (values["frames_in"], values["frames_out"], values["frames_dropped"]) == (20, 20, 0)
-    assert values["device"] == "cpu"
+    assert (values["device"], values["provider"]) == ("cpu", "CPUExecutionProvider")
     assert values["rate_hz"] == pytest.approx(20 / values["wall_s"], rel=0.01)
     assert set(values["stages_ms"]) == {"capture", "infer", "annotate", "write"}
     for stage in values["stages_ms"].values():

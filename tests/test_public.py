@@ -132,16 +132,19 @@ def test_a_stream_of_what_is_not_there_is_an_error(model: Model) -> None:
 def test_first_use_exports_into_the_cache(lite0: Path, tmp_path: Path) -> None:
     """With an export package that only copies: the real one is run for every other test."""
     (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "__init__.py").touch()
     (tmp_path / "export" / "__main__.py").write_text(
         "import shutil, sys\n"
         "name, dash_o, path, _ = sys.argv[1:]\n"
         "assert (name, dash_o) == ('efficientnet_lite0', '-o')\n"
+        "print('a step', file=sys.stderr)\n"
         f"shutil.copy({str(lite0)!r}, path)\n"
     )
     code = (
         "import camstream\n"
         "said = []\n"
         "model = camstream.load_model(device='cpu', say=said.append)\n"
+        "assert said[1:] in ([], ['a step'])\n"
         "print(model.path, len(said))\n"
     )
     environment = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": _path_with(tmp_path)}
@@ -149,7 +152,7 @@ def test_first_use_exports_into_the_cache(lite0: Path, tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     path, said = first.stdout.split()
     assert Path(path).is_relative_to(tmp_path)
-    assert said == "1"
+    assert said == "2"
     assert _python(code, **environment).stdout.split() == [path, "0"]
 
 

@@ -2,11 +2,12 @@
 
     {"index": 0, "pts_s": 0.0,
      "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
-     "peak_xy": [189.3, 113.5], "peak": 33.1}
+     "peak_xy": [189.3, 113.5], "peak": 33.1, "method": "CAM"}
 
 ``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
-best classes, ``peak_xy`` the place of the drawn map's largest value in pixels of the frame and
-``peak`` that value in logit units.
+best classes, ``peak_xy`` the place of the drawn map's largest value in pixels of the frame,
+``peak`` that value in logit units and ``method`` how the map was made ("CAM", "CAM (max pooling)",
+"Grad-CAM" or "HiResCAM").
 
 Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
 
@@ -80,6 +81,7 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         ],
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),
+        "method": prediction.cam.method,
     }
     if annotated.boxes is not None:
         record["boxes"] = [
