@@ -1,0 +1,82 @@
+"""``camstream live``: a window on a camera, a stream or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from camstream.cli.options import (
+    DebugOption,
+    Look,
+    Network,
+    OverwriteOption,
+    RecordsOption,
+    StatsOption,
+    with_options,
+)
+from camstream.live import Viewer
+from camstream.saver import Outputs
+from camstream.sink.draft import Draft
+from camstream.sink.records import write_json
+from camstream.sink.window import Window
+from camstream.source.live import PacedSource
+from camstream.streaming import open_source
+from camstream.terminal import plain_errors, stoppable
+
+
+@with_options
+def live(
+    network: Network,
+    look: Look,
+    source: Annotated[
+        str, typer.Argument(help="A camera's number or device, a URL, or a file.")
+    ] = "0",
+    size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
+    records: RecordsOption = None,
+    stats: StatsOption = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many seconds.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    window: Annotated[bool, typer.Option(help="Show a window.")] = True,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
+    with plain_errors(debug), stoppable() as stop:
+        style = look.style()
+        if stats is not None:
+            Draft(stats, overwrite=overwrite)  # known now, not after an hour
+        shown = Window("camstream") if window else None
+        model = network.load()
+        opened = open_source(source, size_wh=_parse_size(size) if size else None)
+        viewer = Viewer(
+            opened if opened.is_live else PacedSource(opened),
+            model.infer,
+            model.info,
+            device=model.device,
+            style=style,
+            outputs=Outputs(record, records, overwrite, frames, seconds),
+            window=shown,
+            stop=stop,
+        )
+        result = viewer.run()
+        lag = result.stages_ms.get("lag")
+        typer.echo(
+            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
+            f"{result.frames_dropped} dropped, {result.frames_mapped} looked at"
+            + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
+        )
+        if stats is not None:
+            write_json(stats, result.to_dict(), overwrite=overwrite)
+        stop.end()
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise typer.BadParameter(f"a size is WIDTHxHEIGHT such as 1280x720, not {text!r}")
+    return int(width), int(height)

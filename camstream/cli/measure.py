@@ -1,0 +1,61 @@
+"""``camstream evaluate`` and ``bench``: how good, and how fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from camstream.cli.options import DebugOption, Network, OverwriteOption, with_options
+from camstream.terminal import note, plain_errors
+
+
+@with_options
+def evaluate(
+    photos: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of photos.")],
+    network: Network,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="True boxes: a .csv, a COCO .json, or a folder of Pascal VOC .xml."),
+    ] = None,
+    from_folders: Annotated[
+        bool, typer.Option("--labels-from-folders", help="Sub-folders name the classes; no boxes.")
+    ] = False,
+    masks: Annotated[
+        Path | None, typer.Option(help="A folder of true masks NAME.png, for PxAP.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure how well a model names things in photos and finds where they are."""
+    from camstream.evaluate.command import Request
+    from camstream.evaluate.command import evaluate as run_evaluate
+    from camstream.evaluate.report import to_table
+
+    with plain_errors(debug):
+        request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite)
+        report = run_evaluate(request, network.load())
+        Console(highlight=False, soft_wrap=True).print(to_table(report))
+        if report.under_floor and report.ways:
+            note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")
+        if report.unknown_boxes:
+            note(f"{report.unknown_boxes} boxes are of classes that the model does not know")
+
+
+@with_options
+def bench(
+    network: Network,
+    quick: Annotated[bool, typer.Option(help="Fewer repetitions.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure this machine: each figure is a ratio of two things timed in turns in one run."""
+    from camstream.bench import run_all
+
+    with plain_errors(debug):
+        run_all(network.model, network.device, quick=quick, say=typer.echo)

@@ -1,0 +1,129 @@
+"""What several commands take: single options, and records of options that belong together."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from camstream import catalog
+from camstream.boxes import BoxRule
+from camstream.device import PROVIDERS
+from camstream.model import Model
+from camstream.overlay import Colormap, Style
+from camstream.terminal import console, note, steps
+
+_STYLE = Style()
+
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="A network's name or an .onnx file.")
+]
+DeviceOption = Annotated[
+    str, typer.Option(help=f"auto, {', '.join(PROVIDERS)}. auto takes CUDA where it works.")
+]
+RecordsOption = Annotated[Path | None, typer.Option(help="Write a JSON line a frame.")]
+StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which model, and what runs it."""
+
+    model: ModelOption = catalog.DEFAULT_MODEL
+    device: DeviceOption = "auto"
+
+    def load(self) -> Model:
+        """Open the model and say what really runs it."""
+        with steps(console, "opening the model") as say:
+            model = catalog.load_model(self.model, device=self.device, say=say)
+        provider = PROVIDERS[model.device]
+        console.print(
+            f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False
+        )
+        if self.device == "auto" and model.device == "cpu" and model.gpu_problem:
+            note(model.gpu_problem)
+        return model
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a prediction is drawn."""
+
+    opacity: Annotated[
+        float, typer.Option("--opacity", min=0.0, max=1.0, help="Of strong heat; 0 shows none.")
+    ] = _STYLE.heatmap_opacity
+    colormap: Annotated[Colormap, typer.Option(help="Colours of heat.")] = _STYLE.colormap
+    cam_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range",
+            help="Map values (logit units) where heat begins and is full.  [default: the model's]",
+        ),
+    ] = None
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
+    ] = _STYLE.show_boxes
+    box_rule: Annotated[
+        BoxRule,
+        typer.Option(
+            help="The paper's box around the largest region, all regions, or the paper's five boxes."
+        ),
+    ] = _STYLE.box_rule
+
+    def style(self) -> Style:
+        """Give the style; what it refuses is told as a wrong option."""
+        try:
+            return Style(
+                heatmap_opacity=self.opacity,
+                colormap=self.colormap,
+                cam_range=self.cam_range,
+                show_boxes=self.boxes,
+                box_rule=self.box_rule,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take records of options: each field of such a parameter is an option.
+
+    Typer reads a function's signature, so the decorated command shows the records' fields in
+    place of the parameters that are dataclasses.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    records: dict[str, list[str]] = {}
+    shown: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not dataclasses.is_dataclass(kind):
+            shown.append(parameter.replace(annotation=kind, kind=parameter.KEYWORD_ONLY))
+            continue
+        types = get_type_hints(kind, include_extras=True)
+        records[name] = [field.name for field in dataclasses.fields(kind)]
+        shown += [
+            inspect.Parameter(
+                field.name,
+                parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=types[field.name],
+            )
+            for field in dataclasses.fields(kind)
+        ]
+
+    @functools.wraps(command)
+    def flat(**values: Any) -> None:
+        for name, fields in records.items():
+            values[name] = hints[name](**{field: values.pop(field) for field in fields})
+        command(**values)
+
+    flat.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return flat
