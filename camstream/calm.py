@@ -24,6 +24,8 @@ import numpy as np
 from camstream.cuts import CutFinder
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from camstream.picture import ImageU8, MapF32
@@ -76,7 +78,8 @@ class Smoothed:
     Attributes:
         scores: (C,) float32, smoothed softmax probabilities; their sum stays 1.
         maps: Class index to its (h, w) float32 smoothed map, logit units, of every class given.
-        class_index: The label to show; not always the best of ``scores``.
+        class_index: The label to show; not always the best of ``scores``, but always one that
+            has a map in this frame, if any has.
         is_cut: Whether everything before was forgotten with this frame: a scene cut, a jump of
             the time, or maps of another size. Never at the first frame, and never when off.
     """
@@ -95,15 +98,17 @@ class _Mean:
         if not finite.all():  # counts as no evidence, as it does where maps are drawn
             values = np.where(finite, values, min(0.0, float(values[finite].min(initial=0.0))))
         self.values, self.at_s = values, at_s
-        self._weight: float | None = None
+        self._weight: float | None = None  # the sum of all weights; None: of one frame only
 
     def add(self, values: NDArray[np.float32], at_s: float, tau_s: float) -> None:
         """Let in what was seen at a time, which is not before the last one."""
         entering = 1 - math.exp(-(at_s - self.at_s) / tau_s) if tau_s > 0 else 1.0
+        if entering == 0:
+            return  # the same frame once more
         if self._weight is None:
             self._weight = entering  # the first frame stands for as long a time as the second
         self._weight += entering * (1 - self._weight)
-        share = entering / self._weight if self._weight > 0 else 0.0
+        share = entering / self._weight
         usable = np.where(np.isfinite(values), values, self.values)
         # Both weights written out: a huge value that leaves again would leave its rounding behind.
         self.values = (np.float32(1 - share) * self.values + np.float32(share) * usable).astype(
@@ -198,24 +203,24 @@ class Calm:
             scores: (C,) float32 softmax probabilities of all classes; what is not finite is left
                 out.
             maps: Class index to its (h, w) float32 raw map, logit units; what is not finite is
-                left out.
+                left out. Those of the frame's best classes and of ``wanted`` should be there.
 
         Returns:
             What to show. When off, the arrays given and the best class.
         """
         if self._is_off:
-            return Smoothed(scores, maps, int(np.nan_to_num(scores, nan=-1.0).argmax()), False)
+            return Smoothed(scores, maps, _best(np.nan_to_num(scores, nan=-1.0), maps), False)
         is_cut = self._cuts.is_cut(picture_small)
         memory = self._memory
         if memory is not None and not memory.continues(pts_s, scores, maps):
             is_cut = True
         if memory is None or is_cut:
             mean = _Mean(scores, pts_s)
-            memory = self._memory = _Memory(pts_s, mean, int(mean.values.argmax()))
+            memory = self._memory = _Memory(pts_s, mean, _best(mean.values, maps))
         else:
             memory.scores.add(scores, pts_s, self.settings.score_s)
             memory.at_s = pts_s
-            memory.shown = self._choose(memory)
+            memory.shown = self._choose(memory, maps)
         calmed = {index: self._calm_map(memory, index, cam) for index, cam in maps.items()}
         self._drop_old(memory)
         return Smoothed(memory.scores.values, calmed, memory.shown, is_cut)
@@ -238,13 +243,21 @@ class Calm:
             del memory.maps[index]
             memory.maxima.pop(index, None)
 
-    def _choose(self, memory: _Memory) -> int:
-        """Give the label to show."""
+    def _choose(self, memory: _Memory, maps: Collection[int]) -> int:
+        """Give the label to show, one that has a map."""
         scores, now_s = memory.scores.values, memory.at_s
+        if maps and memory.shown not in maps:
+            return _best(scores, maps)
         ahead = np.flatnonzero(scores > self.settings.margin * scores[memory.shown]).tolist()
         memory.rivals = {index: memory.rivals.get(index, now_s) for index in ahead}
         held = [i for i, since in memory.rivals.items() if now_s - since >= self.settings.hold_s]
+        held = [index for index in held if index in maps or not maps]
         if not held:
             return memory.shown
         memory.rivals = {}
-        return max(held, key=lambda index: float(scores[index]))
+        return _best(scores, held)
+
+
+def _best(scores: NDArray[np.float32], among: Collection[int]) -> int:
+    """Give the class of the highest score among some, or among all where none is named."""
+    return max(among, key=lambda index: float(scores[index])) if among else int(scores.argmax())

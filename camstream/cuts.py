@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from camstream.picture import ImageU8
 
 _COARSE_WH = (32, 18)  # hides noise and small movements
-_CUT = 0.3  # 1 - r: movement at 10 frames/s and more stays below, unlike pictures lie above
-_RESTLESS = 2.5  # a cut stands out by this factor from the changes before it
-_RECENT_FRAMES = 8.0
+_CUT = 0.35  # 1 - r: most movement stays below, even at 10 frames/s; unlike pictures lie above
+_RESTLESS = 4.0  # a cut stands out by this factor from the changes before it
+_RECENT_FRAMES = 3.0
 _LEAST_LEVELS = 8.0  # of 255: on flat pictures noise alone decides how alike they are
 
 
