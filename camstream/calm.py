@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from camstream.cuts import CutFinder
+from camstream.means import Maximum, Mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -90,56 +91,15 @@ class Smoothed:
     is_cut: bool
 
 
-class _Mean:
-    """The exponentially weighted mean of one array over time."""
-
-    def __init__(self, values: NDArray[np.float32], at_s: float) -> None:
-        finite = np.isfinite(values)
-        if not finite.all():  # counts as no evidence, as it does where maps are drawn
-            values = np.where(finite, values, min(0.0, float(values[finite].min(initial=0.0))))
-        self.values, self.at_s = values, at_s
-        self._weight: float | None = None  # the sum of all weights; None: of one frame only
-
-    def add(self, values: NDArray[np.float32], at_s: float, tau_s: float) -> None:
-        """Let in what was seen at a time, which is not before the last one."""
-        entering = 1 - math.exp(-(at_s - self.at_s) / tau_s) if tau_s > 0 else 1.0
-        if entering == 0:
-            return  # the same frame once more
-        if self._weight is None:
-            self._weight = entering  # the first frame stands for as long a time as the second
-        self._weight += entering * (1 - self._weight)
-        share = entering / self._weight
-        usable = np.where(np.isfinite(values), values, self.values)
-        # Both weights written out: a huge value that leaves again would leave its rounding behind.
-        self.values = (np.float32(1 - share) * self.values + np.float32(share) * usable).astype(
-            np.float32, copy=False
-        )
-        self.at_s = at_s
-
-
-class _Maximum:
-    """The decaying maximum of one array over time."""
-
-    def __init__(self, values: NDArray[np.float32], at_s: float) -> None:
-        self.values, self.at_s = values, at_s
-
-    def add(self, values: NDArray[np.float32], at_s: float, tau_s: float) -> None:
-        """Rise to the values at once, fall towards them with the time constant."""
-        left = math.exp(-(at_s - self.at_s) / tau_s)
-        fallen = values + np.float32(left) * (self.values - values)
-        self.values = np.maximum(values, fallen).astype(np.float32, copy=False)
-        self.at_s = at_s
-
-
 @dataclass(slots=True)
 class _Memory:
     """What is remembered of the frames so far."""
 
     at_s: float
-    scores: _Mean
+    scores: Mean
     shown: int
-    maps: dict[int, _Mean] = field(default_factory=dict)
-    maxima: dict[int, _Maximum] = field(default_factory=dict)
+    maps: dict[int, Mean] = field(default_factory=dict)
+    maxima: dict[int, Maximum] = field(default_factory=dict)
     rivals: dict[int, float] = field(default_factory=dict)  # class -> since when it is ahead
 
     def continues(self, pts_s: float, scores: NDArray[np.float32], maps: dict[int, MapF32]) -> bool:
@@ -215,7 +175,7 @@ class Calm:
         if memory is not None and not memory.continues(pts_s, scores, maps):
             is_cut = True
         if memory is None or is_cut:
-            mean = _Mean(scores, pts_s)
+            mean = Mean(scores, pts_s)
             memory = self._memory = _Memory(pts_s, mean, _best(mean.values, maps))
         else:
             memory.scores.add(scores, pts_s, self.settings.score_s)
@@ -228,12 +188,12 @@ class Calm:
     def _calm_map(self, memory: _Memory, index: int, cam: MapF32) -> MapF32:
         mean = memory.maps.get(index)
         if mean is None:
-            mean = memory.maps[index] = _Mean(cam, memory.at_s)
+            mean = memory.maps[index] = Mean(cam, memory.at_s)
         else:
             mean.add(cam, memory.at_s, self.settings.map_s)
         if self.settings.maximum_s == 0:
             return mean.values
-        maximum = memory.maxima.setdefault(index, _Maximum(mean.values, memory.at_s))
+        maximum = memory.maxima.setdefault(index, Maximum(mean.values, memory.at_s))
         maximum.add(mean.values, memory.at_s, self.settings.maximum_s)
         return maximum.values
 
