@@ -109,7 +109,7 @@ class Attention:
             panes = compose(focus, smoothed, self._info.labels)
             return dataclasses.replace(
                 prediction,
-                cam=_first(prediction.cam, DEFAULT_TOP_K),
+                cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
                 panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
             )
 

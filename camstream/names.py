@@ -86,14 +86,17 @@ class ClassNames:
         raise ModelError(f"the model has no class {name!r}; {hint}")
 
     def suggest(self, text: str, count: int = 5) -> list[str]:
-        """Give names that begin with a text, then those that hold it, then those like it."""
+        """Give names that begin with a text, then those that hold it; else those like it."""
         key = text.strip().casefold()
+        if not key:
+            return []
         known = dict.fromkeys([*self._groups, *self._labels])
         begin = [name for name in known if name.casefold().startswith(key)]
-        hold = [name for name in known if key in name.casefold()]
+        found = list(dict.fromkeys([*begin, *(n for n in known if key in n.casefold())]))
+        if found:
+            return found[:count]
         folded = {name.casefold(): name for name in known}
-        like = [folded[near] for near in difflib.get_close_matches(key, folded, count, 0.7)]
-        return list(dict.fromkeys([*begin, *hold, *like]))[:count] if key else []
+        return [folded[near] for near in difflib.get_close_matches(key, folded, count, 0.7)]
 
 
 def complete(begun: str) -> list[str]:
