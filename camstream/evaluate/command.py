@@ -10,12 +10,12 @@ from rich.progress import track
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate.annotations import read_folders, read_things
 from camstream.evaluate.measure import Outcome, look_at
-from camstream.evaluate.names import ClassNames
 from camstream.evaluate.report import Report, sum_up
 from camstream.evaluate.sheet import SHEET_SUFFIXES, write_sheet
 from camstream.evaluate.tracks import read_track
 from camstream.evaluate.video import ClipReport, look_at_clip
 from camstream.model import Model
+from camstream.names import ClassNames
 from camstream.sink.draft import Draft
 from camstream.sink.records import write_json
 from camstream.source.file import FileSource
