@@ -13,6 +13,7 @@ from camstream.annotate import run as run_annotate
 from camstream.cli.options import (
     DebugOption,
     Look,
+    MapsOption,
     Network,
     OverwriteOption,
     RecordsOption,
@@ -46,6 +47,7 @@ def annotate(
         str | None, typer.Option(help="The encoder's speed.  [default: a fast one]")
     ] = None,
     records: RecordsOption = None,
+    maps: MapsOption = None,
     stats: StatsOption = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -65,6 +67,7 @@ def annotate(
                 encoding,
                 overwrite,
                 stats and batch.beside(stats, target, ".json", alone=alone),
+                maps and batch.beside(maps, target, ".npz", alone=alone),
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]

@@ -10,6 +10,7 @@ import typer
 from camstream.cli.options import (
     DebugOption,
     Look,
+    MapsOption,
     Network,
     OverwriteOption,
     RecordsOption,
@@ -36,6 +37,7 @@ def live(
     size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
+    maps: MapsOption = None,
     stats: StatsOption = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds.")
@@ -59,7 +61,7 @@ def live(
             model.info,
             device=model.device,
             style=style,
-            outputs=Outputs(record, records, overwrite, frames, seconds),
+            outputs=Outputs(record, records, overwrite, frames, seconds, maps),
             window=shown,
             stop=stop,
         )
