@@ -95,7 +95,7 @@ def export(
             std=std,
             color=color and _one_of("--color", color, "RGB", "BGR"),
             layout=layout and _one_of("--layout", layout, "NCHW", "NHWC"),
-            size_wh=_size(size),
+            size_wh=size_of(size),
             cam_range=heat,
         )
         reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
@@ -197,7 +197,8 @@ def _one_of(option: str, value: str, *choices: str) -> str:
     raise ModelError(f"{option} {value}: choose {' or '.join(choices)}")
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Read --size: width and height, pixels."""
     if text is None:
         return None
     width, cross, height = text.lower().partition("x")
