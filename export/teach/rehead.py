@@ -64,13 +64,14 @@ def to_model(trunk: Trunk, lesson: Lesson, *, name: str) -> onnx.ModelProto:
     return assemble(core, find_head(core), _info(trunk, lesson, name))
 
 
-def save(trunk: Trunk, lesson: Lesson, output: Path) -> ModelInfo:
+def save(trunk: Trunk, lesson: Lesson, output: Path, *, name: str | None = None) -> ModelInfo:
     """Write the model of a lesson; it gets its name after it was compared with the trunk.
 
     Args:
         trunk: Computes the features.
         lesson: Its weight has as many columns as the trunk has channels.
-        output: The file to write; one that is there is replaced. Names the model.
+        output: The file to write; one that is there is replaced.
+        name: The new model's name; None: the file's.
 
     Returns:
         The record that is in the file, with what was measured.
@@ -80,7 +81,7 @@ def save(trunk: Trunk, lesson: Lesson, output: Path) -> ModelInfo:
         SinkError: The file cannot be written.
     """
     core = _classifier(trunk, lesson)
-    info = _info(trunk, lesson, output.stem)
+    info = _info(trunk, lesson, name or output.stem)
     return publish(
         core,
         find_head(core),
