@@ -67,9 +67,7 @@ def vary(
     photo = np.ascontiguousarray(photo)
     if random.random() < chances.blur:
         photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), random.uniform(0.6, 2.0)), np.uint8)
-    return np.asarray(
-        cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-    )
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _put_into(photo: ImageU8, ground: ImageU8, random: np.random.Generator) -> ImageU8:
