@@ -13,6 +13,7 @@ from rich.console import Console
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
 from camstream.terminal import steps
 from export.graft import USUAL_MEAN, Wishes, graft_file
+from export.heads import shipped
 from export.reduce import Reduction
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def export(
     network: Annotated[
         str,
         typer.Argument(
-            help="A network's name, module:factory of your own, or an ONNX classifier (.onnx)."
+            help="A network's name, person, module:factory of your own, or an ONNX classifier (.onnx)."
         ),
     ] = "efficientnet_lite0",
     output: Annotated[
@@ -95,7 +96,7 @@ def export(
             std=std,
             color=color and _one_of("--color", color, "RGB", "BGR"),
             layout=layout and _one_of("--layout", layout, "NCHW", "NHWC"),
-            size_wh=_size(size),
+            size_wh=size_of(size),
             cam_range=heat,
         )
         reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
@@ -118,7 +119,10 @@ def _export(
     reduction: Reduction | None,
     say: Callable[[str], None],
 ) -> ModelInfo:
-    """Export a network in torch, or graft a file; what is smaller is grafted from the export."""
+    """Export a network in torch, build a shipped model, or graft a file.
+
+    What is to be smaller is grafted from the export.
+    """
     if network.lower().endswith(".onnx"):
         if in_torch != InTorch():
             raise ModelError(
@@ -128,12 +132,24 @@ def _export(
         return graft_file(Path(network), path, wishes, reduction=reduction, say=say)
     if wishes.layout is not None:
         raise ModelError("--layout is for ONNX files; networks in torch take NCHW")
+    make = _from_head if network in shipped.names() else _from_torch
     if reduction is None:
-        return _from_torch(network, path, in_torch, wishes, say)
+        return make(network, path, in_torch, wishes, say)
     with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
         full = Path(folder) / "full.onnx"
-        _from_torch(network, full, in_torch, wishes, say)
+        make(network, full, in_torch, wishes, say)
         return graft_file(full, path, Wishes(), reduction=reduction, say=say)
+
+
+def _from_head(
+    name: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+) -> ModelInfo:
+    if in_torch != InTorch() or wishes != Wishes():
+        raise ModelError(
+            f"{name} comes with the project, and all is known of it; leave out the options from "
+            "--weights to --range"
+        )
+    return shipped.build(name, path, say=say)
 
 
 def _from_torch(
@@ -197,7 +213,8 @@ def _one_of(option: str, value: str, *choices: str) -> str:
     raise ModelError(f"{option} {value}: choose {' or '.join(choices)}")
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Read --size: width and height, pixels."""
     if text is None:
         return None
     width, cross, height = text.lower().partition("x")
