@@ -213,4 +213,9 @@ def contrast_pane(first: Pane, second: Pane) -> Pane:
 
 def _first(cam: ClassMaps, count: int) -> ClassMaps:
     """Keep the best classes' maps: what else was asked for changes from frame to frame."""
-    return ClassMaps(cam.maps[:count], cam.class_indices[:count], cam.bias[:count], cam.method)
+    return dataclasses.replace(
+        cam,
+        maps=cam.maps[:count],
+        class_indices=cam.class_indices[:count],
+        bias=cam.bias[:count],
+    )

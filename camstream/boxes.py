@@ -10,6 +10,9 @@ Nothing is boxed on a map that has nothing above the floor, or the same value ev
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from camstream.frame import Prediction, TopClass
     from camstream.picture import MapF32
 
+Threshold = Callable[["MapF32"], float]
 BoxRule = Literal["largest", "all", "five"]
 BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
@@ -78,6 +82,34 @@ def percentile_threshold(fine: MapF32, percentile: float) -> float:
         percentile: 0 to 100; 80 keeps a fifth of the frame, whatever the values.
     """
     return max(0.0, float(np.percentile(fine, percentile)))
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Read a threshold as it is written on the command line.
+
+    Args:
+        text: "0.2" is a part of the map's maximum, above 0 and below 1; "p80" a percentile,
+            above 0 and below 100.
+
+    Returns:
+        What gives the value for an enlarged map.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    kind, number = ("p", text[1:]) if text[:1] == "p" else ("", text)
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < (100 if kind else 1):
+        raise ValueError(
+            f"a box threshold is a part of the maximum such as 0.2, or a percentile such as p80; "
+            f"not {text!r}"
+        )
+    if kind:
+        return functools.partial(percentile_threshold, percentile=value)
+    return functools.partial(ratio_threshold, ratio=value)
 
 
 def find_boxes(
@@ -149,7 +181,11 @@ def five_ratios(rank: int) -> tuple[float, ...]:
 
 
 def boxes_of(
-    prediction: Prediction, rule: BoxRule = "largest", *, floor: float = 0.0
+    prediction: Prediction,
+    rule: BoxRule = "largest",
+    *,
+    floor: float = 0.0,
+    threshold: Threshold = ratio_threshold,
 ) -> tuple[ClassBox, ...]:
     """Read the boxes of a prediction.
 
@@ -158,6 +194,8 @@ def boxes_of(
         rule: "largest" is the paper's rule on the best class; "all" boxes every component of
             that map; "five" is the paper's heuristic, see ``five_ratios``.
         floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
+        threshold: Of the rules "largest" and "all", see ``parse_threshold``; "five" has two
+            of its own.
 
     Returns:
         Boxes in pixels of the prediction's frame; those of one class are together, the loose
@@ -174,7 +212,7 @@ def boxes_of(
             continue
         fine = cams.enlarge(maps[top.class_index])
         if rule != "five":
-            boxes = find_boxes(fine, size_wh, ratio_threshold(fine), floor=floor)
+            boxes = find_boxes(fine, size_wh, threshold(fine), floor=floor)
             return _named(top, boxes if rule == "all" else boxes[:1])
         for ratio in five_ratios(rank):
             boxes = find_boxes(fine, size_wh, ratio_threshold(fine, ratio), floor=floor)

@@ -15,6 +15,7 @@ from camstream.errors import ModelError, SetupError
 from camstream.model import Model
 
 DEFAULT_MODEL = "efficientnet_lite0"
+_REVISION = 2  # of what an export holds; the first had no features for --sharp
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ def load_model(
     name_or_path: str | Path = DEFAULT_MODEL,
     *,
     device: str = "auto",
+    sharp: bool = False,
     say: Callable[[str], None] = _log.info,
 ) -> Model:
     """Open a model, exporting it first where it is a name that was never exported here.
@@ -30,13 +32,14 @@ def load_model(
     Args:
         name_or_path: A network that ``camstream export`` knows, or an .onnx file.
         device: "auto", "cpu", "cuda" and others; see ``camstream.device``.
+        sharp: Finer maps that follow outlines, see ``camstream.sharp``.
         say: Is told what takes long.
 
     Raises:
         ModelError: There is no such file or network, or the device cannot run it.
         SetupError: It has to be exported, and torch is not installed.
     """
-    return Model(model_path(name_or_path, say=say), device=device)
+    return Model(model_path(name_or_path, say=say), device=device, sharp=sharp)
 
 
 def model_path(
@@ -69,7 +72,7 @@ def model_path(
 def cached_path(name: str) -> Path:
     """Where the export of a network lies in the user's cache folder."""
     folder = platformdirs.user_cache_path("camstream") / "models"
-    return folder / f"{name}-contract{CONTRACT_VERSION}.onnx"
+    return folder / f"{name}-contract{CONTRACT_VERSION}-{_REVISION}.onnx"
 
 
 def export_command(arguments: list[str]) -> list[str]:

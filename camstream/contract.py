@@ -14,6 +14,9 @@ Outputs
                  which class a map belongs to: never by position in the logits.
     cam_bias     (N, K) float32: the classifier's bias of each of those classes.
 
+    early        (N, D, h', w') float32, optional: features of an earlier layer, on a grid twice as
+                 fine as the maps'; what ``camstream.sharp`` joins maps with.
+
 The law that every file whose method is CAM or HiResCAM obeys, on any input, for every map k of
 frame n (the other methods promise a place, not a sum):
 
@@ -45,6 +48,7 @@ CAM = "cam"
 CAM_CLASSES = "cam_classes"
 CAM_BIAS = "cam_bias"
 INPUTS = (FRAMES, CLASSES)
+EARLY = "early"
 OUTPUTS = (LOGITS, CAM, CAM_CLASSES, CAM_BIAS)
 
 DEFAULT_TOP_K = 5

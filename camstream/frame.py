@@ -60,12 +60,15 @@ class ClassMaps:
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
         method: How they were made, as ``ModelInfo.method`` says it.
+        sharp: What was then done to them (``camstream.sharp``), in words; empty where nothing
+            was. If something was, they are finer, never negative, and have another mean.
     """
 
     maps: MapF32
     class_indices: NDArray[np.int64]
     bias: NDArray[np.float32]
     method: str = "CAM"
+    sharp: str = ""
 
 
 @dataclass(frozen=True, slots=True)

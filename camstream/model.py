@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import time
@@ -17,6 +18,7 @@ from camstream.device import REMEDY, create_session
 from camstream.errors import ModelError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.picture import ImageU8, Picture
+from camstream.sharp import DESCRIPTION, sharpen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +43,7 @@ class Model:
         device: str = "auto",
         threads: int | None = None,
         size_wh: tuple[int, int] | None = None,
+        sharp: bool = False,
     ) -> None:
         """Open a model file and run it once, so that the first frame is as fast as the next.
 
@@ -52,9 +55,11 @@ class Model:
             threads: CPU threads; None leaves one core to the rest of the pipeline.
             size_wh: Width and height that every picture is stretched to; None chooses them for
                 each shape of picture, see ``fit_size``.
+            sharp: Join the maps with an earlier layer's features, see ``camstream.sharp``.
 
         Raises:
-            ModelError: The file is not a camstream model, or the device cannot run it.
+            ModelError: The file is not a camstream model, or the device cannot run it, or
+                ``sharp`` is asked of one that gives no earlier features.
         """
         if content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
@@ -64,6 +69,12 @@ class Model:
         )
         self.info = read_info(self.session, str(path))
         self._size_wh = size_wh
+        self._outputs = [*contract.OUTPUTS, contract.EARLY] if sharp else [*contract.OUTPUTS]
+        if sharp and contract.EARLY not in {value.name for value in self.session.get_outputs()}:
+            raise ModelError(
+                f"{path} gives no features of an earlier layer, which --sharp needs; export it "
+                "again, or leave --sharp out if its network has no layer that is twice as fine"
+            )
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
@@ -94,11 +105,15 @@ class Model:
         }
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
-        logits, cam, cam_classes, bias = self._run(feed)
+        logits, cam, cam_classes, bias, *early = self._run(feed)
+        maps = ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method)
+        if early:
+            joined = sharpen(maps.maps, early[0][0])
+            maps = dataclasses.replace(maps, maps=joined, sharp=DESCRIPTION)
         return Prediction(
             frame=frame,
             top=self._top(logits[0]),
-            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method),
+            cam=maps,
             infer_ms=(time.perf_counter() - started) * 1e3,
             image=image,
             logits=logits[0],
@@ -120,7 +135,7 @@ class Model:
 
     def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
         if self._bind_to is None:
-            return list(self.session.run(list(contract.OUTPUTS), feed))
+            return list(self.session.run(self._outputs, feed))
         # Bound outputs let the copies to and from the device overlap with nothing waiting but
         # this thread; the maps are a few kilobytes, so they come back with the logits.
         binding = self.session.io_binding()
@@ -128,7 +143,7 @@ class Model:
             binding.bind_ortvalue_input(
                 name, ort.OrtValue.ortvalue_from_numpy(array, self._bind_to, 0)
             )
-        for name in contract.OUTPUTS:
+        for name in self._outputs:
             binding.bind_output(name, "cpu")
         self.session.run_with_iobinding(binding)
         return list(binding.copy_outputs_to_cpu())

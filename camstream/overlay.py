@@ -15,7 +15,15 @@ import numpy as np
 
 from camstream import cam as cams
 from camstream.blend import blend, regions
-from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of
+from camstream.boxes import (
+    BOX_RULES,
+    PAPER_RATIO,
+    Box,
+    BoxRule,
+    ClassBox,
+    boxes_of,
+    parse_threshold,
+)
 from camstream.grid import lay_out, tile_size
 from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
@@ -51,6 +59,7 @@ class Style:
         show_label: Whether the top-1 label is drawn.
         show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
         box_rule: Which boxes, see ``boxes.boxes_of``.
+        box_threshold: Where a box ends, see ``boxes.parse_threshold``.
     """
 
     heatmap_opacity: float = 0.6
@@ -60,6 +69,7 @@ class Style:
     show_label: bool = True
     show_boxes: bool = False
     box_rule: BoxRule = "largest"
+    box_threshold: str = str(PAPER_RATIO)
 
     def __post_init__(self) -> None:
         if not 0 <= self.heatmap_opacity <= 1:
@@ -70,6 +80,7 @@ class Style:
             raise ValueError(f"cam_range is low, high; not {self.cam_range}")
         if self.box_rule not in BOX_RULES:
             raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
+        parse_threshold(self.box_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,12 @@ def _draw_pane(
     draw_trail(target, pane.trail, size_wh)
     boxes: tuple[ClassBox, ...] = ()
     if style.show_boxes:
-        boxes = boxes_of(prediction, style.box_rule, floor=(style.cam_range or cam_range)[0])
+        boxes = boxes_of(
+            prediction,
+            style.box_rule,
+            floor=(style.cam_range or cam_range)[0],
+            threshold=parse_threshold(style.box_threshold),
+        )
         _draw_boxes(target, boxes)
     if style.show_label:
         write_label(target, f"{pane.label}  {pane.score:.0%}")

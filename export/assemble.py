@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 from camstream import contract
 from camstream.errors import ModelError
+from export.early import add_early
 from export.gradcam import channel_weights, weighted_places
 from export.graph import Graph
 from export.nodes import Nodes
@@ -62,6 +63,7 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.graph.initializer.extend([*before.initializers, *behind.initializers])
     _declare(model.graph, picture, head.classes)
     _prune(model)
+    add_early(model, head, info)
     return with_info(model, info)
 
 
@@ -79,7 +81,7 @@ def _free_names(model: onnx.ModelProto, head: Head) -> Head:
     """Rename the network's own tensors that bear a name of the contract."""
 
     def free(name: str) -> str:
-        return f"network.{name}" if name in (*contract.INPUTS, *contract.OUTPUTS) else name
+        return f"network.{name}" if name in (*contract.INPUTS, *contract.OUTPUTS, contract.EARLY) else name
 
     def rename(graph: onnx.GraphProto) -> None:
         for tensor in (*graph.initializer, *graph.input, *graph.output):

@@ -55,7 +55,7 @@ def live(
         if stats is not None:
             Draft(stats, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
-        model = network.load()
+        model = network.load(sharp=look.sharp)
         focus = ask.focus(model.info)
         opened = open_source(source, size_wh=_parse_size(size) if size else None)
         viewer = Viewer(

@@ -35,6 +35,15 @@ RecordsOption = Annotated[
     Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
 ]
 MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
+SharpOption = Annotated[
+    bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
+]
+BoxThresholdOption = Annotated[
+    str,
+    typer.Option(
+        metavar="T", help="Boxes: a part of the map's maximum, or p80 for the top fifth of it."
+    ),
+]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -47,10 +56,10 @@ class Network:
     model: ModelOption = catalog.DEFAULT_MODEL
     device: DeviceOption = "auto"
 
-    def load(self) -> Model:
+    def load(self, *, sharp: bool = False) -> Model:
         """Open the model and say what really runs it."""
         with steps(console, "opening the model") as say:
-            model = catalog.load_model(self.model, device=self.device, say=say)
+            model = catalog.load_model(self.model, device=self.device, sharp=sharp, say=say)
         provider = PROVIDERS[model.device]
         console.print(
             f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False
@@ -84,6 +93,8 @@ class Look:
             help="The paper's box around the largest region, all regions, or the paper's five boxes."
         ),
     ] = _STYLE.box_rule
+    box_threshold: BoxThresholdOption = _STYLE.box_threshold
+    sharp: SharpOption = False
 
     def style(self) -> Style:
         """Give the style; what it refuses is told as a wrong option."""
@@ -94,6 +105,7 @@ class Look:
                 cam_range=self.cam_range,
                 show_boxes=self.boxes,
                 box_rule=self.box_rule,
+                box_threshold=self.box_threshold,
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error

@@ -15,6 +15,9 @@ that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame
 height and ``method`` how the map was made ("CAM", "CAM (max pooling)", "Grad-CAM" or
 "HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
 
+With ``--sharp`` there is also ``"sharp": "joined with an earlier layer: ..."``, what was done to
+the maps: ``peak``, ``centre_xy`` and all else then speak of the sharpened map.
+
 Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
 
      "boxes": [{"label": "Persian cat", "class_index": 283, "score": 0.74,
@@ -122,6 +125,8 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         "size_wh": list(size_wh),
         "method": prediction.cam.method,
     }
+    if prediction.cam.sharp:
+        record["sharp"] = prediction.cam.sharp
     if annotated.boxes is not None:
         record["boxes"] = [
             {
