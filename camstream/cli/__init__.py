@@ -16,6 +16,7 @@ from camstream.cli.demo import demo
 from camstream.cli.live import live
 from camstream.cli.measure import bench, evaluate
 from camstream.cli.models import doctor, export, info
+from camstream.cli.train import train
 
 app = typer.Typer(
     help="See what a network looks at, live.",
@@ -27,7 +28,8 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_op
 
 for command in (annotate, live):
     app.command()(command)
-app.command(context_settings=_PASSED_ON)(export)
+for command in (export, train):
+    app.command(context_settings=_PASSED_ON)(command)
 for command in (info, doctor, demo, evaluate, bench):
     app.command()(command)
 
