@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 
 from camstream.terminal import stoppable
 
 _LOOK_S = 0.2
+# Threads that spin while they wait make a training many times slower on cores that others use too.
+_CALM = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def run_child(command: list[str]) -> int:
@@ -18,7 +21,7 @@ def run_child(command: list[str]) -> int:
     Returns:
         Its exit code.
     """
-    with stoppable() as stop, subprocess.Popen(command) as process:
+    with stoppable() as stop, subprocess.Popen(command, env=_CALM | os.environ) as process:
         is_told = False
         while process.poll() is None:
             try:
