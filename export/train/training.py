@@ -40,7 +40,7 @@ class Training:
     def __init__(
         self, start: Start, train: Examples, check: Examples, recipe: Recipe, *, device: str = "cpu"
     ) -> None:
-        """Make everything ready; sets torch's seed.
+        """Make everything ready.
 
         Args:
             start: The network; it is changed in place.
@@ -49,7 +49,6 @@ class Training:
             recipe: How.
             device: "cpu" or "cuda".
         """
-        torch.manual_seed(recipe.seed)
         self.network = start.network.to(device)
         self.best: State = {}
         self.history: list[Epoch] = []
@@ -96,7 +95,7 @@ class Training:
         on_batch: Callable[[float], None] = lambda _: None,
         on_epoch: Callable[[Epoch], None] = lambda _: None,
     ) -> bool:
-        """Train to the end, or until stopped.
+        """Train to the end, or until stopped; sets torch's seed, or what was restored goes on.
 
         Args:
             stop: Asked before each batch.
@@ -109,6 +108,8 @@ class Training:
         Raises:
             ModelError: The memory is not enough, or the loss is no number any more.
         """
+        if not self.history and not self.done:
+            torch.manual_seed(self._recipe.seed)
         with self._memory_errors():
             while not self._is_over():
                 if not self._learn(stop, on_batch):
