@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camstream import batch
+from camstream.attention import Attention, Focus
 from camstream.frame import Prediction
 from camstream.model import Model
 from camstream.overlay import Style, annotate, caveats
 from camstream.pipeline import Pipeline
 from camstream.sink.draft import Draft
-from camstream.sink.records import RecordsFile, write_json
+from camstream.sink.records import write_json
+from camstream.sink.side import SideOutputs, SidePaths
 from camstream.sink.video import Encoding, VideoFile
 from camstream.source.file import FileSource
 from camstream.stats import RunStats
@@ -26,11 +28,13 @@ class Job:
     Attributes:
         source: The input.
         output: The file to write.
-        records: Where to write a line a frame, None for nowhere.
+        records: Where to write a record a frame, None for nowhere.
         stats: Where to write counts and times as JSON, None for nowhere.
         style: How to draw.
         encoding: How to encode.
         overwrite: Whether existing outputs may be replaced.
+        focus: What to look for.
+        maps: Where to write the raw maps, None for nowhere.
     """
 
     source: Path
@@ -40,11 +44,14 @@ class Job:
     encoding: Encoding = Encoding()
     overwrite: bool = False
     stats: Path | None = None
+    focus: Focus = Focus()
+    maps: Path | None = None
 
     @property
     def outputs(self) -> list[Path]:
         """Every file that it writes."""
-        return [path for path in (self.output, self.records, self.stats) if path is not None]
+        paths = (self.output, self.records, self.stats, self.maps)
+        return [path for path in paths if path is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Result:
     Attributes:
         stats: Counts and times.
         remarks: What could not be kept, or was damaged, one clear line each.
-        labels: How many frames each top-1 label had, most frequent first.
+        labels: How many frames each shown label had, most frequent first.
         is_damaged: Whether part of the input could not be read.
         is_stopped: Whether it was stopped before the input's end; the output plays up to there.
         end_s: Media time of the last frame.
@@ -89,15 +96,18 @@ def run(
     """
     _check_outputs(job)
     source = FileSource(job.source, even=True)
-    outputs: list[VideoFile | RecordsFile] = []
+    outputs: list[VideoFile | SideOutputs] = []
     try:
         video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
         outputs.append(video)
-        records = None
-        if job.records is not None:
-            records = RecordsFile(job.records, overwrite=job.overwrite, inputs=[job.source])
-            outputs.append(records)
-        result = _run(job, model, source, video, records, on_frame, stop)
+        sides = SideOutputs(
+            SidePaths(job.records, job.maps),
+            model.info.labels,
+            overwrite=job.overwrite,
+            inputs=[job.source],
+        )
+        outputs.append(sides)
+        result = _run(job, model, source, video, sides, on_frame, stop)
     except BaseException:
         for output in outputs:
             output.discard()
@@ -118,7 +128,7 @@ def _run(
     model: Model,
     source: FileSource,
     video: VideoFile,
-    records: RecordsFile | None,
+    sides: SideOutputs,
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],
 ) -> Result:
@@ -127,15 +137,15 @@ def _run(
     end_s = 0.0
     is_stopped = False
     started = time.perf_counter()
-    with Pipeline(source, model.infer) as pipeline:
+    with Pipeline(source, Attention(model.infer, model.info, job.focus)) as pipeline:
         for prediction in pipeline:
             with pipeline.times.measure("annotate"):
                 annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
             with pipeline.times.measure("write"):
                 video.write(annotated.picture)
-                if records is not None:
-                    records.write(annotated)
-            label = prediction.top[0].label
+                sides.write(annotated)
+            is_asked = job.focus.watch or job.focus.contrast
+            label = (prediction.top if is_asked else prediction.shown)[0].label
             labels[label] = labels.get(label, 0) + 1
             end_s = prediction.frame.pts_s
             on_frame(prediction, source.frame_count)
@@ -143,8 +153,7 @@ def _run(
                 is_stopped = True
                 break
     video.finish(whole=not is_stopped)
-    if records is not None:
-        records.finish()
+    sides.finish()
     wall_s = time.perf_counter() - started
     stats = RunStats(
         source=source.name,

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from camstream.cli.options import (
+    Ask,
     DebugOption,
     Look,
+    MapsOption,
     Network,
     OverwriteOption,
     RecordsOption,
@@ -30,12 +32,14 @@ from camstream.terminal import plain_errors, stoppable
 def live(
     network: Network,
     look: Look,
+    ask: Ask,
     source: Annotated[
         str, typer.Argument(help="A camera's number or device, a URL, or a file.")
     ] = "0",
     size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
+    maps: MapsOption = None,
     stats: StatsOption = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds.")
@@ -52,6 +56,7 @@ def live(
             Draft(stats, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
         model = network.load()
+        focus = ask.focus(model.info)
         opened = open_source(source, size_wh=_parse_size(size) if size else None)
         viewer = Viewer(
             opened if opened.is_live else PacedSource(opened),
@@ -59,7 +64,8 @@ def live(
             model.info,
             device=model.device,
             style=style,
-            outputs=Outputs(record, records, overwrite, frames, seconds),
+            focus=focus,
+            outputs=Outputs(record, records, overwrite, frames, seconds, maps),
             window=shown,
             stop=stop,
         )
