@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camstream import batch
+from camstream.attention import Attention, Focus
 from camstream.frame import Prediction
 from camstream.model import Model
 from camstream.overlay import Style, annotate, caveats
@@ -32,6 +33,7 @@ class Job:
         style: How to draw.
         encoding: How to encode.
         overwrite: Whether existing outputs may be replaced.
+        focus: What to look for.
         maps: Where to write the raw maps, None for nowhere.
     """
 
@@ -42,6 +44,7 @@ class Job:
     encoding: Encoding = Encoding()
     overwrite: bool = False
     stats: Path | None = None
+    focus: Focus = Focus()
     maps: Path | None = None
 
     @property
@@ -58,7 +61,7 @@ class Result:
     Attributes:
         stats: Counts and times.
         remarks: What could not be kept, or was damaged, one clear line each.
-        labels: How many frames each top-1 label had, most frequent first.
+        labels: How many frames each shown label had, most frequent first.
         is_damaged: Whether part of the input could not be read.
         is_stopped: Whether it was stopped before the input's end; the output plays up to there.
         end_s: Media time of the last frame.
@@ -134,14 +137,15 @@ def _run(
     end_s = 0.0
     is_stopped = False
     started = time.perf_counter()
-    with Pipeline(source, model.infer) as pipeline:
+    with Pipeline(source, Attention(model.infer, model.info, job.focus)) as pipeline:
         for prediction in pipeline:
             with pipeline.times.measure("annotate"):
                 annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
             with pipeline.times.measure("write"):
                 video.write(annotated.picture)
                 sides.write(annotated)
-            label = prediction.top[0].label
+            is_asked = job.focus.watch or job.focus.contrast
+            label = (prediction.top if is_asked else prediction.shown)[0].label
             labels[label] = labels.get(label, 0) + 1
             end_s = prediction.frame.pts_s
             on_frame(prediction, source.frame_count)

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Literal
+from typing import Any, Literal
 
+from camstream.attention import Contrast, Focus
+from camstream.calm import CALM_LEVELS
+from camstream.errors import ModelError
+from camstream.names import ClassGroup, ClassNames
 from camstream.overlay import COLORMAPS, Style
 
 _OPACITY_STEP = 0.1
 _MESSAGE_S = 2.5
+_TOP_KS = (1, 2, 3, 5, 8)  # with the plain picture these fill a grid
+_TRAIL_S = 3.0
 
 HELP = """\
 q\tquit
 space\tpause
+k\tmaps of the 1, 2, 3, 5, 8 best classes
+/\twatch a class: type its name
+w\twatching on, off
+v\tthe best class against the second
+m\tcalm: off, default, strong
+t\ttrail of the peak on, off
 + -\theatmap stronger, weaker
 c\tnext colour map
 h\theatmap on, off
@@ -32,23 +44,43 @@ class Controls:
 
     Attributes:
         style: How predictions are drawn.
+        focus: What is looked for.
         is_paused: Whether the picture is held.
         wants_quit: Whether the user has seen enough.
         show_help: Whether the keys are listed on the picture.
         show_display: Whether rate, lag, drops and device are shown.
+        typed: The name that is being typed, None while none is.
     """
 
-    def __init__(self, style: Style, *, show_display: bool) -> None:
+    def __init__(
+        self, style: Style, focus: Focus, names: ClassNames, *, show_display: bool
+    ) -> None:
+        """Begin with what the command line said.
+
+        Args:
+            style: How predictions are drawn at first.
+            focus: What is looked for at first; what is watched there can be switched off and on.
+            names: Of the model's classes, for the one that is typed.
+            show_display: Whether rate, lag, drops and device are shown at first.
+        """
         self.style = style
+        self.focus = focus
         self.is_paused = False
         self.wants_quit = False
         self.show_help = False
         self.show_display = show_display
+        self.typed: str | None = None
+        self._names = names
+        self._watched = focus.watch
+        self._contrast = focus.contrast or Contrast()
         self._message, self._message_until = "", 0.0
 
     @property
     def message(self) -> str:
-        """What was last said, for a short while."""
+        """What was last said, for a short while; while a name is typed, that and the nearest."""
+        if self.typed is not None:
+            near = self._names.suggest(self.typed)
+            return f"watch: {self.typed}_" + (f"\t{', '.join(near)}" if near else "")
         return self._message if time.perf_counter() < self._message_until else ""
 
     def say(self, message: str) -> None:
@@ -57,39 +89,103 @@ class Controls:
 
     def obey(self, key: str | None) -> Errand | None:
         """Change what a key changes; gives the errand that is left to the viewer."""
+        if key is None:
+            return None
+        if self.typed is not None:
+            self._type(self.typed, key)
+            return None
         match key:
             case "q" | "escape":
                 self.wants_quit = True
             case "space":
                 self.is_paused = not self.is_paused
                 return "pause"
+            case "s":
+                return "snapshot"
+            case "r":
+                return "record"
+            case "?":
+                self.show_help = not self.show_help
+            case "d":
+                self.show_display = not self.show_display
+            case _ if not self._change_focus(key):
+                self._change_style(key)
+        return None
+
+    def _change_focus(self, key: str) -> bool:
+        focus = self.focus
+        match key:
+            case "k":
+                following = next((k for k in _TOP_KS if k > focus.top_k), _TOP_KS[0])
+                self._look(
+                    f"the {following} best" if following > 1 else "the best", top_k=following
+                )
+            case "/":
+                self.typed = ""
+            case "w":
+                self._watch(() if focus.watch else self._watched)
+            case "v":
+                contrast = None if focus.contrast else self._contrast
+                self._look("contrast" if contrast else "no contrast", contrast=contrast)
+            case "m":
+                calm = CALM_LEVELS[(CALM_LEVELS.index(focus.calm) + 1) % len(CALM_LEVELS)]
+                self._look(f"calm: {calm}", calm=calm)
+            case "t":
+                trail_s = 0.0 if focus.trail_s else _TRAIL_S
+                self._look("trail" if trail_s else "no trail", trail_s=trail_s)
+            case _:
+                return False
+        return True
+
+    def _watch(self, groups: tuple[ClassGroup, ...]) -> None:
+        watched = ", ".join(group.label for group in groups)
+        self._look(
+            f"watching {watched}" if groups else "watching nothing: / names it", watch=groups
+        )
+
+    def _look(self, message: str, **changes: Any) -> None:
+        self.focus = dataclasses.replace(self.focus, **changes)
+        self.say(message)
+
+    def _type(self, typed: str, key: str) -> None:
+        """Add a key to the name that is being typed."""
+        near = self._names.suggest(typed)
+        match key:
+            case "escape":
+                self.typed = None
+            case "enter":
+                self.typed = None
+                try:
+                    self._watched = (self._names.find(typed),) if typed.strip() else ()
+                    self._watch(self._watched)
+                except ModelError as error:
+                    self.say(str(error))
+            case "tab":
+                self.typed = near[0] if near else typed
+            case "backspace":
+                self.typed = typed[:-1]
+            case _:
+                self.typed = typed + (" " if key == "space" else key)
+
+    def _change_style(self, key: str) -> None:
+        style = self.style
+        match key:
             case "+" | "=":
                 self._change_opacity(_OPACITY_STEP)
             case "-":
                 self._change_opacity(-_OPACITY_STEP)
             case "c":
-                following = (COLORMAPS.index(self.style.colormap) + 1) % len(COLORMAPS)
-                self.style = dataclasses.replace(self.style, colormap=COLORMAPS[following])
+                following = (COLORMAPS.index(style.colormap) + 1) % len(COLORMAPS)
+                self.style = dataclasses.replace(style, colormap=COLORMAPS[following])
                 self.say(f"colour map {self.style.colormap}")
             case "h":
-                self.style = dataclasses.replace(
-                    self.style, show_heatmap=not self.style.show_heatmap
-                )
+                self.style = dataclasses.replace(style, show_heatmap=not style.show_heatmap)
             case "l":
-                self.style = dataclasses.replace(self.style, show_label=not self.style.show_label)
+                self.style = dataclasses.replace(style, show_label=not style.show_label)
             case "b":
-                self.style = dataclasses.replace(self.style, show_boxes=not self.style.show_boxes)
-            case "d":
-                self.show_display = not self.show_display
-            case "s":
-                return "snapshot"
-            case "r":
-                return "record"
-            case "?" | "/":
-                self.show_help = not self.show_help
+                self.style = dataclasses.replace(style, show_boxes=not style.show_boxes)
             case _:
                 pass
-        return None
 
     def _change_opacity(self, step: float) -> None:
         opacity = min(1.0, max(0.0, round(self.style.heatmap_opacity + step, 2)))

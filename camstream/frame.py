@@ -1,4 +1,4 @@
-"""The records that flow: Frame -> Prediction. Each holds the one before; all are frozen.
+"""The records that flow: Frame -> Prediction -> Annotated. Each holds the one before.
 
 Words: ``frame`` is the record, ``picture`` its pixels, ``image`` a plain BGR array; ``cam`` is
 the raw map in logit units, ``heatmap`` what is drawn of it.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from camstream.picture import MapF32, Picture
+    from camstream.picture import ImageU8, MapF32, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,41 @@ class ClassMaps:
 
 
 @dataclass(frozen=True, slots=True)
+class Pane:
+    """One thing that is looked for in a frame, as it is to be shown.
+
+    Attributes:
+        label: What it is called.
+        score: Probability, 0 to 1: of a class, of all classes of a group together, or of the
+            first of two contrasted ones when only the two are weighed.
+        cam: (h, w) float32, its map in logit units.
+        class_index: Its position in the logits; None where it is not one class.
+        trail: Where the map's peak was, oldest first; a part ends at a jump to something else.
+    """
+
+    label: str
+    score: float
+    cam: MapF32
+    class_index: int | None = None
+    trail: tuple[TrailPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrailPoint:
+    """Where a map's peak was.
+
+    Attributes:
+        pts_s: When, media time.
+        xy: Pixels of the picture.
+        is_start: Whether it is not connected to the point before.
+    """
+
+    pts_s: float
+    xy: tuple[float, float]
+    is_start: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What the network says about one frame.
 
@@ -77,9 +112,23 @@ class Prediction:
         top: The best classes, best first.
         cam: The maps, the top-1 class's first unless other classes were asked for.
         infer_ms: Time that inference took, resize included.
+        image: (H, W, 3) uint8 BGR, what the network was given.
+        logits: (C,) float32, the raw scores of all classes.
+        panes: What is to be shown of it, see ``camstream.attention``; empty is the top-1 class.
     """
 
     frame: Frame
     top: tuple[TopClass, ...]
     cam: ClassMaps
     infer_ms: float
+    image: ImageU8
+    logits: NDArray[np.float32]
+    panes: tuple[Pane, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Pane, ...]:
+        """What is to be shown, at least one pane; the first is the main one."""
+        if self.panes:
+            return self.panes
+        best = self.top[0]
+        return (Pane(best.label, best.score, self.cam.maps[0], best.class_index),)

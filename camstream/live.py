@@ -14,19 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
+from camstream.attention import Attention, Focus, Infer
 from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
 from camstream.controls import HELP, Controls
 from camstream.errors import SinkError
 from camstream.frame import Frame, Prediction
-from camstream.overlay import Annotated, Style, add_notes, annotate, caveats
+from camstream.names import ClassNames
+from camstream.overlay import Annotated, Style, annotate, caveats
 from camstream.picture import Picture
-from camstream.pipeline import Infer, Pipeline
+from camstream.pipeline import Pipeline
 from camstream.saver import Outputs, Saver
 from camstream.sink.window import Screen
 from camstream.source import Source
 from camstream.source.live import PacedSource
 from camstream.stats import RunningRate, RunStats
+from camstream.text import add_notes
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
@@ -45,6 +48,7 @@ class Viewer:
         *,
         device: str,
         style: Style = Style(),
+        focus: Focus = Focus(),
         outputs: Outputs = Outputs(),
         window: Screen | None = None,
         stop: Callable[[], bool] = lambda: False,
@@ -58,6 +62,7 @@ class Viewer:
             info: What the model says of itself.
             device: What runs it, for the display.
             style: How to draw at first.
+            focus: What to look for at first.
             outputs: What to write, and when to end.
             window: Where to show it; None shows nothing.
             stop: Asked for every frame; True ends the run.
@@ -66,14 +71,17 @@ class Viewer:
         Raises:
             SinkError: An output cannot be written.
         """
-        self._controls = Controls(style, show_display=window is not None)
+        self._controls = Controls(
+            style, focus, ClassNames(info.labels), show_display=window is not None
+        )
+        self._attention = Attention(infer, info, focus)
         self._source = source
         self._info = info
         self._device = device
         self._window = window
         self._outputs = outputs
         self._stop = stop
-        self._pipeline = Pipeline(source, infer, show_frames=True)
+        self._pipeline = Pipeline(source, self._attention, show_frames=True)
         self._newest: Prediction | None = None
         self._last: tuple[Frame, Prediction] | None = None
         self._shown = 0
@@ -232,7 +240,16 @@ class Viewer:
             case "record":
                 self._controls.say(self._saver.toggle_recording())
             case None:
-                pass
+                self._look_anew()
+
+    def _look_anew(self) -> None:
+        """Look for what the user now asks for; at the held picture once more."""
+        if self._attention.focus is self._controls.focus:
+            return
+        self._attention.focus = self._controls.focus
+        if self._controls.is_paused and self._last is not None:
+            frame, prediction = self._last
+            self._last = frame, self._attention(prediction.frame)
 
     def _redraw(self) -> None:
         """Show the last picture again: its state, a message or the style may have changed."""

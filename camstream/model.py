@@ -85,8 +85,9 @@ class Model:
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Like ``predict``, for a frame of a source."""
         started = time.perf_counter()
+        image = frame.picture.bgr(self.input_size_wh(frame.picture))
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
-            contract.FRAMES: frame.picture.bgr(self.input_size_wh(frame.picture))[np.newaxis]
+            contract.FRAMES: image[np.newaxis]
         }
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
@@ -96,6 +97,8 @@ class Model:
             top=self._top(logits[0]),
             cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method),
             infer_ms=(time.perf_counter() - started) * 1e3,
+            image=image,
+            logits=logits[0],
         )
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
@@ -137,14 +140,20 @@ class Model:
         return np.array(classes, np.int64)
 
     def _top(self, logits: NDArray[np.float32]) -> tuple[TopClass, ...]:
-        scores = np.exp(logits - logits.max())
-        scores /= scores.sum()
+        scores = softmax(logits)
         count = min(contract.DEFAULT_TOP_K, len(logits))
         best = np.argpartition(-logits, count - 1)[:count]
         best = best[np.argsort(-logits[best], kind="stable")]
         return tuple(
             TopClass(self.info.labels[i], int(i), float(scores[i]), float(logits[i])) for i in best
         )
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the raw scores of all classes, (C,), into probabilities."""
+    scores: NDArray[np.float32] = np.exp(logits - logits.max())
+    scores /= scores.sum()
+    return scores
 
 
 @functools.lru_cache(maxsize=64)

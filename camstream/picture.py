@@ -104,6 +104,14 @@ class Picture:
             np.copyto(to, origin)
         return Picture(fresh)
 
+    def blank(self, size_wh: tuple[int, int]) -> Picture:
+        """Make a black picture of another size, of the same kind and with the same time."""
+        fresh = Picture(_like(self.video_frame, *size_wh))
+        black = self.native(np.zeros((1, 1, 3), np.uint8))[0, 0]
+        for index, plane in enumerate(fresh.planes()):
+            plane[:] = black if plane.ndim == 3 else black[index]
+        return fresh
+
     def planes(self) -> list[ImageU8]:
         """Views of the pixels: [(H, W, 3)] for BGR; [(H, W), (H/2, W/2), (H/2, W/2)] for YUV."""
         return _views(self.video_frame)

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _WAITING_FRAMES = 8  # 25 MB each way at 1080p; evens out the encoder's uneven pace
 _JOIN_S = 6.0  # longer than a network stream may take to say that nothing comes
 
-Infer = Callable[[Frame], Prediction]
+Looking = Callable[[Frame], Prediction]
 
 
 class Pipeline:
@@ -41,7 +41,7 @@ class Pipeline:
         inferred: Frames that the model looked at.
     """
 
-    def __init__(self, source: Source, infer: Infer, *, show_frames: bool = False) -> None:
+    def __init__(self, source: Source, infer: Looking, *, show_frames: bool = False) -> None:
         """Put the stages together; nothing runs before the ``with`` statement begins.
 
         Args:

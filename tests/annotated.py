@@ -8,9 +8,10 @@ import numpy as np
 
 from camstream.boxes import Box, ClassBox
 from camstream.cam import Peak
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.frame import ClassMaps, Frame, TopClass
 from camstream.overlay import Annotated
 from camstream.picture import MapF32, Picture
+from tests.fakes import prediction_of
 
 LABELS = ("cat", 'a "quoted", label', "zwei\nZeilen", "日本", "<script>alert(1)</script>")
 
@@ -38,6 +39,6 @@ def make_annotated(
     time_s = index / 30 if pts_s is None else pts_s
     picture = Picture.from_bgr(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
     cam = ClassMaps(maps, np.array(shown), bias)
-    prediction = Prediction(Frame(index, time_s, 0.0, picture), top, cam, infer_ms=1.0)
+    prediction = prediction_of(Frame(index, time_s, 0.0, picture), top, cam)
     found = (ClassBox(top[0], Box((1.0, 2.0, 30.5, 40.0))),) if boxes else None
     return Annotated(prediction, picture, Peak(peak_xy, 12.5), found)

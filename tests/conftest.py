@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from camstream.demo import sample_clip
 from camstream.model import Model
 from tests import tiny
 
@@ -63,3 +64,9 @@ def no_thread_left() -> Iterator[None]:
             thread.join(0.1)
     alive = [thread.name for thread in left if thread.is_alive()]
     assert not alive, f"threads left running: {alive}"
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The project's own clip."""
+    return sample_clip()

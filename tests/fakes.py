@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -34,12 +34,22 @@ def make_frame(index: int, size_wh: tuple[int, int] = (352, 96)) -> Frame:
     return Frame(index, index / 30, time.perf_counter(), Picture.from_bgr(image))
 
 
-def predict(frame: Frame) -> Prediction:
+def predict(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
     """Say "thing" of every frame, with some evidence in its upper left cell."""
-    maps = np.zeros((1, 4, 4), np.float32)
-    maps[0, 0, 0] = 8.0
-    cam = ClassMaps(maps, np.array([0]), np.array([0.5], np.float32))
-    return Prediction(frame, (TopClass("thing", 0, 0.9, 1.0),), cam, infer_ms=1.0)
+    asked = [max(0, index) for index in classes or [-1]]
+    maps = np.zeros((len(asked), 4, 4), np.float32)
+    maps[:, 0, 0] = 8.0
+    cam = ClassMaps(maps, np.array(asked), np.full(len(asked), 0.5, np.float32))
+    top = (TopClass("thing", 0, 0.9, 1.0),)
+    return prediction_of(frame, top, cam)
+
+
+def prediction_of(
+    frame: Frame, top: tuple[TopClass, ...], cam: ClassMaps, *, infer_ms: float = 1.0
+) -> Prediction:
+    """Make a prediction from what a test cares for."""
+    logits = np.array([1.0, -1.2], np.float32)
+    return Prediction(frame, top, cam, infer_ms, frame.picture.bgr((32, 32)), logits)
 
 
 class FakeSource:

@@ -21,6 +21,7 @@ from camstream.overlay import Style, annotate, draw_box
 from camstream.picture import MapF32, Picture
 from camstream.sink.records import to_record
 from camstream.sink.video import Encoding
+from tests.fakes import prediction_of
 
 _RANGE = (1.0, 10.0)
 
@@ -39,7 +40,7 @@ def _prediction(*maps: MapF32, size_wh: tuple[int, int] = (160, 90)) -> Predicti
     tops = tuple(TopClass(f"thing {i}", i + 10, 0.5 / (i + 1), 5.0 - i) for i in range(len(maps)))
     classes = np.array([top.class_index for top in tops], np.int64)
     cam = ClassMaps(np.stack(maps), classes, np.zeros(len(maps), np.float32))
-    return Prediction(Frame(0, 0.0, 0.0, Picture.from_bgr(ground)), tops, cam, 1.0)
+    return prediction_of(Frame(0, 0.0, 0.0, Picture.from_bgr(ground)), tops, cam)
 
 
 def _blob(row: int, column: int, *, value: float = 8.0) -> MapF32:

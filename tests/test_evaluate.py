@@ -16,10 +16,10 @@ from camstream.evaluate import measure, metrics
 from camstream.evaluate.annotations import Thing, read_folders, read_things
 from camstream.evaluate.command import Request, evaluate
 from camstream.evaluate.measure import CAM, CENTRE, GAUSSIAN, WHOLE, Outcome, Trial
-from camstream.evaluate.names import ClassNames
 from camstream.evaluate.report import Figures, sum_up
 from camstream.evaluate.sheet import choose
 from camstream.model import Model
+from camstream.names import ClassNames
 
 _HEADER = "file,class_index_imagenet,wnid_or_name,x0,y0,x1,y1,width,height\n"
 _NAMES = ClassNames(["cat", "dog", "crane", "Crane"])

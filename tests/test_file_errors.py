@@ -190,7 +190,7 @@ def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
     assert [line["pts_s"] for line in lines] == times
     for index, line in enumerate(lines):
         places = ["peak_xy", "peak", "centre_xy", "spread", "size_wh"]
-        assert list(line) == ["index", "pts_s", "top", *places, "method"]
+        assert list(line) == ["index", "pts_s", "top", "shown", *places, "method"]
         assert line["index"] == index
         best, second = line["top"]
         assert list(best) == ["label", "class_index", "score", "logit"]

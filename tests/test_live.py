@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -16,9 +17,12 @@ import cv2
 import numpy as np
 import pytest
 
+from camstream.attention import Infer
 from camstream.errors import SinkError, SourceError
 from camstream.frame import Frame, Prediction
+from camstream.grid import grid_size
 from camstream.live import Viewer
+from camstream.model import Model
 from camstream.overlay import Style
 from camstream.picture import ImageU8
 from camstream.saver import Outputs
@@ -75,7 +79,7 @@ def camera(picture: np.ndarray) -> Iterator[Camera]:
 
 def _view(
     source: LiveSource | PacedSource | FakeSource,
-    infer: Callable[[Frame], Prediction] = predict,
+    infer: Infer = predict,
     screen: Screen | None = None,
     **outputs: object,
 ) -> Viewer:
@@ -123,10 +127,9 @@ def test_true_lag_is_that_of_the_newest_picture_and_does_not_grow(camera: Camera
 
 
 def test_a_slow_model_slows_neither_picture_nor_lag(camera: Camera) -> None:
-    def slow(frame: Frame) -> Prediction:
+    def slow(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         time.sleep(0.2)
-        done = predict(frame)
-        return Prediction(frame, done.top, done.cam, infer_ms=200.0)
+        return dataclasses.replace(predict(frame, classes=classes), infer_ms=200.0)
 
     screen, seen = Screen(), list[str]()
     viewer = _view(LiveSource(camera.url), slow, screen, seconds=3)
@@ -248,6 +251,25 @@ def test_keys_change_what_is_seen(tmp_path: Path) -> None:
     assert source.closed == screen.closed == 1
 
 
+def test_what_is_looked_for_changes_at_once_also_of_a_held_picture(tiny_model: Model) -> None:
+    """Each picture that is shown after a key has as many tiles as were asked for."""
+    screen, source = Screen(), FakeSource(endless, is_live=True)
+    screen.keep_images = True
+    viewer = Viewer(source, tiny_model.infer, tiny_model.info, device="cpu", window=screen)
+    keys = ["space", "k", "", "v", "", "k", "", "q"]
+    sizes: list[tuple[int, int]] = []
+
+    def press(image: ImageU8) -> None:
+        if viewer._last is not None and keys:
+            sizes.append((image.shape[1], image.shape[0]))
+            screen.keys.append(keys.pop(0))
+
+    screen.on_show = press
+    viewer.run()
+    one, three, four = (352, 96), grid_size((352, 96), 3), grid_size((352, 96), 4)
+    assert sizes == [one, one, three, three, four, four, four, four]
+
+
 def test_pause_holds_the_picture_and_a_file() -> None:
     screen = Screen()
     paced = PacedSource(FakeSource(counted(10_000)))
@@ -270,10 +292,10 @@ def test_pause_holds_the_picture_and_a_file() -> None:
 
 @pytest.mark.parametrize("is_windowed", [False, True])
 def test_a_dead_infer_thread_ends_the_run_with_its_error(is_windowed: bool) -> None:
-    def dies(frame: Frame) -> Prediction:
+    def dies(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         if frame.index > 3:
             raise ArithmeticError("the model died")
-        return predict(frame)
+        return predict(frame, classes=classes)
 
     source, screen = FakeSource(endless, is_live=True), Screen() if is_windowed else None
     with pytest.raises(ArithmeticError, match="the model died"):
@@ -299,9 +321,9 @@ def test_a_dead_capture_thread_ends_the_run_and_keeps_the_recording(tmp_path: Pa
 def test_a_model_that_never_answers_can_be_quit() -> None:
     release = threading.Event()
 
-    def hangs(frame: Frame) -> Prediction:
+    def hangs(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         release.wait(20)
-        return predict(frame)
+        return predict(frame, classes=classes)
 
     source, screen = FakeSource(endless, is_live=True), Screen()
     viewer = _view(source, hangs, screen)

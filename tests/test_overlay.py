@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.overlay import COLORMAPS, Colormap, Style, annotate
 from camstream.picture import ImageU8, MapF32, Picture
+from tests import fakes
 
 RANGE = (10.0, 110.0)
 HEAT_ONLY = Style(show_label=False)
@@ -22,7 +23,7 @@ HEAT_ONLY = Style(show_label=False)
 def prediction_of(picture: Picture, cam: MapF32, label: str = "tabby cat") -> Prediction:
     maps = ClassMaps(cam[np.newaxis], np.array([0]), np.zeros(1, np.float32))
     frame = Frame(0, 0.0, 0.0, picture)
-    return Prediction(frame, (TopClass(label, 0, 0.5, 1.0),), maps, 0.0)
+    return fakes.prediction_of(frame, (TopClass(label, 0, 0.5, 1.0),), maps)
 
 
 def photo(width: int = 320, height: int = 180) -> ImageU8:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from camstream import batch
 from camstream.annotate import Job, Result
 from camstream.annotate import run as run_annotate
 from camstream.cli.options import (
+    Ask,
     DebugOption,
     Look,
     MapsOption,
@@ -33,6 +35,7 @@ def annotate(
     ],
     network: Network,
     look: Look,
+    ask: Ask,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -67,15 +70,16 @@ def annotate(
                 encoding,
                 overwrite,
                 stats and batch.beside(stats, target, ".json", alone=alone),
-                maps and batch.beside(maps, target, ".npz", alone=alone),
+                maps=maps and batch.beside(maps, target, ".npz", alone=alone),
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]
         batch.check_apart(sources, [path for job in jobs for path in job.outputs])
         model = network.load()
+        focus = ask.focus(model.info)
         stop.end()
         failures = 0
-        for job in jobs:
+        for job in (dataclasses.replace(job, focus=focus) for job in jobs):
             try:
                 failures += annotate_one(job, model, stop).is_damaged
             except CamstreamError as error:

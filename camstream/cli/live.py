@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from camstream.cli.options import (
+    Ask,
     DebugOption,
     Look,
     MapsOption,
@@ -31,6 +32,7 @@ from camstream.terminal import plain_errors, stoppable
 def live(
     network: Network,
     look: Look,
+    ask: Ask,
     source: Annotated[
         str, typer.Argument(help="A camera's number or device, a URL, or a file.")
     ] = "0",
@@ -54,6 +56,7 @@ def live(
             Draft(stats, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
         model = network.load()
+        focus = ask.focus(model.info)
         opened = open_source(source, size_wh=_parse_size(size) if size else None)
         viewer = Viewer(
             opened if opened.is_live else PacedSource(opened),
@@ -61,6 +64,7 @@ def live(
             model.info,
             device=model.device,
             style=style,
+            focus=focus,
             outputs=Outputs(record, records, overwrite, frames, seconds, maps),
             window=shown,
             stop=stop,

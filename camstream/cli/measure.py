@@ -14,11 +14,16 @@ from camstream.terminal import note, plain_errors
 
 @with_options
 def evaluate(
-    photos: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of photos.")],
+    photos: Annotated[
+        Path, typer.Argument(metavar="IMAGES", help="A folder of photos, or a clip.")
+    ],
     network: Network,
     boxes: Annotated[
         Path | None,
-        typer.Option(help="True boxes: a .csv, a COCO .json, or a folder of Pascal VOC .xml."),
+        typer.Option(
+            help="True boxes: a .csv, a COCO .json, or a folder of Pascal VOC .xml; of a clip a "
+            ".csv with a row a frame."
+        ),
     ] = None,
     from_folders: Annotated[
         bool, typer.Option("--labels-from-folders", help="Sub-folders name the classes; no boxes.")
@@ -33,13 +38,20 @@ def evaluate(
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure how well a model names things in photos and finds where they are."""
-    from camstream.evaluate.command import Request
+    """Measure how well a model names things in photos or a clip and finds where they are."""
+    from camstream.evaluate import video
+    from camstream.evaluate.command import Request, evaluate_clip
     from camstream.evaluate.command import evaluate as run_evaluate
     from camstream.evaluate.report import to_table
 
     with plain_errors(debug):
         request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite)
+        if request.is_clip:
+            found = evaluate_clip(request, network.load())
+            Console(highlight=False, soft_wrap=True).print(video.to_table(found))
+            if found.unknown_boxes:
+                note(f"{found.unknown_boxes} boxes are of classes that the model does not know")
+            return
         report = run_evaluate(request, network.load())
         Console(highlight=False, soft_wrap=True).print(to_table(report))
         if report.under_floor and report.ways:

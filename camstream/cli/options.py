@@ -13,13 +13,17 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from camstream import catalog
+from camstream.attention import MAX_TOP_K, Contrast, Focus
 from camstream.boxes import BoxRule
+from camstream.calm import CalmLevel
+from camstream.contract import ModelInfo
 from camstream.device import PROVIDERS
 from camstream.model import Model
+from camstream.names import ClassNames, complete
 from camstream.overlay import Colormap, Style
 from camstream.terminal import console, note, steps
 
-_STYLE = Style()
+_STYLE, _FOCUS = Style(), Focus()
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="A network's name or an .onnx file.")
@@ -93,6 +97,47 @@ class Look:
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is looked for."""
+
+    top_k: Annotated[
+        int,
+        typer.Option(min=1, max=MAX_TOP_K, help="Show the maps of so many best classes in a grid."),
+    ] = 1
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show this class's map whatever wins, or a group's such as dog. Repeatable.",
+            autocompletion=complete,
+        ),
+    ] = None
+    contrast: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B", help="Show what speaks for A against B.", autocompletion=complete
+        ),
+    ] = None
+    calm: Annotated[CalmLevel, typer.Option(help="Smoothing over time.")] = _FOCUS.calm
+    trail: Annotated[
+        float, typer.Option(min=0, max=60, metavar="SECONDS", help="Show the path of the peak.")
+    ] = 0.0
+
+    def focus(self, info: ModelInfo) -> Focus:
+        """Find the classes in the model.
+
+        Raises:
+            ModelError: It has no such class.
+        """
+        names = ClassNames(info.labels)
+        contrast = None
+        if self.contrast is not None:
+            contrast = Contrast((names.find(self.contrast[0]), names.find(self.contrast[1])))
+        watch = tuple(names.find(name) for name in self.watch or ())
+        return Focus(self.top_k, watch, contrast, self.calm, self.trail)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

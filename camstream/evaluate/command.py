@@ -10,12 +10,15 @@ from rich.progress import track
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate.annotations import read_folders, read_things
 from camstream.evaluate.measure import Outcome, look_at
-from camstream.evaluate.names import ClassNames
 from camstream.evaluate.report import Report, sum_up
 from camstream.evaluate.sheet import SHEET_SUFFIXES, write_sheet
+from camstream.evaluate.tracks import read_track
+from camstream.evaluate.video import ClipReport, look_at_clip
 from camstream.model import Model
+from camstream.names import ClassNames
 from camstream.sink.draft import Draft
 from camstream.sink.records import write_json
+from camstream.source.file import FileSource
 from camstream.terminal import console
 
 
@@ -24,8 +27,9 @@ class Request:
     """What is to be evaluated.
 
     Attributes:
-        photos: A folder of photos.
-        boxes: Their boxes, see ``annotations.read_things``; None: only classes are known.
+        photos: A folder of photos, or a clip.
+        boxes: Their boxes, see ``annotations.read_things``; None: only classes are known. Of a
+            clip: see ``tracks.read_track``.
         from_folders: Whether sub-folders name the classes.
         masks: A folder of masks, see ``measure.read_mask``.
         json: Where to write the figures.
@@ -41,7 +45,16 @@ class Request:
     sheet: Path | None = None
     overwrite: bool = False
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether a video file is to be evaluated, not a folder of photos."""
+        return self.photos.is_file()
+
     def __post_init__(self) -> None:
+        if self.is_clip and (
+            self.boxes is None or self.masks is not None or self.sheet is not None
+        ):
+            raise SourceError(f"{self.photos} is a clip: it takes --boxes FILE.csv and --json only")
         if (self.boxes is None) != self.from_folders:
             raise SourceError(
                 "what is true of the photos? give either --boxes FILE, or --labels-from-folders"
@@ -82,4 +95,29 @@ def evaluate(request: Request, model: Model) -> Report:
         write_json(request.json, report.to_dict(), overwrite=request.overwrite)
     if request.sheet is not None:
         write_sheet(request.sheet, outcomes, model, overwrite=request.overwrite)
+    return report
+
+
+def evaluate_clip(request: Request, model: Model) -> ClipReport:
+    """Look at every frame of a clip, sum up, write what was asked for.
+
+    Raises:
+        SourceError: The clip or its boxes cannot be read.
+        SinkError: An output cannot be written.
+    """
+    if request.boxes is None:
+        raise SourceError(f"{request.photos} is a clip: it needs --boxes FILE.csv")
+    if request.json is not None:
+        Draft(request.json, overwrite=request.overwrite, inputs=[request.photos, request.boxes])
+    sights, unknown = read_track(request.boxes, ClassNames(model.info.labels))
+    source = FileSource(request.photos)
+    try:
+        frames = track(source, "looking", total=source.frame_count, console=console, transient=True)
+        report = look_at_clip(
+            frames, sights, model, clip=request.photos.name, unknown_boxes=unknown
+        )
+    finally:
+        source.close()
+    if request.json is not None:
+        write_json(request.json, report.to_dict(), overwrite=request.overwrite)
     return report

@@ -2,11 +2,13 @@
 
     {"index": 0, "pts_s": 0.0,
      "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
+     "shown": [{"label": "Persian cat", "score": 0.72}],
      "peak_xy": [189.3, 113.5], "peak": 33.1, "centre_xy": [201.9, 120.4], "spread": 0.41,
      "size_wh": [640, 360], "method": "CAM"}
 
 ``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
-best classes, ``peak_xy`` the place of the drawn map's largest value in pixels of the frame,
+best classes as the model gave them, ``shown`` what the picture says after smoothing (one entry a
+map), ``peak_xy`` the place of the best class's raw map's largest value in pixels of the frame,
 ``peak`` that value in logit units, ``centre_xy`` the centre of gravity of the raw map's positive
 evidence in pixels of the frame (``cam.find_centre``), ``spread`` the effective part of the frame
 that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame's width and
@@ -109,6 +111,9 @@ def to_record(annotated: Annotated) -> dict[str, object]:
                 "logit": round(top.logit, 4),
             }
             for top in prediction.top
+        ],
+        "shown": [
+            {"label": pane.label, "score": round(pane.score, 6)} for pane in prediction.shown
         ],
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),

@@ -13,8 +13,7 @@ from camstream.errors import SinkError
 from camstream.picture import ImageU8
 
 _REMEDY = "use --no-window, with --record FILE or --records FILE to keep what is seen"
-_ESCAPE = 27
-_SPECIAL = {_ESCAPE: "escape", 32: "space", 13: "enter"}
+_SPECIAL = {8: "backspace", 9: "tab", 13: "enter", 27: "escape", 32: "space"}
 
 
 class Screen(Protocol):
@@ -63,7 +62,7 @@ class Window:
         cv2.imshow(self._title, image)
 
     def key(self) -> str | None:
-        """Take a key that was pressed since: a character, "escape", "space", or None."""
+        """Take a key that was pressed since: a character, a name such as "escape" or "space", or None."""
         code = cv2.pollKey()
         if code < 0:
             return None

@@ -10,11 +10,12 @@ to 5 frames a second.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,14 +107,14 @@ def lags_ms(shown: list[tuple[int, float]], sent_at: list[float]) -> np.ndarray:
 def measure(name: str, model: Model, slow_s: float, seconds: float, *, window: bool) -> bool:
     """Watch for some seconds, print what was measured; True where it is as wanted."""
 
-    def infer(frame: Frame) -> Prediction:
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         started = time.perf_counter()
-        prediction = model.infer(frame)
+        prediction = model.infer(frame, classes=classes)
         rest_s = slow_s - (time.perf_counter() - started)
         if rest_s <= 0:
             return prediction
         time.sleep(rest_s)
-        return Prediction(frame, prediction.top, prediction.cam, slow_s * 1e3)
+        return dataclasses.replace(prediction, infer_ms=slow_s * 1e3)
 
     probe = Probe(Window("lag") if window else None)
     with _camera() as (url, sent_at):

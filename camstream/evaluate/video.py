@@ -1,0 +1,203 @@
+"""How well a model finds things in a clip, and how calmly: each level of calm side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.table import Table
+
+from camstream import cam as cams
+from camstream.boxes import find_boxes, ratio_threshold
+from camstream.calm import CALM_LEVELS, Calm, CalmLevel, Smoothed
+from camstream.errors import SourceError
+from camstream.evaluate import metrics
+from camstream.evaluate.flicker import measure_flicker
+from camstream.evaluate.tracks import Sight
+from camstream.frame import Frame
+from camstream.model import Model, softmax
+from camstream.picture import MapF32
+
+_BEST = tuple(range(-1, -6, -1))  # the five best classes, in the words of the model's contract
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFigures:
+    """What one level of calm makes of a clip; shares are 0 to 1.
+
+    Attributes:
+        corloc: Share of things whose box has an IoU of at least 0.5 with a true one: the box
+            around the largest region over 20 % of the maximum of the true class's map.
+        pointing: Share of things in whose box that map's peak lies.
+        top1_accuracy: Share of things that the shown label is right for.
+        heat_per_s: See ``flicker.Flicker``.
+        labels_per_min: See ``flicker.Flicker``.
+    """
+
+    corloc: float
+    pointing: float
+    top1_accuracy: float
+    heat_per_s: float
+    labels_per_min: float
+
+
+ROWS = {
+    "corloc": "CorLoc, 20 % rule",
+    "pointing": "pointing game",
+    "top1_accuracy": "right top-1 label",
+    "heat_per_s": "flicker of the heat, a second",
+    "labels_per_min": "label changes a minute",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipReport:
+    """What the evaluation of a clip found.
+
+    Attributes:
+        clip: Its name.
+        model: The model's name.
+        weights_sha256: Of the weights it was made from.
+        frames: How many the clip has.
+        things: How many pairs of a frame and a class there were to find.
+        unknown_boxes: Boxes left out as the model has no such class.
+        cuts: Frames with which a new scene begins, as ``camstream.cuts`` finds them.
+        levels: Figures by level of calm.
+    """
+
+    clip: str
+    model: str
+    weights_sha256: str
+    frames: int
+    things: int
+    unknown_boxes: int
+    cuts: tuple[int, ...]
+    levels: dict[CalmLevel, ClipFigures]
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the values for JSON."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was seen at one level of calm."""
+
+    calm: Calm
+    ious: list[float] = field(default_factory=list)
+    hits: list[bool] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+    maps: list[MapF32] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+
+    def add(self, seen: Smoothed, sights: Sequence[Sight], size_wh: tuple[int, int]) -> None:
+        """Compare what is shown of a frame with what is true of it."""
+        self.maps.append(seen.maps[seen.class_index])
+        self.labels.append(seen.class_index)
+        for sight in sights:
+            fine = cams.enlarge(seen.maps[sight.class_index])
+            found = find_boxes(fine, size_wh, ratio_threshold(fine))[:1]
+            self.ious.append(metrics.best_iou(found, sight.truth))
+            self.hits.append(metrics.is_hit(cams.find_peak(fine, size_wh).xy, sight.truth))
+            self.right.append(seen.class_index in sight.accepted)
+
+
+def look_at_clip(
+    frames: Iterable[Frame],
+    sights: dict[int, list[Sight]],
+    model: Model,
+    *,
+    clip: str,
+    unknown_boxes: int = 0,
+) -> ClipReport:
+    """Look at every frame once, and at what each level of calm makes of it.
+
+    Args:
+        frames: Of the clip, all of them.
+        sights: By the frame's index, what there is to find; at least one thing.
+        model: Looks at the frames.
+        clip: The clip's name, for errors and the report.
+        unknown_boxes: How many boxes were left out.
+
+    Raises:
+        SourceError: The frames cannot be read, or boxes are of other frames than the clip's.
+    """
+    tallies = {level: _Tally(Calm(level)) for level in CALM_LEVELS}
+    # A map is smoothed only while it is asked for: so ask for every true class all the time.
+    true = {sight.class_index for group in sights.values() for sight in group}
+    best = _BEST[: len(model.info.labels)]
+    times: list[float] = []
+    cuts: list[bool] = []
+    for frame in frames:
+        wanted = {index for tally in tallies.values() for index in tally.calm.wanted}
+        prediction = model.infer(frame, classes=[*best, *sorted(true | wanted)])
+        maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True))
+        here = sights.get(frame.index, [])
+        _check_inside(here, frame, clip)
+        is_cut = False
+        for tally in tallies.values():
+            seen = tally.calm.update(
+                frame.pts_s, prediction.image, softmax(prediction.logits), maps
+            )
+            tally.add(seen, here, frame.picture.size_wh)
+            is_cut = is_cut or seen.is_cut
+        times.append(frame.pts_s)
+        cuts.append(is_cut)
+    if max(sights) >= len(times):
+        raise SourceError(f"{clip} has {len(times)} frames, but a box is of frame {max(sights)}")
+    return ClipReport(
+        clip=clip,
+        model=model.info.name,
+        weights_sha256=model.info.weights_sha256,
+        frames=len(times),
+        things=sum(len(group) for group in sights.values()),
+        unknown_boxes=unknown_boxes,
+        cuts=tuple(index for index, is_cut in enumerate(cuts) if is_cut),
+        levels={
+            level: _sum_up(tally, times, cuts, model.info.cam_range)
+            for level, tally in tallies.items()
+        },
+    )
+
+
+def _check_inside(sights: Sequence[Sight], frame: Frame, clip: str) -> None:
+    width, height = frame.picture.size_wh
+    for sight in sights:
+        x0, y0 = sight.truth[:, :2].max(axis=0)
+        if x0 >= width or y0 >= height or sight.truth[:, 2:].min() <= 0:
+            raise SourceError(
+                f"{clip} is {width}x{height}, but a box of frame {frame.index} lies outside: "
+                "are the boxes in the pixels of another size?"
+            )
+
+
+def _sum_up(
+    tally: _Tally, times: Sequence[float], cuts: Sequence[bool], cam_range: tuple[float, float]
+) -> ClipFigures:
+    flicker = measure_flicker(times, tally.maps, tally.labels, cuts, cam_range)
+    return ClipFigures(
+        corloc=metrics.share_right(np.array(tally.ious)),
+        pointing=float(np.mean(tally.hits)),
+        top1_accuracy=float(np.mean(tally.right)),
+        heat_per_s=flicker.heat_per_s,
+        labels_per_min=flicker.labels_per_min,
+    )
+
+
+def to_table(report: ClipReport) -> Table:
+    """Lay the figures out; shares in percent."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"{report.things} things in {report.frames} frames", no_wrap=True)
+    for level in report.levels:
+        table.add_column(f"calm {level}", justify="right")
+    for name, title in ROWS.items():
+        values = [getattr(figures, name) for figures in report.levels.values()]
+        is_share = name in ("corloc", "pointing", "top1_accuracy")
+        shown = [
+            f"{100 * value:.1f} %" if is_share else f"{value:.3g}" if value else "0"
+            for value in values
+        ]
+        table.add_row(title, *shown)
+    return table

@@ -1,0 +1,134 @@
+"""Finds a class of a model by its number, its label or its WordNet id; and groups of classes.
+
+A group is a word for many classes, such as "dog" for 118 breeds of ImageNet. The table
+``imagenet_groups.csv`` names them by the first and the last label of runs in ImageNet's order,
+so it holds for every model that has these labels, and says nothing of others.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import importlib.resources
+import importlib.util
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from camstream.errors import ModelError, SourceError
+
+_WNID = re.compile(r"n\d{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassGroup:
+    """One class, or several that go by one name.
+
+    Attributes:
+        label: What to call it.
+        indices: Positions in the logits, at least one.
+    """
+
+    label: str
+    indices: tuple[int, ...]
+
+
+class ClassNames:
+    """The names that a model's classes go by."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """Take the labels in the order of the logits; WordNet ids where they are ImageNet's."""
+        self._labels = tuple(labels)
+        self._counts = Counter(label.casefold() for label in labels)
+        self._indices = {label.casefold(): index for index, label in enumerate(labels)}
+        self._wnids = _imagenet_ids(labels)
+        self._groups = _imagenet_groups(self._indices)
+
+    def index_of(self, name: int | str) -> int | None:
+        """Give the class's number, or None where the model has no such class.
+
+        Raises:
+            SourceError: Several classes have this label.
+        """
+        if isinstance(name, int):
+            return name if 0 <= name < len(self._labels) else None
+        if _WNID.fullmatch(name):
+            return self._wnids.get(name)
+        key = name.casefold()
+        if self._counts[key] > 1:
+            raise SourceError(f"several classes are called {name!r}; give the class's number")
+        if key in self._indices:
+            return self._indices[key]
+        return self.index_of(int(name)) if name.isdecimal() else None
+
+    def find(self, name: str) -> ClassGroup:
+        """Find a class or a group of classes.
+
+        Args:
+            name: A label, a class's number, a WordNet id, or a group such as "dog"; in any case.
+
+        Raises:
+            ModelError: The model has no such class; the nearest names are told.
+        """
+        try:
+            index = self.index_of(name.strip())
+        except SourceError as error:
+            raise ModelError(str(error)) from error
+        if index is not None:
+            return ClassGroup(self._labels[index], (index,))
+        key = name.strip().casefold()
+        if key in self._groups:
+            return ClassGroup(key, self._groups[key])
+        near = self.suggest(key)
+        hint = f"did you mean {', '.join(near)}?" if near else "camstream info lists its classes"
+        raise ModelError(f"the model has no class {name!r}; {hint}")
+
+    def suggest(self, text: str, count: int = 5) -> list[str]:
+        """Give names that begin with a text, then those that hold it; else those like it."""
+        key = text.strip().casefold()
+        if not key:
+            return []
+        known = dict.fromkeys([*self._groups, *self._labels])
+        begin = [name for name in known if name.casefold().startswith(key)]
+        found = list(dict.fromkeys([*begin, *(n for n in known if key in n.casefold())]))
+        if found:
+            return found[:count]
+        folded = {name.casefold(): name for name in known}
+        return [folded[near] for near in difflib.get_close_matches(key, folded, count, 0.7)]
+
+
+def complete(begun: str) -> list[str]:
+    """Give ImageNet's names that complete a word, for the shell; models are too slow to ask."""
+    return ClassNames([row["name"] for row in _imagenet_rows()]).suggest(begun, 20)
+
+
+def _imagenet_rows() -> list[dict[str, str]]:
+    spec = importlib.util.find_spec("export")  # the table is data of the package, not its code
+    table = Path(spec.origin).with_name("imagenet1k_labels.csv") if spec and spec.origin else None
+    if table is None or not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _imagenet_ids(labels: Sequence[str]) -> dict[str, int]:
+    """Read the WordNet ids of ImageNet's classes, if these are its labels."""
+    rows = _imagenet_rows()
+    if [row["name"] for row in rows] != list(labels):
+        return {}
+    return {row["wnid"]: int(row["class_index"]) for row in rows}
+
+
+def _imagenet_groups(indices: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Read the groups, as far as the model has their labels."""
+    table = importlib.resources.files("camstream") / "imagenet_groups.csv"
+    groups: dict[str, tuple[int, ...]] = {}
+    if not {"tench", "toilet tissue"} <= indices.keys():  # the runs are in ImageNet's order
+        return groups
+    for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
+        first, last = (indices.get(row[end].casefold()) for end in ("first", "last"))
+        if first is not None and last is not None:
+            groups[row["group"]] = (*groups.get(row["group"], ()), *range(first, last + 1))
+    return groups

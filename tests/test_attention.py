@@ -1,0 +1,166 @@
+"""What is looked for: the best classes, classes by name, groups, contrasts, the trail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from camstream.attention import Attention, Contrast, Focus, compose, group_pane
+from camstream.calm import Smoothed
+from camstream.frame import Frame, Prediction
+from camstream.grid import grid_size
+from camstream.model import Model, softmax
+from camstream.names import ClassGroup, ClassNames
+from camstream.overlay import Style, annotate
+from camstream.picture import Picture
+from camstream.source.file import FileSource
+from tests.tiny import CAM_RANGE
+
+LABELS = ("a", "b", "c", "d")
+
+
+def smoothed(logits: list[float], best: int = 0) -> Smoothed:
+    """Maps whose mean is the class's logit, so the law holds without a bias."""
+    scores = softmax(np.array(logits, np.float32))
+    rng = np.random.default_rng(0)
+    maps = {}
+    for index, logit in enumerate(logits):
+        cam = rng.normal(0, 3, (3, 4)).astype(np.float32)
+        maps[index] = cam - cam.mean() + np.float32(logit)
+    return Smoothed(scores, maps, best, False)
+
+
+def look(model: Model, image: np.ndarray, focus: Focus, pts_s: float = 0.0) -> Prediction:
+    frame = Frame(0, pts_s, 0.0, Picture.from_bgr(image))
+    return Attention(model.infer, model.info, focus)(frame)
+
+
+def test_the_best_come_first_and_a_held_label_before_them() -> None:
+    seen = smoothed([1.0, 3.0, 2.0, 0.0], best=2)
+    panes = compose(Focus(top_k=3), seen, LABELS)
+    assert [pane.label for pane in panes] == ["c", "b", "a"]
+    assert all(pane.cam is seen.maps[pane.class_index or 0] for pane in panes)
+
+
+def test_one_watched_class_takes_the_winners_place_and_several_best_keep_theirs() -> None:
+    seen = smoothed([5.0, 1.0, 0.0, 0.0])
+    watch = (ClassGroup("d", (3,)),)
+    assert [p.label for p in compose(Focus(watch=watch), seen, LABELS)] == ["d"]
+    panes = compose(Focus(top_k=2, watch=watch), seen, LABELS)
+    assert [pane.label for pane in panes] == ["a", "b", "d"]
+
+
+@given(hnp.arrays(np.float32, 4, elements=st.floats(-8, 8, width=32)))
+def test_a_group_sums_scores_and_obeys_the_law_of_its_own(logits: np.ndarray) -> None:
+    """Its map's mean is the mean of the members' logits, weighted by their shares."""
+    seen = smoothed(logits.tolist())
+    pane = group_pane("group", (0, 2, 3), seen)
+    scores = seen.scores[[0, 2, 3]]
+    assert pane.score == pytest.approx(float(scores.sum()), abs=1e-5)
+    expected = float((scores / scores.sum() * logits[[0, 2, 3]]).sum())
+    assert float(pane.cam.mean()) == pytest.approx(expected, abs=1e-3)
+    assert np.array_equal(group_pane("a", (0,), seen).cam, seen.maps[0])
+
+
+@given(hnp.arrays(np.float32, 4, elements=st.floats(-8, 8, width=32)))
+def test_a_contrast_is_odd_and_its_mean_is_the_difference_of_the_logits(logits: np.ndarray) -> None:
+    seen = smoothed(logits.tolist())
+    a, b = ClassGroup("a", (0,)), ClassGroup("b", (1,))
+    [one] = compose(Focus(contrast=Contrast((a, b))), seen, LABELS)
+    [other] = compose(Focus(contrast=Contrast((b, a))), seen, LABELS)
+    np.testing.assert_allclose(one.cam, -other.cam)
+    assert float(one.cam.mean()) == pytest.approx(float(logits[0] - logits[1]), abs=1e-3)
+    assert one.score + other.score == pytest.approx(1)
+
+
+def test_the_two_best_are_contrasted_where_no_names_are_given() -> None:
+    [pane] = compose(Focus(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), LABELS)
+    assert pane.label == "b against c"
+
+
+def test_a_class_that_never_wins_is_mapped_as_the_model_maps_it(model: Model) -> None:
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 255, (160, 288, 3), np.uint8)
+    names = ClassNames(model.info.labels)
+    prediction = look(model, image, Focus(watch=(names.find("Persian cat"),), calm="off"))
+    alone = model.predict(image, classes=[283])
+    np.testing.assert_allclose(prediction.shown[0].cam, alone.cam.maps[0], atol=1e-4)
+    assert prediction.top == model.predict(image).top  # raw values are left alone
+    assert prediction.cam.maps.shape[0] == 5
+
+
+def test_nine_classes_are_mapped_where_nine_are_asked_for(model: Model) -> None:
+    image = np.random.default_rng(1).integers(0, 255, (160, 288, 3), np.uint8)
+    prediction = look(model, image, Focus(top_k=9))
+    scores = [pane.score for pane in prediction.shown]
+    assert len(scores) == 9
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_more_classes_than_there_are_is_no_error(tiny_model: Model) -> None:
+    image = np.full((64, 64, 3), 200, np.uint8)
+    assert len(look(tiny_model, image, Focus(top_k=9)).shown) == 2
+
+
+def test_the_trail_follows_the_peak_and_forgets(tiny_model: Model) -> None:
+    attention = Attention(tiny_model.infer, tiny_model.info, Focus(calm="off", trail_s=0.5))
+    for step in range(6):
+        image = np.full((64, 320, 3), 130, np.uint8)
+        image[:32, 32 * step : 32 * step + 32] = 250
+        prediction = attention(Frame(step, step * 0.2, 0.0, Picture.from_bgr(image)))
+    trail = prediction.shown[0].trail
+    assert [point.xy[0] for point in trail] == pytest.approx([112, 144, 176], abs=8)
+    assert not any(point.is_start for point in trail[1:])
+
+
+def test_the_trail_breaks_where_there_is_no_evidence(tiny_model: Model) -> None:
+    attention = Attention(tiny_model.infer, tiny_model.info, Focus(calm="off", trail_s=9))
+    for step, light in enumerate([250, 250, 5, 250, 250]):
+        image = np.full((64, 320, 3), light // 2 + 80 if light > 9 else light, np.uint8)
+        image[:32, 32 * step : 32 * step + 32] = light
+        prediction = attention(Frame(step, step * 0.2, 0.0, Picture.from_bgr(image)))
+    starts = [point.is_start for point in prediction.shown[0].trail]
+    assert starts.count(True) == 1 + (len(starts) == 4)
+
+
+@pytest.mark.parametrize("kind", ["bgr", "yuv"])
+def test_a_grid_shows_the_plain_picture_and_each_map_in_its_place(
+    tiny_model: Model, kind: str
+) -> None:
+    image = np.full((192, 320, 3), 150, np.uint8)
+    image[64:96, 128:160] = 255
+    picture = Picture.from_bgr(image)
+    frame = Frame(0, 0.0, 0.0, picture if kind == "bgr" else picture.yuv420())
+    prediction = Attention(tiny_model.infer, tiny_model.info, Focus(top_k=2))(frame)
+    style = Style(show_label=False, cam_range=(160.0, 250.0))
+    whole = annotate(prediction, CAM_RANGE, style).picture
+    assert whole.size_wh == grid_size((320, 192), 3) == (968, 192)
+    tiles = [whole.bgr()[:, 324 * place : 324 * place + 320].astype(int) for place in range(3)]
+    plain = frame.picture.bgr().astype(int)
+    assert np.abs(tiles[0] - plain).max() <= 3
+    hot = np.abs(tiles[1] - plain).max(axis=2) > 20
+    rows, columns = np.nonzero(hot)
+    assert abs(rows.mean() - 80) < 8  # the network's cells are of another size
+    assert abs(columns.mean() - 144) < 8
+    assert np.abs(tiles[2] - plain).max() <= 3  # "dark" has no evidence anywhere
+
+
+def test_nothing_but_the_asked_maps_changes_in_a_clip(tiny_model: Model, sample: Path) -> None:
+    """Smoothed or not, the raw values of every frame are the model's own."""
+    attention = Attention(tiny_model.infer, tiny_model.info, Focus(calm="strong"))
+    source = FileSource(sample)
+    for frame, _ in zip(source, range(5), strict=False):
+        raw, seen = tiny_model.infer(frame), attention(frame)
+        assert seen.top == raw.top
+        assert np.array_equal(seen.cam.maps, raw.cam.maps)
+    source.close()
+
+
+def test_a_wrong_number_of_maps_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 to 9"):
+        Focus(top_k=10)
