@@ -77,8 +77,13 @@ def cached_path(name: str) -> Path:
 
 def export_command(arguments: list[str]) -> list[str]:
     """The command that runs the export package; camstream itself never imports torch."""
+    return module_command("export", arguments)
+
+
+def module_command(module: str, arguments: list[str]) -> list[str]:
+    """The command that runs a module in a process of its own."""
     # -P: a file export.py in the user's folder must not be taken for the package.
-    return [sys.executable, "-P", "-m", "export", *arguments]
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def _export(name: str, path: Path, say: Callable[[str], None]) -> None:

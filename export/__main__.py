@@ -14,6 +14,7 @@ from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
 from camstream.terminal import steps
 from export.graft import USUAL_MEAN, Wishes, graft_file
 from export.heads import shipped
+from export.options import one_of, parse_size, report
 from export.reduce import Reduction
 
 if TYPE_CHECKING:
@@ -94,19 +95,19 @@ def export(
             labels=labels,
             mean=mean,
             std=std,
-            color=color and _one_of("--color", color, "RGB", "BGR"),
-            layout=layout and _one_of("--layout", layout, "NCHW", "NHWC"),
-            size_wh=size_of(size),
+            color=color and one_of("--color", color, "RGB", "BGR"),
+            layout=layout and one_of("--layout", layout, "NCHW", "NHWC"),
+            size_wh=parse_size(size),
             cam_range=heat,
         )
         reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
-        in_torch = InTorch(weights, _one_of("--pool", pool, "avg", "max"), map_stride, layer)
+        in_torch = InTorch(weights, one_of("--pool", pool, "avg", "max"), map_stride, layer)
         with steps(console, "starting") as say:
             info = _export(network, path, in_torch, wishes, reduction, say)
     except CamstreamError as error:
         console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
-    _report(path, info)
+    report(path, info)
     if wishes.mean is None and wishes.std is None and info.mean == USUAL_MEAN:
         console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
 
@@ -179,48 +180,6 @@ def _from_torch(
         map_stride=in_torch.map_stride,
         say=say,
     )
-
-
-def _report(path: Path, info: ModelInfo) -> None:
-    """Print what was measured."""
-    proof, lower = info.proof, info.quantization
-    assert proof is not None
-    origin = f"{lower.kind} network" if lower else "source"
-    typer.echo(
-        f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
-        f"{info.method} of {info.layer}\n"
-        f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
-        f"minus {info.mean}, divided by {info.std}\n"
-        f"  equal to its {origin} at {len(proof.shapes_nhw)} shapes: "
-        f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
-    )
-    if info.is_random:
-        typer.echo(f"  weights: {info.weights}; its scores and maps mean nothing")
-    if proof.law_residual is not None:
-        typer.echo(f"  mean(cam) + bias = logit within {proof.law_residual:.1e}")
-    if lower is not None:
-        typer.echo(
-            f"  {lower.kind} against float32 on {lower.compared} pictures of {lower.pictures}: "
-            f"top-1 agreement {lower.top1_agreement:.1%}, "
-            f"map correlation {lower.cam_correlation:.4f}"
-        )
-
-
-def _one_of(option: str, value: str, *choices: str) -> str:
-    for choice in choices:
-        if value.lower() == choice.lower():
-            return choice
-    raise ModelError(f"{option} {value}: choose {' or '.join(choices)}")
-
-
-def size_of(text: str | None) -> tuple[int, int] | None:
-    """Read --size: width and height, pixels."""
-    if text is None:
-        return None
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal() and int(width) * int(height)):
-        raise ModelError(f"--size {text}: give width and height, as 224x224")
-    return int(width), int(height)
 
 
 def main() -> None:

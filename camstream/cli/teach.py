@@ -39,14 +39,14 @@ def teach(
     debug: DebugOption = False,
 ) -> None:
     """Teach a model new classes: a folder a class in, a camstream model out."""
-    from export.__main__ import size_of
+    from export.options import parse_size
     from export.teach.command import Request
     from export.teach.command import teach as run_teach
     from export.teach.features import Look
     from export.teach.report import show
 
     with plain_errors(debug):
-        size_wh = size_of(size)
+        size_wh = parse_size(size)
         look = Look(size_wh and size_wh[::-1], stretch, flips, every)
         request = Request(folder, output, background, look, json, overwrite)
         with steps(console, "opening the model") as say:
