@@ -32,6 +32,7 @@ class Model:
         path: The file, or what a model in memory goes by.
         info: What the file says of itself.
         device: What really runs it ("cpu", "cuda", ...).
+        sharp: What is done to its maps, see ``ClassMaps.sharp``; empty: nothing.
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
     """
 
@@ -75,6 +76,7 @@ class Model:
                 f"{path} gives no features of an earlier layer, which --sharp needs; export it "
                 "again, or leave --sharp out if its network has no layer that is twice as fine"
             )
+        self.sharp = DESCRIPTION if sharp else ""
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
@@ -109,7 +111,7 @@ class Model:
         maps = ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method)
         if early:
             joined = sharpen(maps.maps, early[0][0])
-            maps = dataclasses.replace(maps, maps=joined, sharp=DESCRIPTION)
+            maps = dataclasses.replace(maps, maps=joined, sharp=self.sharp)
         return Prediction(
             frame=frame,
             top=self._top(logits[0]),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from camstream.cli.options import DebugOption, Network, OverwriteOption, with_options
+from camstream.cli.options import DebugOption, Network, OverwriteOption, SharpOption, with_options
 from camstream.terminal import note, plain_errors
 
 
@@ -35,6 +35,7 @@ def evaluate(
     sheet: Annotated[
         Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
     ] = None,
+    sharp: SharpOption = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -47,12 +48,12 @@ def evaluate(
     with plain_errors(debug):
         request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite)
         if request.is_clip:
-            found = evaluate_clip(request, network.load())
+            found = evaluate_clip(request, network.load(sharp=sharp))
             Console(highlight=False, soft_wrap=True).print(video.to_table(found))
             if found.unknown_boxes:
                 note(f"{found.unknown_boxes} boxes are of classes that the model does not know")
             return
-        report = run_evaluate(request, network.load())
+        report = run_evaluate(request, network.load(sharp=sharp))
         Console(highlight=False, soft_wrap=True).print(to_table(report))
         if report.under_floor and report.ways:
             note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")

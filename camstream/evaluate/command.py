@@ -90,6 +90,7 @@ def evaluate(request: Request, model: Model) -> Report:
         weights_sha256=model.info.weights_sha256,
         floor=model.info.cam_range[0],
         unknown_boxes=unknown,
+        sharp=model.sharp,
     )
     if request.json is not None:
         write_json(request.json, report.to_dict(), overwrite=request.overwrite)

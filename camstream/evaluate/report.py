@@ -63,6 +63,7 @@ class Report:
     Attributes:
         model: The model's name.
         weights_sha256: Of the weights it was made from.
+        sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
         photos: How many photos were looked at.
         things: How many pairs of a photo and a class.
         unknown_boxes: Boxes left out as the model has no such class.
@@ -74,6 +75,7 @@ class Report:
 
     model: str
     weights_sha256: str
+    sharp: str
     photos: int
     things: int
     unknown_boxes: int
@@ -94,6 +96,7 @@ def sum_up(
     weights_sha256: str,
     floor: float,
     unknown_boxes: int = 0,
+    sharp: str = "",
 ) -> Report:
     """Compute every figure.
 
@@ -103,12 +106,14 @@ def sum_up(
         weights_sha256: Of its weights.
         floor: Maps without a value above it have no box when they are drawn, logit units.
         unknown_boxes: How many boxes were left out.
+        sharp: What was done to the maps.
     """
     ranks = np.array([outcome.rank for outcome in outcomes], np.int64)
     drawn = np.array([outcome.peak > floor for outcome in outcomes], np.bool_)
     return Report(
         model=model,
         weights_sha256=weights_sha256,
+        sharp=sharp,
         photos=len({outcome.thing.path for outcome in outcomes}),
         things=len(outcomes),
         unknown_boxes=unknown_boxes,
