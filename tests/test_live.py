@@ -20,7 +20,9 @@ import pytest
 from camstream.attention import Infer
 from camstream.errors import SinkError, SourceError
 from camstream.frame import Frame, Prediction
+from camstream.grid import grid_size
 from camstream.live import Viewer
+from camstream.model import Model
 from camstream.overlay import Style
 from camstream.picture import ImageU8
 from camstream.saver import Outputs
@@ -247,6 +249,25 @@ def test_keys_change_what_is_seen(tmp_path: Path) -> None:
     with av.open(str(video)) as container:
         assert 1 <= sum(1 for _ in container.decode(video=0)) <= 7
     assert source.closed == screen.closed == 1
+
+
+def test_what_is_looked_for_changes_at_once_also_of_a_held_picture(tiny_model: Model) -> None:
+    """Each picture that is shown after a key has as many tiles as were asked for."""
+    screen, source = Screen(), FakeSource(endless, is_live=True)
+    screen.keep_images = True
+    viewer = Viewer(source, tiny_model.infer, tiny_model.info, device="cpu", window=screen)
+    keys = ["space", "k", "", "v", "", "k", "", "q"]
+    sizes: list[tuple[int, int]] = []
+
+    def press(image: ImageU8) -> None:
+        if viewer._last is not None and keys:
+            sizes.append((image.shape[1], image.shape[0]))
+            screen.keys.append(keys.pop(0))
+
+    screen.on_show = press
+    viewer.run()
+    one, three, four = (352, 96), grid_size((352, 96), 3), grid_size((352, 96), 4)
+    assert sizes == [one, one, three, three, four, four, four, four]
 
 
 def test_pause_holds_the_picture_and_a_file() -> None:
