@@ -13,6 +13,7 @@ from rich.console import Console
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
 from camstream.terminal import steps
 from export.graft import USUAL_MEAN, Wishes, graft_file
+from export.heads import shipped
 from export.options import one_of, parse_size, report
 from export.reduce import Reduction
 
@@ -42,7 +43,7 @@ def export(
     network: Annotated[
         str,
         typer.Argument(
-            help="A network's name, module:factory of your own, or an ONNX classifier (.onnx)."
+            help="A network's name, person, module:factory of your own, or an ONNX classifier (.onnx)."
         ),
     ] = "efficientnet_lite0",
     output: Annotated[
@@ -119,7 +120,10 @@ def _export(
     reduction: Reduction | None,
     say: Callable[[str], None],
 ) -> ModelInfo:
-    """Export a network in torch, or graft a file; what is smaller is grafted from the export."""
+    """Export a network in torch, build a shipped model, or graft a file.
+
+    What is to be smaller is grafted from the export.
+    """
     if network.lower().endswith(".onnx"):
         if in_torch != InTorch():
             raise ModelError(
@@ -129,12 +133,24 @@ def _export(
         return graft_file(Path(network), path, wishes, reduction=reduction, say=say)
     if wishes.layout is not None:
         raise ModelError("--layout is for ONNX files; networks in torch take NCHW")
+    make = _from_head if network in shipped.names() else _from_torch
     if reduction is None:
-        return _from_torch(network, path, in_torch, wishes, say)
+        return make(network, path, in_torch, wishes, say)
     with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
         full = Path(folder) / "full.onnx"
-        _from_torch(network, full, in_torch, wishes, say)
+        make(network, full, in_torch, wishes, say)
         return graft_file(full, path, Wishes(), reduction=reduction, say=say)
+
+
+def _from_head(
+    name: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+) -> ModelInfo:
+    if in_torch != InTorch() or wishes != Wishes():
+        raise ModelError(
+            f"{name} comes with the project, and all is known of it; leave out the options from "
+            "--weights to --range"
+        )
+    return shipped.build(name, path, say=say)
 
 
 def _from_torch(

@@ -88,7 +88,7 @@ def test_without_bridges_no_frame_under_leave_is_inside(
     samples = _timed(steps)
     for interval in find_intervals(samples, rule):
         inside = [score for pts_s, score in samples if interval.start_s <= pts_s < interval.end_s]
-        assert all(score >= rule.leave for score in inside)
+        assert all((0.0 if math.isnan(score) else score) >= rule.leave for score in inside)
 
 
 @given(SAMPLES, rules())

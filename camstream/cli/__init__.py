@@ -16,6 +16,8 @@ from camstream.cli.demo import demo
 from camstream.cli.live import live
 from camstream.cli.measure import bench, evaluate
 from camstream.cli.models import doctor, export, info
+from camstream.cli.report import report
+from camstream.cli.teach import teach
 from camstream.cli.train import train
 
 app = typer.Typer(
@@ -30,7 +32,7 @@ for command in (annotate, live):
     app.command()(command)
 for command in (export, train):
     app.command(context_settings=_PASSED_ON)(command)
-for command in (info, doctor, demo, evaluate, bench):
+for command in (teach, info, doctor, demo, evaluate, bench, report):
     app.command()(command)
 
 
