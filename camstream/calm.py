@@ -67,8 +67,8 @@ class CalmSettings:
 
 SETTINGS: dict[CalmLevel, CalmSettings] = {
     "off": CalmSettings(),
-    "default": CalmSettings(map_s=0.15, score_s=0.3, margin=1.2, hold_s=0.2),
-    "strong": CalmSettings(map_s=0.5, score_s=0.8, margin=1.4, hold_s=0.5),
+    "default": CalmSettings(map_s=0.15, score_s=0.3, margin=1.5, hold_s=0.2),
+    "strong": CalmSettings(map_s=0.5, score_s=0.8, margin=2.0, hold_s=0.5),
 }
 
 

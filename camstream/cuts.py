@@ -48,15 +48,12 @@ class CutFinder:
         before, self._before = self._before, coarse
         if before is None:
             return False
-        change = unlikeness(before, coarse)
-        if (
-            change > max(_CUT, _RESTLESS * self._usual)
-            and float(np.abs(coarse - before).mean()) > _LEAST_LEVELS
-        ):
-            self._usual = 0.0
-            return True
+        is_seen = float(np.abs(coarse - before).mean()) > _LEAST_LEVELS
+        change = unlikeness(before, coarse) if is_seen else 0.0
+        is_cut = change > max(_CUT, _RESTLESS * self._usual)
+        # A cut counts as well, or a scene of nothing but changes would be a cut at every frame.
         self._usual += (change - self._usual) / _RECENT_FRAMES
-        return False
+        return is_cut
 
 
 def unlikeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -101,7 +101,8 @@ def test_a_row_loses_nothing_of_a_record() -> None:
     record = to_record(make_annotated(7, classes=range(5), scores=[0.1] * 5, boxes=True))
     row = to_row(record)
     assert set(row) == set(COLUMNS)
-    assert json.loads(str(row["boxes"])) == record["boxes"]
+    for name in ("shown", "boxes"):
+        assert json.loads(str(row[name])) == record[name]
     assert (row["label_3"], row["class_index_3"], row["logit_3"]) == (LABELS[2], 2, 1.25)
     assert [row["peak_x"], row["peak_y"]] == record["peak_xy"]
     assert [row["width"], row["height"]] == record["size_wh"] == [64, 48]

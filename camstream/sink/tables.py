@@ -9,7 +9,7 @@ A record's values (``camstream.sink.records``) stand in columns of plain numbers
     centre_x, centre_y, spread           empty where the map has no positive evidence
     width, height                        of the frame, pixels
     method                               how the map was made
-    boxes                                the record's boxes as JSON; empty where none were asked for
+    shown, boxes                         as in the record, as JSON; boxes empty where none were asked for
 
 Whatever else a record holds gets a column of its own name, as JSON unless it is plain.
 """
@@ -49,7 +49,7 @@ COLUMNS: dict[str, type] = {
     },
     **dict.fromkeys(("peak_x", "peak_y", "peak", "centre_x", "centre_y", "spread"), float),
     **dict.fromkeys(("width", "height"), int),
-    **dict.fromkeys(("method", "boxes"), str),
+    **dict.fromkeys(("method", "shown", "boxes"), str),
 }
 _ROWS_A_GROUP = 4096  # 2 MB in memory
 

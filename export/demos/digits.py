@@ -231,7 +231,7 @@ DIGITS = Demo(
     name="digits",
     labels=LABELS,
     background=NOTHING,
-    recipe=Recipe(epochs=14, batch=32, head_rate=6e-3, weight_decay=1e-2, patience=14),
+    recipe=Recipe(epochs=16, batch=32, head_rate=6e-3, weight_decay=1e-2, patience=16),
     sets=_sets,
     scenes=scenes,
     figures=_figures,
