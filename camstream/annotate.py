@@ -14,7 +14,8 @@ from camstream.model import Model
 from camstream.overlay import Style, annotate, caveats
 from camstream.pipeline import Pipeline
 from camstream.sink.draft import Draft
-from camstream.sink.records import RecordsFile, write_json
+from camstream.sink.records import write_json
+from camstream.sink.side import SideOutputs, SidePaths
 from camstream.sink.video import Encoding, VideoFile
 from camstream.source.file import FileSource
 from camstream.stats import RunStats
@@ -27,12 +28,13 @@ class Job:
     Attributes:
         source: The input.
         output: The file to write.
-        records: Where to write a line a frame, None for nowhere.
+        records: Where to write a record a frame, None for nowhere.
         stats: Where to write counts and times as JSON, None for nowhere.
         style: How to draw.
         encoding: How to encode.
         overwrite: Whether existing outputs may be replaced.
         focus: What to look for.
+        maps: Where to write the raw maps, None for nowhere.
     """
 
     source: Path
@@ -43,11 +45,13 @@ class Job:
     overwrite: bool = False
     stats: Path | None = None
     focus: Focus = Focus()
+    maps: Path | None = None
 
     @property
     def outputs(self) -> list[Path]:
         """Every file that it writes."""
-        return [path for path in (self.output, self.records, self.stats) if path is not None]
+        paths = (self.output, self.records, self.stats, self.maps)
+        return [path for path in paths if path is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +96,18 @@ def run(
     """
     _check_outputs(job)
     source = FileSource(job.source, even=True)
-    outputs: list[VideoFile | RecordsFile] = []
+    outputs: list[VideoFile | SideOutputs] = []
     try:
         video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
         outputs.append(video)
-        records = None
-        if job.records is not None:
-            records = RecordsFile(job.records, overwrite=job.overwrite, inputs=[job.source])
-            outputs.append(records)
-        result = _run(job, model, source, video, records, on_frame, stop)
+        sides = SideOutputs(
+            SidePaths(job.records, job.maps),
+            model.info.labels,
+            overwrite=job.overwrite,
+            inputs=[job.source],
+        )
+        outputs.append(sides)
+        result = _run(job, model, source, video, sides, on_frame, stop)
     except BaseException:
         for output in outputs:
             output.discard()
@@ -121,7 +128,7 @@ def _run(
     model: Model,
     source: FileSource,
     video: VideoFile,
-    records: RecordsFile | None,
+    sides: SideOutputs,
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],
 ) -> Result:
@@ -136,8 +143,7 @@ def _run(
                 annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
             with pipeline.times.measure("write"):
                 video.write(annotated.picture)
-                if records is not None:
-                    records.write(annotated)
+                sides.write(annotated)
             is_asked = job.focus.watch or job.focus.contrast
             label = (prediction.top if is_asked else prediction.shown)[0].label
             labels[label] = labels.get(label, 0) + 1
@@ -147,8 +153,7 @@ def _run(
                 is_stopped = True
                 break
     video.finish(whole=not is_stopped)
-    if records is not None:
-        records.finish()
+    sides.finish()
     wall_s = time.perf_counter() - started
     stats = RunStats(
         source=source.name,

@@ -1,4 +1,4 @@
-"""Pure functions on class activation maps: enlarge, find the peak, scale to heat.
+"""Pure functions on class activation maps: enlarge, find the peak and the centre, scale to heat.
 
 The scale is fixed for a model, in logit units: a colour means the same in every frame, and a
 map is never stretched to its own maximum. What has no evidence in it stays without heat.
@@ -12,6 +12,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camstream.picture import ImageU8, MapF32
 
@@ -96,3 +97,52 @@ def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
     spread = float(fine.max() - fine.min()) / (high - low)
     scale = 255 / (high - low) * min(1.0, spread / _FLAT)
     return cast("ImageU8", cv2.convertScaleAbs(np.maximum(fine - low, 0), alpha=scale))
+
+
+def find_centre(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | None:
+    """Find the centre of gravity of a raw map's positive evidence.
+
+    Args:
+        cam: (h, w) float32, any range. What is not positive and finite counts as no evidence.
+        size_wh: Width and height of the picture, pixels.
+
+    Returns:
+        (x, y) in pixels of the picture, None where there is no positive evidence.
+    """
+    parts = _parts(cam)
+    if parts is None:
+        return None
+    rows, columns = parts.shape
+    x = float(parts.sum(axis=0) @ (np.arange(columns) + 0.5)) / columns * size_wh[0]
+    y = float(parts.sum(axis=1) @ (np.arange(rows) + 0.5)) / rows * size_wh[1]
+    return x, y
+
+
+def find_spread(cam: MapF32) -> float | None:
+    """Tell which part of the picture carries a raw map's positive evidence.
+
+    The evidence in n cells, as parts p of its sum, has as many effective cells as evenly filled
+    ones would give the same entropy: exp(-sum(p ln p)), between 1 and n. The spread is that
+    number over n: 1 where the evidence lies everywhere alike, 1 / n where one cell has it all.
+
+    Args:
+        cam: (h, w) float32, any range. What is not positive and finite counts as no evidence.
+
+    Returns:
+        Over 0 and up to 1, None where there is no positive evidence.
+
+    Source: Hill 1973, "Diversity and Evenness: A Unifying Notation and Its Consequences", the
+    number of order 1.
+    """
+    parts = _parts(cam)
+    if parts is None:
+        return None
+    carrying = parts[parts > 0]
+    return min(1.0, math.exp(-float((carrying * np.log(carrying)).sum())) / parts.size)
+
+
+def _parts(cam: MapF32) -> NDArray[np.float64] | None:
+    """Give each cell's part of the positive evidence; they sum to 1."""
+    evidence = np.where(np.isfinite(cam) & (cam > 0), cam, 0).astype(np.float64)
+    total = float(evidence.sum())
+    return evidence / total if total > 0 else None

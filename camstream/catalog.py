@@ -36,9 +36,26 @@ def load_model(
         ModelError: There is no such file or network, or the device cannot run it.
         SetupError: It has to be exported, and torch is not installed.
     """
+    return Model(model_path(name_or_path, say=say), device=device)
+
+
+def model_path(
+    name_or_path: str | Path = DEFAULT_MODEL, *, say: Callable[[str], None] = _log.info
+) -> Path:
+    """Find a model's file, exporting it first where it is a name that was never exported here.
+
+    Args:
+        name_or_path: A network that ``camstream export`` knows, or an .onnx file, which need
+            not be there.
+        say: Is told what takes long.
+
+    Raises:
+        ModelError: There is no such network.
+        SetupError: It has to be exported, and torch is not installed.
+    """
     path = Path(name_or_path)
     if path.suffix.lower() == ".onnx" or path.is_file():
-        return Model(path, device=device)
+        return path
     name = str(name_or_path)
     if not name.isidentifier():
         raise ModelError(f"no model file {name}; make one with: camstream export -o {name}")
@@ -46,7 +63,7 @@ def load_model(
     if not path.exists():
         say(f"{name} is used for the first time here: exporting it (about half a minute)")
         _export(name, path, say)
-    return Model(path, device=device)
+    return path
 
 
 def cached_path(name: str) -> Path:
@@ -57,8 +74,13 @@ def cached_path(name: str) -> Path:
 
 def export_command(arguments: list[str]) -> list[str]:
     """The command that runs the export package; camstream itself never imports torch."""
+    return module_command("export", arguments)
+
+
+def module_command(module: str, arguments: list[str]) -> list[str]:
+    """The command that runs a module in a process of its own."""
     # -P: a file export.py in the user's folder must not be taken for the package.
-    return [sys.executable, "-P", "-m", "export", *arguments]
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def _export(name: str, path: Path, say: Callable[[str], None]) -> None:

@@ -113,6 +113,9 @@ class ModelInfo:
         versions: Package name to version, of what made the file.
         proof: What the exporter measured.
         quantization: How it differs from float32; None where it does not.
+        background: The label that means "none of the others", such as "no cup"; None where no
+            class does. Its logit and its map are 0 everywhere: the other classes' maps are the
+            evidence for them against it.
         contract: Version of this contract.
     """
 
@@ -131,6 +134,7 @@ class ModelInfo:
     versions: dict[str, str]
     proof: Proof | None = None
     quantization: Quantization | None = None
+    background: str | None = None
     contract: int = CONTRACT_VERSION
 
     @property

@@ -40,12 +40,12 @@ _OPTIONS: dict[str, dict[str, str]] = {
 
 
 def create_session(
-    path: str, device: str, *, threads: int | None = None
+    model: str | bytes, device: str, *, threads: int | None = None
 ) -> tuple[ort.InferenceSession, str, str]:
     """Open a model on a device, and make sure that it is the one that runs.
 
     Args:
-        path: The ONNX file.
+        model: The ONNX file's path, or its content.
         device: "auto" (CUDA where a driver is found, else the CPU) or a key of PROVIDERS.
         threads: CPU threads; None leaves one core to the rest of the pipeline.
 
@@ -58,18 +58,18 @@ def create_session(
     """
     if device == "auto":
         if not (has_nvidia_driver() and PROVIDERS["cuda"] in ort.get_available_providers()):
-            return _open(path, "cpu", threads), "cpu", ""
+            return _open(model, "cpu", threads), "cpu", ""
         try:
-            return create_session(path, "cuda", threads=threads)
+            return create_session(model, "cuda", threads=threads)
         except ModelError:
-            return _open(path, "cpu", threads), "cpu", _GPU_UNUSED
+            return _open(model, "cpu", threads), "cpu", _GPU_UNUSED
     if device not in PROVIDERS:
         raise ModelError(f"unknown device {device!r}; known: auto, {', '.join(PROVIDERS)}")
     if PROVIDERS[device] not in ort.get_available_providers():
         raise ModelError(f"device {device!r}: this onnxruntime has no such provider; {REMEDY}")
     if device in ("cuda", "tensorrt") and not has_nvidia_driver():
         raise ModelError(f"device {device!r}: no NVIDIA driver on this machine; {REMEDY}")
-    session = _open(path, device, threads)
+    session = _open(model, device, threads)
     if not _runs_on(session, device):
         raise ModelError(
             f"device {device!r}: onnxruntime would silently run on "
@@ -100,7 +100,7 @@ def _runs_on(session: ort.InferenceSession, device: str) -> bool:
     return bool(session.get_providers()[0] == PROVIDERS[device])
 
 
-def _open(path: str, device: str, threads: int | None) -> ort.InferenceSession:
+def _open(model: str | bytes, device: str, threads: int | None) -> ort.InferenceSession:
     if device in ("cuda", "tensorrt"):
         preload_cuda()
     options = ort.SessionOptions()
@@ -115,8 +115,9 @@ def _open(path: str, device: str, threads: int | None) -> ort.InferenceSession:
         providers.append(PROVIDERS["cpu"])  # for the few operators on shapes
     try:
         # Its own fall-back, at the opening or at a later run, would only be printed.
-        return ort.InferenceSession(path, options, providers=providers, enable_fallback=0)
+        return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime has no common base class of its own
         first_line = str(error).strip().splitlines()[0]
-        reason = f"cannot open the model {path}: {first_line}"
+        name = model if isinstance(model, str) else "in memory"
+        reason = f"cannot open the model {name}: {first_line}"
         raise ModelError(reason if device == "cpu" else f"{reason}; {REMEDY}") from error

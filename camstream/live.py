@@ -89,7 +89,7 @@ class Viewer:
         self._rate = RunningRate()
         rate_hz = source.rate_hz
         self._stale_s = max(_STALE_S, 3 / (rate_hz or 30))
-        self._saver = Saver(outputs, folder, rate_hz=rate_hz)
+        self._saver = Saver(outputs, folder, labels=info.labels, rate_hz=rate_hz)
 
     def run(self) -> RunStats:
         """Run to the end.

@@ -27,7 +27,7 @@ class Model:
     """A network that says what it sees and where it looks, in one forward pass.
 
     Attributes:
-        path: The file.
+        path: The file, or what a model in memory goes by.
         info: What the file says of itself.
         device: What really runs it ("cpu", "cuda", ...).
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
@@ -37,6 +37,7 @@ class Model:
         self,
         path: Path,
         *,
+        content: bytes | None = None,
         device: str = "auto",
         threads: int | None = None,
         size_wh: tuple[int, int] | None = None,
@@ -44,7 +45,9 @@ class Model:
         """Open a model file and run it once, so that the first frame is as fast as the next.
 
         Args:
-            path: A file made by ``camstream export``.
+            path: A file made by ``camstream export`` or ``camstream teach``.
+            content: What such a file holds, for a model that is on no disk; ``path`` is then
+                only what to call it.
             device: "auto", "cpu", "cuda" and others; see ``camstream.device``.
             threads: CPU threads; None leaves one core to the rest of the pipeline.
             size_wh: Width and height that every picture is stretched to; None chooses them for
@@ -53,11 +56,11 @@ class Model:
         Raises:
             ModelError: The file is not a camstream model, or the device cannot run it.
         """
-        if not path.is_file():
+        if content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
         self.path = path
         self.session, self.device, self.gpu_problem = create_session(
-            str(path), device, threads=threads
+            str(path) if content is None else content, device, threads=threads
         )
         self.info = read_info(self.session, str(path))
         self._size_wh = size_wh

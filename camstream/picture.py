@@ -31,6 +31,9 @@ _BT709, _BT601 = 1, 6
 # By default the scaler truncates: grey would turn greenish and pictures darken by 2 levels.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
 _PLANAR_420 = ("yuv420p", "yuvj420p")
+# The scaler reads whole vectors, some bytes past a plane's last pixel: where an image of the
+# caller's own ended with its memory page, that crashed the process. FFmpeg pads its own frames.
+_READ_BEYOND = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Picture:
 
     @classmethod
     def from_bgr(cls, image: ImageU8) -> Picture:
-        """Wrap an image without copying it.
+        """Copy an image.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -58,7 +61,10 @@ class Picture:
             raise ValueError(
                 f"an image is (H, W, 3) uint8 BGR, this is {image.shape} {image.dtype}"
             )
-        return cls(VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24"))
+        padded = np.empty(image.size + _READ_BEYOND, np.uint8)
+        own = padded[: image.size].reshape(image.shape)
+        np.copyto(own, image)
+        return cls(VideoFrame.from_numpy_buffer(own, format="bgr24"))
 
     @classmethod
     def from_video_frame(

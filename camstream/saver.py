@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from camstream.overlay import Annotated
 from camstream.picture import Picture
 from camstream.sink.draft import Draft
 from camstream.sink.recorder import Recorder
-from camstream.sink.records import RecordsFile
+from camstream.sink.side import SideOutputs, SidePaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,11 @@ class Outputs:
 
     Attributes:
         record: A video file of what is seen.
-        records: A JSON line for each frame whose map is shown.
+        records: A record for each frame whose map is shown.
         overwrite: Whether existing files may be replaced.
         frames: Stop after so many frames were shown.
         seconds: Stop after so many seconds.
+        maps: The raw maps of each frame whose map is shown.
     """
 
     record: Path | None = None
@@ -34,17 +36,21 @@ class Outputs:
     overwrite: bool = False
     frames: int | None = None
     seconds: float | None = None
+    maps: Path | None = None
 
 
 class Saver:
     """Writes what is seen, and says in words what came of what a key asked for."""
 
-    def __init__(self, outputs: Outputs, folder: Path, *, rate_hz: float | None) -> None:
+    def __init__(
+        self, outputs: Outputs, folder: Path, *, labels: Sequence[str], rate_hz: float | None
+    ) -> None:
         """Open what is written from the start.
 
         Args:
             outputs: The files asked for.
             folder: Where snapshots and recordings by key go.
+            labels: One name a class, in the order of the logits.
             rate_hz: The source's nominal rate, a hint for the encoder.
 
         Raises:
@@ -54,11 +60,14 @@ class Saver:
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
-        self._records: RecordsFile | None = None
-        if outputs.records is not None:
-            self._records = RecordsFile(outputs.records, overwrite=outputs.overwrite)
+        paths = SidePaths(outputs.records, outputs.maps)
+        self._sides = SideOutputs(paths, labels, overwrite=outputs.overwrite)
         if outputs.record is not None:
-            self._recorder = self._record_to(outputs.record, overwrite=outputs.overwrite)
+            try:
+                self._recorder = self._record_to(outputs.record, overwrite=outputs.overwrite)
+            except SinkError:
+                self._sides.discard()
+                raise
 
     @property
     def recording(self) -> str:
@@ -66,16 +75,16 @@ class Saver:
         return self._recorder.target.name if self._recorder is not None else ""
 
     def write(self, annotated: Annotated, frame: Frame) -> None:
-        """Write a picture that was shown, and its map's record unless that is written already.
+        """Write a picture that was shown, and what goes beside it once for each map.
 
         Raises:
             SinkError: It cannot be written.
         """
         if self._recorder is not None:
             self._recorder.write(annotated.picture, frame.captured_s)
-        if self._records is not None and annotated.prediction.frame.index > self._last_index:
+        if annotated.prediction.frame.index > self._last_index:
             self._last_index = annotated.prediction.frame.index
-            self._records.write(annotated)
+            self._sides.write(annotated)
 
     def snapshot(self, picture: Picture) -> str:
         """Write a picture; a failure is told and does not end the run."""
@@ -110,8 +119,7 @@ class Saver:
             if self._recorder is not None:
                 self._recorder.finish()
         finally:
-            if self._records is not None:
-                self._records.finish()
+            self._sides.finish()
 
     def _record_to(self, target: Path, *, overwrite: bool) -> Recorder:
         return Recorder(target, overwrite=overwrite, rate_hz=self._rate_hz)

@@ -13,6 +13,8 @@ from rich.console import Console
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
 from camstream.terminal import steps
 from export.graft import USUAL_MEAN, Wishes, graft_file
+from export.heads import shipped
+from export.options import one_of, parse_size, report
 from export.reduce import Reduction
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def export(
     network: Annotated[
         str,
         typer.Argument(
-            help="A network's name, module:factory of your own, or an ONNX classifier (.onnx)."
+            help="A network's name, person, module:factory of your own, or an ONNX classifier (.onnx)."
         ),
     ] = "efficientnet_lite0",
     output: Annotated[
@@ -93,19 +95,19 @@ def export(
             labels=labels,
             mean=mean,
             std=std,
-            color=color and _one_of("--color", color, "RGB", "BGR"),
-            layout=layout and _one_of("--layout", layout, "NCHW", "NHWC"),
-            size_wh=_size(size),
+            color=color and one_of("--color", color, "RGB", "BGR"),
+            layout=layout and one_of("--layout", layout, "NCHW", "NHWC"),
+            size_wh=parse_size(size),
             cam_range=heat,
         )
         reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
-        in_torch = InTorch(weights, _one_of("--pool", pool, "avg", "max"), map_stride, layer)
+        in_torch = InTorch(weights, one_of("--pool", pool, "avg", "max"), map_stride, layer)
         with steps(console, "starting") as say:
             info = _export(network, path, in_torch, wishes, reduction, say)
     except CamstreamError as error:
         console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
-    _report(path, info)
+    report(path, info)
     if wishes.mean is None and wishes.std is None and info.mean == USUAL_MEAN:
         console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
 
@@ -118,7 +120,10 @@ def _export(
     reduction: Reduction | None,
     say: Callable[[str], None],
 ) -> ModelInfo:
-    """Export a network in torch, or graft a file; what is smaller is grafted from the export."""
+    """Export a network in torch, build a shipped model, or graft a file.
+
+    What is to be smaller is grafted from the export.
+    """
     if network.lower().endswith(".onnx"):
         if in_torch != InTorch():
             raise ModelError(
@@ -128,12 +133,24 @@ def _export(
         return graft_file(Path(network), path, wishes, reduction=reduction, say=say)
     if wishes.layout is not None:
         raise ModelError("--layout is for ONNX files; networks in torch take NCHW")
+    make = _from_head if network in shipped.names() else _from_torch
     if reduction is None:
-        return _from_torch(network, path, in_torch, wishes, say)
+        return make(network, path, in_torch, wishes, say)
     with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
         full = Path(folder) / "full.onnx"
-        _from_torch(network, full, in_torch, wishes, say)
+        make(network, full, in_torch, wishes, say)
         return graft_file(full, path, Wishes(), reduction=reduction, say=say)
+
+
+def _from_head(
+    name: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+) -> ModelInfo:
+    if in_torch != InTorch() or wishes != Wishes():
+        raise ModelError(
+            f"{name} comes with the project, and all is known of it; leave out the options from "
+            "--weights to --range"
+        )
+    return shipped.build(name, path, say=say)
 
 
 def _from_torch(
@@ -163,47 +180,6 @@ def _from_torch(
         map_stride=in_torch.map_stride,
         say=say,
     )
-
-
-def _report(path: Path, info: ModelInfo) -> None:
-    """Print what was measured."""
-    proof, lower = info.proof, info.quantization
-    assert proof is not None
-    origin = f"{lower.kind} network" if lower else "source"
-    typer.echo(
-        f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
-        f"{info.method} of {info.layer}\n"
-        f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
-        f"minus {info.mean}, divided by {info.std}\n"
-        f"  equal to its {origin} at {len(proof.shapes_nhw)} shapes: "
-        f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
-    )
-    if info.is_random:
-        typer.echo(f"  weights: {info.weights}; its scores and maps mean nothing")
-    if proof.law_residual is not None:
-        typer.echo(f"  mean(cam) + bias = logit within {proof.law_residual:.1e}")
-    if lower is not None:
-        typer.echo(
-            f"  {lower.kind} against float32 on {lower.compared} pictures of {lower.pictures}: "
-            f"top-1 agreement {lower.top1_agreement:.1%}, "
-            f"map correlation {lower.cam_correlation:.4f}"
-        )
-
-
-def _one_of(option: str, value: str, *choices: str) -> str:
-    for choice in choices:
-        if value.lower() == choice.lower():
-            return choice
-    raise ModelError(f"{option} {value}: choose {' or '.join(choices)}")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal() and int(width) * int(height)):
-        raise ModelError(f"--size {text}: give width and height, as 224x224")
-    return int(width), int(height)
 
 
 def main() -> None:

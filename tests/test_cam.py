@@ -94,3 +94,40 @@ def test_the_peak_is_where_the_largest_value_is() -> None:
     peak = cams.find_peak(cams.enlarge(cam), (1000, 500))
     assert peak.xy == pytest.approx((750, 150), abs=4)
     assert peak.value == pytest.approx(42, abs=0.5)
+
+
+@given(maps(st.floats(-100, 100, width=32) | st.sampled_from([np.nan, np.inf, -np.inf])))
+@settings(max_examples=100, deadline=None)
+def test_centre_and_spread_exist_with_evidence_and_keep_their_ranges(cam: MapF32) -> None:
+    has_evidence = bool((np.isfinite(cam) & (cam > 0)).any())
+    centre, spread = cams.find_centre(cam, (640, 360)), cams.find_spread(cam)
+    assert (centre is not None) == (spread is not None) == has_evidence
+    if centre is not None and spread is not None:
+        assert 0 < centre[0] < 640
+        assert 0 < centre[1] < 360
+        assert 1 / cam.size - 1e-9 <= spread <= 1
+
+
+@given(SHAPES, st.integers(1, 256), st.floats(0.5, 1000, width=32))
+@settings(max_examples=50, deadline=None)
+def test_the_spread_of_evenly_filled_cells_is_their_part(
+    shape: tuple[int, int], count: int, value: float
+) -> None:
+    cam = np.full(shape, -1, np.float32)
+    count = min(count, cam.size)
+    cam.flat[:count] = value
+    assert cams.find_spread(cam) == pytest.approx(count / cam.size)
+
+
+@given(SHAPES, st.data())
+@settings(max_examples=50, deadline=None)
+def test_the_centre_of_one_cell_is_its_middle_and_mirrors(
+    shape: tuple[int, int], data: st.DataObject
+) -> None:
+    row, column = (data.draw(st.integers(0, side - 1)) for side in shape)
+    cam = np.zeros(shape, np.float32)
+    cam[row, column] = 3
+    middle = ((column + 0.5) * 640 / shape[1], (row + 0.5) * 360 / shape[0])
+    assert cams.find_centre(cam, (640, 360)) == pytest.approx(middle)
+    mirrored = cams.find_centre(cam[:, ::-1], (640, 360))
+    assert mirrored == pytest.approx((640 - middle[0], middle[1]))

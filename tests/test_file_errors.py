@@ -189,7 +189,8 @@ def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
     times = [round(float(time), 6) for time in read(desk.folder / "o.mp4").times_s]
     assert [line["pts_s"] for line in lines] == times
     for index, line in enumerate(lines):
-        assert list(line) == ["index", "pts_s", "top", "peak_xy", "peak", "method"]
+        places = ["peak_xy", "peak", "centre_xy", "spread", "size_wh"]
+        assert list(line) == ["index", "pts_s", "top", "shown", *places, "method"]
         assert line["index"] == index
         best, second = line["top"]
         assert list(best) == ["label", "class_index", "score", "logit"]

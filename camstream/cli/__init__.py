@@ -16,6 +16,9 @@ from camstream.cli.demo import demo
 from camstream.cli.live import live
 from camstream.cli.measure import bench, evaluate
 from camstream.cli.models import doctor, export, info
+from camstream.cli.report import report
+from camstream.cli.teach import teach
+from camstream.cli.train import train
 
 app = typer.Typer(
     help="See what a network looks at, live.",
@@ -27,8 +30,9 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_op
 
 for command in (annotate, live):
     app.command()(command)
-app.command(context_settings=_PASSED_ON)(export)
-for command in (info, doctor, demo, evaluate, bench):
+for command in (export, train):
+    app.command(context_settings=_PASSED_ON)(command)
+for command in (teach, info, doctor, demo, evaluate, bench, report):
     app.command()(command)
 
 

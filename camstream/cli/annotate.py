@@ -15,6 +15,7 @@ from camstream.cli.options import (
     Ask,
     DebugOption,
     Look,
+    MapsOption,
     Network,
     OverwriteOption,
     RecordsOption,
@@ -49,6 +50,7 @@ def annotate(
         str | None, typer.Option(help="The encoder's speed.  [default: a fast one]")
     ] = None,
     records: RecordsOption = None,
+    maps: MapsOption = None,
     stats: StatsOption = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -68,6 +70,7 @@ def annotate(
                 encoding,
                 overwrite,
                 stats and batch.beside(stats, target, ".json", alone=alone),
+                maps=maps and batch.beside(maps, target, ".npz", alone=alone),
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]

@@ -1,36 +1,101 @@
-"""``camstream demo``: what it does, shown on a clip of its own."""
+"""``camstream demo``: what it does, shown on clips of its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from camstream import catalog
 from camstream.annotate import Job
 from camstream.cli.annotate import annotate_one
+from camstream.cli.child import run_child
 from camstream.cli.options import DebugOption, DeviceOption, Network
 from camstream.demo import open_file, sample_clip
-from camstream.terminal import plain_errors, stoppable
+from camstream.errors import SetupError
+from camstream.terminal import Stop, note, plain_errors, stoppable
+
+if TYPE_CHECKING:
+    from camstream.annotate import Result
+
+DemoName = Literal["sample", "digits", "sweep"]
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
-        "demo.mp4"
-    ),
+    name: Annotated[
+        DemoName, typer.Argument(help="Photos; handwritten digits; faults in a vibration.")
+    ] = "sample",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write.  [default: demo.mp4, NAME.mp4]"),
+    ] = None,
     device: DeviceOption = "auto",
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train the network of digits or sweep again.")
+    ] = False,
     opening: Annotated[
         bool, typer.Option("--open/--no-open", help="Open it where there is a display.")
     ] = True,
     debug: DebugOption = False,
 ) -> None:
-    """Annotate the sample clip and say what was seen."""
-    with plain_errors(debug), stoppable() as stop:
-        model = Network(device=device).load()
-        result = annotate_one(Job(sample_clip(), output, overwrite=True), model, stop)
-        typer.echo(f"The result is {output.resolve()}")
-        for label, frames in list(result.labels.items())[:5]:
-            typer.echo(f"  {frames:4d} frames  {label}")
-        if opening and not stop():
-            open_file(output)
-        stop.end()
+    """Annotate a clip that comes with camstream and say what was seen.
+
+    The networks of digits and sweep are trained here, in a minute or two, and kept.
+    """
+    path = output or Path("demo.mp4" if name == "sample" else f"{name}.mp4")
+    with plain_errors(debug):
+        if name == "sample":
+            if retrain:
+                raise typer.BadParameter("--retrain is for digits and sweep")
+        else:
+            _train(name, anew=retrain)
+        with stoppable() as stop:
+            result = (
+                _sample(path, device, stop) if name == "sample" else _made(name, path, device, stop)
+            )
+            typer.echo(f"The result is {path.resolve()}")
+            for label, frames in list(result.labels.items())[:5]:
+                typer.echo(f"  {frames:4d} frames  {label}")
+            if opening and not stop():
+                open_file(path)
+            stop.end()
+
+
+def _sample(path: Path, device: str, stop: Stop) -> Result:
+    model = Network(device=device).load()
+    return annotate_one(Job(sample_clip(), path, overwrite=True), model, stop)
+
+
+def _train(name: str, *, anew: bool) -> None:
+    """Train a demo's network, unless that was done before."""
+    path = catalog.cached_path(f"demo_{name}")
+    if path.exists() and not anew:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    note(f"the network of {name} is trained now, once; that takes a minute or two")
+    options = ["-o", str(path)] + (["--no-resume"] if anew else [])
+    code = run_child(catalog.module_command("export.demos", [name, *options]))
+    if code:
+        raise typer.Exit(code)
+
+
+def _made(name: str, path: Path, device: str, stop: Stop) -> Result:
+    """Annotate the clip of a demo that draws its own, and print the figures."""
+    try:
+        from export.demos.named import find
+        from export.demos.show import annotate_clip, held_out_accuracy
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"the demo {name} needs {error.name}, which is not installed; "
+            'run: pip install "camstream[export]"'
+        ) from error
+    chosen = find(name)
+    model = Network(str(catalog.cached_path(f"demo_{name}")), device).load()
+    result, score = annotate_clip(chosen, model, path, lambda job: annotate_one(job, model, stop))
+    if score is not None:
+        accuracy, pictures = held_out_accuracy(chosen, model)
+        typer.echo(f"  {accuracy:.1%} of {pictures} pictures that were not learnt from are right")
+        for line in chosen.figures(score):
+            typer.echo(f"  {line}")
+    return result

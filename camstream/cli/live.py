@@ -11,6 +11,7 @@ from camstream.cli.options import (
     Ask,
     DebugOption,
     Look,
+    MapsOption,
     Network,
     OverwriteOption,
     RecordsOption,
@@ -38,6 +39,7 @@ def live(
     size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
+    maps: MapsOption = None,
     stats: StatsOption = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds.")
@@ -63,7 +65,7 @@ def live(
             device=model.device,
             style=style,
             focus=focus,
-            outputs=Outputs(record, records, overwrite, frames, seconds),
+            outputs=Outputs(record, records, overwrite, frames, seconds, maps),
             window=shown,
             stop=stop,
         )

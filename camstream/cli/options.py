@@ -31,7 +31,10 @@ ModelOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option(help=f"auto, {', '.join(PROVIDERS)}. auto takes CUDA where it works.")
 ]
-RecordsOption = Annotated[Path | None, typer.Option(help="Write a JSON line a frame.")]
+RecordsOption = Annotated[
+    Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
+]
+MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -18,7 +18,7 @@ import numpy as np
 
 from camstream.errors import SourceError
 from camstream.evaluate.metrics import F64
-from camstream.evaluate.names import ClassNames
+from camstream.names import ClassNames
 
 _CORNERS = ("x0", "y0", "x1", "y1")
 

@@ -2,12 +2,18 @@
 
     {"index": 0, "pts_s": 0.0,
      "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
-     "peak_xy": [189.3, 113.5], "peak": 33.1, "method": "CAM"}
+     "shown": [{"label": "Persian cat", "score": 0.72}],
+     "peak_xy": [189.3, 113.5], "peak": 33.1, "centre_xy": [201.9, 120.4], "spread": 0.41,
+     "size_wh": [640, 360], "method": "CAM"}
 
 ``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
-best classes, ``peak_xy`` the place of the drawn map's largest value in pixels of the frame,
-``peak`` that value in logit units and ``method`` how the map was made ("CAM", "CAM (max pooling)",
-"Grad-CAM" or "HiResCAM").
+best classes as the model gave them, ``shown`` what the picture says after smoothing (one entry a
+map), ``peak_xy`` the place of the best class's raw map's largest value in pixels of the frame,
+``peak`` that value in logit units, ``centre_xy`` the centre of gravity of the raw map's positive
+evidence in pixels of the frame (``cam.find_centre``), ``spread`` the effective part of the frame
+that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame's width and
+height and ``method`` how the map was made ("CAM", "CAM (max pooling)", "Grad-CAM" or
+"HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
 
 Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
 
@@ -22,29 +28,54 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from camstream import cam as cams
 from camstream.errors import SinkError
 from camstream.overlay import Annotated
 from camstream.sink.draft import Draft
 
 
-class RecordsFile:
-    """Writes a record for each annotated frame."""
+def to_json_line(record: Mapping[str, object]) -> str:
+    """Write a record as a line of JSON."""
+    return json.dumps(record, ensure_ascii=False) + "\n"
 
-    def __init__(self, path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+
+class RecordsFile:
+    """Writes a record for each annotated frame, as lines of text."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool,
+        inputs: Sequence[Path] = (),
+        to_line: Callable[[Mapping[str, object]], str] = to_json_line,
+    ) -> None:
+        """Open the file.
+
+        Args:
+            path: The file to be.
+            overwrite: Whether one that is there may be replaced.
+            inputs: Files that must never be replaced.
+            to_line: Writes a record as text, with its line's end.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
         self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._to_line = to_line
         try:
-            self._file: TextIO = self._draft.path.open("w", encoding="utf-8")
+            self._file: TextIO = self._draft.path.open("w", encoding="utf-8", newline="")
         except OSError as error:
             raise SinkError(f"cannot write {path}: {error.strerror}") from error
 
     def write(self, annotated: Annotated) -> None:
         """Write one line."""
         try:
-            self._file.write(json.dumps(to_record(annotated), ensure_ascii=False) + "\n")
+            self._file.write(self._to_line(to_record(annotated)))
         except OSError as error:
             raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
 
@@ -67,6 +98,8 @@ class RecordsFile:
 def to_record(annotated: Annotated) -> dict[str, object]:
     """Give the values of one line."""
     prediction, peak = annotated.prediction, annotated.peak
+    shown, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
+    centre, spread = cams.find_centre(shown, size_wh), cams.find_spread(shown)
     record: dict[str, object] = {
         "index": prediction.frame.index,
         "pts_s": round(prediction.frame.pts_s, 6),
@@ -79,8 +112,14 @@ def to_record(annotated: Annotated) -> dict[str, object]:
             }
             for top in prediction.top
         ],
+        "shown": [
+            {"label": pane.label, "score": round(pane.score, 6)} for pane in prediction.shown
+        ],
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),
+        "centre_xy": centre and [round(value, 1) for value in centre],
+        "spread": spread and round(spread, 4),
+        "size_wh": list(size_wh),
         "method": prediction.cam.method,
     }
     if annotated.boxes is not None:

@@ -12,6 +12,7 @@ from export.networks.googlenet import GoogLeNet, without_training_heads
 from export.networks.mobilenet_v2 import MobileNetV2
 from export.networks.nin import NIN
 from export.networks.resnet import resnet18, resnet34, resnet50
+from export.networks.small_gap import SmallGap
 from export.networks.spec import NetworkSpec, Triple
 from export.networks.squeezenet import SqueezeNet11
 from export.networks.vgg import VGG16, VGG16Gap
@@ -103,6 +104,9 @@ NETWORKS: dict[str, NetworkSpec] = {
     ),
     "mobilenet_v2": NetworkSpec(
         build=MobileNetV2, last="classifier.1", published="mobilenet_v2-b0353104.pth"
+    ),
+    "small_gap": NetworkSpec(
+        build=SmallGap, last="fc", size_hw=(96, 128), size_multiple=8, mean=_HALF, std=_HALF
     ),
 }
 

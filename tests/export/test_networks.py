@@ -33,6 +33,7 @@ MAP_SIDES = {
     "resnet50": 7,
     "densenet121": 7,
     "mobilenet_v2": 7,
+    "small_gap": 28,
 }
 
 

@@ -1,0 +1,214 @@
+"""When something is there: intervals of presence from a score for every frame.
+
+A score over ``enter`` begins a presence, one under ``leave`` ends it, so that a score which
+wavers between the two changes nothing. Presences that are close are then joined, and what is
+still short is left out. All times are seconds, so the rule means the same at any frame rate.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from camstream.errors import SinkError
+from camstream.sink.draft import Draft
+
+_COLUMNS = ("start_s", "end_s", "peak_score")
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceRule:
+    """What counts as presence.
+
+    Attributes:
+        enter: A score of at least this begins a presence.
+        leave: A score under this ends it; at most ``enter``.
+        shortest_s: Shorter presences are left out, seconds.
+        bridge_s: Presences no further apart than this are one, seconds.
+        blind_s: Where no frame comes for longer than this (a stream that was away), presence
+            ends with the last frame before, seconds.
+    """
+
+    enter: float = 0.5
+    leave: float = 0.25
+    shortest_s: float = 0.3
+    bridge_s: float = 0.5
+    blind_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.leave <= self.enter:
+            raise ValueError(
+                f"presence ends at {self.leave:g}, above where it begins: {self.enter:g}"
+            )
+        if min(self.shortest_s, self.bridge_s, self.blind_s) < 0:
+            raise ValueError("the times of a presence rule are 0 or more seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One presence.
+
+    Attributes:
+        start_s: Media time of its first frame, seconds.
+        end_s: Media time of the first frame after it; of its last frame where none follows.
+        peak_score: The highest score from start to end.
+    """
+
+    start_s: float
+    end_s: float
+    peak_score: float
+
+
+class Presence:
+    """Finds intervals frame by frame, in constant memory."""
+
+    def __init__(self, rule: PresenceRule = PresenceRule()) -> None:
+        self._rule = rule
+        self._open: Interval | None = None  # someone is there; its end is the latest frame
+        self._waiting: Interval | None = None  # ended, and may yet be joined with what follows
+        self._last_s = -math.inf
+        self._between = 0.0  # the highest score since the waiting one ended
+
+    def add(self, pts_s: float, score: float) -> list[Interval]:
+        """Add a frame.
+
+        Args:
+            pts_s: Its media time, seconds; more than the frame's before.
+            score: Of what is looked for, any fixed scale. What is not a number counts as 0.
+
+        Returns:
+            The intervals that are complete now: none or one, rarely two.
+
+        Raises:
+            ValueError: The time does not grow.
+        """
+        if not pts_s > self._last_s:
+            raise ValueError(f"a frame at {pts_s:g} s follows one at {self._last_s:g} s")
+        score = 0.0 if math.isnan(score) else score
+        if pts_s - self._last_s > self._rule.blind_s:
+            self._close(self._last_s)
+        self._last_s = pts_s
+        if self._open is not None and score < self._rule.leave:
+            self._close(pts_s)
+        if self._open is not None:
+            self._open = Interval(self._open.start_s, pts_s, max(self._open.peak_score, score))
+        elif score >= self._rule.enter:
+            self._open = Interval(pts_s, pts_s, score)
+            return self._resume()
+        else:
+            self._between = max(self._between, score)
+            if self._waiting is not None and pts_s - self._waiting.end_s > self._rule.bridge_s:
+                return self._release()
+        return []
+
+    def finish(self) -> list[Interval]:
+        """Give the intervals that are left; call it after the last frame."""
+        if self._open is not None:
+            self._close(self._last_s)
+        return self._release()
+
+    def _close(self, end_s: float) -> None:
+        if self._open is not None:
+            self._waiting = Interval(self._open.start_s, end_s, self._open.peak_score)
+            self._open, self._between = None, 0.0
+
+    def _resume(self) -> list[Interval]:
+        """Join what has just begun with what is waiting, or let that go."""
+        before, now = self._waiting, self._open
+        if before is None or now is None or now.start_s - before.end_s > self._rule.bridge_s:
+            return self._release()
+        peak = max(before.peak_score, self._between, now.peak_score)
+        self._open, self._waiting = Interval(before.start_s, now.end_s, peak), None
+        return []
+
+    def _release(self) -> list[Interval]:
+        done, self._waiting = self._waiting, None
+        if done is None or done.end_s - done.start_s < self._rule.shortest_s:
+            return []
+        return [done]
+
+
+def find_intervals(
+    samples: Iterable[tuple[float, float]], rule: PresenceRule = PresenceRule()
+) -> list[Interval]:
+    """Find the intervals of presence in a whole sequence.
+
+    Args:
+        samples: (pts_s, score) of every frame, times growing.
+        rule: What counts as presence.
+
+    Returns:
+        In order, apart from each other, none outside the sequence. Every frame that scores at
+        least ``rule.enter`` lies in one, unless that one would be shorter than
+        ``rule.shortest_s``.
+
+    Raises:
+        ValueError: The times do not grow.
+    """
+    presence = Presence(rule)
+    found = [interval for pts_s, score in samples for interval in presence.add(pts_s, score)]
+    return found + presence.finish()
+
+
+class PresenceFile:
+    """Writes intervals as CSV, ``start_s,end_s,peak_score``, while the frames come."""
+
+    def __init__(
+        self,
+        path: Path,
+        rule: PresenceRule = PresenceRule(),
+        *,
+        overwrite: bool = False,
+        inputs: Sequence[Path] = (),
+    ) -> None:
+        """Check that the file may be written; it appears with ``finish``.
+
+        Raises:
+            SinkError: It may not.
+        """
+        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._presence = Presence(rule)
+        self._found: list[Interval] = []
+
+    def add(self, pts_s: float, score: float) -> None:
+        """Add a frame, see ``Presence.add``."""
+        self._found += self._presence.add(pts_s, score)
+
+    def finish(self) -> None:
+        """Write the file.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        self._found += self._presence.finish()
+        _write(self._draft, self._found)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._draft.discard()
+
+
+def write_intervals(path: Path, intervals: Iterable[Interval], *, overwrite: bool = False) -> None:
+    """Write intervals as CSV that is whole or not there.
+
+    Raises:
+        SinkError: It cannot be written.
+    """
+    _write(Draft(path, overwrite=overwrite), intervals)
+
+
+def _write(draft: Draft, intervals: Iterable[Interval]) -> None:
+    try:
+        with draft.path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            for found in intervals:
+                values = (found.start_s, found.end_s, found.peak_score)
+                writer.writerow([round(value, 6) for value in values])
+    except OSError as error:
+        draft.discard()
+        raise SinkError(f"cannot write {draft.target}: {error.strerror}") from error
+    draft.commit()

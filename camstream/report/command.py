@@ -1,0 +1,103 @@
+"""What ``camstream report`` does, once the command line is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from camstream.batch import check_apart
+from camstream.errors import SinkError
+from camstream.presence import PresenceRule
+from camstream.report.figures import read_stats
+from camstream.report.page import to_html
+from camstream.report.pictures import choose_times, make_album
+from camstream.report.plots import check_plots, write_plots
+from camstream.report.read import read_records
+from camstream.report.story import Story, tell
+from camstream.sink.draft import Draft
+from camstream.terminal import console, steps
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be told.
+
+    Attributes:
+        records: Of one run; JSON lines, CSV or Parquet.
+        output: The page to be.
+        video: The clip, or the annotated one; None for a page without pictures.
+        png: A folder for pictures of the curves, None for none.
+        stats: What ``--stats`` wrote of the run, None for nothing.
+        rule: What counts as presence of a class.
+        overwrite: Whether existing outputs may be replaced.
+    """
+
+    records: Path
+    output: Path
+    video: Path | None = None
+    png: Path | None = None
+    stats: Path | None = None
+    rule: PresenceRule = PresenceRule()
+    overwrite: bool = False
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Every file that it reads."""
+        return [path for path in (self.records, self.video, self.stats) if path is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of it.
+
+    Attributes:
+        story: The clip.
+        thumbs: How many small pictures the page has.
+        size_bytes: Of the page.
+        remarks: What the reader should know, one line each; the page says them too.
+    """
+
+    story: Story
+    thumbs: int
+    size_bytes: int
+    remarks: tuple[str, ...]
+
+
+def report(request: Request) -> Told:
+    """Read the records, tell their story, write what was asked for.
+
+    Raises:
+        SourceError: An input cannot be read, or the video is plainly of another clip.
+        SinkError: An output cannot be written. Nothing of it is left.
+    """
+    check_apart(request.inputs, [request.output])
+    page = Draft(request.output, overwrite=request.overwrite, inputs=request.inputs)
+    with steps(console, f"reading {request.records.name}") as say:
+        run = read_stats(request.stats) if request.stats is not None else []
+        story = tell(read_records(request.records), request.rule)
+        has_video = request.video is not None
+        plots = []
+        if request.png is not None:
+            plots = check_plots(request.png, album=has_video, overwrite=request.overwrite)
+        album = None
+        if request.video is not None:
+            say(f"looking up {len(choose_times(story))} pictures in {request.video.name}")
+            album = make_album(request.video, story)
+        remarks = [*story.records.remarks, *(album.remarks if album else ())]
+        say(f"writing {request.output.name}")
+        title = (request.video or request.records).stem
+        text = to_html(story, album, title=title, remarks=remarks, run=run)
+        size_bytes = _write(page, text)
+        write_plots(plots, story, album)
+    return Told(story, len(album.thumbs) if album else 0, size_bytes, tuple(remarks))
+
+
+def _write(draft: Draft, text: str) -> int:
+    try:
+        draft.path.write_text(text, encoding="utf-8")
+        size_bytes = draft.path.stat().st_size
+    except OSError as error:
+        draft.discard()
+        raise SinkError(f"cannot write {draft.target}: {error.strerror}") from error
+    draft.commit()
+    return size_bytes

@@ -1,0 +1,120 @@
+"""A clip's curves as SVG: text for the page, without a library, in units of their own boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from camstream.report.read import F64
+from camstream.report.story import Story, curve, full_height, pieces, spans
+
+WIDTH, HEIGHT = 2000, 100  # of a curve's box; the page stretches it
+PATH_PIECES = 48  # of the attention's path, each of one colour
+_PATH_POINTS = 720
+
+# Early to late: light yellow, red, violet; all of them stand out from a grey picture.
+RAMP = ((255, 224, 102), (240, 84, 74), (122, 60, 200))
+
+
+@dataclass(frozen=True, slots=True)
+class Ribbon:
+    """The score of a class over time, as the outlines of areas.
+
+    Attributes:
+        all: Wherever it has a score.
+        best: Only where it is the best class.
+    """
+
+    all: str
+    best: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathPiece:
+    """A stretch of the attention's path.
+
+    Attributes:
+        points: "x,y x,y ..." in pixels of the frame.
+        colour: By time, "rgb(r, g, b)".
+    """
+
+    points: str
+    colour: str
+
+
+def x_of(story: Story, time_s: float) -> float:
+    """Where a time lies in a curve's box, 0 to WIDTH."""
+    return (time_s - story.start_s) / (story.end_s - story.start_s) * WIDTH
+
+
+def draw_ribbon(story: Story, class_index: int) -> Ribbon:
+    """Draw a class's score as a band around the middle of its box, see ``full_height``."""
+    records = story.records
+    heights = curve(story, records.scores_of(class_index)) / full_height(story)
+    is_best = curve(story, (records.classes[:, 0] == class_index).astype(np.float64)) >= 0.5
+    return Ribbon(
+        _band(story, heights, heights > 0.002), _band(story, heights, is_best & (heights > 0))
+    )
+
+
+def draw_line(story: Story, values: F64) -> str:
+    """Draw values of 0 to 1, one a frame, as a line from the bottom to the top of its box."""
+    points = curve(story, values)
+    return "".join(
+        "M" + "L".join(_steps(story, HEIGHT * (1 - points), piece))
+        for piece in pieces(story, np.isfinite(points))
+    )
+
+
+def draw_path(places: F64) -> list[PathPiece]:
+    """Draw places, one a frame, as a path whose colour is time.
+
+    Args:
+        places: (T, 2) pixels of the frame, NaN where there is none.
+    """
+    count = min(len(places), _PATH_POINTS)
+    kept = np.linspace(0, len(places) - 1, count).round().astype(np.int64)
+    drawn = []
+    for part in np.array_split(np.arange(count), min(PATH_PIECES, count)):
+        joined = [*part.tolist(), part[-1] + 1] if part[-1] + 1 < count else part.tolist()
+        points = places[kept[joined]]
+        whole = points[np.isfinite(points).all(axis=1)]
+        if len(whole):
+            text = " ".join(f"{x:.1f},{y:.1f}" for x, y in whole)
+            drawn.append(PathPiece(text, colour_at((part.mean() + 0.5) / count)))
+    return drawn
+
+
+def colour_at(part: float) -> str:
+    """The colour of a part of the clip, 0 (its start) to 1 (its end)."""
+    at = np.linspace(0, 1, len(RAMP))
+    red, green, blue = (
+        round(float(np.interp(part, at, channel))) for channel in zip(*RAMP, strict=True)
+    )
+    return f"rgb({red}, {green}, {blue})"
+
+
+def _steps(story: Story, ys: F64, piece: slice) -> list[str]:
+    """The corners of a curve that keeps each value until the next; equal ones are joined."""
+    starts, ends = spans(story)
+    corners: list[str] = []
+    y = ""
+    for place in range(piece.start, piece.stop):
+        if f"{ys[place]:.0f}" != y:
+            x = f"{x_of(story, starts[place]):.0f}"
+            if y:
+                corners.append(f"{x} {y}")
+            y = f"{ys[place]:.0f}"
+            corners.append(f"{x} {y}")
+    corners.append(f"{x_of(story, ends[piece.stop - 1]):.0f} {y}")
+    return corners
+
+
+def _band(story: Story, heights: F64, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+    parts = []
+    for piece in pieces(story, known):
+        upper = _steps(story, HEIGHT / 2 * (1 - heights), piece)
+        lower = _steps(story, HEIGHT / 2 * (1 + heights), piece)
+        parts.append("M" + "L".join([*upper, *reversed(lower)]) + "Z")
+    return "".join(parts)

@@ -1,0 +1,92 @@
+"use strict";
+// Shows the frame of a chosen moment. The curves are drawn already; without this they stay.
+const story = JSON.parse(document.getElementById("story").textContent);
+const one = (selector) => document.querySelector(selector);
+const time = one(".time"), picture = one(".frame img"), note = one("#note");
+const places = [...document.querySelectorAll("[data-place]")];
+let now = 0;
+
+function clock(seconds) {
+  if (seconds < 60) return seconds.toFixed(2) + " s";
+  const tenths = Math.round(seconds * 10), pad = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(tenths / 36000), minutes = Math.floor(tenths / 600) % 60;
+  const rest = tenths % 600, whole = Math.floor(rest / 10);
+  return hours ? `${hours}:${pad(minutes)}:${pad(whole)}` : `${minutes}:${pad(whole)}.${rest % 10}`;
+}
+
+function nearest(times, wanted) {  // the place of the nearest of growing times
+  let low = 0, high = times.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < wanted) low = middle + 1; else high = middle;
+  }
+  return low > 0 && wanted - times[low - 1] <= times[low] - wanted ? low - 1 : low;
+}
+
+function shownAt(wanted) {  // the frame on the screen at a time: the last one before it
+  const near = nearest(story.times, wanted);
+  return story.times[near] > wanted + 1e-6 && near > 0 ? near - 1 : near;
+}
+
+function put(mark, place) {
+  mark.style.visibility = place ? "visible" : "hidden";
+  if (place) mark.setAttribute("transform", `translate(${place[0]} ${place[1]})`);
+}
+
+function scoreLine([label, score]) {
+  const line = document.createElement("li"), bar = document.createElement("i");
+  for (const text of [story.labels[label], (score * 100).toFixed(score < 0.1 ? 1 : 0) + "%"]) {
+    line.append(Object.assign(document.createElement("span"), { textContent: text }));
+  }
+  bar.style.width = score * 100 + "%";
+  if (label in story.colours) bar.style.background = `var(--c${story.colours[label]})`;
+  line.append(bar);
+  return line;
+}
+
+function show(moment) {
+  now = Math.max(0, Math.min(story.times.length - 1, moment));
+  const at = story.times[now], [start, end] = story.span;
+  one("#at").textContent = clock(at);
+  one("#best").textContent = story.labels[story.best[now][0][0]];
+  one("#scores").replaceChildren(...story.best[now].map(scoreLine));
+  one(".cursor").style.left = ((at - start) / (end - start)) * 100 + "%";
+  for (const mark of places) put(mark, story[mark.dataset.place][now]);
+  const spread = story.spread[now];
+  note.textContent = spread === null ? "no positive evidence" : `spread ${Math.round(spread * 100)}%`;
+  if (picture) {
+    const near = nearest(story.thumbTimes, at), off = story.thumbTimes[near] - at;
+    picture.src = story.thumbs[near];
+    picture.dataset.at = story.thumbTimes[near];
+    if (Math.abs(off) > 0.0015) note.textContent += `, picture of ${clock(story.thumbTimes[near])}`;
+  }
+  time.setAttribute("aria-valuenow", at.toFixed(2));
+  time.setAttribute("aria-valuetext", `${clock(at)}, ${one("#best").textContent}`);
+}
+
+function point(event) {
+  const box = time.getBoundingClientRect(), [start, end] = story.span;
+  show(shownAt(start + ((event.clientX - box.left) / box.width) * (end - start)));
+}
+
+time.addEventListener("pointerdown", (event) => { time.setPointerCapture(event.pointerId); point(event); });
+time.addEventListener("pointermove", (event) => { if (event.buttons) point(event); });
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+  const onTime = document.activeElement === time;
+  if (!(event.key in steps) || (!onTime && !event.key.startsWith("ArrowL") && !event.key.startsWith("ArrowR"))) return;
+  event.preventDefault();
+  show(now + steps[event.key] * (event.shiftKey ? 10 : 1));
+});
+for (const button of document.querySelectorAll("[data-t]")) {
+  if (button.dataset.thumb && story.thumbs.length) {
+    const small = Object.assign(new Image(), { src: story.thumbs[button.dataset.thumb], alt: "" });
+    button.querySelector(".pic").append(small);
+  }
+  button.addEventListener("click", () => {
+    show(shownAt(Number(button.dataset.t)));
+    one(".look").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  });
+}
+show(shownAt(story.first));

@@ -1,0 +1,246 @@
+"""One HTML page of a clip's story, whole in itself: no network, no other file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from camstream.report import drawing
+from camstream.report.figures import figures_of, tiles_of
+from camstream.report.pictures import Album
+from camstream.report.read import F64
+from camstream.report.story import Story, clock, clock_span, full_height, shares, short_clock, ticks
+
+_SHARES = 12
+_INTERVALS = 10  # of a class; the rest is counted
+_LABELS = 5  # of a moment
+
+
+def to_html(
+    story: Story,
+    album: Album | None,
+    *,
+    title: str,
+    remarks: Sequence[str] = (),
+    run: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Write the page.
+
+    Args:
+        story: The clip.
+        album: Its small pictures, None for a page without.
+        title: What to call the clip; without secrets.
+        remarks: What the reader should know first, one line each.
+        run: More figures of the run, name and value.
+    """
+    size_wh = story.size_wh or (album.size_wh if album else _around(story))
+    best = list(shares(story).items())[:_SHARES]
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string(_text("page.html.j2")).render(
+        css=Markup(_text("page.css")),
+        js=Markup(_text("page.js")),
+        title=title,
+        subtitle=f"Told by camstream from {story.records.name}",
+        remarks=remarks,
+        tiles=tiles_of(story),
+        figures=[*figures_of(story), *run],
+        shares=[(story.label(one), f"{part:.1%}") for one, part in best],
+        size=size_wh,
+        mark=round(max(size_wh) / 45, 1),
+        box=(drawing.WIDTH, drawing.HEIGHT),
+        span=(round(story.start_s, 3), round(story.end_s, 3)),
+        span_text=(clock(story.start_s), clock(story.end_s)),
+        thumb_count=len(album.thumbs) if album else 0,
+        rows=_rows(story),
+        spread=drawing.draw_line(story, story.records.spread),
+        axis=_axis(story),
+        full=f"{full_height(story):.0%}",
+        changes=_changes(story, album),
+        changes_note=_changes_note(story),
+        presence=_presence(story),
+        presence_note=_presence_note(story),
+        data=_to_json(_data(story, album)),
+        **_path(story, album),
+    )
+
+
+def _text(name: str) -> str:
+    return resources.files("camstream.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _around(story: Story) -> tuple[int, int]:
+    """A frame that holds every place, where nothing tells its size."""
+    x, y = np.nanmax(np.vstack([story.records.peak_xy, [[1, 1]]]), axis=0)
+    return int(np.ceil(x)), int(np.ceil(y))
+
+
+def _rows(story: Story) -> list[dict[str, Any]]:
+    parts = shares(story)
+    return [
+        {
+            "label": story.label(one),
+            "share": f"{parts.get(one, 0.0):.0%}",
+            "colour": colour,
+            "ribbon": drawing.draw_ribbon(story, one),
+            "bars": [
+                (_left(story, found.start_s), _width(story, found.start_s, found.end_s))
+                for found in story.presence[one]
+            ],
+        }
+        for colour, one in enumerate(story.shown, 1)
+    ]
+
+
+def _axis(story: Story) -> list[dict[str, Any]]:
+    """Round times along the axis; those at its ends keep inside it."""
+    axis = []
+    for tick in ticks(story.start_s, story.end_s):
+        left = _left(story, tick)
+        place = "first" if left < 4 else "last" if left > 96 else ""
+        axis.append({"left": left, "text": short_clock(tick), "place": place})
+    return axis
+
+
+def _changes(story: Story, album: Album | None) -> list[dict[str, Any]]:
+    changes = []
+    for segment in story.long_segments:
+        best_s = float(story.records.pts_s[segment.best])
+        one = segment.class_index
+        changes.append(
+            {
+                "t": round(best_s, 6),
+                "thumb": album.nearest(best_s) if album else None,
+                "label": story.label(one),
+                "colour": story.shown.index(one) + 1 if one in story.shown else 0,
+                "when": clock_span(segment.start_s, segment.end_s),
+                "score": f"{segment.peak_score:.0%}",
+            }
+        )
+    return changes
+
+
+def _changes_note(story: Story) -> str:
+    count, shown = len(story.segments), len(story.long_segments)
+    if count == 1:
+        return "It never does."
+    said = (
+        "Each stretch of one best label, by the frame in which it scores highest, and that score."
+    )
+    return said if shown == count else f"{said} The {shown} longest of {count:,}."
+
+
+def _presence(story: Story) -> list[dict[str, Any]]:
+    rows = []
+    for colour, one in enumerate(story.shown, 1):
+        found = story.presence[one]
+        times = [
+            (round(i.start_s, 6), f"{clock_span(i.start_s, i.end_s)} ({i.peak_score:.0%})")
+            for i in found[:_INTERVALS]
+        ]
+        if found:
+            rows.append(
+                {
+                    "label": story.label(one),
+                    "colour": colour,
+                    "total": clock(sum(i.end_s - i.start_s for i in found)),
+                    "times": times,
+                    "more": len(found) - len(times),
+                }
+            )
+    return rows
+
+
+def _presence_note(story: Story) -> str:
+    rule = story.rule
+    return (
+        f"From a score of {rule.enter:.0%} until one under {rule.leave:.0%}; gaps up to "
+        f"{rule.bridge_s:g} s are bridged, what is shorter than {rule.shortest_s:g} s is left "
+        "out. In brackets the highest score."
+    )
+
+
+def _path(story: Story, album: Album | None) -> dict[str, Any]:
+    """What the path's card needs."""
+    records = story.records
+    has_centre = bool(np.isfinite(records.centre_xy).any())
+    places = records.centre_xy if has_centre else _peaks(story)
+    what = "The centre of the positive evidence" if has_centre else "The strongest place"
+    middle_s = (story.start_s + story.end_s) / 2
+    return {
+        "has_centre": has_centre,
+        "path": drawing.draw_path(places),
+        "path_of": "centres" if has_centre else "peaks",
+        "path_note": f"{what} of the best class, from the start of the clip to its end.",
+        "backdrop": _to_uri(album.thumbs[album.nearest(middle_s)].jpeg) if album else None,
+        "ramp": ", ".join(drawing.colour_at(part) for part in (0, 0.5, 1)),
+    }
+
+
+def _peaks(story: Story) -> F64:
+    """The strongest places, NaN where nothing speaks for the class anywhere."""
+    return np.where(story.records.peak[:, np.newaxis] > 0, story.records.peak_xy, np.nan)
+
+
+def _data(story: Story, album: Album | None) -> dict[str, Any]:
+    """What the page's script shows of each moment."""
+    records, moments = story.records, story.moments
+    known = sorted(records.labels)
+    place_of = {one: place for place, one in enumerate(known)}
+    best = [
+        [
+            (place_of[one], round(score, 4))
+            for one, score in zip(classes, scores, strict=True)
+            if one >= 0
+        ][:_LABELS]
+        for classes, scores in zip(
+            records.classes[moments].tolist(), records.scores[moments].tolist(), strict=True
+        )
+    ]
+    thumbs = album.thumbs if album else ()
+    return {
+        "span": [story.start_s, story.end_s],
+        "first": float(records.pts_s[story.segments[0].best]),
+        "labels": [records.labels[one] for one in known],
+        "colours": {place_of[one]: colour for colour, one in enumerate(story.shown, 1)},
+        "times": [round(time, 6) for time in records.pts_s[moments].tolist()],
+        "best": best,
+        "peaks": _pairs(_peaks(story)[moments]),
+        "centres": _pairs(records.centre_xy[moments]),
+        "spread": [None if np.isnan(s) else round(s, 4) for s in records.spread[moments].tolist()],
+        "thumbTimes": [round(thumb.pts_s, 6) for thumb in thumbs],
+        "thumbs": [_to_uri(thumb.jpeg) for thumb in thumbs],
+    }
+
+
+def _pairs(places: F64) -> list[list[float] | None]:
+    return [
+        [round(x, 1), round(y, 1)] if np.isfinite(x) and np.isfinite(y) else None
+        for x, y in places.tolist()
+    ]
+
+
+def _to_json(values: object) -> Markup:
+    """Write JSON that no HTML parser takes for a tag, whatever a label holds."""
+    text = json.dumps(values, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _to_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _left(story: Story, time_s: float) -> float:
+    return round(drawing.x_of(story, time_s) / drawing.WIDTH * 100, 2)
+
+
+def _width(story: Story, start_s: float, end_s: float) -> float:
+    return round((end_s - start_s) / (story.end_s - story.start_s) * 100, 2)

@@ -1,0 +1,63 @@
+"""Annotates a demo's clip with the ordinary pipeline, and scores what was seen."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from camstream.annotate import Job, Result
+from export.demos.demo import Demo, write_clip
+from export.demos.score import Score, Seen, score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from camstream.model import Model
+
+
+def annotate_clip(
+    demo: Demo, model: Model, output: Path, annotate: Callable[[Job], Result]
+) -> tuple[Result, Score | None]:
+    """Draw the clip, annotate it, compare its records with the truth.
+
+    Args:
+        demo: Which.
+        model: Trained for it.
+        output: The annotated clip to write; one that is there is replaced.
+        annotate: Annotates a file with that model.
+
+    Returns:
+        What came of it; no score where it was stopped.
+
+    Raises:
+        SinkError: It cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
+        clip, records = Path(folder) / f"{demo.name}.mp4", Path(folder) / "records.jsonl"
+        truths = write_clip(demo.scenes(), clip)
+        result = annotate(Job(clip, output, records, overwrite=True))
+        if result.is_stopped:
+            return result, None
+        seen = [_seen(line) for line in records.read_text(encoding="utf-8").splitlines()]
+    floor = model.info.cam_range[0]
+    return result, score(seen, truths, background=demo.background, floor=floor)
+
+
+def held_out_accuracy(demo: Demo, model: Model) -> tuple[float, int]:
+    """Classify the pictures that were kept for scoring; gives the part right, and how many."""
+    pictures = demo.sets().test
+    right = 0
+    for index, true in enumerate(pictures.classes):
+        image = pictures.image(index, np.random.default_rng((1, index)))
+        right += model.predict(image).top[0].class_index == true
+    return right / len(pictures.classes), len(pictures.classes)
+
+
+def _seen(line: str) -> Seen:
+    record = json.loads(line)
+    x, y = record["peak_xy"]
+    return Seen(record["top"][0]["label"], (x, y), record["peak"])

@@ -1,0 +1,1 @@
+"""Last layers that come with the project, and the scripts that made them."""

@@ -1,0 +1,175 @@
+"""Makes a camstream file of a trained network: its zero, its export, its colour scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from camstream.errors import SinkError
+from camstream.model import Model
+from export.assemble import with_info
+from export.graft import usual_range
+from export.source import Source
+from export.to_onnx import export
+from export.train.examples import CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from camstream.contract import ModelInfo
+    from export.train.examples import Examples
+    from export.train.start import Start
+
+_MEASURED = 500  # pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a file says of pictures whose class is known.
+
+    Attributes:
+        confusion: (C, C) int64: pictures of class row that it took for class column.
+        own: Largest map value of each picture's own class, logit units.
+        others: Of every other class in each picture.
+    """
+
+    confusion: NDArray[np.int64]
+    own: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+    @property
+    def accuracy(self) -> float:
+        """Part of the pictures that it classified right, 0 to 1."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+
+def zeroed(network: nn.Module, last: str, background: int | None) -> None:
+    """Give the maps a zero that means something, in place; the softmax does not change.
+
+    Logits, and so maps, may be moved by the same amount for all classes. A background class's
+    are made zero: the others' maps are the evidence against it. Without one, the mean over all
+    classes is made zero.
+
+    Args:
+        network: Its last layer is changed, if it is linear (a ReLU behind a last convolution
+            would not allow it).
+        last: Name of that layer.
+        background: The class that is nothing to be shown; None: there is none.
+    """
+    layer = network.get_submodule(last)
+    if not isinstance(layer, nn.Linear):
+        return
+    with torch.no_grad():
+        for values in (layer.weight, layer.bias):
+            values -= values.mean(dim=0) if background is None else values[background].clone()
+
+
+def write_model(
+    start: Start,
+    labels: tuple[str, ...],
+    weights: str,
+    output: Path,
+    check: Examples,
+    *,
+    background: int | None,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[ModelInfo, Measured]:
+    """Export a trained network, with proof, and choose its colour scale on the file itself.
+
+    Args:
+        start: Its network is trained now.
+        labels: One name a class.
+        weights: Where the weights came from, in words.
+        output: The file to write; one that is there is replaced.
+        check: Pictures of the size it was trained at, not learnt from.
+        background: As in ``zeroed``.
+        seed: Of the pictures.
+        say: Is told each step.
+
+    Returns:
+        The record that is in the file, and what was measured with it.
+
+    Raises:
+        ModelError: The file is not equal to the network.
+        SinkError: It cannot be written.
+    """
+    network = start.network.cpu().eval()
+    zeroed(network, start.spec.last, background)
+    size_hw = _image(check, 0, seed).shape[:2]
+    source = Source(
+        name=start.name,
+        network=network,
+        weights=weights,
+        weights_sha256="",
+        labels=labels,
+        size_hw=(size_hw[0], size_hw[1]),
+        size_multiple=start.spec.size_multiple,
+        mean=start.spec.mean,
+        std=start.spec.std,
+        cam_range=None,
+    )
+    try:
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".camstream-") as folder:
+            draft = Path(folder) / output.name
+            info = export(source, draft, say=say)
+            say("choosing the colour scale")
+            measured = measure(Model(draft, device="cpu", size_wh=size_hw[::-1]), check, seed=seed)
+            cam_range = choose_range(measured) or usual_range(len(labels))
+            info = dataclasses.replace(info, cam_range=cam_range)
+            onnx.save(with_info(onnx.load(draft), info), draft)
+            draft.replace(output)
+    except OSError as error:
+        if isinstance(error, SinkError):
+            raise
+        raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
+    return info, measured
+
+
+def measure(model: Model, pictures: Examples, *, seed: int) -> Measured:
+    """Classify pictures and read the maps of all classes."""
+    count = len(model.info.labels)
+    everything = range(count)
+    confusion = np.zeros((count, count), np.int64)
+    own, others = [], []
+    total = len(pictures.classes)
+    for index in np.unique(np.linspace(0, total - 1, min(total, _MEASURED)).astype(int)).tolist():
+        prediction = model.predict(_image(pictures, index, seed), classes=everything)
+        true = pictures.classes[index]
+        confusion[true, prediction.top[0].class_index] += 1
+        peaks = prediction.cam.maps.max(axis=(1, 2)).astype(np.float64)
+        own.append(peaks[true])
+        others.append(np.delete(peaks, true))
+    return Measured(confusion, np.array(own), np.concatenate(others))
+
+
+def choose_range(measured: Measured) -> tuple[float, float] | None:
+    """Choose where heat begins and where it is full, logit units.
+
+    Full is the median of what a class that is there reaches at its peak. Heat begins above what
+    nineteen of twenty maps of classes that are not there reach, but not above half of full.
+
+    Returns:
+        None where classes that are there reach nothing.
+    """
+    present = measured.own[measured.own > 0]
+    if not present.size:
+        return None
+    high = float(np.median(present))
+    low = float(np.clip(np.quantile(measured.others, 0.95), 0.1 * high, 0.5 * high))
+    return float(f"{low:.3g}"), float(f"{high:.3g}")
+
+
+def _image(pictures: Examples, index: int, seed: int) -> NDArray[np.uint8]:
+    """Draw the very picture that was checked with while training."""
+    return pictures.image(index, np.random.default_rng((seed, CHECKING, index)))

@@ -1,0 +1,44 @@
+"""Annotated frames with any values, for whatever is written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from camstream.boxes import Box, ClassBox
+from camstream.cam import Peak
+from camstream.frame import ClassMaps, Frame, TopClass
+from camstream.overlay import Annotated
+from camstream.picture import MapF32, Picture
+from tests.fakes import prediction_of
+
+LABELS = ("cat", 'a "quoted", label', "zwei\nZeilen", "日本", "<script>alert(1)</script>")
+
+
+def make_annotated(
+    index: int,
+    *,
+    pts_s: float | None = None,
+    classes: Sequence[int] = (0, 1),
+    scores: Sequence[float] = (0.7, 0.2),
+    maps: MapF32 | None = None,
+    size_wh: tuple[int, int] = (64, 48),
+    boxes: bool = False,
+    peak_xy: tuple[float, float] = (10.0, 20.0),
+) -> Annotated:
+    """A frame with these best classes; its maps are of the first ones and obey the law."""
+    if maps is None:
+        maps = np.random.default_rng(index).normal(0, 9, (2, 3, 4)).astype(np.float32)
+    shown = list(range(len(maps)))
+    bias = np.linspace(-1, 1, len(maps), dtype=np.float32)
+    top = tuple(
+        TopClass(LABELS[one], one, score, 3.25 - rank)
+        for rank, (one, score) in enumerate(zip(classes, scores, strict=True))
+    )
+    time_s = index / 30 if pts_s is None else pts_s
+    picture = Picture.from_bgr(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
+    cam = ClassMaps(maps, np.array(shown), bias)
+    prediction = prediction_of(Frame(index, time_s, 0.0, picture), top, cam)
+    found = (ClassBox(top[0], Box((1.0, 2.0, 30.5, 40.0))),) if boxes else None
+    return Annotated(prediction, picture, Peak(peak_xy, 12.5), found)

@@ -1,0 +1,232 @@
+"""``camstream teach``: folders in, a model and figures out; what is wrong is told in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from camstream import contract
+from camstream.cli import app
+from camstream.errors import SourceError
+from camstream.model import Model
+from camstream.picture import ImageU8
+from export.teach.album import find_background, open_album
+from export.teach.features import Look, look_through
+from export.teach.report import Report
+from export.teach.trunk import F32, Trunk
+from tests import clips
+
+COUNT = 8
+
+
+def write_photo(path: Path, brightness: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    image = random.integers(brightness, brightness + 30, (48, 64, 3), dtype=np.uint8)
+    assert cv2.imwrite(str(path), image)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Light photos of two sources, and dark ones."""
+    folder = tmp_path / "lamps"
+    for seed, (label, brightness) in enumerate({"lamp": 180, "no lamp": 20}.items()):
+        (folder / label).mkdir(parents=True)
+        for number in range(COUNT):
+            name = f"{'attic' if number % 2 else 'cellar'}_{number}.png"
+            write_photo(folder / label / name, brightness, 100 * seed + number)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: tmp_path / "cache")
+
+
+def teach(folder: Path, model: Path, *options: str) -> tuple[int, str]:
+    output = folder.parent / "lamp.onnx"
+    done = CliRunner().invoke(
+        app, ["teach", str(folder), "-o", str(output), "-m", str(model), *options]
+    )
+    return done.exit_code, done.output
+
+
+def test_folder_becomes_a_model(folder: Path, tiny_path: Path, tmp_path: Path) -> None:
+    (folder / "lamp" / "broken_1.jpg").write_bytes(b"no picture")
+    (folder / "lamp" / "notes.txt").write_text("not a picture either")
+    figures = tmp_path / "figures.json"
+    code, said = teach(folder, tiny_path, "--json", str(figures))
+    assert code == 0, said
+    assert "broken_1.jpg is not a picture that can be read" in said
+    assert "16 pictures" in said
+    assert "100.0% right" in said
+    model = Model(tmp_path / "lamp.onnx", device="cpu")
+    assert (model.info.labels, model.info.background) == (("lamp", "no lamp"), "no lamp")
+    assert model.info.proof is not None
+    light = model.predict(np.full((48, 64, 3), 200, np.uint8))
+    assert light.top[0].label == "lamp"
+    written = json.loads(figures.read_text())
+    assert written["counts"] == [COUNT, COUNT]
+    assert written["confusion"] == [[COUNT, 0], [0, COUNT]]
+    assert written["balanced_accuracy"] == 1
+    assert {one["source"]: one["balanced_accuracy"] for one in written["sources"]} == {
+        "attic": 1,
+        "cellar": 1,
+    }
+    assert len(written["skipped"]) == 1
+    assert set(Report.__dataclass_fields__) == set(written)
+
+
+def test_existing_outputs_are_kept(folder: Path, tiny_path: Path, tmp_path: Path) -> None:
+    figures, output = tmp_path / "figures.json", tmp_path / "lamp.onnx"
+    figures.write_text("mine")
+    code, said = teach(folder, tiny_path, "--json", str(figures))
+    assert (code, figures.read_text()) == (1, "mine")
+    assert "exists already" in said
+    assert not output.exists()
+    shutil.copy(tiny_path, output)
+    code, said = teach(folder, output, "--overwrite")
+    assert code == 1
+    assert "it is the input" in said
+    assert output.read_bytes() == tiny_path.read_bytes()
+
+
+def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
+    def refuses(*words: str, options: tuple[str, ...] = ()) -> None:
+        code, said = teach(folder, tiny_path, *options)
+        assert code == 1
+        for word in words:
+            assert word in " ".join(said.split())
+        assert "Traceback" not in said
+        assert not (folder.parent / "lamp.onnx").exists()
+
+    refuses("--background bulb", "lamp, no lamp", options=("--background", "bulb"))
+    refuses("--every 0", options=("--every", "0"))
+    refuses("does not take 50x50", options=("--size", "50x50"))
+    refuses("--size large", options=("--size", "large"))
+    shutil.copy(folder / "lamp" / "attic_1.png", folder / "no lamp" / "x_2.png")
+    refuses("lamp/attic_1.png and no lamp/x_2.png are the same file in two classes")
+    (folder / "no lamp" / "x_2.png").unlink()
+    (folder / "none").mkdir()
+    refuses("'none'", "no photo or clip")
+    for number in range(4):
+        write_photo(folder / "none" / f"{number}.png", 100, number)
+    refuses("'no lamp' and 'none' both look like", "--background")
+    refuses("cannot teach 'none'", "4 of its pictures", options=("--background", "none"))
+    shutil.rmtree(folder / "none")
+    shutil.rmtree(folder / "no lamp")
+    refuses("one folder a class", "only 'lamp'")
+    shutil.rmtree(folder)
+    refuses("there is no such folder")
+
+
+@pytest.mark.parametrize(
+    ("labels", "background"),
+    [
+        (("cup", "no cup"), "no cup"),
+        (("no", "yes"), "no"),
+        (("NG", "OK"), "OK"),
+        (("no_cup", "cup"), "no_cup"),
+        (("not-a-cup", "cup"), "not-a-cup"),
+        (("cup", "none", "spoon"), "none"),
+        (("nose", "okapi"), None),
+    ],
+)
+def test_background_by_its_name(labels: tuple[str, ...], background: str | None) -> None:
+    assert find_background(labels) == background
+
+
+def test_background_by_word() -> None:
+    assert find_background(("desk", "cup"), "desk") == "desk"
+    with pytest.raises(SourceError, match="the classes are desk, cup"):
+        find_background(("desk", "cup"), "chair")
+
+
+def test_features_are_kept_until_a_photo_changes(
+    folder: Path, tiny_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trunk, looks = Trunk(tiny_path), []
+    pooled = trunk.pooled
+
+    def counted(image: ImageU8) -> F32:
+        looks.append(1)
+        return pooled(image)
+
+    monkeypatch.setattr(trunk, "pooled", counted)
+    album = open_album(folder)
+    first = look_through(album, trunk, Look())
+    assert len(looks) == 2 * 2 * COUNT  # each also in a mirror
+    looks.clear()
+    again = look_through(album, trunk, Look())
+    assert not looks
+    np.testing.assert_array_equal(first.features, again.features)
+    assert first.names == again.names
+    write_photo(folder / "lamp" / "attic_1.png", 100, 9)
+    assert not np.array_equal(look_through(album, trunk, Look()).features, first.features)
+    assert len(looks) == 2
+    looks.clear()
+    look_through(album, trunk, Look(stretch=True))
+    assert len(looks) == 2 * 2 * COUNT
+    (cached,) = [p for p in (folder.parent / "cache/features").iterdir() if p.stat().st_size][:1]
+    cached.write_bytes(b"damaged")
+    look_through(album, trunk, Look())
+    look_through(album, trunk, Look(stretch=True))
+
+
+def test_a_mirrored_view_is_its_picture_in_a_mirror(tiny_path: Path, tmp_path: Path) -> None:
+    for label in ("left", "right"):
+        (tmp_path / label).mkdir()
+        for number in range(5):
+            write_photo(tmp_path / label / f"{number}.png", 40 * number, number + len(label))
+    gallery = look_through(open_album(tmp_path), Trunk(tiny_path), Look(), cache=tmp_path / "c")
+    assert gallery.features.shape == (10, 2, 3)
+    np.testing.assert_allclose(gallery.features[:, 0], gallery.features[:, 1], atol=0.5)
+    samples = gallery.samples()
+    np.testing.assert_array_equal(samples.features[2:4], gallery.features[1])
+    np.testing.assert_array_equal(samples.groups[::2], samples.groups[1::2])
+
+
+def test_clips_are_sampled_in_stretches(tiny_path: Path, tmp_path: Path) -> None:
+    for number, label in enumerate(("a", "b")):
+        (tmp_path / label / "day").mkdir(parents=True)
+        clip = clips.Video(frames=30 + 60 * number)
+        clips.make(tmp_path / label / "day" / "clip.mp4", clip)
+    gallery = look_through(
+        open_album(tmp_path), Trunk(tiny_path), Look(every_s=0.2), cache=tmp_path / "c"
+    )
+    assert [list(gallery.targets).count(n) for n in (0, 1)] == [5, 15]
+    assert gallery.names[:2] == ("a/day/clip.mp4 at 0.0 s", "a/day/clip.mp4 at 0.2 s")
+    assert set(gallery.sources) == {"day"}
+    assert [len(set(gallery.groups[gallery.targets == n])) for n in (0, 1)] == [5, 5]
+    assert (np.diff(gallery.groups) >= 0).all()
+
+
+def test_runs_without_torch(folder: Path, tiny_path: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'torch':\n"
+        "            raise ModuleNotFoundError('torch is blocked', name='torch')\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "sys.argv = ['camstream', *sys.argv[1:]]\n"
+        "from camstream.cli import main; main()"
+    )
+    output = tmp_path / "lamp.onnx"
+    arguments = ["teach", str(folder), "-o", str(output), "-m", str(tiny_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "", "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert contract.METADATA_KEY.encode() in output.read_bytes()

@@ -1,0 +1,195 @@
+"""Records as JSON lines, CSV and Parquet: the same values, whole or not there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camstream import cam as cams
+from camstream.annotate import Job, run
+from camstream.demo import sample_clip
+from camstream.errors import SetupError, SinkError
+from camstream.model import Model
+from camstream.overlay import Annotated
+from camstream.report.read import read_records
+from camstream.saver import Outputs, Saver
+from camstream.sink.records import to_record
+from camstream.sink.side import RECORDS_SUFFIXES, SideOutputs, SidePaths, open_records
+from camstream.sink.tables import COLUMNS, to_row
+from camstream.sink.video import Encoding
+from tests.annotated import LABELS, make_annotated
+
+NOTHING = np.full((1, 3, 4), -1.0, np.float32)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> list[Annotated]:
+    count = draw(st.integers(1, 5))
+    made = []
+    for index in range(count):
+        classes = draw(st.lists(st.sampled_from(range(5)), min_size=1, max_size=5, unique=True))
+        scores = draw(st.lists(st.floats(0, 1), min_size=len(classes), max_size=len(classes)))
+        values = st.floats(-1e4, 1e4, width=32) | st.just(math.nan)
+        cells = draw(st.lists(values, min_size=4, max_size=4))
+        maps = np.array(cells, np.float32).reshape(1, 2, 2)
+        made.append(
+            make_annotated(
+                2 * index, classes=classes, scores=scores, maps=maps, boxes=draw(st.booleans())
+            )
+        )
+    return made
+
+
+def write_all(folder: Path, made: list[Annotated]) -> dict[str, Path]:
+    """Write the same frames in every format."""
+    paths = {suffix: folder / f"r{suffix}" for suffix in RECORDS_SUFFIXES}
+    for path in paths.values():
+        file = open_records(path, overwrite=True)
+        for annotated in made:
+            file.write(annotated)
+        assert not path.exists() or len(made) == 0
+        file.finish()
+    return paths
+
+
+@given(frames())
+@settings(max_examples=25, deadline=None)
+def test_every_format_holds_the_same_values(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Annotated]
+) -> None:
+    paths = write_all(tmp_path_factory.mktemp("r"), made)
+    lines = paths[".jsonl"].read_text(encoding="utf-8").splitlines()
+    rows = [{name: to_row(json.loads(line)).get(name) for name in COLUMNS} for line in lines]
+    assert parquet.read_table(paths[".parquet"]).to_pylist() == rows
+    with paths[".csv"].open(encoding="utf-8", newline="") as file:
+        for row, text in zip(rows, csv.DictReader(file), strict=True):
+            read: dict[str, Any] = {
+                name: None if text[name] == "" else kind(text[name])
+                for name, kind in COLUMNS.items()
+            }
+            assert read == row
+
+
+@given(frames())
+@settings(max_examples=25, deadline=None)
+def test_every_format_is_read_back_alike(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Annotated]
+) -> None:
+    paths = write_all(tmp_path_factory.mktemp("r"), made)
+    first, *others = (read_records(path) for path in paths.values())
+    assert first.labels == {
+        top.class_index: top.label for one in made for top in one.prediction.top
+    }
+    assert first.pts_s.tolist() == [round(one.prediction.frame.pts_s, 6) for one in made]
+    for other in others:
+        assert (other.labels, other.method, other.remarks) == (first.labels, first.method, ())
+        for name in ("pts_s", "classes", "scores", "peak_xy", "centre_xy", "spread", "size_wh"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
+
+
+def test_a_row_loses_nothing_of_a_record() -> None:
+    record = to_record(make_annotated(7, classes=range(5), scores=[0.1] * 5, boxes=True))
+    row = to_row(record)
+    assert set(row) == set(COLUMNS)
+    assert json.loads(str(row["boxes"])) == record["boxes"]
+    assert (row["label_3"], row["class_index_3"], row["logit_3"]) == (LABELS[2], 2, 1.25)
+    assert [row["peak_x"], row["peak_y"]] == record["peak_xy"]
+    assert [row["width"], row["height"]] == record["size_wh"] == [64, 48]
+
+
+def test_what_has_no_positive_evidence_has_no_place() -> None:
+    record = to_record(make_annotated(0, maps=NOTHING))
+    assert record["centre_xy"] is None
+    assert record["spread"] is None
+    json.dumps(record, allow_nan=False)
+    assert math.isnan(float(to_record(make_annotated(0, scores=(math.nan, 0)))["top"][0]["score"]))  # type: ignore[index]
+
+
+def test_place_and_spread_are_of_the_raw_map_in_pixels_of_its_frame() -> None:
+    maps = np.zeros((1, 3, 4), np.float32)
+    maps[0, 1, 3] = 5.0
+    record = to_record(make_annotated(0, maps=maps, size_wh=(400, 300)))
+    assert record["centre_xy"] == [350.0, 150.0]
+    assert record["spread"] == round(1 / 12, 4)
+
+
+@pytest.mark.parametrize("suffix", [*RECORDS_SUFFIXES, ".npz"])
+def test_a_file_is_whole_or_not_there(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"r{suffix}"
+    paths = SidePaths(maps=path) if suffix == ".npz" else SidePaths(records=path)
+    path.write_bytes(b"precious")
+    with pytest.raises(SinkError, match="--overwrite"):
+        SideOutputs(paths, LABELS, overwrite=False)
+    with pytest.raises(SinkError, match="input"):
+        SideOutputs(paths, LABELS, overwrite=True, inputs=[path])
+    sides = SideOutputs(paths, LABELS, overwrite=True)
+    sides.write(make_annotated(0))
+    sides.discard()
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [
+        (path.name, b"precious")
+    ]
+
+
+def test_no_output_is_left_where_another_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"\.npz"):
+        SideOutputs(SidePaths(tmp_path / "r.csv", tmp_path / "m.npy"), LABELS, overwrite=False)
+    with pytest.raises(SinkError, match=r"\.jsonl, \.csv, \.parquet"):
+        open_records(tmp_path / "r.txt", overwrite=False)
+    outputs = Outputs(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
+    with pytest.raises(SinkError, match="no folder"):
+        Saver(outputs, tmp_path, labels=LABELS, rate_hz=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SetupError, match=r'pip install "camstream\[parquet\]"'):
+        open_records(tmp_path / "r.parquet", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_is_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camstream.sink.tables._ROWS_A_GROUP", 3)
+    file = open_records(tmp_path / "r.parquet", overwrite=False)
+    for index in range(7):
+        file.write(make_annotated(index))
+    file.finish()
+    with parquet.ParquetFile(tmp_path / "r.parquet") as written:
+        assert [written.metadata.row_group(i).num_rows for i in range(3)] == [3, 3, 1]
+
+
+@pytest.mark.parametrize("suffix", RECORDS_SUFFIXES)
+def test_annotate_writes_the_kind_that_the_name_says(
+    suffix: str, tiny_model: Model, tmp_path: Path
+) -> None:
+    seen = []
+    job = Job(
+        sample_clip(),
+        tmp_path / "o.mp4",
+        tmp_path / f"r{suffix}",
+        encoding=Encoding(preset="ultrafast"),
+    )
+    run(
+        job,
+        tiny_model,
+        on_frame=lambda prediction, _: seen.append(prediction),
+        stop=lambda: len(seen) == 5,
+    )
+    records = read_records(tmp_path / f"r{suffix}")
+    assert records.pts_s.tolist() == [round(one.frame.pts_s, 6) for one in seen]
+    assert records.scores[:, 0].tolist() == [round(one.top[0].score, 6) for one in seen]
+    raw = seen[0].cam.maps[0]
+    assert records.spread[0] == round(cams.find_spread(raw) or 0, 4)
+    assert {path.name for path in tmp_path.iterdir()} == {"o.mp4", f"r{suffix}"}
