@@ -9,7 +9,6 @@ room's photo has a disparity map. ``people.csv`` tells, frame by frame, whether 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -19,9 +18,8 @@ import cv2
 import numpy as np
 from make_sample import FPS, HEIGHT, WIDTH, Box, Floats, Image, add_video, path, to_frame
 from matplotlib import cbook
-from skimage import data
-
 from numpy.typing import NDArray
+from skimage import data
 
 Layer: TypeAlias = "NDArray[np.float32]"  # (h, w, 4): BGR times opacity, and opacity, 0 to 1
 
@@ -29,8 +27,9 @@ FRAMES = 540
 ROOM_SCALE = 1.78  # frame pixels a pixel of the room's photo, before the camera moves
 ROOM_XY = (370.5, 232.0)  # the room's pixel that is in the middle of the frame
 BEHIND = 40.0  # disparity of somebody between bench and motorcycle, pixels
-SEAT_ROW = 246  # rows of the room below which the motorcycle hides whoever is behind it
-WHOLE = 0.75  # who shows less than this part of themselves is entering or leaving
+SEAT_ROW = 228  # rows of the room below which the motorcycle hides whoever is behind it
+WHOLE = 0.95  # whose head is in sight by less than this is entering or leaving
+HEAD_ROWS = (145, 300)  # of the photos: their heads are above
 GRAIN = 1.6  # standard deviation of the sensor's noise, grey levels
 COLUMNS = ["index", "pts_s", "is_present", "x0", "y0", "x1", "y1"]
 COLUMNS += [f"{name}_2" for name in COLUMNS[3:]]
@@ -70,9 +69,9 @@ class Visit:
         start: First frame.
         frames: How many.
         keys: Stations, evenly spaced in time: where the middle of the photo's upper edge is in
-            the room's frame (x, y), and frame pixels a photo pixel.
+            a frame of a still camera (x, y), and frame pixels a photo pixel.
         is_behind: Whether the motorcycle is in front.
-        steps: Frames a step takes; 0 stands still.
+        step_frames: Frames that a step takes; 0 slides.
         light: Factors on blue, green and red.
     """
 
@@ -81,7 +80,7 @@ class Visit:
     frames: int
     keys: tuple[tuple[float, float, float], ...]
     is_behind: bool = False
-    steps: int = 0
+    step_frames: int = 0
     light: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
@@ -89,46 +88,47 @@ VISITS = (
     Visit(
         who=0,
         start=66,
-        frames=156,
+        frames=162,
         keys=(
-            (-330, 250, 1.06),
-            (300, 235, 1.12),
-            (560, 170, 1.30),
+            (-330, 240, 1.07),
+            (330, 232, 1.12),
+            (590, 168, 1.30),
             (640, 150, 1.36),
-            (900, 225, 1.14),
-            (1560, 250, 1.06),
+            (900, 222, 1.15),
+            (1570, 240, 1.07),
         ),
-        steps=15,
+        step_frames=16,
+        light=(0.90, 0.94, 0.97),
     ),
     Visit(
         who=0,
-        start=270,
-        frames=216,
+        start=282,
+        frames=204,
         keys=(
-            (560, 430, 0.68),
-            (560, 62, 0.68),
-            (545, 66, 0.68),
-            (500, 62, 0.68),
-            (480, 64, 0.68),
-            (520, 62, 0.68),
-            (530, 430, 0.68),
+            (500, 345, 0.68),
+            (500, 36, 0.68),
+            (540, 40, 0.68),
+            (565, 37, 0.68),
+            (500, 40, 0.68),
+            (470, 36, 0.68),
+            (470, 345, 0.68),
         ),
         is_behind=True,
-        light=(0.80, 0.84, 0.88),
+        light=(0.76, 0.81, 0.86),
     ),
     Visit(
         who=1,
         start=342,
         frames=120,
         keys=(
-            (1610, 300, 0.98),
-            (1030, 285, 1.0),
-            (1000, 280, 1.0),
-            (1010, 282, 1.0),
-            (1640, 300, 0.98),
+            (1640, 285, 0.92),
+            (1040, 270, 0.93),
+            (1010, 264, 0.94),
+            (1040, 270, 0.93),
+            (1660, 285, 0.92),
         ),
-        steps=15,
-        light=(0.88, 0.92, 0.96),
+        step_frames=16,
+        light=(0.86, 0.90, 0.94),
     ),
 )
 
@@ -163,7 +163,153 @@ def cut_out(photo: Image, outline: tuple[tuple[int, int], ...]) -> Layer:
     matte = np.clip((soft - 0.15) / 0.7, 0, 1)[..., None]
     # Colours of the old background shine through at the edge: the nearest inner ones replace them.
     core = cv2.erode(hard, np.ones((7, 7), np.uint8))
-    clean = cv2.inpaint(photo, (1 - core) * (matte[..., 0] > 0).astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    clean = cv2.inpaint(
+        photo, (1 - core) * (matte[..., 0] > 0).astype(np.uint8), 3, cv2.INPAINT_TELEA
+    )
     edge = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 1.5)[..., None]
     colours = photo * edge + clean * (1 - edge)
     return np.dstack((colours * matte, matte)).astype(np.float32)
+
+
+def nearer_than(disparity: Floats, limit: float) -> NDArray[np.float32]:
+    """Opacity of what is nearer than a disparity, and of all below the motorcycle's seat."""
+    # Without a disparity are cells beside the edges of near things: they belong to what is behind.
+    near = (np.nan_to_num(disparity, posinf=0.0) > limit).astype(np.uint8)
+    near = cv2.medianBlur(near, 3)
+    near[SEAT_ROW:] = 1
+    return np.asarray(cv2.GaussianBlur(near.astype(np.float32), (0, 0), 0.6), np.float32)
+
+
+def camera(index: int) -> Floats:
+    """Where the hand holds the camera: (3, 3) from a still camera's frame to that of a frame."""
+    time = index / FPS
+    x, y, degrees, zoom = (
+        sum(size * np.sin(2 * np.pi * (hertz * time + phase)) for size, hertz, phase in waves)
+        for waves in (
+            ((4.5, 0.23, 0.0), (1.6, 0.61, 0.3)),
+            ((3.5, 0.19, 0.4), (1.3, 0.73, 0.1)),
+            ((0.16, 0.17, 0.2), (0.05, 0.53, 0.7)),
+            ((0.006, 0.06, 0.0),),
+        )
+    )
+    turn = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), degrees, 1.016 + zoom)
+    turn[:, 2] += x, y
+    return np.vstack((turn, (0, 0, 1)))
+
+
+def stand(scale: float, photo_xy: tuple[float, float], xy: tuple[float, float]) -> Floats:
+    """(3, 3) that puts a photo's point onto a point of a still camera's frame."""
+    x, y = xy[0] - scale * photo_xy[0], xy[1] - scale * photo_xy[1]
+    return np.array(((scale, 0, x), (0, scale, y), (0, 0, 1)))
+
+
+def warp(layer: NDArray[np.float32], matrix: Floats, flags: int) -> NDArray[np.float32]:
+    """Take a layer into a frame; nothing is beyond its edges."""
+    scale = float(np.hypot(*matrix[:2, 0]))
+    if scale < 0.9:  # or the shrunk layer would flicker
+        layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), 0.45 / scale), np.float32)
+    return np.asarray(cv2.warpAffine(layer, matrix[:2], (WIDTH, HEIGHT), flags=flags), np.float32)
+
+
+class Scene:
+    """The room and the people, ready to be filmed."""
+
+    def __init__(self) -> None:
+        room, _, disparity = data.stereo_motorcycle()
+        large = room[..., ::-1].astype(np.float32)
+        self.room = cv2.addWeighted(large, 1.5, cv2.GaussianBlur(large, (0, 0), 1.0), -0.5, 0)
+        self.near = nearer_than(np.asarray(disparity, np.float64), BEHIND)
+        astronaut = np.ascontiguousarray(data.astronaut()[..., ::-1])
+        officer = cv2.imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+        self.people = (cut_out(astronaut, ASTRONAUT), cut_out(officer, OFFICER))
+        self.ways = [path(visit.keys, visit.frames) for visit in VISITS]
+
+    def film(self, index: int) -> tuple[Image, list[tuple[float, Box]]]:
+        """Take a frame; gives who is in sight too: the visible part of the head, and the box."""
+        moved = camera(index)
+        room = moved @ stand(ROOM_SCALE, ROOM_XY, (WIDTH / 2, HEIGHT / 2))
+        frame = cv2.warpAffine(
+            self.room,
+            room[:2],
+            (WIDTH, HEIGHT),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        hiding = warp(self.near, room, cv2.INTER_CUBIC)
+        seen = []
+        for visit, way in sorted(zip(VISITS, self.ways, strict=True), key=lambda it: it[0].who):
+            if not 0 <= index - visit.start < visit.frames:
+                continue
+            layer = self.people[visit.who]
+            matrix = moved @ walk(visit, way, index - visit.start, layer.shape[1])
+            person = warp(layer, matrix, cv2.INTER_LINEAR)
+            if visit.is_behind:
+                person *= 1 - hiding[..., None]
+            opacity = person[..., 3]
+            frame = frame * (1 - opacity[..., None]) + person[..., :3] * np.float32(visit.light)
+            head = layer[: HEAD_ROWS[visit.who], :, 3]
+            whole = float(head.sum()) * float(np.hypot(*matrix[:2, 0])) ** 2
+            below = warp(np.ascontiguousarray(head), matrix, cv2.INTER_LINEAR) * (opacity > 0.5)
+            if (opacity > 0.5).any():
+                seen.append((float(below.sum()) / whole, bounds(opacity > 0.5)))
+        return develop(frame, index), seen
+
+
+def walk(visit: Visit, way: Floats, number: int, photo_width: int) -> Floats:
+    """(3, 3) from a person's photo to a still camera's frame, with the bobbing of steps."""
+    x, y, scale = way[number].tolist()
+    angle = 0.0
+    if visit.step_frames:
+        speed = abs(float(np.gradient(way[:, 0])[number]))
+        step = np.pi * number / visit.step_frames
+        sway = min(1.0, speed / 8)
+        y += 9 * sway * (1 - abs(np.sin(step)))
+        angle = np.deg2rad(0.9 * sway * np.cos(step))
+    else:
+        y += 1.5 * np.sin(2 * np.pi * number / 95)  # breath
+    turn = np.array(
+        ((np.cos(angle), np.sin(angle), 0), (-np.sin(angle), np.cos(angle), 0), (0, 0, 1))
+    )
+    down = 600 * scale  # turns about the feet, not about the hair
+    return stand(1, (0, 0), (x, y + down)) @ turn @ stand(scale, (photo_width / 2, 600), (0, 0))
+
+
+def bounds(mask: NDArray[np.bool_]) -> Box:
+    """The box of what is set: left, top, right, bottom, the last two exclusive."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return (left, top, left + width, top + height)
+
+
+def develop(frame: NDArray[np.float32], index: int) -> Image:
+    """Add what a camera adds: a breath of exposure, grain."""
+    gain = 1 + 0.008 * np.sin(2 * np.pi * index / 47) + 0.003 * np.sin(2 * np.pi * index / 7.3)
+    grain = np.random.default_rng(index).standard_normal((HEIGHT // 2, WIDTH // 2), np.float32)
+    grain = GRAIN * cv2.resize(grain, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return np.clip(np.rint(frame * gain + grain[..., None]), 0, 255).astype(np.uint8)
+
+
+def row(index: int, seen: list[tuple[float, Box]]) -> list[str]:
+    """One line of people.csv."""
+    whole = [box for share, box in seen if share >= WHOLE]
+    present = "1" if whole else "" if seen else "0"
+    corners = [str(round(edge)) for box in whole for edge in box]
+    return [str(index), f"{index / FPS:.6f}", present, *corners, *[""] * (8 - len(corners))]
+
+
+def main(folder: Path) -> None:
+    """Write people.mp4 and people.csv into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scene, rows = Scene(), []
+    with av.open(folder / "people.mp4", "w", options={"movflags": "+faststart"}) as clip:
+        video = add_video(clip, crf=25)
+        for index in range(FRAMES):
+            image, seen = scene.film(index)
+            clip.mux(video.encode(to_frame(image, index)))
+            rows.append(row(index, seen))
+        clip.mux(video.encode())
+    lines = [",".join(cells) + "\n" for cells in (COLUMNS, *rows)]
+    (folder / "people.csv").write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
