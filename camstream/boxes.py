@@ -17,13 +17,14 @@ import cv2
 import numpy as np
 
 from camstream import cam as cams
+from camstream.frame import TopClass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from camstream.frame import Prediction, TopClass
+    from camstream.frame import Pane, Prediction
     from camstream.picture import MapF32
 
 BoxRule = Literal["largest", "all", "five"]
@@ -133,6 +134,35 @@ def largest_box(
     fine = cams.enlarge(cam)
     found = find_boxes(fine, size_wh, ratio_threshold(fine, ratio), floor=floor)
     return found[0] if found else None
+
+
+def pane_boxes(
+    pane: Pane, prediction: Prediction, rule: BoxRule = "all", *, floor: float = 0.0
+) -> tuple[ClassBox, ...]:
+    """Read the boxes of what was decided with a model that has a background class.
+
+    Args:
+        pane: What was decided; its map, which is the calmed one, is boxed.
+        prediction: That it is a part of.
+        rule: "largest" or "all" regions; "five" boxes the paper's loose and tight ones of the
+            pane's class alone.
+        floor: See ``find_boxes``.
+
+    Returns:
+        As ``boxes_of``; none where it is the background.
+    """
+    if pane.class_index is None or pane.state is None or pane.state.is_background:
+        return ()
+    size_wh = prediction.frame.picture.size_wh
+    logit = float(prediction.logits[pane.class_index])
+    top = TopClass(pane.label, pane.class_index, pane.score, logit)
+    fine = cams.enlarge(pane.cam)
+    if rule == "five":
+        levels = [ratio_threshold(fine, ratio) for ratio in five_ratios(0)]
+        found = [find_boxes(fine, size_wh, level, floor=floor)[:1] for level in levels]
+        return _named(top, [box for boxes in found for box in boxes])
+    boxes = find_boxes(fine, size_wh, ratio_threshold(fine), floor=floor)
+    return _named(top, boxes if rule == "all" else boxes[:1])
 
 
 def five_ratios(rank: int) -> tuple[float, ...]:

@@ -35,6 +35,10 @@ RecordsOption = Annotated[
     Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
 ]
 MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
+PresenceOption = Annotated[
+    Path | None,
+    typer.Option(help="Write when something was there to a .csv file: start_s,end_s,peak_score."),
+]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -79,9 +83,9 @@ class Look:
         bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
     ] = _STYLE.show_boxes
     box_rule: Annotated[
-        BoxRule,
+        BoxRule | None,
         typer.Option(
-            help="The paper's box around the largest region, all regions, or the paper's five boxes."
+            help="The paper's box around the largest region, all regions, or the paper's five boxes.  [default: largest; all where a class means nothing]"
         ),
     ] = _STYLE.box_rule
 
