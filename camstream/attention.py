@@ -18,7 +18,7 @@ import numpy as np
 from camstream import cam as cams
 from camstream.calm import Calm, CalmLevel, Smoothed
 from camstream.contract import DEFAULT_TOP_K
-from camstream.frame import ClassMaps, Pane, TrailPoint
+from camstream.frame import ClassMaps, Pane, State, TrailPoint
 from camstream.model import softmax
 
 if TYPE_CHECKING:
@@ -101,12 +101,12 @@ class Attention:
                 self._calm, self._calm_level = Calm(focus.calm), focus.calm
             prediction = self._infer(frame, classes=self._classes(focus))
             maps = dict(
-                zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True)
+                zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True)
             )
             smoothed = self._calm.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
-            panes = compose(focus, smoothed, self._info.labels)
+            panes = compose(focus, smoothed, self._info.labels, self._info.background)
             return dataclasses.replace(
                 prediction,
                 cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
@@ -159,13 +159,16 @@ class Trail:
         return self._points
 
 
-def compose(focus: Focus, seen: Smoothed, labels: Sequence[str]) -> list[Pane]:
+def compose(
+    focus: Focus, seen: Smoothed, labels: Sequence[str], background: str | None = None
+) -> list[Pane]:
     """Choose what is to be shown of a frame.
 
     Args:
         focus: What is looked for.
         seen: Scores of all classes, and the maps of those that were asked for.
         labels: One name a class.
+        background: The one that means "none of the others", if there is one.
 
     Returns:
         At least one pane: the best classes, then what is watched, then the contrast.
@@ -176,6 +179,10 @@ def compose(focus: Focus, seen: Smoothed, labels: Sequence[str]) -> list[Pane]:
         Pane(labels[index], float(seen.scores[index]), seen.maps[index], index)
         for index in best[: focus.top_k]
     ]
+    if background is not None:
+        nothing = float(seen.scores[labels.index(background)])
+        state = State(panes[0].label == background, 1 - nothing)
+        panes[0] = dataclasses.replace(panes[0], state=state)
     if focus.top_k == 1 and (focus.watch or focus.contrast is not None):
         panes = []
     panes += [group_pane(group.label, group.indices, seen) for group in focus.watch]
@@ -216,6 +223,7 @@ def _first(cam: ClassMaps, count: int) -> ClassMaps:
     return dataclasses.replace(
         cam,
         maps=cam.maps[:count],
+        finer=None if cam.finer is None else cam.finer[:count],
         class_indices=cam.class_indices[:count],
         bias=cam.bias[:count],
     )

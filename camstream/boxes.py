@@ -10,9 +10,6 @@ Nothing is boxed on a map that has nothing above the floor, or the same value ev
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -20,20 +17,20 @@ import cv2
 import numpy as np
 
 from camstream import cam as cams
+from camstream.frame import TopClass
+from camstream.threshold import PAPER_RATIO, Threshold, ratio_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from camstream.frame import Prediction, TopClass
+    from camstream.frame import Pane, Prediction
     from camstream.picture import MapF32
 
-Threshold = Callable[["MapF32"], float]
 BoxRule = Literal["largest", "all", "five"]
 BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
-PAPER_RATIO = 0.2
 LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
 
 
@@ -60,56 +57,6 @@ class ClassBox:
 
     top: TopClass
     box: Box
-
-
-def ratio_threshold(fine: MapF32, ratio: float = PAPER_RATIO) -> float:
-    """Give the value at a part of the map's maximum; negative values count as no evidence.
-
-    Args:
-        fine: (H', W') float32, logit units.
-        ratio: 0 to 1.
-
-    Source: Zhou et al. 2016, section 3.2, with 0.2.
-    """
-    return max(0.0, float(fine.max())) * ratio
-
-
-def percentile_threshold(fine: MapF32, percentile: float) -> float:
-    """Give the value that so many percent of the enlarged map lie below, and at least 0.
-
-    Args:
-        fine: (H', W') float32, logit units.
-        percentile: 0 to 100; 80 keeps a fifth of the frame, whatever the values.
-    """
-    return max(0.0, float(np.percentile(fine, percentile)))
-
-
-def parse_threshold(text: str) -> Threshold:
-    """Read a threshold as it is written on the command line.
-
-    Args:
-        text: "0.2" is a part of the map's maximum, above 0 and below 1; "p80" a percentile,
-            above 0 and below 100.
-
-    Returns:
-        What gives the value for an enlarged map.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    kind, number = ("p", text[1:]) if text[:1] == "p" else ("", text)
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < (100 if kind else 1):
-        raise ValueError(
-            f"a box threshold is a part of the maximum such as 0.2, or a percentile such as p80; "
-            f"not {text!r}"
-        )
-    if kind:
-        return functools.partial(percentile_threshold, percentile=value)
-    return functools.partial(ratio_threshold, ratio=value)
 
 
 def find_boxes(
@@ -167,6 +114,41 @@ def largest_box(
     return found[0] if found else None
 
 
+def pane_boxes(
+    pane: Pane,
+    prediction: Prediction,
+    rule: BoxRule = "all",
+    *,
+    floor: float = 0.0,
+    threshold: Threshold = ratio_threshold,
+) -> tuple[ClassBox, ...]:
+    """Read the boxes of what was decided with a model that has a background class.
+
+    Args:
+        pane: What was decided; its map, which is the calmed one, is boxed.
+        prediction: That it is a part of.
+        rule: "largest" or "all" regions; "five" boxes the paper's loose and tight ones of the
+            pane's class alone.
+        floor: See ``find_boxes``.
+        threshold: See ``boxes_of``.
+
+    Returns:
+        As ``boxes_of``; none where it is the background.
+    """
+    if pane.class_index is None or pane.state is None or pane.state.is_background:
+        return ()
+    size_wh = prediction.frame.picture.size_wh
+    logit = float(prediction.logits[pane.class_index])
+    top = TopClass(pane.label, pane.class_index, pane.score, logit)
+    fine = cams.enlarge(pane.cam)
+    if rule == "five":
+        levels = [ratio_threshold(fine, ratio) for ratio in five_ratios(0)]
+        found = [find_boxes(fine, size_wh, level, floor=floor)[:1] for level in levels]
+        return _named(top, [box for boxes in found for box in boxes])
+    boxes = find_boxes(fine, size_wh, threshold(fine), floor=floor)
+    return _named(top, boxes if rule == "all" else boxes[:1])
+
+
 def five_ratios(rank: int) -> tuple[float, ...]:
     """Give the thresholds of the paper's five boxes for the class of a rank, counted from 0.
 
@@ -194,7 +176,7 @@ def boxes_of(
         rule: "largest" is the paper's rule on the best class; "all" boxes every component of
             that map; "five" is the paper's heuristic, see ``five_ratios``.
         floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
-        threshold: Of the rules "largest" and "all", see ``parse_threshold``; "five" has two
+        threshold: Of the rules "largest" and "all", see ``camstream.threshold``; "five" has two
             of its own.
 
     Returns:
@@ -205,7 +187,7 @@ def boxes_of(
         raise ValueError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
     size_wh = prediction.frame.picture.size_wh
     cam = prediction.cam
-    maps = dict(zip(cam.class_indices.tolist(), cam.maps, strict=True))
+    maps = dict(zip(cam.class_indices.tolist(), cam.shown, strict=True))
     found: list[ClassBox] = []
     for rank, top in enumerate(prediction.top):
         if top.class_index not in maps:

@@ -60,15 +60,35 @@ class ClassMaps:
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
         method: How they were made, as ``ModelInfo.method`` says it.
-        sharp: What was then done to them (``camstream.sharp``), in words; empty where nothing
-            was. If something was, they are finer, never negative, and have another mean.
+        finer: (K, h', w') float32, what ``camstream.sharp`` made of them: they say better where,
+            but their mean is not the logit; None where it was not asked for.
+        sharp: What was done to get these, in words; empty where nothing was.
     """
 
     maps: MapF32
     class_indices: NDArray[np.int64]
     bias: NDArray[np.float32]
     method: str = "CAM"
+    finer: MapF32 | None = None
     sharp: str = ""
+
+    @property
+    def shown(self) -> MapF32:
+        """The maps to draw and to read places from: the finer ones where there are any."""
+        return self.maps if self.finer is None else self.finer
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was decided about a frame by a model one of whose classes means "nothing of this".
+
+    Attributes:
+        is_background: Whether it is that class (``ModelInfo.background``): nothing is to be shown.
+        presence: Probability that it is any other class, 0 to 1.
+    """
+
+    is_background: bool
+    presence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +102,8 @@ class Pane:
         cam: (h, w) float32, its map in logit units.
         class_index: Its position in the logits; None where it is not one class.
         trail: Where the map's peak was, oldest first; a part ends at a jump to something else.
+        state: What was decided, where this is the best class of a model with a background class;
+            None for any other model, and for what was asked for by name.
     """
 
     label: str
@@ -89,6 +111,7 @@ class Pane:
     cam: MapF32
     class_index: int | None = None
     trail: tuple[TrailPoint, ...] = ()
+    state: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +157,4 @@ class Prediction:
         if self.panes:
             return self.panes
         best = self.top[0]
-        return (Pane(best.label, best.score, self.cam.maps[0], best.class_index),)
+        return (Pane(best.label, best.score, self.cam.shown[0], best.class_index),)

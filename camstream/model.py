@@ -16,7 +16,7 @@ from camstream import contract
 from camstream.contract import ModelInfo
 from camstream.device import REMEDY, create_session
 from camstream.errors import ModelError
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.frame import ClassMaps, Frame, Pane, Prediction, State, TopClass
 from camstream.picture import ImageU8, Picture
 from camstream.sharp import DESCRIPTION, sharpen
 
@@ -108,24 +108,30 @@ class Model:
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
         logits, cam, cam_classes, bias, *early = self._run(feed)
-        maps = ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method)
-        if early:
-            joined = sharpen(maps.maps, early[0][0])
-            maps = dataclasses.replace(maps, maps=joined, sharp=self.sharp)
-        return Prediction(
+        finer = sharpen(cam[0], early[0][0]) if early else None
+        prediction = Prediction(
             frame=frame,
             top=self._top(logits[0]),
-            cam=maps,
+            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method, finer, self.sharp),
             infer_ms=(time.perf_counter() - started) * 1e3,
             image=image,
             logits=logits[0],
         )
+        if self.info.background is None or classes is not None:
+            return prediction
+        return dataclasses.replace(prediction, panes=(self._decide(prediction),))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
         return self._size_wh or fit_size(
             picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
         )
+
+    def _decide(self, prediction: Prediction) -> Pane:
+        """Give the best class as what was decided between the background class and the others."""
+        background, pane = self.info.background, prediction.shown[0]
+        nothing = softmax(prediction.logits)[self.info.labels.index(str(background))]
+        return dataclasses.replace(pane, state=State(pane.label == background, 1 - float(nothing)))
 
     def _warm_up(self) -> None:
         try:

@@ -15,19 +15,12 @@ import numpy as np
 
 from camstream import cam as cams
 from camstream.blend import blend, regions
-from camstream.boxes import (
-    BOX_RULES,
-    PAPER_RATIO,
-    Box,
-    BoxRule,
-    ClassBox,
-    boxes_of,
-    parse_threshold,
-)
+from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of, pane_boxes
 from camstream.grid import lay_out, tile_size
 from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
-from camstream.text import add_notes, panel_size, write, write_label
+from camstream.text import add_notes, panel_size, write, write_label, write_state
+from camstream.threshold import PAPER_RATIO, parse_threshold
 from camstream.trail import draw_trail
 
 if TYPE_CHECKING:
@@ -58,8 +51,9 @@ class Style:
         show_heatmap: Whether the heatmap is drawn.
         show_label: Whether the top-1 label is drawn.
         show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
-        box_rule: Which boxes, see ``boxes.boxes_of``.
-        box_threshold: Where a box ends, see ``boxes.parse_threshold``.
+        box_rule: Which boxes, see ``boxes.boxes_of``; None is the largest one, and with a model
+            that has a background class one for every region.
+        box_threshold: Where a box ends, see ``camstream.threshold``.
     """
 
     heatmap_opacity: float = 0.6
@@ -68,7 +62,7 @@ class Style:
     show_heatmap: bool = True
     show_label: bool = True
     show_boxes: bool = False
-    box_rule: BoxRule = "largest"
+    box_rule: BoxRule | None = None
     box_threshold: str = str(PAPER_RATIO)
 
     def __post_init__(self) -> None:
@@ -78,7 +72,7 @@ class Style:
             raise ValueError(f"no colormap {self.colormap!r}; there are {', '.join(COLORMAPS)}")
         if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
             raise ValueError(f"cam_range is low, high; not {self.cam_range}")
-        if self.box_rule not in BOX_RULES:
+        if self.box_rule is not None and self.box_rule not in BOX_RULES:
             raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
         parse_threshold(self.box_threshold)
 
@@ -142,21 +136,27 @@ def _draw_pane(
     style: Style,
 ) -> tuple[ClassBox, ...]:
     """Draw one pane onto a picture; gives its boxes in pixels of the prediction's frame."""
-    size_wh = prediction.frame.picture.size_wh
-    if style.show_heatmap and style.heatmap_opacity > 0:
-        _draw_heat(target, pane.cam, style.cam_range or cam_range, style)
-    draw_trail(target, pane.trail, size_wh)
+    limits = style.cam_range or cam_range
+    is_nothing = pane.state is not None and pane.state.is_background
+    if style.show_heatmap and style.heatmap_opacity > 0 and not is_nothing:
+        _draw_heat(target, pane.cam, limits, style)
+    if not is_nothing:
+        draw_trail(target, pane.trail, prediction.frame.picture.size_wh)
     boxes: tuple[ClassBox, ...] = ()
-    if style.show_boxes:
-        boxes = boxes_of(
-            prediction,
-            style.box_rule,
-            floor=(style.cam_range or cam_range)[0],
-            threshold=parse_threshold(style.box_threshold),
-        )
+    threshold = parse_threshold(style.box_threshold)
+    if style.show_boxes and pane.state is None:
+        rule = style.box_rule or "largest"
+        boxes = boxes_of(prediction, rule, floor=limits[0], threshold=threshold)
         _draw_boxes(target, boxes)
-    if style.show_label:
+    elif style.show_boxes:
+        rule = style.box_rule or "all"
+        boxes = pane_boxes(pane, prediction, rule, floor=limits[0], threshold=threshold)
+        for found in boxes:  # the label says already what they are
+            draw_box(target, found.box)
+    if style.show_label and pane.state is None:
         write_label(target, f"{pane.label}  {pane.score:.0%}")
+    elif style.show_label:
+        write_state(target, pane.label, pane.score, is_background=is_nothing)
     return boxes
 
 

@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camstream import cam as cams
+
 if TYPE_CHECKING:
     from camstream.picture import MapF32
 
@@ -57,8 +59,7 @@ def sharpen(
         as it is, enlarged.
     """
     height, width = early.shape[1:]
-    maps = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)  # not finite: no evidence
-    finer = np.stack([_enlarge(map_, (width, height)) for map_ in maps])
+    finer = np.stack([cams.enlarge(map_, (width, height)) for map_ in maps])
     walk = affinity(early, sharpness)
     evidence = np.maximum(finer, 0).reshape(len(maps), -1).T  # (h' * w', K)
     for _ in range(steps):
@@ -88,8 +89,3 @@ def affinity(early: FeaturesF32, sharpness: float = SHARPNESS) -> MapF32:
     np.fill_diagonal(alike, 1)  # a place without features keeps what it has
     alike /= alike.sum(axis=1, keepdims=True)
     return alike
-
-
-def _enlarge(cam: MapF32, size_wh: tuple[int, int]) -> MapF32:
-    fine = cast("MapF32", cv2.resize(cam, size_wh, interpolation=cv2.INTER_CUBIC))
-    return np.clip(fine, cam.min(), cam.max(), out=fine)

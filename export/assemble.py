@@ -81,7 +81,11 @@ def _free_names(model: onnx.ModelProto, head: Head) -> Head:
     """Rename the network's own tensors that bear a name of the contract."""
 
     def free(name: str) -> str:
-        return f"network.{name}" if name in (*contract.INPUTS, *contract.OUTPUTS, contract.EARLY) else name
+        return (
+            f"network.{name}"
+            if name in (*contract.INPUTS, *contract.OUTPUTS, contract.EARLY)
+            else name
+        )
 
     def rename(graph: onnx.GraphProto) -> None:
         for tensor in (*graph.initializer, *graph.input, *graph.output):

@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from camstream import cam as cams
-from camstream.boxes import largest_box, parse_threshold
+from camstream.boxes import largest_box
 from camstream.evaluate.metrics import iou
 from camstream.picture import MapF32
 from camstream.sharp import affinity, sharpen
+from camstream.threshold import parse_threshold
 
 _SIZE_WH = (140, 140)
 
 
-def _disc(side: int = 14, radius: float = 4.0) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _disc(side: int = 14, radius: float = 4.0) -> NDArray[np.bool_]:
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
-    inside: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = rows**2 + columns**2 < radius**2
-    return inside
+    return np.asarray(rows**2 + columns**2 < radius**2)
 
 
 def _two_kinds() -> MapF32:
@@ -29,7 +30,7 @@ def _two_kinds() -> MapF32:
 
 def _blob(width: float = 2.5) -> MapF32:
     rows, columns = np.mgrid[:7, :7] - 3.0
-    return (20 * np.exp(-(rows**2 + columns**2) / (2 * width**2))).astype(np.float32)
+    return np.asarray(20 * np.exp(-(rows**2 + columns**2) / (2 * width**2)), np.float32)
 
 
 def _random(seed: int) -> tuple[MapF32, MapF32]:

@@ -14,6 +14,7 @@ from camstream.cli.options import (
     MapsOption,
     Network,
     OverwriteOption,
+    PresenceOption,
     RecordsOption,
     StatsOption,
     with_options,
@@ -40,6 +41,7 @@ def live(
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
+    presence: PresenceOption = None,
     stats: StatsOption = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds.")
@@ -65,7 +67,7 @@ def live(
             device=model.device,
             style=style,
             focus=focus,
-            outputs=Outputs(record, records, overwrite, frames, seconds, maps),
+            outputs=Outputs(record, records, overwrite, frames, seconds, maps, presence),
             window=shown,
             stop=stop,
         )

@@ -44,6 +44,10 @@ BoxThresholdOption = Annotated[
         metavar="T", help="Boxes: a part of the map's maximum, or p80 for the top fifth of it."
     ),
 ]
+PresenceOption = Annotated[
+    Path | None,
+    typer.Option(help="Write when something was there to a .csv file: start_s,end_s,peak_score."),
+]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -88,9 +92,9 @@ class Look:
         bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
     ] = _STYLE.show_boxes
     box_rule: Annotated[
-        BoxRule,
+        BoxRule | None,
         typer.Option(
-            help="The paper's box around the largest region, all regions, or the paper's five boxes."
+            help="The paper's box around the largest region, all regions, or the paper's five boxes.  [default: largest; all where a class means nothing]"
         ),
     ] = _STYLE.box_rule
     box_threshold: BoxThresholdOption = _STYLE.box_threshold

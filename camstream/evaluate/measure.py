@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream import cam as cams
-from camstream.boxes import Box, find_boxes, five_ratios, ratio_threshold, regions
+from camstream.boxes import Box, find_boxes, five_ratios, regions
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.annotations import Thing
 from camstream.evaluate.metrics import F64
 from camstream.model import Model
 from camstream.picture import ImageU8, MapF32
+from camstream.threshold import ratio_threshold
 
 # The baselines, each the same for every photo: a box of half the photo's area and its shape in
 # the middle; the whole photo; a round hill in the middle, the baseline of Choe et al. 2020,
@@ -78,7 +79,7 @@ def look_at(model: Model, thing: Thing, masks: Path | None = None) -> Outcome:
     """
     image = read_photo(thing)
     prediction = model.predict(image, classes=[thing.class_index])
-    cam = prediction.cam.maps[0]
+    cam = prediction.cam.shown[0]
     ranking = [top.class_index for top in prediction.top]
     rank = ranking.index(thing.class_index) if thing.class_index in ranking else len(ranking)
     trials: dict[str, Trial] = {}
@@ -98,7 +99,7 @@ def try_map(
     """Find a thing by a class activation map, as published: without a floor.
 
     Args:
-        cam: (h, w) float32, the raw map of the true class.
+        cam: (h, w) float32, the map of the true class.
         rank: Of the true class, counted from 0.
         size_wh: Width and height of the photo, pixels.
         truth: (G, 4) true boxes.

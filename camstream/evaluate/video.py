@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from camstream import cam as cams
-from camstream.boxes import find_boxes, ratio_threshold
+from camstream.boxes import find_boxes
 from camstream.calm import CALM_LEVELS, Calm, CalmLevel, Smoothed
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
@@ -19,6 +19,7 @@ from camstream.evaluate.tracks import Sight
 from camstream.frame import Frame
 from camstream.model import Model, softmax
 from camstream.picture import MapF32
+from camstream.threshold import ratio_threshold
 
 _BEST = tuple(range(-1, -6, -1))  # the five best classes, in the words of the model's contract
 
@@ -133,7 +134,7 @@ def look_at_clip(
     for frame in frames:
         wanted = {index for tally in tallies.values() for index in tally.calm.wanted}
         prediction = model.infer(frame, classes=[*best, *sorted(true | wanted)])
-        maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True))
+        maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True))
         here = sights.get(frame.index, [])
         _check_inside(here, frame, clip)
         is_cut = False

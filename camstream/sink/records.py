@@ -15,8 +15,9 @@ that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame
 height and ``method`` how the map was made ("CAM", "CAM (max pooling)", "Grad-CAM" or
 "HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
 
-With ``--sharp`` there is also ``"sharp": "joined with an earlier layer: ..."``, what was done to
-the maps: ``peak``, ``centre_xy`` and all else then speak of the sharpened map.
+With ``--sharp`` there is also ``"sharp": "joined with an earlier layer: ..."``: what was done to
+the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centre_xy`` and ``spread`` are of the
+raw map all the same.
 
 Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
 

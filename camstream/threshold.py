@@ -1,0 +1,67 @@
+"""Where a box ends: the value of an enlarged map above which places belong to the thing."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from camstream.picture import MapF32
+
+Threshold = Callable[["MapF32"], float]
+
+PAPER_RATIO = 0.2
+
+
+def ratio_threshold(fine: MapF32, ratio: float = PAPER_RATIO) -> float:
+    """Give the value at a part of the map's maximum; negative values count as no evidence.
+
+    Args:
+        fine: (H', W') float32, logit units.
+        ratio: 0 to 1.
+
+    Source: Zhou et al. 2016, section 3.2, with 0.2.
+    """
+    return max(0.0, float(fine.max())) * ratio
+
+
+def percentile_threshold(fine: MapF32, percentile: float) -> float:
+    """Give the value that so many percent of the enlarged map lie below, and at least 0.
+
+    Args:
+        fine: (H', W') float32, logit units.
+        percentile: 0 to 100; 80 keeps a fifth of the frame, whatever the values.
+    """
+    return max(0.0, float(np.percentile(fine, percentile)))
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Read a threshold as it is written on the command line.
+
+    Args:
+        text: "0.2" is a part of the map's maximum, above 0 and below 1; "p80" a percentile,
+            above 0 and below 100.
+
+    Returns:
+        What gives the value for an enlarged map.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    kind, number = ("p", text[1:]) if text[:1] == "p" else ("", text)
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < (100 if kind else 1):
+        raise ValueError(
+            f"a box threshold is a part of the maximum such as 0.2, or a percentile such as p80; "
+            f"not {text!r}"
+        )
+    if kind:
+        return functools.partial(percentile_threshold, percentile=value)
+    return functools.partial(ratio_threshold, ratio=value)
