@@ -14,9 +14,6 @@ Outputs
                  which class a map belongs to: never by position in the logits.
     cam_bias     (N, K) float32: the classifier's bias of each of those classes.
 
-    early        (N, D, h', w') float32, optional: features of an earlier layer, on a grid twice as
-                 fine as the maps'; what ``camstream.sharp`` joins maps with.
-
 The law that every file whose method is CAM or HiResCAM obeys, on any input, for every map k of
 frame n (the other methods promise a place, not a sum):
 
@@ -48,7 +45,6 @@ CAM = "cam"
 CAM_CLASSES = "cam_classes"
 CAM_BIAS = "cam_bias"
 INPUTS = (FRAMES, CLASSES)
-EARLY = "early"
 OUTPUTS = (LOGITS, CAM, CAM_CLASSES, CAM_BIAS)
 
 DEFAULT_TOP_K = 5
@@ -120,6 +116,9 @@ class ModelInfo:
         background: The label that means "none of the others", such as "no cup"; None where no
             class does. Its logit and its map are 0 everywhere: the other classes' maps are the
             evidence for them against it.
+        early: The tensor, (N, D, h', w'), of an earlier layer's features on a grid twice as fine
+            as the maps', which ``camstream.sharp`` joins them with. It is no output of the file,
+            which would cost every user one percent. None where there is no such layer.
         contract: Version of this contract.
     """
 
@@ -139,6 +138,7 @@ class ModelInfo:
     proof: Proof | None = None
     quantization: Quantization | None = None
     background: str | None = None
+    early: str | None = None
     contract: int = CONTRACT_VERSION
 
     @property

@@ -18,7 +18,6 @@ from camstream.device import REMEDY, create_session
 from camstream.errors import ModelError
 from camstream.frame import ClassMaps, Frame, Pane, Prediction, State, TopClass
 from camstream.picture import ImageU8, Picture
-from camstream.sharp import DESCRIPTION, sharpen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,18 +64,16 @@ class Model:
         if content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
         self.path = path
+        source = str(path) if content is None else content
         self.session, self.device, self.gpu_problem = create_session(
-            str(path) if content is None else content, device, threads=threads
+            source, device, threads=threads
         )
         self.info = read_info(self.session, str(path))
         self._size_wh = size_wh
-        self._outputs = [*contract.OUTPUTS, contract.EARLY] if sharp else [*contract.OUTPUTS]
-        if sharp and contract.EARLY not in {value.name for value in self.session.get_outputs()}:
-            raise ModelError(
-                f"{path} gives no features of an earlier layer, which --sharp needs; export it "
-                "again, or leave --sharp out if its network has no layer that is twice as fine"
-            )
-        self.sharp = DESCRIPTION if sharp else ""
+        self._outputs = list(contract.OUTPUTS)
+        self.sharp = ""
+        if sharp:
+            self._add_sharp(source, threads)
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
@@ -107,8 +104,8 @@ class Model:
         }
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
-        logits, cam, cam_classes, bias, *early = self._run(feed)
-        finer = sharpen(cam[0], early[0][0]) if early else None
+        logits, cam, cam_classes, bias, *more = self._run(feed)
+        finer = more[0][0] if more else None
         prediction = Prediction(
             frame=frame,
             top=self._top(logits[0]),
@@ -132,6 +129,20 @@ class Model:
         background, pane = self.info.background, prediction.shown[0]
         nothing = softmax(prediction.logits)[self.info.labels.index(str(background))]
         return dataclasses.replace(pane, state=State(pane.label == background, 1 - float(nothing)))
+
+    def _add_sharp(self, source: str | bytes, threads: int | None) -> None:
+        """Open the model once more, with the finer maps as one more output."""
+        from camstream import sharp  # it imports onnx, 0.2 s that nothing else pays
+
+        if self.info.early is None:
+            raise ModelError(
+                f"{self.path} names no layer that is twice as fine as its maps, which --sharp "
+                "needs; export it again if an older camstream made it, else leave --sharp out"
+            )
+        content = sharp.with_sharp(source, self.info.early)
+        self.session, _, _ = create_session(content, self.device, threads=threads)
+        self._outputs.append(sharp.FINER)
+        self.sharp = sharp.DESCRIPTION
 
     def _warm_up(self) -> None:
         try:

@@ -1,11 +1,14 @@
 """Class activation maps joined with an earlier layer's features: finer, and along outlines.
 
-The last layer knows what there is, on a coarse grid; an earlier layer knows which neighbouring
-places look alike, on one twice as fine. So evidence is passed on among places that look alike to
-the earlier layer: it fills a thing up to its outline and leaves what only lies near it.
+The last layer knows what there is, on a coarse grid; an earlier layer knows which places look
+alike, on one twice as fine. So evidence is passed on among places that look alike to the earlier
+layer: it fills a thing up to its outline and leaves what only lies near it.
 
-The result says better where a thing is, but its mean is no longer the class's logit: it is off
-unless asked for (``--sharp``), and the records say so.
+The result says better where a thing is, but its mean is no longer the class's logit: it is made
+only where it is asked for (``--sharp``), beside the raw maps, and the records say so.
+
+It is a handful of nodes behind the maps in the model's own graph, put there when the file is
+opened: so it runs wherever the model runs, and the file that everybody else opens stays as it is.
 
 Sources: the walk over an affinity of features is that of Ahn and Kwak, "Learning Pixel-level
 Semantic Affinity", CVPR 2018, and of PCM in Wang et al., "SEAM", CVPR 2020, here with what a
@@ -14,18 +17,12 @@ classifier has anyway: nothing is trained. The settings were chosen by tests/ben
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import onnx
+import onnx.compose
+import onnx.parser
+from onnx import TensorProto, helper
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from camstream import cam as cams
-
-if TYPE_CHECKING:
-    from camstream.picture import MapF32
-
-FeaturesF32 = NDArray[np.float32]  # (D, h', w')
+from camstream import contract
 
 STEPS = 3  # how far evidence is passed on
 SHARPNESS = 3.0  # power of the similarity: places that look less alike hardly count
@@ -34,58 +31,107 @@ TONE = 2.5  # power of the result: puts a thing's outline at 20 % of the maximum
 DESCRIPTION = (
     f"joined with an earlier layer: {STEPS} steps along cosine^{SHARPNESS:g}, tone {TONE:g}"
 )
+FINER = "camstream.sharp.finer"
 
 
-def sharpen(
-    maps: MapF32,
-    early: FeaturesF32,
-    *,
-    steps: int = STEPS,
-    sharpness: float = SHARPNESS,
-    tone: float = TONE,
-) -> MapF32:
-    """Join raw maps with an earlier layer's features.
+def graph(
+    *, steps: int = STEPS, sharpness: float = SHARPNESS, tone: float = TONE
+) -> onnx.GraphProto:
+    """Write the nodes that join maps with features.
 
     Args:
-        maps: (K, h, w) float32, logit units, any sign. Negative values count as no evidence.
-        early: (D, h', w') features of the same picture on a finer grid.
         steps: How many times evidence is passed on.
         sharpness: Power that cosine similarity is raised to.
         tone: Power that the result, 0 to 1, is raised to.
 
     Returns:
-        (K, h', w') float32, from 0 to the raw map's own maximum, which is kept, so that it means
-        the same to heat, floor and boxes. A map that is constant or has no evidence comes back
-        as it is, enlarged.
+        A graph from ``cam`` (N, K, h, w) float32, logit units, any sign, where negative values
+        count as no evidence, and ``early`` (N, D, h', w') float32, features of the same frames,
+        to ``finer`` (N, K, h', w') float32. It keeps the raw map's maximum, so that it means
+        the same to heat and floor, and goes down to least^2 / maximum, least being the raw map's
+        least evidence: so a map that is nearly constant stays so (its contrast is at most
+        doubled), and one with a place without evidence goes down to 0. What is not finite makes
+        its whole map so, which counts as no evidence.
     """
-    height, width = early.shape[1:]
-    finer = np.stack([cams.enlarge(map_, (width, height)) for map_ in maps])
-    walk = affinity(early, sharpness)
-    evidence = np.maximum(finer, 0).reshape(len(maps), -1).T  # (h' * w', K)
-    for _ in range(steps):
-        evidence = walk @ evidence
-    low, high = evidence.min(axis=0), evidence.max(axis=0)
-    tops = np.maximum(maps.max(axis=(1, 2)), 0)
-    is_place = (np.ptp(maps, axis=(1, 2)) > 0) & (tops > 0) & (high > low)
-    scaled = (evidence - low) / np.where(high > low, high - low, 1)
-    sharp = (tops * scaled**tone).T.reshape(finer.shape)
-    return cast("MapF32", np.where(is_place[:, np.newaxis, np.newaxis], sharp, finer))
+    # GlobalMaxPool, not ReduceMax, whose axes are an attribute up to opset 17 and an input after.
+    walk = "\n".join(
+        f"walked{step + 1} = MatMul (walked{step}, passed_on)" for step in range(steps)
+    )
+    return onnx.parser.parse_graph(f"""
+        sharpen (float[n, k, h, w] cam, float[n, d, y, x] early) => (float[n, k, y, x] finer)
+        <float tiny = {{1e-12}}, float sharpness = {{{sharpness}}}, float tone = {{{tone}}},
+         int64[3] flat = {{0, 0, -1}}, int64[1] over_channels = {{1}}>
+        {{
+            places = Reshape (early, flat)
+            squares = Mul (places, places)
+            energy = ReduceSum (squares, over_channels)
+            length = Sqrt (energy)
+            divisor = Max (length, tiny)
+            unit = Div (places, divisor)
+            rows = Transpose <perm = [0, 2, 1]> (unit)
+            cosine = MatMul (rows, unit)
+            alike = Relu (cosine)
+            weight = Pow (alike, sharpness)
+            total = ReduceSum (weight, over_channels)
+            some = Max (total, tiny)
+            passed_on = Div (weight, some)
+
+            top = GlobalMaxPool (cam)
+            most = Relu (top)
+            opposite = Neg (cam)
+            bottom = GlobalMaxPool (opposite)
+            negative = Neg (bottom)
+            least = Relu (negative)
+            divided = Max (most, tiny)
+            share = Div (least, divided)
+            floor = Mul (least, share)
+
+            kind = Shape <start = 0, end = 2> (cam)
+            grid = Shape <start = 2> (early)
+            size = Concat <axis = 0> (kind, grid)
+            smooth = Resize <mode = "cubic"> (cam, , , size)
+            cut = Min (smooth, most)
+            evidence = Relu (cut)
+            walked0 = Reshape (evidence, flat)
+            {walk}
+            spread = Reshape (walked{steps}, size)
+
+            high = GlobalMaxPool (spread)
+            below = Neg (spread)
+            depth = GlobalMaxPool (below)
+            above = Add (spread, depth)
+            height = Add (high, depth)
+            room = Max (height, tiny)
+            part = Div (above, room)
+            toned = Pow (part, tone)
+            range = Sub (most, floor)
+            stretched = Mul (toned, range)
+            finer = Add (stretched, floor)
+        }}
+    """)
 
 
-def affinity(early: FeaturesF32, sharpness: float = SHARPNESS) -> MapF32:
-    """Say how much of what is passed on to a place comes from each place; rows sum to 1.
+def with_sharp(model: str | bytes, early: str) -> bytes:
+    """Put the joining into a camstream model, as one more output FINER.
 
     Args:
-        early: (D, h', w') features.
-        sharpness: See ``sharpen``.
+        model: The file's path, or its content.
+        early: The tensor of the earlier layer's features, see ``ModelInfo.early``.
 
     Returns:
-        (h' * w', h' * w') float32, 0 to 1.
+        The new file's content.
     """
-    places = early.reshape(len(early), -1)
-    lengths = np.linalg.norm(places, axis=0)
-    unit = places / np.where(lengths > 0, lengths, 1)
-    alike = cast("MapF32", cv2.pow(np.maximum(unit.T @ unit, 0), sharpness))
-    np.fill_diagonal(alike, 1)  # a place without features keeps what it has
-    alike /= alike.sum(axis=1, keepdims=True)
-    return alike
+    whole = onnx.load(model) if isinstance(model, str) else onnx.load_from_string(model)
+    prefix = FINER.removesuffix("finer")
+    joining = onnx.compose.add_prefix_graph(graph(), prefix)
+    whole.graph.node.extend(
+        [
+            helper.make_node("Identity", [contract.CAM], [f"{prefix}cam"]),
+            helper.make_node("Cast", [early], [f"{prefix}early"], to=TensorProto.FLOAT),
+            *joining.node,
+        ]
+    )
+    whole.graph.initializer.extend(joining.initializer)
+    whole.graph.output.append(onnx.ValueInfoProto(name=FINER))
+    content: bytes = whole.SerializeToString()
+    return content

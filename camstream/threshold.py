@@ -43,8 +43,8 @@ def parse_threshold(text: str) -> Threshold:
     """Read a threshold as it is written on the command line.
 
     Args:
-        text: "0.2" is a part of the map's maximum, above 0 and below 1; "p80" a percentile,
-            above 0 and below 100.
+        text: "0.2" or "20%" is a part of the map's maximum, above 0 and below 1; "p80" a
+            percentile, above 0 and below 100.
 
     Returns:
         What gives the value for an enlarged map.
@@ -52,16 +52,18 @@ def parse_threshold(text: str) -> Threshold:
     Raises:
         ValueError: It is neither.
     """
-    kind, number = ("p", text[1:]) if text[:1] == "p" else ("", text)
+    is_percentile = text[:1] in ("p", "P")
+    is_percent = not is_percentile and text[-1:] == "%"
+    number = text[1:] if is_percentile else text.removesuffix("%") if is_percent else text
     try:
         value = float(number)
     except ValueError:
         value = math.nan
-    if not 0 < value < (100 if kind else 1):
+    if not 0 < value < (100 if is_percentile or is_percent else 1):
         raise ValueError(
-            f"a box threshold is a part of the maximum such as 0.2, or a percentile such as p80; "
-            f"not {text!r}"
+            "a box threshold is a part of the map's maximum, such as 20% or 0.2, or a "
+            f"percentile of it, such as p80; not {text!r}"
         )
-    if kind:
+    if is_percentile:
         return functools.partial(percentile_threshold, percentile=value)
-    return functools.partial(ratio_threshold, ratio=value)
+    return functools.partial(ratio_threshold, ratio=value / 100 if is_percent else value)
