@@ -106,19 +106,14 @@ class Model:
         )
         if self.info.background is None or classes is not None:
             return prediction
-        return dataclasses.replace(prediction, panes=(self._decide(prediction),))
+        pane = decided(prediction.shown[0], softmax(prediction.logits), self.info)
+        return dataclasses.replace(prediction, panes=(pane,))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
         return self._size_wh or fit_size(
             picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
         )
-
-    def _decide(self, prediction: Prediction) -> Pane:
-        """Give the best class as what was decided between the background class and the others."""
-        background, pane = self.info.background, prediction.shown[0]
-        nothing = softmax(prediction.logits)[self.info.labels.index(str(background))]
-        return dataclasses.replace(pane, state=State(pane.label == background, 1 - float(nothing)))
 
     def _warm_up(self) -> None:
         try:
@@ -167,6 +162,21 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     scores: NDArray[np.float32] = np.exp(logits - logits.max())
     scores /= scores.sum()
     return scores
+
+
+def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
+    """Add the state to a frame's best class, where the model has a background class.
+
+    Args:
+        pane: Of the best class.
+        scores: (C,) probabilities of all classes.
+        info: What the model says of itself.
+    """
+    if info.background is None:
+        return pane
+    nothing = float(scores[info.labels.index(info.background)])
+    state = State(is_background=pane.label == info.background, presence=1 - nothing)
+    return dataclasses.replace(pane, state=state)
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from camstream import cam as cams
 from camstream.blend import blend, regions
-from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of, pane_boxes
+from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of
 from camstream.grid import lay_out, tile_size
 from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
@@ -50,8 +50,7 @@ class Style:
         show_heatmap: Whether the heatmap is drawn.
         show_label: Whether the top-1 label is drawn.
         show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
-        box_rule: Which boxes, see ``boxes.boxes_of``; None is the largest one, and with a model
-            that has a background class one for every region.
+        box_rule: Which boxes, see ``boxes.boxes_of``.
     """
 
     heatmap_opacity: float = 0.6
@@ -108,49 +107,43 @@ def annotate(
         notes: Small texts for the bottom left corner, one below the other.
     """
     base = picture or prediction.frame.picture
+    limits = style.cam_range or cam_range
+    boxes = boxes_of(prediction, style.box_rule, floor=limits[0]) if style.show_boxes else None
     panes = prediction.shown
-    found: list[ClassBox] = []
+    size_wh = prediction.frame.picture.size_wh
     if len(panes) == 1:
         target = base.copy()
-        found += _draw_pane(target, panes[0], prediction, cam_range, style)
+        _draw_pane(target, panes[0], boxes or (), size_wh, limits, style)
     else:
         plain = base.resized(tile_size(base.size_wh))
         tiles = [plain.copy() for _ in panes]
         for tile, pane in zip(tiles, panes, strict=True):
-            found += _draw_pane(tile, pane, prediction, cam_range, style)
+            own = [found for found in boxes or () if found.label == pane.label]
+            _draw_pane(tile, pane, own, size_wh, limits, style)
         target = lay_out([plain, *tiles], like=base)
     add_notes(target, notes)
-    peak = cams.find_peak(cams.enlarge(prediction.cam.maps[0]), prediction.frame.picture.size_wh)
-    return Annotated(prediction, target, peak, tuple(found) if style.show_boxes else None)
+    peak = cams.find_peak(cams.enlarge(prediction.cam.maps[0]), size_wh)
+    return Annotated(prediction, target, peak, boxes)
 
 
 def _draw_pane(
     target: Picture,
     pane: Pane,
-    prediction: Prediction,
-    cam_range: tuple[float, float],
+    boxes: Sequence[ClassBox],
+    frame_wh: tuple[int, int],
+    limits: tuple[float, float],
     style: Style,
-) -> tuple[ClassBox, ...]:
-    """Draw one pane onto a picture; gives its boxes in pixels of the prediction's frame."""
-    limits = style.cam_range or cam_range
-    is_nothing = pane.state is not None and pane.state.is_background
-    if style.show_heatmap and style.heatmap_opacity > 0 and not is_nothing:
-        _draw_heat(target, pane.cam, limits, style)
-    if not is_nothing:
-        draw_trail(target, pane.trail, prediction.frame.picture.size_wh)
-    boxes: tuple[ClassBox, ...] = ()
-    if style.show_boxes and pane.state is None:
-        boxes = boxes_of(prediction, style.box_rule or "largest", floor=limits[0])
-        _draw_boxes(target, boxes)
-    elif style.show_boxes:
-        boxes = pane_boxes(pane, prediction, style.box_rule or "all", floor=limits[0])
-        for found in boxes:  # the label says already what they are
-            draw_box(target, found.box)
+) -> None:
+    """Draw one pane onto a picture; boxes and trail are in pixels of a frame of that size."""
+    if not pane.is_background:
+        if style.show_heatmap and style.heatmap_opacity > 0:
+            _draw_heat(target, pane.cam, limits, style)
+        draw_trail(target, pane.trail, frame_wh)
+        _draw_boxes(target, boxes, frame_wh, is_named=pane.state is None)
     if style.show_label and pane.state is None:
         write_label(target, f"{pane.label}  {pane.score:.0%}")
     elif style.show_label:
-        write_state(target, pane.label, pane.score, is_background=is_nothing)
-    return boxes
+        write_state(target, pane.label, pane.score, is_background=pane.is_background)
 
 
 def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
@@ -218,11 +211,18 @@ def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
     )
 
 
-def _draw_boxes(target: Picture, boxes: Sequence[ClassBox]) -> None:
+def _draw_boxes(
+    target: Picture, boxes: Sequence[ClassBox], frame_wh: tuple[int, int], *, is_named: bool
+) -> None:
+    scale = target.size_wh[0] / frame_wh[0], target.size_wh[1] / frame_wh[1]
     for position, found in reversed(list(enumerate(boxes))):  # the best class lies on top
-        named = any(other.top is found.top for other in boxes[:position])
-        text = "" if named else f"{found.top.label}  {found.top.score:.0%}"
-        draw_box(target, found.box, text)
+        is_repeated = any(other.label == found.label for other in boxes[:position])
+        text = "" if is_repeated or not is_named else f"{found.label}  {found.score:.0%}"
+        xyxy = cast(
+            "tuple[float, float, float, float]",
+            tuple(np.multiply(found.box.xyxy, scale * 2).tolist()),
+        )
+        draw_box(target, Box(xyxy), text)
 
 
 def draw_box(target: Picture, box: Box, text: str = "", colour: Bgr = _WHITE) -> None:

@@ -85,7 +85,8 @@ class Look:
     box_rule: Annotated[
         BoxRule | None,
         typer.Option(
-            help="The paper's box around the largest region, all regions, or the paper's five boxes.  [default: largest; all where a class means nothing]"
+            help="The paper's box around the largest region, all regions, or the paper's five "
+            "boxes.  [default: largest; all with a model that has a class for nothing]"
         ),
     ] = _STYLE.box_rule
 

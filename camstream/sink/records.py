@@ -125,9 +125,9 @@ def to_record(annotated: Annotated) -> dict[str, object]:
     if annotated.boxes is not None:
         record["boxes"] = [
             {
-                "label": found.top.label,
-                "class_index": found.top.class_index,
-                "score": round(found.top.score, 6),
+                "label": found.label,
+                "class_index": found.class_index,
+                "score": round(found.score, 6),
                 "box_xyxy": [round(value, 1) for value in found.box.xyxy],
             }
             for found in annotated.boxes
