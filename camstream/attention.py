@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from camstream import cam as cams
-from camstream.calm import Calm, CalmLevel, Smoothed
+from camstream.calm import SETTINGS, Calm, CalmLevel, Smoothed
 from camstream.contract import DEFAULT_TOP_K
 from camstream.frame import ClassMaps, Pane, TrailPoint
 from camstream.model import decided, softmax
@@ -89,7 +89,7 @@ class Attention:
         self.focus = focus
         self._infer = infer
         self._info = info
-        self._calm, self._calm_level = Calm(focus.calm), focus.calm
+        self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
         self._trail = Trail()
         self._one_at_a_time = threading.Lock()
 
@@ -98,7 +98,7 @@ class Attention:
         with self._one_at_a_time:
             focus = self.focus
             if focus.calm != self._calm_level:
-                self._calm, self._calm_level = Calm(focus.calm), focus.calm
+                self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
             prediction = self._infer(frame, classes=self._classes(focus))
             maps = dict(
                 zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True)
@@ -112,6 +112,13 @@ class Attention:
                 cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
                 panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
             )
+
+    def _calm_of(self, level: CalmLevel) -> Calm:
+        settings = SETTINGS[level]
+        if self._info.background is not None:
+            # A state that is held on to would stand beside a probability that contradicts it.
+            settings = dataclasses.replace(settings, hold_s=0.0)
+        return Calm(settings)
 
     def _classes(self, focus: Focus) -> list[int] | None:
         more = sorted({*focus.indices, *self._calm.wanted})
