@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from camstream import cam as cams
-from camstream.calm import Calm, CalmLevel, Smoothed
+from camstream.calm import SETTINGS, Calm, CalmLevel, Smoothed
 from camstream.contract import DEFAULT_TOP_K
-from camstream.frame import ClassMaps, Pane, State, TrailPoint
-from camstream.model import softmax
+from camstream.frame import ClassMaps, Pane, TrailPoint
+from camstream.model import decided, softmax
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -89,7 +89,7 @@ class Attention:
         self.focus = focus
         self._infer = infer
         self._info = info
-        self._calm, self._calm_level = Calm(focus.calm), focus.calm
+        self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
         self._trail = Trail()
         self._one_at_a_time = threading.Lock()
 
@@ -98,7 +98,7 @@ class Attention:
         with self._one_at_a_time:
             focus = self.focus
             if focus.calm != self._calm_level:
-                self._calm, self._calm_level = Calm(focus.calm), focus.calm
+                self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
             prediction = self._infer(frame, classes=self._classes(focus))
             maps = dict(
                 zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True)
@@ -106,12 +106,19 @@ class Attention:
             smoothed = self._calm.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
-            panes = compose(focus, smoothed, self._info.labels, self._info.background)
+            panes = compose(focus, smoothed, self._info)
             return dataclasses.replace(
                 prediction,
                 cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
                 panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
             )
+
+    def _calm_of(self, level: CalmLevel) -> Calm:
+        settings = SETTINGS[level]
+        if self._info.background is not None:
+            # A state that is held on to would stand beside a probability that contradicts it.
+            settings = dataclasses.replace(settings, hold_s=0.0)
+        return Calm(settings)
 
     def _classes(self, focus: Focus) -> list[int] | None:
         more = sorted({*focus.indices, *self._calm.wanted})
@@ -159,16 +166,13 @@ class Trail:
         return self._points
 
 
-def compose(
-    focus: Focus, seen: Smoothed, labels: Sequence[str], background: str | None = None
-) -> list[Pane]:
+def compose(focus: Focus, seen: Smoothed, info: ModelInfo) -> list[Pane]:
     """Choose what is to be shown of a frame.
 
     Args:
         focus: What is looked for.
         seen: Scores of all classes, and the maps of those that were asked for.
-        labels: One name a class.
-        background: The one that means "none of the others", if there is one.
+        info: What the model says of itself.
 
     Returns:
         At least one pane: the best classes, then what is watched, then the contrast.
@@ -176,13 +180,10 @@ def compose(
     ranked = sorted(seen.maps, key=lambda index: -float(seen.scores[index]))
     best = [seen.class_index, *(index for index in ranked if index != seen.class_index)]
     panes = [
-        Pane(labels[index], float(seen.scores[index]), seen.maps[index], index)
+        Pane(info.labels[index], float(seen.scores[index]), seen.maps[index], index)
         for index in best[: focus.top_k]
     ]
-    if background is not None:
-        nothing = float(seen.scores[labels.index(background)])
-        state = State(panes[0].label == background, 1 - nothing)
-        panes[0] = dataclasses.replace(panes[0], state=state)
+    panes[0] = decided(panes[0], seen.scores, info)
     if focus.top_k == 1 and (focus.watch or focus.contrast is not None):
         panes = []
     panes += [group_pane(group.label, group.indices, seen) for group in focus.watch]
@@ -191,7 +192,7 @@ def compose(
         first, second = (
             [group_pane(side.label, side.indices, seen) for side in sides]
             if sides is not None
-            else [group_pane(labels[index], (index,), seen) for index in (best * 2)[:2]]
+            else [group_pane(info.labels[index], (index,), seen) for index in (best * 2)[:2]]
         )
         panes.append(contrast_pane(first, second))
     return panes

@@ -113,6 +113,11 @@ class Pane:
     trail: tuple[TrailPoint, ...] = ()
     state: State | None = None
 
+    @property
+    def is_background(self) -> bool:
+        """Whether it was decided that nothing is there."""
+        return self.state is not None and self.state.is_background
+
 
 @dataclass(frozen=True, slots=True)
 class TrailPoint:

@@ -55,11 +55,11 @@ class Model:
             threads: CPU threads; None leaves one core to the rest of the pipeline.
             size_wh: Width and height that every picture is stretched to; None chooses them for
                 each shape of picture, see ``fit_size``.
-            sharp: Join the maps with an earlier layer's features, see ``camstream.sharp``.
+            sharp: Give finer maps beside the raw ones, see ``camstream.sharp``.
 
         Raises:
             ModelError: The file is not a camstream model, or the device cannot run it, or
-                ``sharp`` is asked of one that gives no earlier features.
+                ``sharp`` is asked of a network that has no layer for it.
         """
         if content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
@@ -116,19 +116,14 @@ class Model:
         )
         if self.info.background is None or classes is not None:
             return prediction
-        return dataclasses.replace(prediction, panes=(self._decide(prediction),))
+        pane = decided(prediction.shown[0], softmax(prediction.logits), self.info)
+        return dataclasses.replace(prediction, panes=(pane,))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
         return self._size_wh or fit_size(
             picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
         )
-
-    def _decide(self, prediction: Prediction) -> Pane:
-        """Give the best class as what was decided between the background class and the others."""
-        background, pane = self.info.background, prediction.shown[0]
-        nothing = softmax(prediction.logits)[self.info.labels.index(str(background))]
-        return dataclasses.replace(pane, state=State(pane.label == background, 1 - float(nothing)))
 
     def _add_sharp(self, source: str | bytes, threads: int | None) -> None:
         """Open the model once more, with the finer maps as one more output."""
@@ -191,6 +186,21 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     scores: NDArray[np.float32] = np.exp(logits - logits.max())
     scores /= scores.sum()
     return scores
+
+
+def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
+    """Add the state to a frame's best class, where the model has a background class.
+
+    Args:
+        pane: Of the best class.
+        scores: (C,) probabilities of all classes.
+        info: What the model says of itself.
+    """
+    if info.background is None:
+        return pane
+    nothing = float(scores[info.labels.index(info.background)])
+    state = State(is_background=pane.label == info.background, presence=1 - nothing)
+    return dataclasses.replace(pane, state=state)
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,12 +15,12 @@ import numpy as np
 
 from camstream import cam as cams
 from camstream.blend import blend, regions
-from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of, pane_boxes
+from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of
 from camstream.grid import lay_out, tile_size
 from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
 from camstream.text import add_notes, panel_size, write, write_label, write_state
-from camstream.threshold import PAPER_RATIO, parse_threshold
+from camstream.threshold import parse_threshold
 from camstream.trail import draw_trail
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ class Style:
         show_heatmap: Whether the heatmap is drawn.
         show_label: Whether the top-1 label is drawn.
         show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
-        box_rule: Which boxes, see ``boxes.boxes_of``; None is the largest one, and with a model
-            that has a background class one for every region.
-        box_threshold: Where a box ends, see ``camstream.threshold``.
+        box_rule: Which boxes, see ``boxes.boxes_of``.
+        box_threshold: Where a box ends, see ``camstream.threshold``; None as ``boxes_of`` says.
     """
 
     heatmap_opacity: float = 0.6
@@ -63,7 +62,7 @@ class Style:
     show_label: bool = True
     show_boxes: bool = False
     box_rule: BoxRule | None = None
-    box_threshold: str = str(PAPER_RATIO)
+    box_threshold: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.heatmap_opacity <= 1:
@@ -74,7 +73,8 @@ class Style:
             raise ValueError(f"cam_range is low, high; not {self.cam_range}")
         if self.box_rule is not None and self.box_rule not in BOX_RULES:
             raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
-        parse_threshold(self.box_threshold)
+        if self.box_threshold is not None:
+            parse_threshold(self.box_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,14 @@ class Annotated:
         picture: The picture with the overlay; the prediction's own is unchanged.
         peak: Of the best class's raw map, in pixels of the frame and logit units.
         boxes: In pixels of the prediction's frame; None where none were asked for.
+        box_threshold: Where they end, as it was asked for; None where it was not.
     """
 
     prediction: Prediction
     picture: Picture
     peak: Peak
     boxes: tuple[ClassBox, ...] | None = None
+    box_threshold: str | None = None
 
 
 def annotate(
@@ -112,52 +114,48 @@ def annotate(
         notes: Small texts for the bottom left corner, one below the other.
     """
     base = picture or prediction.frame.picture
+    limits = style.cam_range or cam_range
+    boxes = _boxes(prediction, style, limits[0]) if style.show_boxes else None
     panes = prediction.shown
-    found: list[ClassBox] = []
+    size_wh = prediction.frame.picture.size_wh
     if len(panes) == 1:
         target = base.copy()
-        found += _draw_pane(target, panes[0], prediction, cam_range, style)
+        _draw_pane(target, panes[0], boxes or (), size_wh, limits, style)
     else:
         plain = base.resized(tile_size(base.size_wh))
         tiles = [plain.copy() for _ in panes]
         for tile, pane in zip(tiles, panes, strict=True):
-            found += _draw_pane(tile, pane, prediction, cam_range, style)
+            own = [found for found in boxes or () if found.label == pane.label]
+            _draw_pane(tile, pane, own, size_wh, limits, style)
         target = lay_out([plain, *tiles], like=base)
     add_notes(target, notes)
-    peak = cams.find_peak(cams.enlarge(prediction.cam.maps[0]), prediction.frame.picture.size_wh)
-    return Annotated(prediction, target, peak, tuple(found) if style.show_boxes else None)
+    peak = cams.find_peak(cams.enlarge(prediction.cam.maps[0]), size_wh)
+    return Annotated(prediction, target, peak, boxes, style.box_threshold)
+
+
+def _boxes(prediction: Prediction, style: Style, floor: float) -> tuple[ClassBox, ...]:
+    threshold = parse_threshold(style.box_threshold) if style.box_threshold else None
+    return boxes_of(prediction, style.box_rule, floor=floor, threshold=threshold)
 
 
 def _draw_pane(
     target: Picture,
     pane: Pane,
-    prediction: Prediction,
-    cam_range: tuple[float, float],
+    boxes: Sequence[ClassBox],
+    frame_wh: tuple[int, int],
+    limits: tuple[float, float],
     style: Style,
-) -> tuple[ClassBox, ...]:
-    """Draw one pane onto a picture; gives its boxes in pixels of the prediction's frame."""
-    limits = style.cam_range or cam_range
-    is_nothing = pane.state is not None and pane.state.is_background
-    if style.show_heatmap and style.heatmap_opacity > 0 and not is_nothing:
-        _draw_heat(target, pane.cam, limits, style)
-    if not is_nothing:
-        draw_trail(target, pane.trail, prediction.frame.picture.size_wh)
-    boxes: tuple[ClassBox, ...] = ()
-    threshold = parse_threshold(style.box_threshold)
-    if style.show_boxes and pane.state is None:
-        rule = style.box_rule or "largest"
-        boxes = boxes_of(prediction, rule, floor=limits[0], threshold=threshold)
-        _draw_boxes(target, boxes)
-    elif style.show_boxes:
-        rule = style.box_rule or "all"
-        boxes = pane_boxes(pane, prediction, rule, floor=limits[0], threshold=threshold)
-        for found in boxes:  # the label says already what they are
-            draw_box(target, found.box)
+) -> None:
+    """Draw one pane onto a picture; boxes and trail are in pixels of a frame of that size."""
+    if not pane.is_background:
+        if style.show_heatmap and style.heatmap_opacity > 0:
+            _draw_heat(target, pane.cam, limits, style)
+        draw_trail(target, pane.trail, frame_wh)
+        _draw_boxes(target, boxes, frame_wh, is_named=pane.state is None)
     if style.show_label and pane.state is None:
         write_label(target, f"{pane.label}  {pane.score:.0%}")
     elif style.show_label:
-        write_state(target, pane.label, pane.score, is_background=is_nothing)
-    return boxes
+        write_state(target, pane.label, pane.score, is_background=pane.is_background)
 
 
 def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
@@ -225,11 +223,18 @@ def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
     )
 
 
-def _draw_boxes(target: Picture, boxes: Sequence[ClassBox]) -> None:
+def _draw_boxes(
+    target: Picture, boxes: Sequence[ClassBox], frame_wh: tuple[int, int], *, is_named: bool
+) -> None:
+    scale = target.size_wh[0] / frame_wh[0], target.size_wh[1] / frame_wh[1]
     for position, found in reversed(list(enumerate(boxes))):  # the best class lies on top
-        named = any(other.top is found.top for other in boxes[:position])
-        text = "" if named else f"{found.top.label}  {found.top.score:.0%}"
-        draw_box(target, found.box, text)
+        is_repeated = any(other.label == found.label for other in boxes[:position])
+        text = "" if is_repeated or not is_named else f"{found.label}  {found.score:.0%}"
+        xyxy = cast(
+            "tuple[float, float, float, float]",
+            tuple(np.multiply(found.box.xyxy, scale * 2).tolist()),
+        )
+        draw_box(target, Box(xyxy), text)
 
 
 def draw_box(target: Picture, box: Box, text: str = "", colour: Bgr = _WHITE) -> None:

@@ -90,7 +90,7 @@ def _lay(
     shares = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
     ramp = np.rint((1 - shares) * paper + shares * pen).astype(np.uint8)
     part = regions(target, (left, top, left + width, top + height))
-    coloured = cv2.applyColorMap(ink, target.native(cast("ImageU8", ramp)))
+    coloured = cv2.applyColorMap(ink, target.native(ramp))
     blend(part, cast("ImageU8", coloured), opacity)
 
 

@@ -40,5 +40,9 @@ def make_annotated(
     picture = Picture.from_bgr(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
     cam = ClassMaps(maps, np.array(shown), bias)
     prediction = prediction_of(Frame(index, time_s, 0.0, picture), top, cam)
-    found = (ClassBox(top[0], Box((1.0, 2.0, 30.5, 40.0))),) if boxes else None
+    found = (
+        (ClassBox(top[0].label, top[0].score, top[0].class_index, Box((1.0, 2.0, 30.5, 40.0))),)
+        if boxes
+        else None
+    )
     return Annotated(prediction, picture, Peak(peak_xy, 12.5), found)

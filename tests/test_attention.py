@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from camstream.names import ClassGroup, ClassNames
 from camstream.overlay import Style, annotate
 from camstream.picture import Picture
 from camstream.source.file import FileSource
+from tests import fakes
 from tests.tiny import CAM_RANGE
 
-LABELS = ("a", "b", "c", "d")
+INFO = dataclasses.replace(fakes.INFO, labels=("a", "b", "c", "d"))
 
 
 def smoothed(logits: list[float], best: int = 0) -> Smoothed:
@@ -42,7 +44,7 @@ def look(model: Model, image: np.ndarray, focus: Focus, pts_s: float = 0.0) -> P
 
 def test_the_best_come_first_and_a_held_label_before_them() -> None:
     seen = smoothed([1.0, 3.0, 2.0, 0.0], best=2)
-    panes = compose(Focus(top_k=3), seen, LABELS)
+    panes = compose(Focus(top_k=3), seen, INFO)
     assert [pane.label for pane in panes] == ["c", "b", "a"]
     assert all(pane.cam is seen.maps[pane.class_index or 0] for pane in panes)
 
@@ -50,8 +52,8 @@ def test_the_best_come_first_and_a_held_label_before_them() -> None:
 def test_one_watched_class_takes_the_winners_place_and_several_best_keep_theirs() -> None:
     seen = smoothed([5.0, 1.0, 0.0, 0.0])
     watch = (ClassGroup("d", (3,)),)
-    assert [p.label for p in compose(Focus(watch=watch), seen, LABELS)] == ["d"]
-    panes = compose(Focus(top_k=2, watch=watch), seen, LABELS)
+    assert [p.label for p in compose(Focus(watch=watch), seen, INFO)] == ["d"]
+    panes = compose(Focus(top_k=2, watch=watch), seen, INFO)
     assert [pane.label for pane in panes] == ["a", "b", "d"]
 
 
@@ -71,15 +73,15 @@ def test_a_group_sums_scores_and_obeys_the_law_of_its_own(logits: np.ndarray) ->
 def test_a_contrast_is_odd_and_its_mean_is_the_difference_of_the_logits(logits: np.ndarray) -> None:
     seen = smoothed(logits.tolist())
     a, b = ClassGroup("a", (0,)), ClassGroup("b", (1,))
-    [one] = compose(Focus(contrast=Contrast((a, b))), seen, LABELS)
-    [other] = compose(Focus(contrast=Contrast((b, a))), seen, LABELS)
+    [one] = compose(Focus(contrast=Contrast((a, b))), seen, INFO)
+    [other] = compose(Focus(contrast=Contrast((b, a))), seen, INFO)
     np.testing.assert_allclose(one.cam, -other.cam)
     assert float(one.cam.mean()) == pytest.approx(float(logits[0] - logits[1]), abs=1e-3)
     assert one.score + other.score == pytest.approx(1)
 
 
 def test_the_two_best_are_contrasted_where_no_names_are_given() -> None:
-    [pane] = compose(Focus(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), LABELS)
+    [pane] = compose(Focus(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), INFO)
     assert pane.label == "b against c"
 
 

@@ -1,9 +1,9 @@
 """Make the clip with people and the truth beside it: ``python videos/make_people.py [FOLDER]``.
 
-A garage with a motorcycle, filmed by a hand-held camera. An astronaut comes in from the left,
-comes close and leaves; later she stands up behind the motorcycle, an officer of the navy joins
-her, and both leave. People are cut out of photos, and what is nearer than they are hides them: the
-room's photo has a disparity map. ``people.csv`` tells, frame by frame, whether and where they are.
+A courtyard, filmed by a hand-held camera. An astronaut comes in from the left, comes close and
+leaves; later she stands up behind a low wall, an officer of the navy joins her, and both leave.
+People are cut out of photos in the public domain; the place is drawn (``courtyard.py``).
+``people.csv`` tells, frame by frame, whether and where they are.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import av
+import courtyard
 import cv2
 import numpy as np
 from make_sample import FPS, HEIGHT, WIDTH, Box, Floats, Image, add_video, path, to_frame
@@ -24,10 +25,6 @@ from skimage import data
 Layer: TypeAlias = "NDArray[np.float32]"  # (h, w, 4): BGR times opacity, and opacity, 0 to 1
 
 FRAMES = 540
-ROOM_SCALE = 1.78  # frame pixels a pixel of the room's photo, before the camera moves
-ROOM_XY = (370.5, 232.0)  # the room's pixel that is in the middle of the frame
-BEHIND = 40.0  # disparity of somebody between bench and motorcycle, pixels
-SEAT_ROW = 228  # rows of the room below which the motorcycle hides whoever is behind it
 WHOLE = 0.95  # whose head is in sight by less than this is entering or leaving
 HEAD_ROWS = (145, 300)  # of the photos: their heads are above
 GRAIN = 1.6  # standard deviation of the sensor's noise, grey levels
@@ -70,7 +67,7 @@ class Visit:
         frames: How many.
         keys: Stations, evenly spaced in time: where the middle of the photo's upper edge is in
             a frame of a still camera (x, y), and frame pixels a photo pixel.
-        is_behind: Whether the motorcycle is in front.
+        is_behind: Whether the low wall is in front.
         step_frames: Frames that a step takes; 0 slides.
         light: Factors on blue, green and red.
     """
@@ -143,7 +140,7 @@ def guided(guide: NDArray[np.float32], matte: NDArray[np.float32], radius: int) 
     spread = mean(guide * guide) - mean(guide) ** 2
     slope = (mean(guide * matte) - mean(guide) * mean(matte)) / (spread + 1e-3)
     offset = mean(matte) - slope * mean(guide)
-    return np.clip(mean(slope) * guide + mean(offset), 0, 1)
+    return np.asarray(np.clip(mean(slope) * guide + mean(offset), 0, 1), np.float32)
 
 
 def cut_out(photo: Image, outline: tuple[tuple[int, int], ...]) -> Layer:
@@ -155,10 +152,11 @@ def cut_out(photo: Image, outline: tuple[tuple[int, int], ...]) -> Layer:
     labels = np.where(drawn > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[inside > 5], labels[outside > 4] = cv2.GC_FGD, cv2.GC_BGD
     cv2.setRNGSeed(0)
-    cv2.grabCut(photo, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(photo, labels, (0, 0, 0, 0), *models, 3, cv2.GC_INIT_WITH_MASK)
     hard = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     hard = cv2.medianBlur(cv2.morphologyEx(hard, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), 5)
-    grey = cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+    grey = np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), np.float32) / np.float32(255)
     soft = guided(grey, cv2.erode(hard, np.ones((3, 3), np.uint8)).astype(np.float32), 3)
     matte = np.clip((soft - 0.15) / 0.7, 0, 1)[..., None]
     # Colours of the old background shine through at the edge: the nearest inner ones replace them.
@@ -169,15 +167,6 @@ def cut_out(photo: Image, outline: tuple[tuple[int, int], ...]) -> Layer:
     edge = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 1.5)[..., None]
     colours = photo * edge + clean * (1 - edge)
     return np.dstack((colours * matte, matte)).astype(np.float32)
-
-
-def nearer_than(disparity: Floats, limit: float) -> NDArray[np.float32]:
-    """Opacity of what is nearer than a disparity, and of all below the motorcycle's seat."""
-    # Without a disparity are cells beside the edges of near things: they belong to what is behind.
-    near = (np.nan_to_num(disparity, posinf=0.0) > limit).astype(np.uint8)
-    near = cv2.medianBlur(near, 3)
-    near[SEAT_ROW:] = 1
-    return np.asarray(cv2.GaussianBlur(near.astype(np.float32), (0, 0), 0.6), np.float32)
 
 
 def camera(index: int) -> Floats:
@@ -215,19 +204,19 @@ class Scene:
     """The room and the people, ready to be filmed."""
 
     def __init__(self) -> None:
-        room, _, disparity = data.stereo_motorcycle()
-        large = room[..., ::-1].astype(np.float32)
-        self.room = cv2.addWeighted(large, 1.5, cv2.GaussianBlur(large, (0, 0), 1.0), -0.5, 0)
-        self.near = nearer_than(np.asarray(disparity, np.float64), BEHIND)
-        astronaut = np.ascontiguousarray(data.astronaut()[..., ::-1])
-        officer = cv2.imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+        self.room, self.near = courtyard.draw(), courtyard.hiding()
+        astronaut = np.ascontiguousarray(data.astronaut()[..., ::-1])  # type: ignore[no-untyped-call]
+        officer = np.asarray(
+            cv2.imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))), np.uint8
+        )
         self.people = (cut_out(astronaut, ASTRONAUT), cut_out(officer, OFFICER))
         self.ways = [path(visit.keys, visit.frames) for visit in VISITS]
 
     def film(self, index: int) -> tuple[Image, list[tuple[float, Box]]]:
         """Take a frame; gives who is in sight too: the visible part of the head, and the box."""
         moved = camera(index)
-        room = moved @ stand(ROOM_SCALE, ROOM_XY, (WIDTH / 2, HEIGHT / 2))
+        middle = courtyard.WIDTH / 2, courtyard.HEIGHT / 2
+        room = moved @ stand(1, middle, (WIDTH / 2, HEIGHT / 2))
         frame = cv2.warpAffine(
             self.room,
             room[:2],
@@ -246,13 +235,15 @@ class Scene:
             if visit.is_behind:
                 person *= 1 - hiding[..., None]
             opacity = person[..., 3]
-            frame = frame * (1 - opacity[..., None]) + person[..., :3] * np.float32(visit.light)
+            frame = frame * (1 - opacity[..., None]) + person[..., :3] * np.array(
+                visit.light, np.float32
+            )
             head = layer[: HEAD_ROWS[visit.who], :, 3]
             whole = float(head.sum()) * float(np.hypot(*matrix[:2, 0])) ** 2
             below = warp(np.ascontiguousarray(head), matrix, cv2.INTER_LINEAR) * (opacity > 0.5)
             if (opacity > 0.5).any():
                 seen.append((float(below.sum()) / whole, bounds(opacity > 0.5)))
-        return develop(frame, index), seen
+        return develop(np.asarray(frame, np.float32), index), seen
 
 
 def walk(visit: Visit, way: Floats, number: int, photo_width: int) -> Floats:
@@ -271,7 +262,8 @@ def walk(visit: Visit, way: Floats, number: int, photo_width: int) -> Floats:
         ((np.cos(angle), np.sin(angle), 0), (-np.sin(angle), np.cos(angle), 0), (0, 0, 1))
     )
     down = 600 * scale  # turns about the feet, not about the hair
-    return stand(1, (0, 0), (x, y + down)) @ turn @ stand(scale, (photo_width / 2, 600), (0, 0))
+    feet = stand(scale, (photo_width / 2, 600), (0, 0))
+    return np.asarray(stand(1, (0, 0), (x, y + down)) @ turn @ feet)
 
 
 def bounds(mask: NDArray[np.bool_]) -> Box:
@@ -285,7 +277,8 @@ def develop(frame: NDArray[np.float32], index: int) -> Image:
     gain = 1 + 0.008 * np.sin(2 * np.pi * index / 47) + 0.003 * np.sin(2 * np.pi * index / 7.3)
     grain = np.random.default_rng(index).standard_normal((HEIGHT // 2, WIDTH // 2), np.float32)
     grain = GRAIN * cv2.resize(grain, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.rint(frame * gain + grain[..., None]), 0, 255).astype(np.uint8)
+    seen = np.clip(np.rint(frame * gain + grain[..., None]), 0, 255)
+    return np.asarray(seen, np.uint8)
 
 
 def row(index: int, seen: list[tuple[float, Box]]) -> list[str]:

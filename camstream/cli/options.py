@@ -39,9 +39,11 @@ SharpOption = Annotated[
     bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
 ]
 BoxThresholdOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="T", help="Boxes: a part of the map's maximum, or p80 for the top fifth of it."
+        metavar="T",
+        help="Where a box ends: a part of the map's maximum, or p80 to keep a fifth of the frame."
+        "  [default: 20%]",
     ),
 ]
 PresenceOption = Annotated[
@@ -94,7 +96,8 @@ class Look:
     box_rule: Annotated[
         BoxRule | None,
         typer.Option(
-            help="The paper's box around the largest region, all regions, or the paper's five boxes.  [default: largest; all where a class means nothing]"
+            help="The paper's box around the largest region, all regions, or the paper's five "
+            "boxes.  [default: largest; all with a model that has a class for nothing]"
         ),
     ] = _STYLE.box_rule
     box_threshold: BoxThresholdOption = _STYLE.box_threshold

@@ -7,6 +7,7 @@ of what is shown, which is what was asked for (``--watch``) or the best class.
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from pathlib import Path
 from camstream.errors import SinkError
 from camstream.frame import Prediction
 from camstream.overlay import Annotated
-from camstream.presence import PresenceFile, PresenceRule
+from camstream.presence import Interval, Presence, PresenceRule
+from camstream.sink.draft import Draft
 
-PRESENCE_SUFFIX = ".csv"
+_SUFFIX = ".csv"
+_COLUMNS = ("start_s", "end_s", "peak_score")
 
 
 def presence_score(prediction: Prediction) -> float:
@@ -26,7 +29,7 @@ def presence_score(prediction: Prediction) -> float:
     return max(pane.score for pane in shown) if state is None else state.presence
 
 
-class PresenceOutput:
+class PresenceFile:
     """Writes the intervals of presence of a run; whole or not there."""
 
     def __init__(
@@ -34,7 +37,7 @@ class PresenceOutput:
         path: Path,
         rule: PresenceRule = PresenceRule(),
         *,
-        overwrite: bool,
+        overwrite: bool = False,
         inputs: Sequence[Path] = (),
     ) -> None:
         """Check that the file may be written.
@@ -48,9 +51,11 @@ class PresenceOutput:
         Raises:
             SinkError: It may not.
         """
-        if path.suffix.lower() != PRESENCE_SUFFIX:
-            raise SinkError(f"cannot write {path}: presence is written as {PRESENCE_SUFFIX}")
-        self._file = PresenceFile(path, rule, overwrite=overwrite, inputs=inputs)
+        if path.suffix.lower() != _SUFFIX:
+            raise SinkError(f"cannot write {path}: presence is written as {_SUFFIX}")
+        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._presence = Presence(rule)
+        self._found: list[Interval] = []
         self._last_s = -math.inf
 
     def write(self, annotated: Annotated) -> None:
@@ -58,7 +63,7 @@ class PresenceOutput:
         prediction = annotated.prediction
         if prediction.frame.pts_s > self._last_s:
             self._last_s = prediction.frame.pts_s
-            self._file.add(self._last_s, presence_score(prediction))
+            self._found += self._presence.add(self._last_s, presence_score(prediction))
 
     def finish(self) -> None:
         """Write the file.
@@ -66,8 +71,19 @@ class PresenceOutput:
         Raises:
             SinkError: It cannot be written.
         """
-        self._file.finish()
+        self._found += self._presence.finish()
+        try:
+            with self._draft.path.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(_COLUMNS)
+                for found in self._found:
+                    values = (found.start_s, found.end_s, found.peak_score)
+                    writer.writerow([round(value, 6) for value in values])
+        except OSError as error:
+            self._draft.discard()
+            raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
+        self._draft.commit()
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        self._file.discard()
+        self._draft.discard()

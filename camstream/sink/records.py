@@ -25,7 +25,8 @@ Where boxes were asked for (``--boxes``) there is also, empty where nothing is a
                 "box_xyxy": [120.0, 64.5, 301.3, 290.0]}]
 
 ``box_xyxy`` is left, top, right, bottom in pixels of the frame, from the top left corner of the
-first pixel; which boxes there are is told in ``camstream.boxes``.
+first pixel; which boxes there are is told in ``camstream.boxes``. With ``--box-threshold`` there
+is also ``"box_threshold": "p80"``, as it was written.
 """
 
 from __future__ import annotations
@@ -128,12 +129,14 @@ def to_record(annotated: Annotated) -> dict[str, object]:
     }
     if prediction.cam.sharp:
         record["sharp"] = prediction.cam.sharp
+    if annotated.boxes is not None and annotated.box_threshold is not None:
+        record["box_threshold"] = annotated.box_threshold
     if annotated.boxes is not None:
         record["boxes"] = [
             {
-                "label": found.top.label,
-                "class_index": found.top.class_index,
-                "score": round(found.top.score, 6),
+                "label": found.label,
+                "class_index": found.class_index,
+                "score": round(found.score, 6),
                 "box_xyxy": [round(value, 1) for value in found.box.xyxy],
             }
             for found in annotated.boxes

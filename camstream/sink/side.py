@@ -11,7 +11,7 @@ from typing import Protocol
 from camstream.errors import SinkError
 from camstream.overlay import Annotated
 from camstream.sink.maps import MapsFile
-from camstream.sink.presence import PresenceOutput
+from camstream.sink.presence import PresenceFile
 from camstream.sink.records import RecordsFile
 from camstream.sink.tables import CsvLines, ParquetFile
 
@@ -71,9 +71,7 @@ class SideOutputs:
             if paths.maps is not None:
                 self._files.append(MapsFile(paths.maps, labels, overwrite=overwrite, inputs=inputs))
             if paths.presence is not None:
-                self._files.append(
-                    PresenceOutput(paths.presence, overwrite=overwrite, inputs=inputs)
-                )
+                self._files.append(PresenceFile(paths.presence, overwrite=overwrite, inputs=inputs))
         except BaseException:
             self.discard()
             raise
