@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Threshold = Callable[["MapF32"], float]
 
 PAPER_RATIO = 0.2
+PAPER_RULE = "20%"  # the same as it is written on the command line
 
 
 def ratio_threshold(fine: MapF32, ratio: float = PAPER_RATIO) -> float:
@@ -37,6 +38,14 @@ def percentile_threshold(fine: MapF32, percentile: float) -> float:
         percentile: 0 to 100; 80 keeps a fifth of the frame, whatever the values.
     """
     return max(0.0, float(np.percentile(fine, percentile)))
+
+
+def describe(text: str) -> str:
+    """Say a threshold in words; ``text`` is one that ``parse_threshold`` reads."""
+    if text[:1] in ("p", "P"):
+        return f"percentile {float(text[1:]):g}"
+    value = float(text[:-1]) if text[-1:] == "%" else 100 * float(text)
+    return f"{value:g} % rule"
 
 
 def parse_threshold(text: str) -> Threshold:

@@ -22,6 +22,7 @@ from camstream.model import Model
 from camstream.names import ClassNames, complete
 from camstream.overlay import Colormap, Style
 from camstream.terminal import console, note, steps
+from camstream.threshold import parse_threshold
 
 _STYLE, _FOCUS = Style(), Focus()
 
@@ -38,12 +39,24 @@ MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .
 SharpOption = Annotated[
     bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
 ]
+
+
+def _checked_threshold(text: str | None) -> str | None:
+    try:
+        if text is not None:
+            parse_threshold(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
 BoxThresholdOption = Annotated[
     str | None,
     typer.Option(
         metavar="T",
         help="Where a box ends: a part of the map's maximum, or p80 to keep a fifth of the frame."
         "  [default: 20%]",
+        callback=_checked_threshold,
     ),
 ]
 PresenceOption = Annotated[
