@@ -69,7 +69,7 @@ class Model:
             source, device, threads=threads
         )
         self.info = read_info(self.session, str(path))
-        self._size_wh = size_wh
+        self._size_wh, self._preferred_hw = size_wh, self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
         self.sharp = ""
         if sharp:
@@ -122,7 +122,7 @@ class Model:
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
         return self._size_wh or fit_size(
-            picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
+            picture.size_wh, preferred_hw=self._preferred_hw, multiple=self.info.size_multiple
         )
 
     def _add_sharp(self, source: str | bytes, threads: int | None) -> None:
@@ -137,6 +137,9 @@ class Model:
         content = sharp.with_sharp(source, self.info.early)
         self.session, _, _ = create_session(content, self.device, threads=threads)
         self._outputs.append(sharp.FINER)
+        height, width = self.info.size_hw
+        if self.info.size_multiple is not None:
+            self._preferred_hw = round(height * sharp.ZOOM), round(width * sharp.ZOOM)
         self.sharp = sharp.DESCRIPTION
 
     def _warm_up(self) -> None:

@@ -4,7 +4,8 @@ The last layer knows what there is, on a coarse grid; an earlier layer knows whi
 alike, on one twice as fine. So evidence is passed on among places that look alike to the earlier
 layer: it fills a thing up to its outline and leaves what only lies near it.
 
-The result says better where a thing is, but its mean is no longer the class's logit: it is made
+The input is made a little larger, so that things are seen on a finer grid; sizes that a network
+fixes stay. The result says better where a thing is, but its mean is no longer the class's logit: it is made
 only where it is asked for (``--sharp``), beside the raw maps, and the records say so.
 
 It is a handful of nodes behind the maps in the model's own graph, put there when the file is
@@ -24,12 +25,14 @@ from onnx import TensorProto, helper
 
 from camstream import contract
 
-STEPS = 3  # how far evidence is passed on
-SHARPNESS = 3.0  # power of the similarity: places that look less alike hardly count
-TONE = 2.5  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
+ZOOM = 9 / 7  # of the input's sides: 288 in place of 224 pixels, 1.65 times the work
+STEPS = 4  # how far evidence is passed on
+SHARPNESS = 4.0  # power of the similarity: places that look less alike hardly count
+TONE = 1.75  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
 
 DESCRIPTION = (
-    f"joined with an earlier layer: {STEPS} steps along cosine^{SHARPNESS:g}, tone {TONE:g}"
+    f"input {ZOOM:.2f} times as large; joined with an earlier layer: {STEPS} steps along "
+    f"cosine^{SHARPNESS:g}, tone {TONE:g}"
 )
 FINER = "camstream.sharp.finer"
 

@@ -22,7 +22,7 @@ from camstream.errors import ModelError
 from camstream.evaluate.metrics import iou
 from camstream.model import Model
 from camstream.overlay import annotate
-from camstream.picture import MapF32
+from camstream.picture import MapF32, Picture
 from camstream.sharp import DESCRIPTION, SHARPNESS, STEPS, TONE, graph
 from camstream.sink.records import to_record
 from export.verify import open_quietly
@@ -152,8 +152,26 @@ def photo() -> NDArray[np.uint8]:
     return image
 
 
-def test_model_gives_both_maps(model: Model, sharp_model: Model, photo: NDArray[np.uint8]) -> None:
-    plain, both = model.predict(photo), sharp_model.predict(photo)
+@pytest.fixture(scope="module")
+def plain_model(lite0: Path, sharp_model: Model, photo: NDArray[np.uint8]) -> Model:
+    """The plain model at the size at which the other looks at the photo."""
+    size_wh = sharp_model.input_size_wh(Picture.from_bgr(photo))
+    return Model(lite0, device="cpu", size_wh=size_wh)
+
+
+def test_input_is_larger(model: Model, sharp_model: Model) -> None:
+    square, wide = (Picture.from_bgr(np.zeros((h, w, 3), np.uint8)) for w, h in ((9, 9), (16, 9)))
+    assert model.input_size_wh(square) == (224, 224)
+    assert sharp_model.input_size_wh(square) == (288, 288)
+    for picture in (square, wide):
+        areas = [np.prod(one.input_size_wh(picture)) for one in (sharp_model, model)]
+        assert 1.4 < areas[0] / areas[1] < 1.9  # so that it stays under twice the work
+
+
+def test_model_gives_both_maps(
+    plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
+) -> None:
+    plain, both = plain_model.predict(photo), sharp_model.predict(photo)
     np.testing.assert_allclose(both.cam.maps, plain.cam.maps, atol=1e-4)
     assert both.top == plain.top
     assert both.cam.finer is not None
@@ -173,10 +191,10 @@ def test_any_classes_are_sharpened(sharp_model: Model, photo: NDArray[np.uint8])
 
 
 def test_records_keep_the_raw_map(
-    model: Model, sharp_model: Model, photo: NDArray[np.uint8]
+    plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
 ) -> None:
     records = []
-    for one in (model, sharp_model):
+    for one in (plain_model, sharp_model):
         seen = Attention(one.infer, one.info, Focus(top_k=3))(one.predict(photo).frame)
         records.append(to_record(annotate(seen, one.info.cam_range)))
     plain, sharp = records
