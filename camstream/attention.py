@@ -86,12 +86,17 @@ class Attention:
     """
 
     def __init__(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
-        self.focus = focus
-        self._infer = infer
-        self._info = info
-        self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
-        self._trail = Trail()
         self._one_at_a_time = threading.Lock()
+        self.replace(infer, info, focus)
+
+    def replace(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+        """Look through another model from the next frame on; nothing is remembered."""
+        with self._one_at_a_time:
+            self.focus = focus
+            self._infer = infer
+            self._info = info
+            self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
+            self._trail = Trail()
 
     def __call__(self, frame: Frame) -> Prediction:
         """Look at a frame, the next of its source or the same one once more."""
