@@ -57,6 +57,8 @@ class Focus:
         contrast: Show what speaks for one thing against another.
         calm: How much is smoothed over time.
         trail_s: Show the path of the main map's peak over so many seconds; 0 shows none.
+        linger_s: Let heat fade over so many seconds instead of following the map down: it shows
+            where something has been; 0 does not. See ``CalmSettings.maximum_s``.
     """
 
     top_k: int = 1
@@ -64,6 +66,7 @@ class Focus:
     contrast: Contrast | None = None
     calm: CalmLevel = "default"
     trail_s: float = 0.0
+    linger_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.top_k <= MAX_TOP_K:
@@ -86,19 +89,24 @@ class Attention:
     """
 
     def __init__(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
-        self.focus = focus
-        self._infer = infer
-        self._info = info
-        self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
-        self._trail = Trail()
         self._one_at_a_time = threading.Lock()
+        self.replace(infer, info, focus)
+
+    def replace(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+        """Look through another model from the next frame on; nothing is remembered."""
+        with self._one_at_a_time:
+            self.focus = focus
+            self._infer = infer
+            self._info = info
+            self._calm, self._calm_level = self._calm_of(focus), focus.calm
+            self._trail = Trail()
 
     def __call__(self, frame: Frame) -> Prediction:
         """Look at a frame, the next of its source or the same one once more."""
         with self._one_at_a_time:
             focus = self.focus
             if focus.calm != self._calm_level:
-                self._calm, self._calm_level = self._calm_of(focus.calm), focus.calm
+                self._calm, self._calm_level = self._calm_of(focus), focus.calm
             prediction = self._infer(frame, classes=self._classes(focus))
             maps = dict(
                 zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True)
@@ -113,8 +121,8 @@ class Attention:
                 panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
             )
 
-    def _calm_of(self, level: CalmLevel) -> Calm:
-        settings = SETTINGS[level]
+    def _calm_of(self, focus: Focus) -> Calm:
+        settings = dataclasses.replace(SETTINGS[focus.calm], maximum_s=focus.linger_s)
         if self._info.background is not None:
             # A state that is held on to would stand beside a probability that contradicts it.
             settings = dataclasses.replace(settings, hold_s=0.0)

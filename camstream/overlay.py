@@ -26,7 +26,6 @@ from camstream.trail import draw_trail
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from camstream.cam import Peak
     from camstream.contract import ModelInfo
     from camstream.frame import Pane, Prediction
     from camstream.model import Model
@@ -84,14 +83,12 @@ class Annotated:
     Attributes:
         prediction: What was drawn.
         picture: The picture with the overlay; the prediction's own is unchanged.
-        peak: Of the best class's raw map, in pixels of the frame and logit units.
         boxes: In pixels of the prediction's frame; None where none were asked for.
         box_threshold: Where they end, as it was asked for; None where it was not.
     """
 
     prediction: Prediction
     picture: Picture
-    peak: Peak
     boxes: tuple[ClassBox, ...] | None = None
     box_threshold: str | None = None
 
@@ -129,8 +126,7 @@ def annotate(
             _draw_pane(tile, pane, own, size_wh, limits, style)
         target = lay_out([plain, *tiles], like=base)
     add_notes(target, notes)
-    peak = cams.find_peak(cams.enlarge(prediction.cam.maps[0]), size_wh)
-    return Annotated(prediction, target, peak, boxes, style.box_threshold)
+    return Annotated(prediction, target, boxes, style.box_threshold)
 
 
 def _boxes(prediction: Prediction, style: Style, floor: float) -> tuple[ClassBox, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from camstream.boxes import Box, ClassBox
-from camstream.cam import Peak
 from camstream.frame import ClassMaps, Frame, TopClass
 from camstream.overlay import Annotated
 from camstream.picture import MapF32, Picture
@@ -25,7 +24,6 @@ def make_annotated(
     maps: MapF32 | None = None,
     size_wh: tuple[int, int] = (64, 48),
     boxes: bool = False,
-    peak_xy: tuple[float, float] = (10.0, 20.0),
 ) -> Annotated:
     """A frame with these best classes; its maps are of the first ones and obey the law."""
     if maps is None:
@@ -45,4 +43,4 @@ def make_annotated(
         if boxes
         else None
     )
-    return Annotated(prediction, picture, Peak(peak_xy, 12.5), found)
+    return Annotated(prediction, picture, found)

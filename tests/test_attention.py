@@ -166,3 +166,19 @@ def test_nothing_but_the_asked_maps_changes_in_a_clip(tiny_model: Model, sample:
 def test_a_wrong_number_of_maps_is_refused() -> None:
     with pytest.raises(ValueError, match="1 to 9"):
         Focus(top_k=10)
+
+
+def test_heat_lingers_where_something_has_been(tiny_model: Model) -> None:
+    """Its maximum falls to 1/e of the way in the time that was asked for."""
+    bright = np.full((96, 160, 3), 240, np.uint8)
+    bright[:, 80:] = 160
+    dark = bright // 10  # the same scene: a cut would forget everything
+    for linger_s, share in ((1.0, np.exp(-1.0)), (0.0, 0.0)):
+        focus = Focus(watch=(ClassGroup("light", (0,)),), calm="off", linger_s=linger_s)
+        attention = Attention(tiny_model.infer, tiny_model.info, focus)
+        peaks = []
+        for index, image in enumerate((bright, dark)):
+            frame = Frame(index, float(index), 0.0, Picture.from_bgr(image))
+            peaks.append(float(attention(frame).shown[0].cam.mean()))
+        assert peaks[0] == pytest.approx(200, rel=0.01)
+        assert peaks[1] == pytest.approx(20 + 180 * share, abs=2)

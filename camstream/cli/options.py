@@ -157,6 +157,15 @@ class Ask:
     trail: Annotated[
         float, typer.Option(min=0, max=60, metavar="SECONDS", help="Show the path of the peak.")
     ] = 0.0
+    linger: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=60,
+            metavar="SECONDS",
+            help="Let heat fade so slowly: where things have been.",
+        ),
+    ] = 0.0
 
     def focus(self, info: ModelInfo) -> Focus:
         """Find the classes in the model.
@@ -169,7 +178,7 @@ class Ask:
         if self.contrast is not None:
             contrast = Contrast((names.find(self.contrast[0]), names.find(self.contrast[1])))
         watch = tuple(names.find(name) for name in self.watch or ())
-        return Focus(self.top_k, watch, contrast, self.calm, self.trail)
+        return Focus(self.top_k, watch, contrast, self.calm, self.trail, self.linger)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

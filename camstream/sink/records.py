@@ -102,8 +102,9 @@ class RecordsFile:
 
 def to_record(annotated: Annotated) -> dict[str, object]:
     """Give the values of one line."""
-    prediction, peak = annotated.prediction, annotated.peak
+    prediction = annotated.prediction
     shown, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
+    peak = cams.find_peak(cams.enlarge(shown), size_wh)
     centre, spread = cams.find_centre(shown, size_wh), cams.find_spread(shown)
     record: dict[str, object] = {
         "index": prediction.frame.index,
