@@ -35,6 +35,7 @@ class Job:
         overwrite: Whether existing outputs may be replaced.
         focus: What to look for.
         maps: Where to write the raw maps, None for nowhere.
+        presence: Where to write when something was there, None for nowhere.
     """
 
     source: Path
@@ -46,11 +47,12 @@ class Job:
     stats: Path | None = None
     focus: Focus = Focus()
     maps: Path | None = None
+    presence: Path | None = None
 
     @property
     def outputs(self) -> list[Path]:
         """Every file that it writes."""
-        paths = (self.output, self.records, self.stats, self.maps)
+        paths = (self.output, self.records, self.stats, self.maps, self.presence)
         return [path for path in paths if path is not None]
 
 
@@ -101,7 +103,7 @@ def run(
         video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
         outputs.append(video)
         sides = SideOutputs(
-            SidePaths(job.records, job.maps),
+            SidePaths(job.records, job.maps, job.presence),
             model.info.labels,
             overwrite=job.overwrite,
             inputs=[job.source],

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from camstream import cam as cams
-from camstream.calm import Calm, CalmLevel, Smoothed
+from camstream.calm import SETTINGS, Calm, CalmLevel, Smoothed
 from camstream.contract import DEFAULT_TOP_K
 from camstream.frame import ClassMaps, Pane, TrailPoint
-from camstream.model import softmax
+from camstream.model import decided, softmax
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -57,6 +57,8 @@ class Focus:
         contrast: Show what speaks for one thing against another.
         calm: How much is smoothed over time.
         trail_s: Show the path of the main map's peak over so many seconds; 0 shows none.
+        linger_s: Let heat fade over so many seconds instead of following the map down: it shows
+            where something has been; 0 does not. See ``CalmSettings.maximum_s``.
     """
 
     top_k: int = 1
@@ -64,6 +66,7 @@ class Focus:
     contrast: Contrast | None = None
     calm: CalmLevel = "default"
     trail_s: float = 0.0
+    linger_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.top_k <= MAX_TOP_K:
@@ -86,19 +89,24 @@ class Attention:
     """
 
     def __init__(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
-        self.focus = focus
-        self._infer = infer
-        self._info = info
-        self._calm, self._calm_level = Calm(focus.calm), focus.calm
-        self._trail = Trail()
         self._one_at_a_time = threading.Lock()
+        self.replace(infer, info, focus)
+
+    def replace(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+        """Look through another model from the next frame on; nothing is remembered."""
+        with self._one_at_a_time:
+            self.focus = focus
+            self._infer = infer
+            self._info = info
+            self._calm, self._calm_level = self._calm_of(focus), focus.calm
+            self._trail = Trail()
 
     def __call__(self, frame: Frame) -> Prediction:
         """Look at a frame, the next of its source or the same one once more."""
         with self._one_at_a_time:
             focus = self.focus
             if focus.calm != self._calm_level:
-                self._calm, self._calm_level = Calm(focus.calm), focus.calm
+                self._calm, self._calm_level = self._calm_of(focus), focus.calm
             prediction = self._infer(frame, classes=self._classes(focus))
             maps = dict(
                 zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True)
@@ -106,12 +114,19 @@ class Attention:
             smoothed = self._calm.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
-            panes = compose(focus, smoothed, self._info.labels)
+            panes = compose(focus, smoothed, self._info)
             return dataclasses.replace(
                 prediction,
                 cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
                 panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
             )
+
+    def _calm_of(self, focus: Focus) -> Calm:
+        settings = dataclasses.replace(SETTINGS[focus.calm], maximum_s=focus.linger_s)
+        if self._info.background is not None:
+            # A state that is held on to would stand beside a probability that contradicts it.
+            settings = dataclasses.replace(settings, hold_s=0.0)
+        return Calm(settings)
 
     def _classes(self, focus: Focus) -> list[int] | None:
         more = sorted({*focus.indices, *self._calm.wanted})
@@ -159,13 +174,13 @@ class Trail:
         return self._points
 
 
-def compose(focus: Focus, seen: Smoothed, labels: Sequence[str]) -> list[Pane]:
+def compose(focus: Focus, seen: Smoothed, info: ModelInfo) -> list[Pane]:
     """Choose what is to be shown of a frame.
 
     Args:
         focus: What is looked for.
         seen: Scores of all classes, and the maps of those that were asked for.
-        labels: One name a class.
+        info: What the model says of itself.
 
     Returns:
         At least one pane: the best classes, then what is watched, then the contrast.
@@ -173,9 +188,10 @@ def compose(focus: Focus, seen: Smoothed, labels: Sequence[str]) -> list[Pane]:
     ranked = sorted(seen.maps, key=lambda index: -float(seen.scores[index]))
     best = [seen.class_index, *(index for index in ranked if index != seen.class_index)]
     panes = [
-        Pane(labels[index], float(seen.scores[index]), seen.maps[index], index)
+        Pane(info.labels[index], float(seen.scores[index]), seen.maps[index], index)
         for index in best[: focus.top_k]
     ]
+    panes[0] = decided(panes[0], seen.scores, info)
     if focus.top_k == 1 and (focus.watch or focus.contrast is not None):
         panes = []
     panes += [group_pane(group.label, group.indices, seen) for group in focus.watch]
@@ -184,7 +200,7 @@ def compose(focus: Focus, seen: Smoothed, labels: Sequence[str]) -> list[Pane]:
         first, second = (
             [group_pane(side.label, side.indices, seen) for side in sides]
             if sides is not None
-            else [group_pane(labels[index], (index,), seen) for index in (best * 2)[:2]]
+            else [group_pane(info.labels[index], (index,), seen) for index in (best * 2)[:2]]
         )
         panes.append(contrast_pane(first, second))
     return panes

@@ -19,11 +19,9 @@ import numpy as np
 from camstream import cam as cams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from camstream.frame import Prediction, TopClass
+    from camstream.frame import Prediction
     from camstream.picture import MapF32
 
 BoxRule = Literal["largest", "all", "five"]
@@ -31,6 +29,7 @@ BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
 PAPER_RATIO = 0.2
 LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
+APART_RATIO = 0.45  # parts what stands side by side; chosen on videos/people.csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +46,18 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class ClassBox:
-    """A box and the class whose map it was read from.
+    """A box and what was looked for in the map that it was read from.
 
     Attributes:
-        top: The class, with its label and score.
+        label: What it is called.
+        score: Its probability, 0 to 1.
+        class_index: Its position in the logits; None where it is not one class.
         box: Where.
     """
 
-    top: TopClass
+    label: str
+    score: float
+    class_index: int | None
     box: Box
 
 
@@ -149,38 +152,52 @@ def five_ratios(rank: int) -> tuple[float, ...]:
 
 
 def boxes_of(
-    prediction: Prediction, rule: BoxRule = "largest", *, floor: float = 0.0
+    prediction: Prediction, rule: BoxRule | None = None, *, floor: float = 0.0
 ) -> tuple[ClassBox, ...]:
-    """Read the boxes of a prediction.
+    """Read the boxes of what is shown of a prediction.
 
     Args:
-        prediction: Its classes that have a map are looked at, the best first.
-        rule: "largest" is the paper's rule on the best class; "all" boxes every component of
-            that map; "five" is the paper's heuristic, see ``five_ratios``.
+        prediction: Its panes are looked at in their order; one that decided for the background
+            class has no boxes.
+        rule: "largest" is the paper's rule on the map of each pane, "all" boxes every region of
+            it. "five" is the paper's heuristic on the raw maps of the best classes, see
+            ``five_ratios``. None is "largest"; where a model has a background class it is "all"
+            at ``APART_RATIO``, and above the floor, so that each thing has its own box.
         floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
 
     Returns:
-        Boxes in pixels of the prediction's frame; those of one class are together, the loose
+        Boxes in pixels of the prediction's frame; those of one map are together, the loose
         before the tight. Empty where nothing is above the floor.
     """
-    if rule not in BOX_RULES:
+    if rule is not None and rule not in BOX_RULES:
         raise ValueError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
+    panes = [pane for pane in prediction.shown if not pane.is_background]
+    if rule == "five":
+        return _five(prediction, floor) if panes else ()
     size_wh = prediction.frame.picture.size_wh
-    cam = prediction.cam
+    found = []
+    for pane in panes:
+        fine = cams.enlarge(pane.cam)
+        is_apart = rule is None and pane.state is not None
+        level = (
+            max(ratio_threshold(fine, APART_RATIO), floor) if is_apart else ratio_threshold(fine)
+        )
+        boxes = find_boxes(fine, size_wh, level, floor=floor)
+        if not is_apart and rule != "all":
+            boxes = boxes[:1]
+        found += [ClassBox(pane.label, pane.score, pane.class_index, box) for box in boxes]
+    return tuple(found)
+
+
+def _five(prediction: Prediction, floor: float) -> tuple[ClassBox, ...]:
+    size_wh, cam = prediction.frame.picture.size_wh, prediction.cam
     maps = dict(zip(cam.class_indices.tolist(), cam.maps, strict=True))
-    found: list[ClassBox] = []
+    found = []
     for rank, top in enumerate(prediction.top):
         if top.class_index not in maps:
             continue
         fine = cams.enlarge(maps[top.class_index])
-        if rule != "five":
-            boxes = find_boxes(fine, size_wh, ratio_threshold(fine), floor=floor)
-            return _named(top, boxes if rule == "all" else boxes[:1])
         for ratio in five_ratios(rank):
             boxes = find_boxes(fine, size_wh, ratio_threshold(fine, ratio), floor=floor)
-            found += _named(top, boxes[:1])
+            found += [ClassBox(top.label, top.score, top.class_index, box) for box in boxes[:1]]
     return tuple(found)
-
-
-def _named(top: TopClass, boxes: Sequence[Box]) -> tuple[ClassBox, ...]:
-    return tuple(ClassBox(top, box) for box in boxes)

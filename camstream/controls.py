@@ -11,6 +11,7 @@ from camstream.calm import CALM_LEVELS
 from camstream.errors import ModelError
 from camstream.names import ClassGroup, ClassNames
 from camstream.overlay import COLORMAPS, Style
+from camstream.prompt import Prompt
 
 _OPACITY_STEP = 0.1
 _MESSAGE_S = 2.5
@@ -28,15 +29,26 @@ m\tcalm: off, default, strong
 t\ttrail of the peak on, off
 + -\theatmap stronger, weaker
 c\tnext colour map
-h\theatmap on, off
-l\tlabel on, off
-b\tboxes on, off
+h l b\theatmap, label, boxes on, off
 d\tdisplay of rate and lag on, off
-s\tsnapshot
-r\trecord on, off
+s r\tsnapshot; record on, off
+1 to 9\tteach: this is class 1 to 9
+n z\tname it; forget its frames
+f x\tfit to what was taught; save it
 ?\tthis help"""
 
-Errand = Literal["pause", "record", "snapshot"]
+
+Errand = Literal["pause", "record", "snapshot", "teach", "name", "forget", "fit", "save"]
+
+_DIGITS = tuple("123456789")
+_ERRANDS: dict[str, Errand] = {
+    "s": "snapshot",
+    "r": "record",
+    "n": "name",
+    "z": "forget",
+    "f": "fit",
+    "x": "save",
+}
 
 
 class Controls:
@@ -49,7 +61,8 @@ class Controls:
         wants_quit: Whether the user has seen enough.
         show_help: Whether the keys are listed on the picture.
         show_display: Whether rate, lag, drops and device are shown.
-        typed: The name that is being typed, None while none is.
+        prompt: The question that is being answered, None while none is.
+        class_number: The class that a key was pressed for, 1 to 9.
     """
 
     def __init__(
@@ -69,7 +82,8 @@ class Controls:
         self.wants_quit = False
         self.show_help = False
         self.show_display = show_display
-        self.typed: str | None = None
+        self.prompt: Prompt | None = None
+        self.class_number = 0
         self._names = names
         self._watched = focus.watch
         self._contrast = focus.contrast or Contrast()
@@ -78,32 +92,40 @@ class Controls:
     @property
     def message(self) -> str:
         """What was last said, for a short while; while a name is typed, that and the nearest."""
-        if self.typed is not None:
-            near = self._names.suggest(self.typed)
-            return f"watch: {self.typed}_" + (f"\t{', '.join(near)}" if near else "")
+        if self.prompt is not None:
+            return self.prompt.line
         return self._message if time.perf_counter() < self._message_until else ""
 
     def say(self, message: str) -> None:
         """Show a message for a short while."""
         self._message, self._message_until = message, time.perf_counter() + _MESSAGE_S
 
+    def renew(self, names: ClassNames) -> None:
+        """Forget what was asked for by name: the classes are others now."""
+        self._names = names
+        self._watched, self._contrast = (), Contrast()
+        contrast = None if self.focus.contrast is None else self._contrast
+        self.focus = dataclasses.replace(self.focus, watch=(), contrast=contrast)
+
     def obey(self, key: str | None) -> Errand | None:
         """Change what a key changes; gives the errand that is left to the viewer."""
         if key is None:
             return None
-        if self.typed is not None:
-            self._type(self.typed, key)
+        if (prompt := self.prompt) is not None:
+            if prompt.press(key) and self.prompt is prompt:  # an answer may ask again
+                self.prompt = None
             return None
+        if key in _DIGITS:
+            self.class_number = int(key)
+            return "teach"
+        if key in _ERRANDS:
+            return _ERRANDS[key]
         match key:
             case "q" | "escape":
                 self.wants_quit = True
             case "space":
                 self.is_paused = not self.is_paused
                 return "pause"
-            case "s":
-                return "snapshot"
-            case "r":
-                return "record"
             case "?":
                 self.show_help = not self.show_help
             case "d":
@@ -121,7 +143,7 @@ class Controls:
                     f"the {following} best" if following > 1 else "the best", top_k=following
                 )
             case "/":
-                self.typed = ""
+                self.prompt = Prompt("watch", self._watch_named, self._names.suggest)
             case "w":
                 self._watch(() if focus.watch else self._watched)
             case "v":
@@ -147,25 +169,12 @@ class Controls:
         self.focus = dataclasses.replace(self.focus, **changes)
         self.say(message)
 
-    def _type(self, typed: str, key: str) -> None:
-        """Add a key to the name that is being typed."""
-        near = self._names.suggest(typed)
-        match key:
-            case "escape":
-                self.typed = None
-            case "enter":
-                self.typed = None
-                try:
-                    self._watched = (self._names.find(typed),) if typed.strip() else ()
-                    self._watch(self._watched)
-                except ModelError as error:
-                    self.say(str(error))
-            case "tab":
-                self.typed = near[0] if near else typed
-            case "backspace":
-                self.typed = typed[:-1]
-            case _:
-                self.typed = typed + (" " if key == "space" else key)
+    def _watch_named(self, name: str) -> None:
+        try:
+            self._watched = (self._names.find(name),) if name.strip() else ()
+            self._watch(self._watched)
+        except ModelError as error:
+            self.say(str(error))
 
     def _change_style(self, key: str) -> None:
         style = self.style

@@ -1,27 +1,51 @@
-"""The sample clip, and how to show a result."""
+"""The clips that come with camstream, and how to show a result."""
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 from camstream.errors import SetupError
 
 
-def sample_clip() -> Path:
-    """Find the sample clip, in an installed package or in a clone.
+def sample_clip(name: Literal["sample", "people"] = "sample") -> Path:
+    """Find a clip of the project, in an installed package or in a clone.
 
     Raises:
         SetupError: It is in neither.
     """
     here = Path(__file__).parent
     for folder in (here / "_videos", here.parent / "videos"):
-        if (folder / "sample.mp4").is_file():
-            return folder / "sample.mp4"
-    raise SetupError("the sample clip videos/sample.mp4 is missing from this installation")
+        if (folder / f"{name}.mp4").is_file():
+            return folder / f"{name}.mp4"
+    raise SetupError(f"the clip videos/{name}.mp4 is missing from this installation")
+
+
+def count_right(records: Path, truth: Path) -> tuple[int, int]:
+    """Compare what was shown of the clip with people with who was there.
+
+    Args:
+        records: JSON lines of the annotated clip, by the model ``person``.
+        truth: ``people.csv``; frames in which somebody is entering or leaving do not count.
+
+    Returns:
+        How many frames are right, of how many.
+    """
+    lines = records.read_text(encoding="utf-8").splitlines()
+    with truth.open(newline="", encoding="utf-8") as file:
+        wanted = [row["is_present"] for row in csv.DictReader(file)]
+    pairs = [
+        (json.loads(line)["shown"][0]["label"] == "person", present == "1")
+        for line, present in zip(lines, wanted, strict=False)
+        if present
+    ]
+    return sum(seen == there for seen, there in pairs), len(pairs)
 
 
 def open_file(path: Path) -> None:

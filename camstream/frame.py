@@ -69,6 +69,19 @@ class ClassMaps:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What was decided about a frame by a model one of whose classes means "nothing of this".
+
+    Attributes:
+        is_background: Whether it is that class (``ModelInfo.background``): nothing is to be shown.
+        presence: Probability that it is any other class, 0 to 1.
+    """
+
+    is_background: bool
+    presence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pane:
     """One thing that is looked for in a frame, as it is to be shown.
 
@@ -79,6 +92,8 @@ class Pane:
         cam: (h, w) float32, its map in logit units.
         class_index: Its position in the logits; None where it is not one class.
         trail: Where the map's peak was, oldest first; a part ends at a jump to something else.
+        state: What was decided, where this is the best class of a model with a background class;
+            None for any other model, and for what was asked for by name.
     """
 
     label: str
@@ -86,6 +101,12 @@ class Pane:
     cam: MapF32
     class_index: int | None = None
     trail: tuple[TrailPoint, ...] = ()
+    state: State | None = None
+
+    @property
+    def is_background(self) -> bool:
+        """Whether it was decided that nothing is there."""
+        return self.state is not None and self.state.is_background
 
 
 @dataclass(frozen=True, slots=True)

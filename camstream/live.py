@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from camstream import teach_keys
 from camstream.attention import Attention, Focus, Infer
 from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
@@ -29,6 +30,7 @@ from camstream.sink.window import Screen
 from camstream.source import Source
 from camstream.source.live import PacedSource
 from camstream.stats import RunningRate, RunStats
+from camstream.teaching import Teaching
 from camstream.text import add_notes
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
@@ -53,6 +55,7 @@ class Viewer:
         window: Screen | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
+        teaching: Teaching | None = None,
     ) -> None:
         """Put a viewer together; ``run`` starts it.
 
@@ -67,6 +70,7 @@ class Viewer:
             window: Where to show it; None shows nothing.
             stop: Asked for every frame; True ends the run.
             folder: Where snapshots and recordings by key go.
+            teaching: What the keys 1 to 9 do; None: nothing. It is closed at the end.
 
         Raises:
             SinkError: An output cannot be written.
@@ -81,6 +85,7 @@ class Viewer:
         self._window = window
         self._outputs = outputs
         self._stop = stop
+        self._teaching = teaching
         self._pipeline = Pipeline(source, self._attention, show_frames=True)
         self._newest: Prediction | None = None
         self._last: tuple[Frame, Prediction] | None = None
@@ -111,6 +116,9 @@ class Viewer:
             with contextlib.suppress(SinkError):  # the first error is the one to be told
                 self._saver.finish()
             raise
+        finally:
+            if self._teaching is not None:
+                self._teaching.close()
         self._saver.finish()
         wall_s = time.perf_counter() - started
         return RunStats(
@@ -201,6 +209,8 @@ class Viewer:
         controls = self._controls
         notes = caveats(self._info) + ([HELP] if controls.show_help else [])
         notes += self._state_notes(frame.captured_s)
+        if self._teaching is not None and self._teaching.status:
+            notes.append(self._teaching.status)
         if controls.show_display:
             if self._saver.recording:
                 notes.append(f"recording {self._saver.recording}")
@@ -241,6 +251,26 @@ class Viewer:
                 self._controls.say(self._saver.toggle_recording())
             case None:
                 self._look_anew()
+            case _ if self._teaching is None:
+                self._controls.say("this run cannot be taught")
+            case errand:
+                seen = self._last[0].picture if self._last is not None else None
+                teach_keys.obey(errand, self._teaching, self._controls, seen)
+        self._learn()
+
+    def _learn(self) -> None:
+        """Look through a model that was just taught, and tell what else came of teaching."""
+        for result in self._teaching.results() if self._teaching is not None else ():
+            if isinstance(result, str):
+                self._controls.say(result)
+                continue
+            self._info, self._newest = result.info, None
+            self._controls.renew(ClassNames(result.info.labels))
+            self._attention.replace(result.infer, result.info, self._controls.focus)
+            if self._last is not None:
+                frame, prediction = self._last
+                self._last = frame, self._attention(prediction.frame)
+            self._controls.say(f"these classes now: {', '.join(result.info.labels)}")
 
     def _look_anew(self) -> None:
         """Look for what the user now asks for; at the held picture once more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import time
@@ -15,7 +16,7 @@ from camstream import contract
 from camstream.contract import ModelInfo
 from camstream.device import REMEDY, create_session
 from camstream.errors import ModelError
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.frame import ClassMaps, Frame, Pane, Prediction, State, TopClass
 from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Model:
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
         logits, cam, cam_classes, bias = self._run(feed)
-        return Prediction(
+        prediction = Prediction(
             frame=frame,
             top=self._top(logits[0]),
             cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method),
@@ -103,6 +104,10 @@ class Model:
             image=image,
             logits=logits[0],
         )
+        if self.info.background is None or classes is not None:
+            return prediction
+        pane = decided(prediction.shown[0], softmax(prediction.logits), self.info)
+        return dataclasses.replace(prediction, panes=(pane,))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
@@ -157,6 +162,21 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     scores: NDArray[np.float32] = np.exp(logits - logits.max())
     scores /= scores.sum()
     return scores
+
+
+def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
+    """Add the state to a frame's best class, where the model has a background class.
+
+    Args:
+        pane: Of the best class.
+        scores: (C,) probabilities of all classes.
+        info: What the model says of itself.
+    """
+    if info.background is None:
+        return pane
+    nothing = float(scores[info.labels.index(info.background)])
+    state = State(is_background=pane.label == info.background, presence=1 - nothing)
+    return dataclasses.replace(pane, state=state)
 
 
 @functools.lru_cache(maxsize=64)

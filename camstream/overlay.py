@@ -19,13 +19,12 @@ from camstream.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of
 from camstream.grid import lay_out, tile_size
 from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
-from camstream.text import add_notes, panel_size, write, write_label
+from camstream.text import add_notes, panel_size, write, write_label, write_state
 from camstream.trail import draw_trail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from camstream.cam import Peak
     from camstream.contract import ModelInfo
     from camstream.frame import Pane, Prediction
     from camstream.model import Model
@@ -59,7 +58,7 @@ class Style:
     show_heatmap: bool = True
     show_label: bool = True
     show_boxes: bool = False
-    box_rule: BoxRule = "largest"
+    box_rule: BoxRule | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.heatmap_opacity <= 1:
@@ -68,7 +67,7 @@ class Style:
             raise ValueError(f"no colormap {self.colormap!r}; there are {', '.join(COLORMAPS)}")
         if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
             raise ValueError(f"cam_range is low, high; not {self.cam_range}")
-        if self.box_rule not in BOX_RULES:
+        if self.box_rule is not None and self.box_rule not in BOX_RULES:
             raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
 
 
@@ -79,13 +78,11 @@ class Annotated:
     Attributes:
         prediction: What was drawn.
         picture: The picture with the overlay; the prediction's own is unchanged.
-        peak: Of the best class's raw map, in pixels of the frame and logit units.
         boxes: In pixels of the prediction's frame; None where none were asked for.
     """
 
     prediction: Prediction
     picture: Picture
-    peak: Peak
     boxes: tuple[ClassBox, ...] | None = None
 
 
@@ -107,41 +104,42 @@ def annotate(
         notes: Small texts for the bottom left corner, one below the other.
     """
     base = picture or prediction.frame.picture
+    limits = style.cam_range or cam_range
+    boxes = boxes_of(prediction, style.box_rule, floor=limits[0]) if style.show_boxes else None
     panes = prediction.shown
-    found: list[ClassBox] = []
+    size_wh = prediction.frame.picture.size_wh
     if len(panes) == 1:
         target = base.copy()
-        found += _draw_pane(target, panes[0], prediction, cam_range, style)
+        _draw_pane(target, panes[0], boxes or (), size_wh, limits, style)
     else:
         plain = base.resized(tile_size(base.size_wh))
         tiles = [plain.copy() for _ in panes]
         for tile, pane in zip(tiles, panes, strict=True):
-            found += _draw_pane(tile, pane, prediction, cam_range, style)
+            own = [found for found in boxes or () if found.label == pane.label]
+            _draw_pane(tile, pane, own, size_wh, limits, style)
         target = lay_out([plain, *tiles], like=base)
     add_notes(target, notes)
-    peak = cams.find_peak(cams.enlarge(prediction.cam.maps[0]), prediction.frame.picture.size_wh)
-    return Annotated(prediction, target, peak, tuple(found) if style.show_boxes else None)
+    return Annotated(prediction, target, boxes)
 
 
 def _draw_pane(
     target: Picture,
     pane: Pane,
-    prediction: Prediction,
-    cam_range: tuple[float, float],
+    boxes: Sequence[ClassBox],
+    frame_wh: tuple[int, int],
+    limits: tuple[float, float],
     style: Style,
-) -> tuple[ClassBox, ...]:
-    """Draw one pane onto a picture; gives its boxes in pixels of the prediction's frame."""
-    size_wh = prediction.frame.picture.size_wh
-    if style.show_heatmap and style.heatmap_opacity > 0:
-        _draw_heat(target, pane.cam, style.cam_range or cam_range, style)
-    draw_trail(target, pane.trail, size_wh)
-    boxes: tuple[ClassBox, ...] = ()
-    if style.show_boxes:
-        boxes = boxes_of(prediction, style.box_rule, floor=(style.cam_range or cam_range)[0])
-        _draw_boxes(target, boxes)
-    if style.show_label:
+) -> None:
+    """Draw one pane onto a picture; boxes and trail are in pixels of a frame of that size."""
+    if not pane.is_background:
+        if style.show_heatmap and style.heatmap_opacity > 0:
+            _draw_heat(target, pane.cam, limits, style)
+        draw_trail(target, pane.trail, frame_wh)
+        _draw_boxes(target, boxes, frame_wh, is_named=pane.state is None)
+    if style.show_label and pane.state is None:
         write_label(target, f"{pane.label}  {pane.score:.0%}")
-    return boxes
+    elif style.show_label:
+        write_state(target, pane.label, pane.score, is_background=pane.is_background)
 
 
 def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
@@ -209,11 +207,18 @@ def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
     )
 
 
-def _draw_boxes(target: Picture, boxes: Sequence[ClassBox]) -> None:
+def _draw_boxes(
+    target: Picture, boxes: Sequence[ClassBox], frame_wh: tuple[int, int], *, is_named: bool
+) -> None:
+    scale = target.size_wh[0] / frame_wh[0], target.size_wh[1] / frame_wh[1]
     for position, found in reversed(list(enumerate(boxes))):  # the best class lies on top
-        named = any(other.top is found.top for other in boxes[:position])
-        text = "" if named else f"{found.top.label}  {found.top.score:.0%}"
-        draw_box(target, found.box, text)
+        is_repeated = any(other.label == found.label for other in boxes[:position])
+        text = "" if is_repeated or not is_named else f"{found.label}  {found.score:.0%}"
+        xyxy = cast(
+            "tuple[float, float, float, float]",
+            tuple(np.multiply(found.box.xyxy, scale * 2).tolist()),
+        )
+        draw_box(target, Box(xyxy), text)
 
 
 def draw_box(target: Picture, box: Box, text: str = "", colour: Bgr = _WHITE) -> None:

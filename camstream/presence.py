@@ -7,16 +7,9 @@ still short is left out. All times are seconds, so the rule means the same at an
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-from camstream.errors import SinkError
-from camstream.sink.draft import Draft
-
-_COLUMNS = ("start_s", "end_s", "peak_score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,64 +144,3 @@ def find_intervals(
     presence = Presence(rule)
     found = [interval for pts_s, score in samples for interval in presence.add(pts_s, score)]
     return found + presence.finish()
-
-
-class PresenceFile:
-    """Writes intervals as CSV, ``start_s,end_s,peak_score``, while the frames come."""
-
-    def __init__(
-        self,
-        path: Path,
-        rule: PresenceRule = PresenceRule(),
-        *,
-        overwrite: bool = False,
-        inputs: Sequence[Path] = (),
-    ) -> None:
-        """Check that the file may be written; it appears with ``finish``.
-
-        Raises:
-            SinkError: It may not.
-        """
-        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
-        self._presence = Presence(rule)
-        self._found: list[Interval] = []
-
-    def add(self, pts_s: float, score: float) -> None:
-        """Add a frame, see ``Presence.add``."""
-        self._found += self._presence.add(pts_s, score)
-
-    def finish(self) -> None:
-        """Write the file.
-
-        Raises:
-            SinkError: It cannot be written.
-        """
-        self._found += self._presence.finish()
-        _write(self._draft, self._found)
-
-    def discard(self) -> None:
-        """Leave nothing behind."""
-        self._draft.discard()
-
-
-def write_intervals(path: Path, intervals: Iterable[Interval], *, overwrite: bool = False) -> None:
-    """Write intervals as CSV that is whole or not there.
-
-    Raises:
-        SinkError: It cannot be written.
-    """
-    _write(Draft(path, overwrite=overwrite), intervals)
-
-
-def _write(draft: Draft, intervals: Iterable[Interval]) -> None:
-    try:
-        with draft.path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            for found in intervals:
-                values = (found.start_s, found.end_s, found.peak_score)
-                writer.writerow([round(value, 6) for value in values])
-    except OSError as error:
-        draft.discard()
-        raise SinkError(f"cannot write {draft.target}: {error.strerror}") from error
-    draft.commit()

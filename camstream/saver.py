@@ -29,6 +29,7 @@ class Outputs:
         frames: Stop after so many frames were shown.
         seconds: Stop after so many seconds.
         maps: The raw maps of each frame whose map is shown.
+        presence: When something was there, see ``camstream.sink.presence``.
     """
 
     record: Path | None = None
@@ -37,6 +38,7 @@ class Outputs:
     frames: int | None = None
     seconds: float | None = None
     maps: Path | None = None
+    presence: Path | None = None
 
 
 class Saver:
@@ -60,7 +62,7 @@ class Saver:
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
-        paths = SidePaths(outputs.records, outputs.maps)
+        paths = SidePaths(outputs.records, outputs.maps, outputs.presence)
         self._sides = SideOutputs(paths, labels, overwrite=outputs.overwrite)
         if outputs.record is not None:
             try:

@@ -10,10 +10,14 @@ import cv2
 import numpy as np
 
 from camstream.blend import blend, regions
+from camstream.outline import Bgr
 from camstream.picture import ImageU8, Picture
 
-_WHITE = (255, 255, 255)
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _PANEL_OPACITY = 150
+# Dark on amber against white on dark: told apart by brightness alone, by any eye and in grey.
+_AMBER = (0, 176, 255)
+_SIGN_OPACITY = 235
 
 
 def add_notes(target: Picture, notes: Sequence[str]) -> None:
@@ -36,6 +40,28 @@ def write_label(target: Picture, text: str) -> None:
     write(target, text, line_px, line_px // 4 * 2)
 
 
+def write_state(target: Picture, label: str, score: float, *, is_background: bool) -> None:
+    """Write what was decided into the top left corner: a thing is there, or nothing.
+
+    A thing has a full disc and stands dark on a bright panel; nothing has an empty ring and
+    stands white on a dark one.
+
+    Args:
+        target: Is drawn on.
+        label: The class; written in capitals.
+        score: Its probability, 0 to 1.
+        is_background: Whether the class means nothing.
+    """
+    line_px = _line_px(target)
+    text = f"{label.upper()}  {score:.0%}"
+    ink, opacity = _with_mark(*_panel(text, line_px, target.size_wh[0]), is_empty=is_background)
+    paper, pen = (_BLACK, _WHITE) if is_background else (_AMBER, _BLACK)
+    if not is_background:
+        opacity = np.full_like(opacity, _SIGN_OPACITY)
+    margin = line_px // 4 * 2
+    _lay(target, ink, opacity, (margin, margin), paper, pen)
+
+
 def write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> None:
     """Write a panel of text, unless the picture is too small for words.
 
@@ -48,16 +74,24 @@ def write(target: Picture, text: str, line_px: int, top: int, left: int | None =
             picture is moved to its edge.
     """
     ink, opacity = _panel(text, line_px, target.size_wh[0])
-    height, width = opacity.shape
     if left is None:
         left = line_px // 4 * 2
-    left = max(0, min(left, target.size_wh[0] - width)) // 2 * 2
-    if top >= 0 and top + height <= target.size_wh[1]:
-        greys = target.native(
-            np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis], 3, 2)
-        )
-        part = regions(target, (left, top, left + width, top + height))
-        blend(part, cast("ImageU8", cv2.applyColorMap(ink, greys)), opacity)
+    left = max(0, min(left, target.size_wh[0] - opacity.shape[1])) // 2 * 2
+    _lay(target, ink, opacity, (left, top), _BLACK, _WHITE)
+
+
+def _lay(
+    target: Picture, ink: ImageU8, opacity: ImageU8, left_top: tuple[int, int], paper: Bgr, pen: Bgr
+) -> None:
+    """Blend a panel in two colours, unless it would leave the picture."""
+    (height, width), (left, top) = opacity.shape, left_top
+    if top < 0 or top + height > target.size_wh[1] or left + width > target.size_wh[0]:
+        return
+    shares = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
+    ramp = np.rint((1 - shares) * paper + shares * pen).astype(np.uint8)
+    part = regions(target, (left, top, left + width, top + height))
+    coloured = cv2.applyColorMap(ink, target.native(ramp))
+    blend(part, cast("ImageU8", coloured), opacity)
 
 
 def panel_size(target: Picture, text: str, line_px: int) -> tuple[int, int]:
@@ -69,6 +103,18 @@ def panel_size(target: Picture, text: str, line_px: int) -> tuple[int, int]:
 def _line_px(target: Picture) -> int:
     """Height of the label's line, in proportion to the picture."""
     return max(13, round(min(target.size_wh[1] / 20, target.size_wh[0] / 16)))
+
+
+def _with_mark(ink: ImageU8, opacity: ImageU8, *, is_empty: bool) -> tuple[ImageU8, ImageU8]:
+    """Put a disc, or a ring, in front of a panel of text."""
+    side = ink.shape[0]
+    mark = np.zeros((side, side), np.uint8)
+    radius, bits = side * 0.24, 4  # OpenCV takes fractions of pixels as integers, shifted
+    middle = round((side - 1) / 2 * 2**bits)
+    thick = max(2, side // 12) if is_empty else cv2.FILLED
+    cv2.circle(mark, (middle, middle), round(radius * 2**bits), 255, thick, cv2.LINE_AA, bits)
+    grounds = np.maximum(mark, _PANEL_OPACITY)
+    return np.hstack((mark, ink)), np.hstack((grounds, opacity))
 
 
 @functools.lru_cache(maxsize=64)

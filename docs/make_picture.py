@@ -1,4 +1,4 @@
-"""Makes the README's picture: frames of the sample clip as camstream annotates them.
+"""Makes the README's pictures: frames of the project's clips as camstream annotates them.
 
 python docs/make_picture.py
 """
@@ -11,25 +11,42 @@ import cv2
 import numpy as np
 
 import camstream
+from camstream.attention import Attention, Focus
 from camstream.demo import sample_clip
+from camstream.model import Model
+from camstream.overlay import Style, annotate
+from camstream.source.file import FileSource
 
-FRAMES = (30, 90, 130, 215, 250, 330)
 TILE_WH = (480, 270)
 COLUMNS = 3
 
 
-def main() -> None:
-    """Write docs/sample.jpg."""
-    model = camstream.load_model()
+def picture_of(clip: Path, model: Model, style: Style, frames: tuple[int, ...], path: Path) -> None:
+    """Write a table of a clip's frames, as ``camstream annotate`` shows them."""
+    look = Attention(model.infer, model.info, Focus())
     tiles = []
-    with camstream.stream(sample_clip(), model) as predictions:
-        for prediction in predictions:
-            if prediction.frame.index in FRAMES:
-                image = camstream.draw(prediction, model)
-                tiles.append(cv2.resize(image, TILE_WH, interpolation=cv2.INTER_AREA))
+    for frame in FileSource(clip):
+        prediction = look(frame)
+        if frame.index in frames:
+            image = annotate(prediction, model.info.cam_range, style).picture.bgr()
+            tiles.append(cv2.resize(image, TILE_WH, interpolation=cv2.INTER_AREA))
     rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
-    path = Path(__file__).parent / "sample.jpg"
     cv2.imwrite(str(path), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def main() -> None:
+    """Write docs/sample.jpg and docs/people.jpg."""
+    folder = Path(__file__).parent
+    sample = (30, 90, 130, 215, 250, 330)
+    people = (40, 110, 160, 325, 400, 500)
+    picture_of(sample_clip(), camstream.load_model(), Style(), sample, folder / "sample.jpg")
+    picture_of(
+        sample_clip("people"),
+        camstream.load_model("person"),
+        Style(show_boxes=True),
+        people,
+        folder / "people.jpg",
+    )
 
 
 if __name__ == "__main__":

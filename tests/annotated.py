@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from camstream.boxes import Box, ClassBox
-from camstream.cam import Peak
 from camstream.frame import ClassMaps, Frame, TopClass
 from camstream.overlay import Annotated
 from camstream.picture import MapF32, Picture
@@ -25,7 +24,6 @@ def make_annotated(
     maps: MapF32 | None = None,
     size_wh: tuple[int, int] = (64, 48),
     boxes: bool = False,
-    peak_xy: tuple[float, float] = (10.0, 20.0),
 ) -> Annotated:
     """A frame with these best classes; its maps are of the first ones and obey the law."""
     if maps is None:
@@ -40,5 +38,9 @@ def make_annotated(
     picture = Picture.from_bgr(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
     cam = ClassMaps(maps, np.array(shown), bias)
     prediction = prediction_of(Frame(index, time_s, 0.0, picture), top, cam)
-    found = (ClassBox(top[0], Box((1.0, 2.0, 30.5, 40.0))),) if boxes else None
-    return Annotated(prediction, picture, Peak(peak_xy, 12.5), found)
+    found = (
+        (ClassBox(top[0].label, top[0].score, top[0].class_index, Box((1.0, 2.0, 30.5, 40.0))),)
+        if boxes
+        else None
+    )
+    return Annotated(prediction, picture, found)

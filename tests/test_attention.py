@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from camstream.names import ClassGroup, ClassNames
 from camstream.overlay import Style, annotate
 from camstream.picture import Picture
 from camstream.source.file import FileSource
+from tests import fakes
 from tests.tiny import CAM_RANGE
 
-LABELS = ("a", "b", "c", "d")
+INFO = dataclasses.replace(fakes.INFO, labels=("a", "b", "c", "d"))
 
 
 def smoothed(logits: list[float], best: int = 0) -> Smoothed:
@@ -42,7 +44,7 @@ def look(model: Model, image: np.ndarray, focus: Focus, pts_s: float = 0.0) -> P
 
 def test_the_best_come_first_and_a_held_label_before_them() -> None:
     seen = smoothed([1.0, 3.0, 2.0, 0.0], best=2)
-    panes = compose(Focus(top_k=3), seen, LABELS)
+    panes = compose(Focus(top_k=3), seen, INFO)
     assert [pane.label for pane in panes] == ["c", "b", "a"]
     assert all(pane.cam is seen.maps[pane.class_index or 0] for pane in panes)
 
@@ -50,8 +52,8 @@ def test_the_best_come_first_and_a_held_label_before_them() -> None:
 def test_one_watched_class_takes_the_winners_place_and_several_best_keep_theirs() -> None:
     seen = smoothed([5.0, 1.0, 0.0, 0.0])
     watch = (ClassGroup("d", (3,)),)
-    assert [p.label for p in compose(Focus(watch=watch), seen, LABELS)] == ["d"]
-    panes = compose(Focus(top_k=2, watch=watch), seen, LABELS)
+    assert [p.label for p in compose(Focus(watch=watch), seen, INFO)] == ["d"]
+    panes = compose(Focus(top_k=2, watch=watch), seen, INFO)
     assert [pane.label for pane in panes] == ["a", "b", "d"]
 
 
@@ -71,15 +73,15 @@ def test_a_group_sums_scores_and_obeys_the_law_of_its_own(logits: np.ndarray) ->
 def test_a_contrast_is_odd_and_its_mean_is_the_difference_of_the_logits(logits: np.ndarray) -> None:
     seen = smoothed(logits.tolist())
     a, b = ClassGroup("a", (0,)), ClassGroup("b", (1,))
-    [one] = compose(Focus(contrast=Contrast((a, b))), seen, LABELS)
-    [other] = compose(Focus(contrast=Contrast((b, a))), seen, LABELS)
+    [one] = compose(Focus(contrast=Contrast((a, b))), seen, INFO)
+    [other] = compose(Focus(contrast=Contrast((b, a))), seen, INFO)
     np.testing.assert_allclose(one.cam, -other.cam)
     assert float(one.cam.mean()) == pytest.approx(float(logits[0] - logits[1]), abs=1e-3)
     assert one.score + other.score == pytest.approx(1)
 
 
 def test_the_two_best_are_contrasted_where_no_names_are_given() -> None:
-    [pane] = compose(Focus(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), LABELS)
+    [pane] = compose(Focus(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), INFO)
     assert pane.label == "b against c"
 
 
@@ -164,3 +166,19 @@ def test_nothing_but_the_asked_maps_changes_in_a_clip(tiny_model: Model, sample:
 def test_a_wrong_number_of_maps_is_refused() -> None:
     with pytest.raises(ValueError, match="1 to 9"):
         Focus(top_k=10)
+
+
+def test_heat_lingers_where_something_has_been(tiny_model: Model) -> None:
+    """Its maximum falls to 1/e of the way in the time that was asked for."""
+    bright = np.full((96, 160, 3), 240, np.uint8)
+    bright[:, 80:] = 160
+    dark = bright // 10  # the same scene: a cut would forget everything
+    for linger_s, share in ((1.0, np.exp(-1.0)), (0.0, 0.0)):
+        focus = Focus(watch=(ClassGroup("light", (0,)),), calm="off", linger_s=linger_s)
+        attention = Attention(tiny_model.infer, tiny_model.info, focus)
+        peaks = []
+        for index, image in enumerate((bright, dark)):
+            frame = Frame(index, float(index), 0.0, Picture.from_bgr(image))
+            peaks.append(float(attention(frame).shown[0].cam.mean()))
+        assert peaks[0] == pytest.approx(200, rel=0.01)
+        assert peaks[1] == pytest.approx(20 + 180 * share, abs=2)

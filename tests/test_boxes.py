@@ -125,10 +125,10 @@ def test_rules() -> None:
     twice = _blob(1, 1) + _blob(3, 7, value=7.0)
     prediction = _prediction(twice, _blob(2, 4), _blob(0, 8), _blob(4, 0))
     largest, everything, five = (boxes_of(prediction, rule, floor=1.0) for rule in boxing.BOX_RULES)
-    assert [found.top.class_index for found in largest] == [10]
-    assert [found.top.class_index for found in everything] == [10, 10]
+    assert [found.class_index for found in largest] == [10]
+    assert [found.class_index for found in everything] == [10, 10]
     assert everything[0] == largest[0]
-    assert [found.top.class_index for found in five] == [10, 10, 11, 11, 12]
+    assert [found.class_index for found in five] == [10, 10, 11, 11, 12]
     for loose, tight in ((five[0], five[1]), (five[2], five[3])):
         assert loose.box.xyxy[0] < tight.box.xyxy[0] < tight.box.xyxy[2] < loose.box.xyxy[2]
     assert boxes_of(prediction, "largest", floor=9.0) == ()
@@ -169,9 +169,9 @@ def test_records_hold_boxes_when_asked(rule: BoxRule) -> None:
     asked = to_record(annotate(prediction, _RANGE, Style(show_boxes=True, box_rule=rule)))
     want = [
         {
-            "label": found.top.label,
-            "class_index": found.top.class_index,
-            "score": found.top.score,
+            "label": found.label,
+            "class_index": found.class_index,
+            "score": found.score,
             "box_xyxy": [round(value, 1) for value in found.box.xyxy],
         }
         for found in boxes_of(prediction, rule, floor=_RANGE[0])

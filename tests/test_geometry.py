@@ -106,7 +106,9 @@ def test_the_drawn_heat_lies_on_the_evidence(
         height, width = opacity.shape
         padded = np.pad(lit, [(0, height - lit.shape[0]), (0, width - lit.shape[1])], mode="edge")
         assert error_px(centroid(opacity), centroid(padded), net_wh) < 1
-        peak = annotate(prediction, LINEAR).peak
+        peak = cams.find_peak(
+            cams.enlarge(prediction.cam.maps[0]), prediction.frame.picture.size_wh
+        )
         found = (peak.xy[0] / size_wh[0], peak.xy[1] / size_wh[1])
         assert error_px(found, place, net_wh) < tiny.STRIDE / 4
     source_frames.close()

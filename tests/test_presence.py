@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camstream.errors import SinkError
 from camstream.presence import (
     Interval,
     Presence,
-    PresenceFile,
     PresenceRule,
     find_intervals,
-    write_intervals,
 )
 
 SCORES = st.floats(0, 1) | st.just(math.nan)
@@ -149,18 +145,3 @@ def test_time_must_grow() -> None:
 def test_a_rule_that_makes_no_sense(values: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="presence"):
         PresenceRule(*values)
-
-
-def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    path = tmp_path / "cat.csv"
-    file = PresenceFile(path, PresenceRule(shortest_s=0))
-    for pts_s, score in _at_10_hz("0990000000000"):
-        file.add(pts_s, score)
-    assert not path.exists()
-    file.finish()
-    assert path.read_text() == "start_s,end_s,peak_score\n0.1,0.3,0.9\n"
-    with pytest.raises(SinkError, match="exists already"):
-        PresenceFile(path)
-    write_intervals(path, [], overwrite=True)
-    assert path.read_text() == "start_s,end_s,peak_score\n"
-    assert list(tmp_path.iterdir()) == [path]

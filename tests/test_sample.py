@@ -66,3 +66,4 @@ def test_a_scene_without_a_known_thing_stays_dark(
 
 def test_sample_is_small_enough_to_ship() -> None:
     assert Path(sample_clip()).stat().st_size < 3_000_000
+    assert Path(sample_clip("people")).stat().st_size < 3_000_000

@@ -21,7 +21,11 @@ _LUMA = np.array([[0.299, 0.587, 0.114], [-0.299, -0.587, -0.114]], np.float32)
 
 
 def write(
-    path: Path, *, cam_range: tuple[float, float] = CAM_RANGE, dark_bias: float = 128.0
+    path: Path,
+    *,
+    cam_range: tuple[float, float] = CAM_RANGE,
+    dark_bias: float = 128.0,
+    background: str | None = None,
 ) -> Path:
     """Write the model; its classes are "light" and "dark", which wins where bias / 2 is more."""
     info = ModelInfo(
@@ -38,6 +42,7 @@ def write(
         weights="none",
         weights_sha256="",
         versions={"camstream": "0"},
+        background=background,
     )
     core = _core(dark_bias)
     onnx.save(assemble(core, find_head(core), info), path)

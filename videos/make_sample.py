@@ -21,6 +21,8 @@ from skimage import data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
 Image: TypeAlias = "NDArray[np.uint8]"
@@ -212,22 +214,33 @@ def soundtrack() -> NDArray[np.float32]:
     return sound.astype(np.float32)
 
 
+def add_video(clip: OutputContainer, *, crf: int) -> VideoStream:
+    """Add the picture's stream to a clip: H.264, BT.709."""
+    # One thread, so that the bytes do not hang on the number of cores.
+    options = {"crf": str(crf), "preset": "slow", "threads": "1", "g": "60"}
+    video = clip.add_stream("libx264", rate=FPS, options=options)
+    video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    tags = video.codec_context  # 1 is BT.709, and for the range "limited"
+    tags.color_primaries = tags.color_trc = tags.colorspace = tags.color_range = 1
+    return video
+
+
+def to_frame(image: Image, index: int) -> av.VideoFrame:
+    """Turn a BGR image into the clip's frame of that number."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+    frame = frame.reformat(format="yuv420p", interpolation=EXACT, dst_colorspace=1)
+    frame.pts, frame.time_base = index, Fraction(1, FPS)
+    return frame
+
+
 def write_clip(path_out: Path) -> list[list[str]]:
     """Encode the clip, and return the rows of sample.csv."""
     rows, sound = [], soundtrack()
     with av.open(path_out, "w", options={"movflags": "+faststart"}) as clip:
-        # One thread, so that the bytes do not hang on the number of cores.
-        options = {"crf": "23", "preset": "slow", "threads": "1", "g": "60"}
-        video = clip.add_stream("libx264", rate=FPS, options=options)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        tags = video.codec_context  # 1 is BT.709, and for the range "limited"
-        tags.color_primaries = tags.color_trc = tags.colorspace = tags.color_range = 1
+        video = add_video(clip, crf=23)
         audio = clip.add_stream("aac", rate=SAMPLE_RATE, layout="stereo", bit_rate=96_000)
         for index, (image, shot, box) in enumerate(scenes()):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
-            frame = frame.reformat(format="yuv420p", interpolation=EXACT, dst_colorspace=1)
-            frame.pts, frame.time_base = index, Fraction(1, FPS)
-            clip.mux(video.encode(frame))
+            clip.mux(video.encode(to_frame(image, index)))
             piece = np.ascontiguousarray(sound[:, index * PER_FRAME : (index + 1) * PER_FRAME])
             samples = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
             samples.rate, samples.pts = SAMPLE_RATE, index * PER_FRAME

@@ -18,6 +18,7 @@ from camstream.cli.options import (
     MapsOption,
     Network,
     OverwriteOption,
+    PresenceOption,
     RecordsOption,
     StatsOption,
     with_options,
@@ -51,6 +52,7 @@ def annotate(
     ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
+    presence: PresenceOption = None,
     stats: StatsOption = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -71,6 +73,7 @@ def annotate(
                 overwrite,
                 stats and batch.beside(stats, target, ".json", alone=alone),
                 maps=maps and batch.beside(maps, target, ".npz", alone=alone),
+                presence=presence and batch.beside(presence, target, ".presence.csv", alone=alone),
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]

@@ -12,19 +12,21 @@ from camstream.annotate import Job
 from camstream.cli.annotate import annotate_one
 from camstream.cli.child import run_child
 from camstream.cli.options import DebugOption, DeviceOption, Network
-from camstream.demo import open_file, sample_clip
+from camstream.demo import count_right, open_file, sample_clip
 from camstream.errors import SetupError
+from camstream.overlay import Style
 from camstream.terminal import Stop, note, plain_errors, stoppable
 
 if TYPE_CHECKING:
     from camstream.annotate import Result
 
-DemoName = Literal["sample", "digits", "sweep"]
+DemoName = Literal["sample", "people", "digits", "sweep"]
 
 
 def demo(
     name: Annotated[
-        DemoName, typer.Argument(help="Photos; handwritten digits; faults in a vibration.")
+        DemoName,
+        typer.Argument(help="Photos; people; handwritten digits; faults in a vibration."),
     ] = "sample",
     output: Annotated[
         Path | None,
@@ -45,15 +47,18 @@ def demo(
     """
     path = output or Path("demo.mp4" if name == "sample" else f"{name}.mp4")
     with plain_errors(debug):
-        if name == "sample":
-            if retrain:
-                raise typer.BadParameter("--retrain is for digits and sweep")
-        else:
+        if name in ("digits", "sweep"):
             _train(name, anew=retrain)
+        elif retrain:
+            raise typer.BadParameter("--retrain is for digits and sweep")
         with stoppable() as stop:
-            result = (
-                _sample(path, device, stop) if name == "sample" else _made(name, path, device, stop)
-            )
+            if name == "sample":
+                model = Network(device=device).load()
+                result = annotate_one(Job(sample_clip(), path, overwrite=True), model, stop)
+            elif name == "people":
+                result = _people(path, device, stop)
+            else:
+                result = _made(name, path, device, stop)
             typer.echo(f"The result is {path.resolve()}")
             for label, frames in list(result.labels.items())[:5]:
                 typer.echo(f"  {frames:4d} frames  {label}")
@@ -62,9 +67,24 @@ def demo(
             stop.end()
 
 
-def _sample(path: Path, device: str, stop: Stop) -> Result:
-    model = Network(device=device).load()
-    return annotate_one(Job(sample_clip(), path, overwrite=True), model, stop)
+def _people(path: Path, device: str, stop: Stop) -> Result:
+    """Say when somebody is there, and how often that is right."""
+    clip = sample_clip("people")
+    job = Job(
+        clip,
+        path,
+        path.with_suffix(".jsonl"),
+        Style(show_boxes=True),
+        overwrite=True,
+        presence=path.with_suffix(".presence.csv"),
+    )
+    result = annotate_one(job, Network("person", device).load(), stop)
+    right, frames = count_right(path.with_suffix(".jsonl"), clip.with_suffix(".csv"))
+    typer.echo(
+        f"  {right} of {frames} frames are right; those in which somebody enters or leaves do not count"
+    )
+    typer.echo(path.with_suffix(".presence.csv").read_text(encoding="utf-8").rstrip())
+    return result
 
 
 def _train(name: str, *, anew: bool) -> None:

@@ -14,17 +14,21 @@ from camstream.cli.options import (
     MapsOption,
     Network,
     OverwriteOption,
+    PresenceOption,
     RecordsOption,
     StatsOption,
     with_options,
 )
+from camstream.errors import SinkError
 from camstream.live import Viewer
+from camstream.model import Model
 from camstream.saver import Outputs
 from camstream.sink.draft import Draft
 from camstream.sink.records import write_json
 from camstream.sink.window import Window
 from camstream.source.live import PacedSource
 from camstream.streaming import open_source
+from camstream.teaching import Teacher, Teaching
 from camstream.terminal import plain_errors, stoppable
 
 
@@ -40,7 +44,15 @@ def live(
     record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
+    presence: PresenceOption = None,
     stats: StatsOption = None,
+    teach: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What key 1, 2, ... teaches; give it once a class."),
+    ] = None,
+    taught: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where key x saves what was taught: .onnx.")
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds.")
     ] = None,
@@ -52,11 +64,25 @@ def live(
     """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
     with plain_errors(debug), stoppable() as stop:
         style = look.style()
-        if stats is not None:
-            Draft(stats, overwrite=overwrite)  # known now, not after an hour
+        if taught is not None and taught.suffix.lower() != ".onnx":
+            raise SinkError(f"cannot write {taught}: a taught model is written as .onnx")
+        for path in (stats, taught):
+            if path is not None:
+                Draft(path, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
         model = network.load()
         focus = ask.focus(model.info)
+        teaching = (
+            Teaching(
+                lambda: _open_teacher(model),
+                teach or (),
+                device=model.device,
+                output=taught,
+                overwrite=overwrite,
+            )
+            if window and maps is None  # a file of maps is of one model's classes
+            else None
+        )
         opened = open_source(source, size_wh=_parse_size(size) if size else None)
         viewer = Viewer(
             opened if opened.is_live else PacedSource(opened),
@@ -65,9 +91,10 @@ def live(
             device=model.device,
             style=style,
             focus=focus,
-            outputs=Outputs(record, records, overwrite, frames, seconds, maps),
+            outputs=Outputs(record, records, overwrite, frames, seconds, maps, presence),
             window=shown,
             stop=stop,
+            teaching=teaching,
         )
         result = viewer.run()
         lag = result.stages_ms.get("lag")
@@ -79,6 +106,13 @@ def live(
         if stats is not None:
             write_json(stats, result.to_dict(), overwrite=overwrite)
         stop.end()
+
+
+def _open_teacher(model: Model) -> Teacher:
+    # Imported now, not before: scikit-learn takes a second, and few users teach.
+    from export.teach.teacher import Teacher as Learner
+
+    return Learner(model.path)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -35,6 +35,10 @@ RecordsOption = Annotated[
     Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
 ]
 MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
+PresenceOption = Annotated[
+    Path | None,
+    typer.Option(help="Write when something was there to a .csv file: start_s,end_s,peak_score."),
+]
 StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -79,9 +83,10 @@ class Look:
         bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
     ] = _STYLE.show_boxes
     box_rule: Annotated[
-        BoxRule,
+        BoxRule | None,
         typer.Option(
-            help="The paper's box around the largest region, all regions, or the paper's five boxes."
+            help="The paper's box around the largest region, all regions, or the paper's five "
+            "boxes.  [default: largest; all with a model that has a class for nothing]"
         ),
     ] = _STYLE.box_rule
 
@@ -125,6 +130,15 @@ class Ask:
     trail: Annotated[
         float, typer.Option(min=0, max=60, metavar="SECONDS", help="Show the path of the peak.")
     ] = 0.0
+    linger: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=60,
+            metavar="SECONDS",
+            help="Let heat fade so slowly: where things have been.",
+        ),
+    ] = 0.0
 
     def focus(self, info: ModelInfo) -> Focus:
         """Find the classes in the model.
@@ -137,7 +151,7 @@ class Ask:
         if self.contrast is not None:
             contrast = Contrast((names.find(self.contrast[0]), names.find(self.contrast[1])))
         watch = tuple(names.find(name) for name in self.watch or ())
-        return Focus(self.top_k, watch, contrast, self.calm, self.trail)
+        return Focus(self.top_k, watch, contrast, self.calm, self.trail, self.linger)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

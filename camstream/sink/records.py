@@ -97,8 +97,9 @@ class RecordsFile:
 
 def to_record(annotated: Annotated) -> dict[str, object]:
     """Give the values of one line."""
-    prediction, peak = annotated.prediction, annotated.peak
+    prediction = annotated.prediction
     shown, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
+    peak = cams.find_peak(cams.enlarge(shown), size_wh)
     centre, spread = cams.find_centre(shown, size_wh), cams.find_spread(shown)
     record: dict[str, object] = {
         "index": prediction.frame.index,
@@ -125,9 +126,9 @@ def to_record(annotated: Annotated) -> dict[str, object]:
     if annotated.boxes is not None:
         record["boxes"] = [
             {
-                "label": found.top.label,
-                "class_index": found.top.class_index,
-                "score": round(found.top.score, 6),
+                "label": found.label,
+                "class_index": found.class_index,
+                "score": round(found.score, 6),
                 "box_xyxy": [round(value, 1) for value in found.box.xyxy],
             }
             for found in annotated.boxes

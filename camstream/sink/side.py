@@ -1,4 +1,4 @@
-"""What a run may write beside its pictures, as one: records in any format, maps."""
+"""What a run may write beside its pictures, as one: records in any format, maps, presence."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 from camstream.errors import SinkError
 from camstream.overlay import Annotated
 from camstream.sink.maps import MapsFile
+from camstream.sink.presence import PresenceFile
 from camstream.sink.records import RecordsFile
 from camstream.sink.tables import CsvLines, ParquetFile
 
@@ -32,10 +33,12 @@ class SidePaths:
     Attributes:
         records: A record a frame; JSON lines, CSV or Parquet by its suffix.
         maps: The raw maps, see ``camstream.sink.maps``.
+        presence: When something was there, see ``camstream.sink.presence``.
     """
 
     records: Path | None = None
     maps: Path | None = None
+    presence: Path | None = None
 
 
 class SideOutputs:
@@ -67,6 +70,8 @@ class SideOutputs:
                 self._files.append(open_records(paths.records, overwrite=overwrite, inputs=inputs))
             if paths.maps is not None:
                 self._files.append(MapsFile(paths.maps, labels, overwrite=overwrite, inputs=inputs))
+            if paths.presence is not None:
+                self._files.append(PresenceFile(paths.presence, overwrite=overwrite, inputs=inputs))
         except BaseException:
             self.discard()
             raise

@@ -89,6 +89,17 @@ class Teacher:
             if len(seen.maps) < _MAPS_KEPT:
                 seen.maps.append(maps.astype(np.float16))
 
+    def rename(self, label: str, name: str) -> None:
+        """Call a class otherwise, from the next fit on; one that is not there is no error.
+
+        Raises:
+            SourceError: Another class has that name.
+        """
+        with self._lock:
+            if name != label and name in self._seen:
+                raise SourceError(f"there is another class {name!r} already")
+            self._seen = {name if one == label else one: seen for one, seen in self._seen.items()}
+
     def forget(self, label: str) -> None:
         """Forget a class and its frames; one that is not there is no error."""
         with self._lock:
