@@ -29,7 +29,7 @@ BoxRule = Literal["largest", "all", "five"]
 BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
 LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
-APART_RATIO = 0.45  # parts what stands side by side; chosen on videos/people.csv
+APART_RATIO = 0.35  # parts what stands side by side; chosen on videos/people.csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,12 @@ class Box:
     """
 
     xyxy: tuple[float, float, float, float]
+
+    @property
+    def area(self) -> float:
+        """In pixels."""
+        x0, y0, x1, y1 = self.xyxy
+        return (x1 - x0) * (y1 - y0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,8 @@ def boxes_of(
         rule: "largest" is the paper's rule on the map of each pane, "all" boxes every region of
             it. "five" is the paper's heuristic on the maps of the best classes, see
             ``five_ratios``. None is "largest"; where a model has a background class it is "all"
-            at ``APART_RATIO``, and above the floor, so that each thing has its own box.
+            at ``APART_RATIO``, above the floor and no smaller than a cell of the raw map, so
+            that each thing has its own box.
         floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
         threshold: Where a box ends, in place of 20 % (or ``APART_RATIO``) of the maximum; see
             ``camstream.threshold``. "five" has two of its own.
@@ -166,7 +173,10 @@ def boxes_of(
         ratio = APART_RATIO if is_apart else PAPER_RATIO
         level = threshold(fine) if threshold else ratio_threshold(fine, ratio)
         boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
-        if not is_apart and rule != "all":
+        if is_apart:  # what is smaller than a cell of the raw map is none of its findings
+            cell_px = size_wh[0] * size_wh[1] / prediction.cam.maps[0].size
+            boxes = [box for box in boxes if box.area >= cell_px]
+        elif rule != "all":
             boxes = boxes[:1]
         found += [ClassBox(pane.label, pane.score, pane.class_index, box) for box in boxes]
     return tuple(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import logging
 import subprocess
 import sys
@@ -70,9 +72,24 @@ def model_path(
 
 
 def cached_path(name: str) -> Path:
-    """Where the export of a network lies in the user's cache folder."""
+    """Where the export of a network lies in the user's cache folder.
+
+    A model whose last layer comes with the project has that layer's digest in its file's name:
+    another layer, such as that of a newer release, is another file.
+    """
     folder = platformdirs.user_cache_path("camstream") / "models"
-    return folder / f"{name}-contract{CONTRACT_VERSION}-{_REVISION}.onnx"
+    return folder / f"{name}-contract{CONTRACT_VERSION}-{_REVISION}{_digest_of_head(name)}.onnx"
+
+
+def _digest_of_head(name: str) -> str:
+    """Give "-" and eight digits for a last layer that comes with the project, else nothing."""
+    spec = importlib.util.find_spec("export")  # its data, not its code
+    if spec is None or spec.origin is None:
+        return ""
+    parts = [Path(spec.origin).parent / "heads" / f"{name}.{kind}" for kind in ("json", "npz")]
+    if not all(part.is_file() for part in parts):
+        return ""
+    return "-" + hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:8]
 
 
 def export_command(arguments: list[str]) -> list[str]:

@@ -137,10 +137,8 @@ class Model:
         content = sharp.with_sharp(source, self.info.early)
         self.session, _, _ = create_session(content, self.device, threads=threads)
         self._outputs.append(sharp.FINER)
-        height, width = self.info.size_hw
-        if self.info.size_multiple is not None:
-            self._preferred_hw = round(height * sharp.ZOOM), round(width * sharp.ZOOM)
-        self.sharp = sharp.DESCRIPTION
+        self._preferred_hw = sharp.zoomed(self.info)
+        self.sharp = sharp.describe(self.info)
 
     def _warm_up(self) -> None:
         try:

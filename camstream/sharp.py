@@ -4,8 +4,11 @@ The last layer knows what there is, on a coarse grid; an earlier layer knows whi
 alike, on one twice as fine. So evidence is passed on among places that look alike to the earlier
 layer: it fills a thing up to its outline and leaves what only lies near it.
 
-The input is made a little larger, so that things are seen on a finer grid; sizes that a network
-fixes stay. The result says better where a thing is, but its mean is no longer the class's logit: it is made
+The input is made a little larger, so that everything lies on a finer grid; scores are then those
+of that input. It stays as it is where a network takes one size only, and where a class means
+"nothing": what such a model decides was measured at its own size.
+
+The result says better where a thing is, but its mean is no longer the class's logit: it is made
 only where it is asked for (``--sharp``), beside the raw maps, and the records say so.
 
 It is a handful of nodes behind the maps in the model's own graph, put there when the file is
@@ -18,6 +21,8 @@ classifier has anyway: nothing is trained. The settings were chosen by tests/ben
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import onnx
 import onnx.compose
 import onnx.parser
@@ -25,16 +30,32 @@ from onnx import TensorProto, helper
 
 from camstream import contract
 
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+
 ZOOM = 9 / 7  # of the input's sides: 288 in place of 224 pixels, 1.65 times the work
 STEPS = 4  # how far evidence is passed on
 SHARPNESS = 4.0  # power of the similarity: places that look less alike hardly count
 TONE = 1.75  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
 
-DESCRIPTION = (
-    f"input {ZOOM:.2f} times as large; joined with an earlier layer: {STEPS} steps along "
-    f"cosine^{SHARPNESS:g}, tone {TONE:g}"
-)
 FINER = "camstream.sharp.finer"
+
+
+def zoomed(info: ModelInfo) -> tuple[int, int]:
+    """Give the preferred height and width of the input, pixels."""
+    height, width = info.size_hw
+    if info.size_multiple is None or info.background is not None:
+        return height, width
+    return round(height * ZOOM), round(width * ZOOM)
+
+
+def describe(info: ModelInfo) -> str:
+    """Say what is done to the maps of a model."""
+    zoom = f"input {ZOOM:.2f} times as wide and high, " if zoomed(info) != info.size_hw else ""
+    return (
+        f"{zoom}maps joined with an earlier layer ({STEPS} steps along cosine^{SHARPNESS:g}, "
+        f"tone {TONE:g})"
+    )
 
 
 def graph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from camstream.evaluate.metrics import iou
 from camstream.model import Model
 from camstream.overlay import annotate
 from camstream.picture import MapF32, Picture
-from camstream.sharp import DESCRIPTION, SHARPNESS, STEPS, TONE, graph
+from camstream.sharp import SHARPNESS, STEPS, TONE, describe, graph, zoomed
 from camstream.sink.records import to_record
 from export.verify import open_quietly
 
@@ -168,6 +169,18 @@ def test_input_is_larger(model: Model, sharp_model: Model) -> None:
         assert 1.4 < areas[0] / areas[1] < 1.9  # so that it stays under twice the work
 
 
+def test_input_stays_where_it_must(sharp_model: Model) -> None:
+    info = sharp_model.info
+    assert zoomed(info) == (288, 288)
+    assert "input 1.29 times" in describe(info)
+    for changed in (
+        dataclasses.replace(info, size_multiple=None),
+        dataclasses.replace(info, background="no cup"),
+    ):
+        assert zoomed(changed) == (224, 224)
+        assert "input" not in describe(changed)
+
+
 def test_model_gives_both_maps(
     plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
 ) -> None:
@@ -198,7 +211,7 @@ def test_records_keep_the_raw_map(
         seen = Attention(one.infer, one.info, Focus(top_k=3))(one.predict(photo).frame)
         records.append(to_record(annotate(seen, one.info.cam_range)))
     plain, sharp = records
-    assert sharp.pop("sharp") == DESCRIPTION
+    assert sharp.pop("sharp") == describe(sharp_model.info)
     assert "sharp" not in plain
     assert sharp["peak"] == pytest.approx(plain["peak"], abs=2e-3)
     for key in ("top", "shown", "peak_xy", "centre_xy", "size_wh", "method"):

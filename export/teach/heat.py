@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,23 @@ from numpy.typing import NDArray
 from camstream.picture import MapF32
 from export.teach.fit import Layer
 
-_QUIET = 97.0  # per cent of the peaks of a class in pictures without it that stay without heat
-_TYPICAL = 50.0  # per cent of its peaks in pictures of it that are not fully hot
 _LEAST_SPAN = 0.25  # of the full value, so that colours grade where the two meet
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRule:
+    """Where heat begins and where it is full.
+
+    Attributes:
+        quiet: Per cent of the peaks of a class in pictures without it that stay without heat.
+        graded: Per cent of its peaks in pictures of it that are not fully hot.
+    """
+
+    quiet: float = 97.0
+    graded: float = 50.0
+
+
+USUAL = HeatRule()
 
 
 def peaks_of(maps: Iterable[MapF32], layer: Layer) -> NDArray[np.float64]:
@@ -32,18 +47,22 @@ def peaks_of(maps: Iterable[MapF32], layer: Layer) -> NDArray[np.float64]:
 
 
 def choose_range(
-    peaks: NDArray[np.float64], targets: Sequence[int], background: int | None
+    peaks: NDArray[np.float64],
+    targets: Sequence[int],
+    background: int | None,
+    rule: HeatRule = USUAL,
 ) -> tuple[float, float]:
     """Choose one range for all classes but the background.
 
-    Heat begins above the peaks that a class's map has in 97 % of the pictures of other classes,
-    so that what is not there stays dark; it is full at the median of its peaks in pictures of
-    it. Classes count alike.
+    Heat begins above most of the peaks that a class's map has in pictures of other classes, so
+    that what is not there stays dark; it is full at a percentile of its peaks in pictures of it,
+    by default the median. Classes count alike.
 
     Args:
         peaks: (N, C) see ``peaks_of``.
         targets: (N,) the class of each picture.
         background: Its class, whose map is zero; None: there is none.
+        rule: Which percentiles.
 
     Returns:
         Where heat begins and where it is full, logit units.
@@ -53,8 +72,8 @@ def choose_range(
     for index in range(peaks.shape[1]):
         if index == background:
             continue
-        lows.append(float(np.percentile(peaks[own != index, index], _QUIET)))
-        highs.append(float(np.percentile(peaks[own == index, index], _TYPICAL)))
+        lows.append(float(np.percentile(peaks[own != index, index], rule.quiet)))
+        highs.append(float(np.percentile(peaks[own == index, index], rule.graded)))
     high = max(float(np.median(highs)), 1e-3)
     low = min(max(float(np.median(lows)), 0.0), high * (1 - _LEAST_SPAN))
     return _rounded(low), _rounded(high)

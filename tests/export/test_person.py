@@ -1,0 +1,118 @@
+"""The model ``person`` as it is shipped: its record, its law, and real frames where there are any."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camstream import catalog
+from camstream.model import Model
+from export.heads import shipped
+from export.heads.judge_person import judge_clips, judge_presence, read_presence
+from export.heads.person_photos import LABELS, SIZE, photos
+from export.teach.rehead import save
+from export.teach.trunk import Trunk
+
+ROOM = "intel_one_by_one_person.mp4"
+
+
+@pytest.fixture(scope="module")
+def person_path(lite0: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped layer on the default network."""
+    path = tmp_path_factory.mktemp("person") / "person.onnx"
+    lesson, _ = shipped.load("person")
+    save(Trunk(lite0), lesson, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def person(person_path: Path) -> Model:
+    return Model(person_path, device="cpu")
+
+
+def test_the_layer_is_the_one_that_its_record_describes(lite0: Path) -> None:
+    lesson, record = shipped.load("person")
+    assert record.labels == LABELS
+    assert record.background == LABELS[0]
+    assert lesson.weight.shape == (len(record.labels), 1280)
+    assert np.count_nonzero(lesson.weight[0]) == 0  # so that an empty scene is dark
+    assert lesson.bias[0] == 0
+    assert 0 < record.cam_range[0] < record.cam_range[1]
+    trunk = Trunk(lite0)
+    assert record.network == trunk.info.name
+    assert record.weights_sha256 == trunk.info.weights_sha256
+
+
+def test_the_model_tells_its_labels_its_background_and_its_size(person: Model) -> None:
+    _, record = shipped.load("person")
+    assert person.info.labels == LABELS
+    assert person.info.background == LABELS[0]
+    assert person.info.size_hw == (SIZE, SIZE)
+    assert person.info.cam_range == record.cam_range
+    picture = np.zeros((720, 1280, 3), np.uint8)
+    assert person.predict(picture).image.shape == (224, 384, 3)  # as many pixels, in its shape
+
+
+def test_the_law_holds(person: Model) -> None:
+    random = np.random.default_rng(3)
+    for shape in ((360, 640, 3), (300, 300, 3), (640, 200, 3)):
+        found = person.predict(random.integers(0, 255, shape, np.uint8), classes=[0, 1])
+        sums = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
+        np.testing.assert_allclose(sums, found.logits[found.cam.class_indices], atol=2e-5)
+        assert np.abs(found.cam.maps[0]).max() < 1e-6
+
+
+def test_another_layer_is_another_file_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec("export")
+    assert found is not None
+    heads = tmp_path / "export" / "heads"
+    heads.mkdir(parents=True)
+    for part in ("person.json", "person.npz"):
+        shutil.copy(shipped.FOLDER / part, heads)
+    monkeypatch.setattr(found, "origin", str(heads.parent / "__init__.py"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: found)
+    before = catalog.cached_path("person")
+    assert before == catalog.cached_path("person")
+    record = heads / "person.json"
+    record.write_text(record.read_text().replace('"person"', '"somebody"'))
+    assert catalog.cached_path("person") != before
+    assert catalog.cached_path("efficientnet_lite0").name == "efficientnet_lite0-contract1.onnx"
+
+
+def test_every_extra_photo_is_listed_once_with_one_of_two_labels() -> None:
+    with (shipped.FOLDER / "person_boxes.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["file"] for row in rows}) == len(rows) > 300
+    assert {row["person"] for row in rows} == {"yes", "no"}
+
+
+def test_the_extra_photos_are_there_under_their_own_sources(data: Path) -> None:
+    album = photos(data)
+    assert album.labels == LABELS
+    assert all(item.path.is_file() for item in album.items)
+    assert {"imagenette_val", "fruit", "imagenet1k"} < {item.source for item in album.items}
+
+
+def test_frames_with_a_person_and_without_are_told_apart(person: Model, data: Path) -> None:
+    ranges = read_presence(data / "videos")[ROOM]
+    assert {one.person for one in ranges} == {True, False}
+    right, count = judge_presence(person, data / "videos", step=30)[ROOM]
+    assert count > 35
+    assert right == count
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_clips_in_the_model_card(person: Model, data: Path) -> None:
+    assert judge_presence(person, data / "videos") == {ROOM: (1290, 1290)}
+    seen = judge_clips(person, data / "videos", step=10)
+    for clip in ("people_crowd.mp4", "walker_forest_road.mp4", "intel_asl_walk.mkv"):
+        assert seen[clip] == 1, clip
+    for clip in ("cat_white_persian.mp4", "dog_corgi_puppy.mp4"):
+        assert seen[clip] == 0, clip
