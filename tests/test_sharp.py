@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper
+from typer.testing import CliRunner
 
 from camstream import cam as cams
 from camstream.attention import Attention, Focus
 from camstream.boxes import boxes_of, largest_box
+from camstream.cli import app
 from camstream.errors import ModelError
 from camstream.evaluate.metrics import iou
 from camstream.model import Model
@@ -27,6 +30,7 @@ from camstream.picture import MapF32, Picture
 from camstream.sharp import SHARPNESS, STEPS, TONE, describe, graph, zoomed
 from camstream.sink.records import to_record
 from export.verify import open_quietly
+from tests import clips
 
 _SIZE_WH = (140, 140)
 
@@ -247,3 +251,22 @@ def test_file_is_left_alone(lite0: Path, sharp_model: Model) -> None:
         "cam_classes",
         "cam_bias",
     ]
+
+
+def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
+    clip = clips.make(tmp_path / "clip.mp4", clips.Video(frames=3, size_wh=(160, 90)))
+    out, records = tmp_path / "out.mp4", tmp_path / "r.jsonl"
+    command = ["annotate", str(clip), "-o", str(out), "--records", str(records), "--device", "cpu"]
+    command += ["--sharp", "--boxes", "--box-threshold", "p80", "--top-k", "3", "--watch", "dog"]
+    done = CliRunner().invoke(app, [*command, "--model", str(lite0)])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    assert len(lines) == 3
+    assert all("maps joined with an earlier layer" in line["sharp"] for line in lines)
+    assert all(line["box_threshold"] == "p80" for line in lines)
+    refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
+    assert refused.exit_code == 1
+    assert "which --sharp needs" in " ".join(refused.output.split())
+    odd = CliRunner().invoke(app, ["annotate", str(clip), "--box-threshold", "p100"])
+    assert odd.exit_code == 2
+    assert "a box threshold is" in odd.output
