@@ -33,10 +33,10 @@ from camstream import contract
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
 
-ZOOM = 9 / 7  # of the input's sides: 288 in place of 224 pixels, 1.65 times the work
-STEPS = 4  # how far evidence is passed on
+ZOOM = 8 / 7  # of the input's sides: 256 in place of 224 pixels, 1.3 times as many
+STEPS = 6  # how far evidence is passed on
 SHARPNESS = 4.0  # power of the similarity: places that look less alike hardly count
-TONE = 1.75  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
+TONE = 2.25  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
 
 FINER = "camstream.sharp.finer"
 

@@ -15,7 +15,7 @@ that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame
 height and ``method`` how the map was made ("CAM", "CAM (max pooling)", "Grad-CAM" or
 "HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
 
-With ``--sharp`` there is also ``"sharp": "input 1.29 times ..., maps joined ..."``: what was done to
+With ``--sharp`` there is also ``"sharp": "input 1.14 times ..., maps joined ..."``: what was done to
 the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centre_xy`` and ``spread`` are of the
 raw map all the same.
 

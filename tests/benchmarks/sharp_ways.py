@@ -190,7 +190,6 @@ def _guided(seen: Seen) -> Maps:
         yield f"radius {radius}, {blur:g}", guided(seen.cams[224], seen.image, radius, blur)
 
 
-SHARP = Way(lambda seen: joined(seen, SHARP_SIDES), ("20%",))
 PLAIN = Way(_one(lambda seen: seen.cams[224]), ("20%",))
 WAYS: dict[str, Way] = {
     "ratio threshold": Way(PLAIN.maps),
@@ -213,7 +212,4 @@ WAYS: dict[str, Way] = {
     "early layer, guided filter": Way(
         _one(lambda s: guided(walked(s.cams[224], s.early[224], 3, 3.0), s.image, 16, 1e-2))
     ),
-    "early layer, all settings, 224": Way(lambda s: joined(s, (224,)), ("20%",)),
-    "early layer, all settings, 288": Way(lambda s: joined(s, (288,)), ("20%",)),
-    "early layer, all settings, 320": Way(lambda s: joined(s, (320,)), ("20%",)),
 }
