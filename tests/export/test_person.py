@@ -83,7 +83,9 @@ def test_another_layer_is_another_file_in_the_cache(
     record = heads / "person.json"
     record.write_text(record.read_text().replace('"person"', '"somebody"'))
     assert catalog.cached_path("person") != before
-    assert catalog.cached_path("efficientnet_lite0").name == "efficientnet_lite0-contract1.onnx"
+    plain = catalog.cached_path("efficientnet_lite0")
+    record.unlink()
+    assert catalog.cached_path("efficientnet_lite0") == plain
 
 
 def test_every_extra_photo_is_listed_once_with_one_of_two_labels() -> None:
