@@ -54,19 +54,33 @@ class Demo:
         name: What it is called.
         labels: Its classes.
         background: The class that is nothing to be shown.
-        recipe: How its network is trained.
+        network: One of ``export.networks``.
+        recipe: How that is trained.
         sets: Draws its pictures.
         scenes: Draws its clip, frame by frame.
-        figures: Says in lines what the clip's score means.
+        thing: What there is to be found, with its article.
+        more_figures: Says in lines what else the clip's score means.
     """
 
     name: str
     labels: tuple[str, ...]
     background: str
+    network: str
     recipe: Recipe
     sets: Callable[[], Sets]
     scenes: Callable[[], Iterator[tuple[ImageU8, Truth]]]
-    figures: Callable[[Score], list[str]]
+    thing: str
+    more_figures: Callable[[Score], list[str]] = lambda _: []
+
+    def figures(self, score: Score) -> list[str]:
+        """Say in lines what the clip's score means."""
+        return [
+            f"the clip: {score.accuracy:.1%} of {score.frames} frames told right",
+            f"the peak of the map is on {self.thing} in {score.on_thing:.1%} of {score.things} "
+            f"frames, and within one cell of it in {score.near_thing:.1%}",
+            *self.more_figures(score),
+            f"{score.hot_background} frames without {self.thing} have heat",
+        ]
 
 
 def write_clip(scenes: Iterator[tuple[ImageU8, Truth]], path: Path) -> list[Truth]:

@@ -25,8 +25,6 @@ from export.train.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from export.demos.score import Score
-
 NOTHING = "no digit"
 LABELS = (*map(str, range(10)), NOTHING)
 INPUT_WH = (128, 96)  # of the network
@@ -219,20 +217,13 @@ def _sets() -> Sets:
     return Sets(learn, choose, score)
 
 
-def _figures(score: Score) -> list[str]:
-    return [
-        f"the clip: {score.accuracy:.1%} of {score.frames} frames named right",
-        f"the peak of the map is on the digit in {score.on_thing:.1%} of {score.things} frames",
-        f"{score.hot_background} frames without a digit have heat",
-    ]
-
-
 DIGITS = Demo(
     name="digits",
     labels=LABELS,
     background=NOTHING,
+    network="small_gap",
     recipe=Recipe(epochs=16, batch=32, head_rate=6e-3, weight_decay=1e-2, patience=16),
     sets=_sets,
     scenes=scenes,
-    figures=_figures,
+    thing="a digit",
 )

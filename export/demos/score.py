@@ -37,6 +37,8 @@ class Score:
         accuracy: Part of them with the right label.
         things: How many of them show a thing to find.
         on_thing: Part of those whose peak lies on it, whatever the label.
+        near_thing: Part of those whose peak lies on it, or no more than a cell of the map away
+            from it, across and along.
         off_px: (things, 2) float64: how far each of those peaks lies from the nearest thing,
             across and along, pixels of the frame; 0 where it lies on it.
         hot_background: Frames that show nothing, and still have heat.
@@ -46,11 +48,19 @@ class Score:
     accuracy: float
     things: int
     on_thing: float
+    near_thing: float
     off_px: np.typing.NDArray[np.float64]
     hot_background: int
 
 
-def score(seen: Sequence[Seen], truths: Sequence[Truth], *, background: str, floor: float) -> Score:
+def score(
+    seen: Sequence[Seen],
+    truths: Sequence[Truth],
+    *,
+    background: str,
+    floor: float,
+    cell_px: float,
+) -> Score:
     """Score frames; those without a true label are left out.
 
     Args:
@@ -58,14 +68,18 @@ def score(seen: Sequence[Seen], truths: Sequence[Truth], *, background: str, flo
         truths: What each shows.
         background: The class that is nothing to be shown.
         floor: Map value where heat begins.
+        cell_px: Side of a cell of the map, pixels of the frame.
     """
     pairs = [(s, t) for s, t in zip(seen, truths, strict=True) if t.label is not None]
     right = sum(s.label == t.label for s, t in pairs)
     things = [(s, t) for s, t in pairs if t.label != background]
     off = np.array([_off(s.peak_xy, t.boxes) for s, t in things]).reshape(-1, 2)
     hot = sum(s.peak > floor for s, t in pairs if t.label == background)
-    on_thing = float((off == 0).all(axis=1).mean()) if things else 0.0
-    return Score(len(pairs), right / max(1, len(pairs)), len(things), on_thing, off, hot)
+    on_thing, near_thing = (
+        float((off <= limit).all(axis=1).mean()) if things else 0.0 for limit in (0, cell_px)
+    )
+    accuracy = right / max(1, len(pairs))
+    return Score(len(pairs), accuracy, len(things), on_thing, near_thing, off, hot)
 
 
 def _off(xy: tuple[float, float], boxes: Sequence[BoxXyxy]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from camstream.annotate import Job, Result
-from export.demos.demo import Demo, write_clip
+from export.demos.demo import SIZE_WH, Demo, write_clip
 from export.demos.score import Score, Seen, score
 
 if TYPE_CHECKING:
@@ -43,8 +43,15 @@ def annotate_clip(
         if result.is_stopped:
             return result, None
         seen = [_seen(line) for line in records.read_text(encoding="utf-8").splitlines()]
-    floor = model.info.cam_range[0]
-    return result, score(seen, truths, background=demo.background, floor=floor)
+    cells = model.predict(np.zeros((*SIZE_WH[::-1], 3), np.uint8)).cam.maps.shape[2]
+    scored = score(
+        seen,
+        truths,
+        background=demo.background,
+        floor=model.info.cam_range[0],
+        cell_px=SIZE_WH[0] / cells,
+    )
+    return result, scored
 
 
 def held_out_accuracy(demo: Demo, model: Model) -> tuple[float, int]:

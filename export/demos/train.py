@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from export.demos.demo import Demo
 
-NETWORK = "small_gap"
-
 
 def job_of(demo: Demo, output: Path, *, epochs: int | None = None) -> Job:
     """Make the job of a demo.
@@ -27,7 +25,7 @@ def job_of(demo: Demo, output: Path, *, epochs: int | None = None) -> Job:
     recipe = demo.recipe if epochs is None else replace(demo.recipe, epochs=epochs)
     sets = demo.sets()
     return Job(
-        start=start(NETWORK, len(demo.labels), seed=recipe.seed),
+        start=start(demo.network, len(demo.labels), seed=recipe.seed),
         labels=demo.labels,
         train=sets.train,
         check=sets.check,

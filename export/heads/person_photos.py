@@ -15,8 +15,8 @@ from export.teach.features import Gallery, Look
 from export.teach.trunk import Trunk
 
 LABELS = ("no person", "person")
-SIZE = 288  # the model's own, pixels
-SIZES = (SIZE, 224, 320)  # of the squares that are learnt from; the first is judged at
+SIZE = 256  # the model's own, pixels
+SIZES = (SIZE, 224, 288)  # of the squares that are learnt from; the first is judged at
 _MORE = Path(__file__).with_name("person_boxes.csv")
 
 

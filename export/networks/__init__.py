@@ -12,7 +12,7 @@ from export.networks.googlenet import GoogLeNet, without_training_heads
 from export.networks.mobilenet_v2 import MobileNetV2
 from export.networks.nin import NIN
 from export.networks.resnet import resnet18, resnet34, resnet50
-from export.networks.small_gap import SmallGap
+from export.networks.small_gap import SmallGap, small_gap_near
 from export.networks.spec import NetworkSpec, Triple
 from export.networks.squeezenet import SqueezeNet11
 from export.networks.vgg import VGG16, VGG16Gap
@@ -107,6 +107,9 @@ NETWORKS: dict[str, NetworkSpec] = {
     ),
     "small_gap": NetworkSpec(
         build=SmallGap, last="fc", size_hw=(96, 128), size_multiple=8, mean=_HALF, std=_HALF
+    ),
+    "small_gap_near": NetworkSpec(
+        build=small_gap_near, last="fc", size_hw=(96, 128), size_multiple=8, mean=_HALF, std=_HALF
     ),
 }
 

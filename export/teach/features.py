@@ -15,7 +15,8 @@ import platformdirs
 from camstream.errors import SourceError
 from camstream.picture import ImageU8
 from export.teach.album import MIN_PICTURES, Album, Item
-from export.teach.fit import F32, I64, Samples
+from export.teach.calibration import I64
+from export.teach.fit import F32, Samples
 from export.teach.trunk import Trunk
 
 # The frames of a clip are cut into this many stretches. What lies in one stretch is alike, and

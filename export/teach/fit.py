@@ -8,20 +8,21 @@ class). All three steps are linear, so they fold into one weight and one bias.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import LinearSVC
 
+from export.teach.calibration import F64, I64, Calibration, calibrate
+
 F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 _FOLDS = 5
 _STEADY = 1e-3  # a channel that hardly ever varies must not be scaled up to noise
@@ -107,19 +108,6 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """From a classifier's values to logits: scale * value + offset.
-
-    Attributes:
-        scale: One number.
-        offset: (C,).
-    """
-
-    scale: float
-    offset: F64
-
-
-@dataclass(frozen=True, slots=True)
 class Fitted:
     """What came of a fit.
 
@@ -164,11 +152,7 @@ def fit(
     results: dict[Candidate, tuple[F64, Calibration]] = {}
     for candidate in candidates:
         say(f"trying {candidate}")
-        values = np.zeros((len(samples.targets), len(samples.labels)))
-        for held_out in parts:
-            values[held_out] = train(samples[~held_out], candidate).logits(
-                samples.features[held_out]
-            )
+        values = _out_of_fold(samples, parts, candidate)
         calibration, loss = calibrate(values, samples.targets)
         logits = values * calibration.scale + calibration.offset
         results[candidate] = logits, calibration
@@ -179,6 +163,19 @@ def fit(
     say(f"fitting the {chosen}")
     layer = train(samples, chosen).calibrated(calibration)
     return Fitted(layer, chosen, calibration, {c: tried[c][0] for c in candidates}, logits)
+
+
+def _out_of_fold(samples: Samples, parts: Sequence[NDArray[np.bool_]], candidate: Candidate) -> F64:
+    """Give (N, C) values of each sample by a layer that was not fitted to its part."""
+    values = np.zeros((len(samples.targets), len(samples.labels)))
+
+    def judge(held_out: NDArray[np.bool_]) -> F64:
+        return train(samples[~held_out], candidate).logits(samples.features[held_out])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for held_out, judged in zip(parts, pool.map(judge, parts), strict=True):
+            values[held_out] = judged
+    return values
 
 
 def split(samples: Samples, folds: int, *, seed: int = 0) -> list[NDArray[np.bool_]]:
@@ -217,37 +214,3 @@ def train(samples: Samples, candidate: Candidate) -> Layer:
         weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
     weight = weight / spread
     return Layer(weight, bias - weight @ mean)
-
-
-def calibrate(values: F64, targets: I64) -> tuple[Calibration, float]:
-    """Find the scale and the offsets that make a classifier's values probabilities.
-
-    Args:
-        values: (N, C) of samples that it was not fitted to.
-        targets: (N,) their classes.
-
-    Returns:
-        The calibration, and the mean negative log-likelihood with it; classes count alike.
-
-    Source: Platt 1999, with its smoothed targets, by which values that separate all samples do
-    not become certainty.
-    """
-    count = values.shape[1]
-    sizes = np.bincount(targets, minlength=count).astype(np.float64)
-    wanted = np.tile(1 / (sizes[targets, np.newaxis] + count), (1, count))
-    wanted[np.arange(len(targets)), targets] *= sizes[targets] + 1
-    weight = 1 / (sizes[targets] * count)
-    unit = float(values.std()) or 1.0
-
-    def loss(parameters: F64) -> tuple[float, F64]:
-        scale, offset = np.exp(parameters[0]) / unit, parameters[1:]
-        logits = values * scale + offset
-        logits = logits - logits.max(axis=1, keepdims=True)
-        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        error = (np.exp(logs) - wanted) * weight[:, np.newaxis]
-        gradient = np.array([(error * values).sum() * scale, *error.sum(axis=0)])
-        return float(-(wanted * logs).sum(axis=1) @ weight), gradient
-
-    found = minimize(loss, np.zeros(count + 1), jac=True, method="L-BFGS-B")
-    offset = found.x[1:] - found.x[1:].mean()
-    return Calibration(float(np.exp(found.x[0]) / unit), offset), float(found.fun)

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from camstream.picture import MapF32
 from export.teach.fit import Layer
 
-_LEAST_SPAN = 0.25  # of the full value, so that colours grade where the two meet
-
 
 @dataclass(frozen=True, slots=True)
 class HeatRule:
@@ -21,10 +19,13 @@ class HeatRule:
     Attributes:
         quiet: Per cent of the peaks of a class in pictures without it that stay without heat.
         graded: Per cent of its peaks in pictures of it that are not fully hot.
+        latest: Heat begins at this part of the full value even where more would be quiet, so
+            that colours grade where the two meet.
     """
 
     quiet: float = 97.0
     graded: float = 50.0
+    latest: float = 0.75
 
 
 USUAL = HeatRule()
@@ -48,7 +49,7 @@ def peaks_of(maps: Iterable[MapF32], layer: Layer) -> NDArray[np.float64]:
 
 def choose_range(
     peaks: NDArray[np.float64],
-    targets: Sequence[int],
+    targets: Sequence[int] | NDArray[np.int64],
     background: int | None,
     rule: HeatRule = USUAL,
 ) -> tuple[float, float]:
@@ -70,12 +71,12 @@ def choose_range(
     own = np.asarray(targets)
     lows, highs = [], []
     for index in range(peaks.shape[1]):
-        if index == background:
+        if index == background or (own == index).all() or not (own == index).any():
             continue
         lows.append(float(np.percentile(peaks[own != index, index], rule.quiet)))
         highs.append(float(np.percentile(peaks[own == index, index], rule.graded)))
     high = max(float(np.median(highs)), 1e-3)
-    low = min(max(float(np.median(lows)), 0.0), high * (1 - _LEAST_SPAN))
+    low = min(max(float(np.median(lows)), 0.0), high * rule.latest)
     return _rounded(low), _rounded(high)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import confusion_matrix
 
+from export.teach.calibration import F64, I64
 from export.teach.features import Gallery
-from export.teach.fit import F64, I64, Fitted, train
+from export.teach.fit import Fitted, train
 
 _DOUBTFUL = 12
 
@@ -93,7 +96,7 @@ def sum_up(
     Args:
         gallery: What was fitted to.
         fitted: What came of it.
-        on_source: Is told the source that is being left out.
+        on_source: Is told the source that is being left out, from any thread.
     """
     labels, own = gallery.album.labels, gallery.targets
     logits = fitted.out_of_fold[:: gallery.views]
@@ -140,14 +143,13 @@ def _leave_out(
     gallery: Gallery, fitted: Fitted, on_source: Callable[[str], None]
 ) -> tuple[SourceResult, ...]:
     """Fit to all sources but one, and judge that one; for each in turn."""
-    sources = np.array(gallery.sources)
+    sources, samples = np.array(gallery.sources), gallery.samples()
     names = [str(name) for name in np.unique(sources) if name]
-    samples = gallery.samples()
-    results = []
-    for name in names:
+
+    def judge(name: str) -> SourceResult | None:
         out: NDArray[np.bool_] = sources == name
         if len(np.unique(gallery.targets[~out])) < len(gallery.album.labels):
-            continue  # what is left does not hold every class
+            return None  # what is left does not hold every class
         on_source(name)
         layer = train(samples[~np.repeat(out, gallery.views)], fitted.chosen)
         seen = layer.calibrated(fitted.calibration).logits(gallery.features[out, 0]).argmax(axis=1)
@@ -157,8 +159,12 @@ def _leave_out(
             for index in np.unique(own)
         }
         balanced = balanced_accuracy(own, seen) if len(recall) > 1 else None
-        results.append(SourceResult(name, int(out.sum()), recall, balanced))
-    return tuple(results) if len(names) > 1 else ()
+        return SourceResult(name, int(out.sum()), recall, balanced)
+
+    if len(names) < 2:
+        return ()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return tuple(result for result in pool.map(judge, names) if result is not None)
 
 
 def show(report: Report, console: Console) -> None:

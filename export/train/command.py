@@ -17,6 +17,7 @@ from camstream.errors import ModelError
 from camstream.sink.draft import Draft
 from camstream.terminal import console, note, steps
 from export.options import one_of, parse_size, report
+from export.teach.album import find_background
 from export.train.job import Job, Result, run
 from export.train.options import KeepOptions, LearningOptions, NetworkOptions, PhotoOptions
 from export.train.photos import Photo, PhotoExamples, read_photos, split
@@ -81,7 +82,7 @@ def _job(request: Request) -> Job:
             f"--size {options.size}: {options.network} takes multiples of {multiple} pixels"
         )
     labels, photos, broken = _read(request.folder, size_hw)
-    background = _background(options.background, labels)
+    background = find_background(labels, options.background)
     learn, check = split(photos, request.photos.set_aside, seed=recipe.seed)
     _tell_photos(request.folder, labels, learn, check, broken)
     return Job(
@@ -95,7 +96,7 @@ def _job(request: Request) -> Job:
         output=output,
         about=f"{len(learn)} photos in {request.folder.resolve().name}",
         settings=_settings(request, size_hw, photos),
-        background=background,
+        background=None if background is None else labels.index(background),
         device=device,
     )
 
@@ -144,14 +145,6 @@ def _tell_photos(
         names = ", ".join(str(path.relative_to(folder)) for path in broken[:_TOLD])
         more = f" and {len(broken) - _TOLD} more" if len(broken) > _TOLD else ""
         note(f"left out, for they cannot be read: {names}{more}")
-
-
-def _background(name: str | None, labels: tuple[str, ...]) -> int | None:
-    if name is None:
-        return None
-    if name not in labels:
-        raise ModelError(f"--background {name}: no such class; there are {', '.join(labels)}")
-    return labels.index(name)
 
 
 def pick_device(name: str) -> str:

@@ -16,8 +16,8 @@ from torch import nn
 from camstream.errors import SinkError
 from camstream.model import Model
 from export.assemble import with_info
-from export.graft import usual_range
 from export.source import Source
+from export.teach.heat import HeatRule, choose_range
 from export.to_onnx import export
 from export.train.examples import CHECKING
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from export.train.start import Start
 
 _MEASURED = 500  # pictures
+# Among many classes that are alike, each has some evidence in pictures of the others.
+_HEAT = HeatRule(quiet=95, graded=75, latest=0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,13 @@ class Measured:
 
     Attributes:
         confusion: (C, C) int64: pictures of class row that it took for class column.
-        own: Largest map value of each picture's own class, logit units.
-        others: Of every other class in each picture.
+        targets: (N,) the class of each picture.
+        peaks: (N, C) float64: largest value of every class's map in each, logit units.
     """
 
     confusion: NDArray[np.int64]
-    own: NDArray[np.float64]
-    others: NDArray[np.float64]
+    targets: NDArray[np.int64]
+    peaks: NDArray[np.float64]
 
     @property
     def accuracy(self) -> float:
@@ -125,8 +127,10 @@ def write_model(
             info = export(source, draft, say=say)
             say("choosing the colour scale")
             measured = measure(Model(draft, device="cpu", size_wh=size_hw[::-1]), check, seed=seed)
-            cam_range = choose_range(measured) or usual_range(len(labels))
-            info = dataclasses.replace(info, cam_range=cam_range)
+            own = measured.peaks[np.arange(len(measured.targets)), measured.targets]
+            if (own > 0).any():  # otherwise nothing was learnt, and the usual range stays
+                chosen = choose_range(measured.peaks, measured.targets, background, _HEAT)
+                info = dataclasses.replace(info, cam_range=chosen)
             onnx.save(with_info(onnx.load(draft), info), draft)
             draft.replace(output)
     except OSError as error:
@@ -141,33 +145,15 @@ def measure(model: Model, pictures: Examples, *, seed: int) -> Measured:
     count = len(model.info.labels)
     everything = range(count)
     confusion = np.zeros((count, count), np.int64)
-    own, others = [], []
+    targets, peaks = [], []
     total = len(pictures.classes)
     for index in np.unique(np.linspace(0, total - 1, min(total, _MEASURED)).astype(int)).tolist():
         prediction = model.predict(_image(pictures, index, seed), classes=everything)
         true = pictures.classes[index]
         confusion[true, prediction.top[0].class_index] += 1
-        peaks = prediction.cam.maps.max(axis=(1, 2)).astype(np.float64)
-        own.append(peaks[true])
-        others.append(np.delete(peaks, true))
-    return Measured(confusion, np.array(own), np.concatenate(others))
-
-
-def choose_range(measured: Measured) -> tuple[float, float] | None:
-    """Choose where heat begins and where it is full, logit units.
-
-    Full is the median of what a class that is there reaches at its peak. Heat begins above what
-    nineteen of twenty maps of classes that are not there reach, but not above half of full.
-
-    Returns:
-        None where classes that are there reach nothing.
-    """
-    present = measured.own[measured.own > 0]
-    if not present.size:
-        return None
-    high = float(np.median(present))
-    low = float(np.clip(np.quantile(measured.others, 0.95), 0.1 * high, 0.5 * high))
-    return float(f"{low:.3g}"), float(f"{high:.3g}")
+        targets.append(true)
+        peaks.append(prediction.cam.maps.max(axis=(1, 2)))
+    return Measured(confusion, np.array(targets, np.int64), np.array(peaks, np.float64))
 
 
 def _image(pictures: Examples, index: int, seed: int) -> NDArray[np.uint8]:

@@ -35,7 +35,7 @@ class NetworkOptions:
     ] = None
     background: Annotated[
         str | None,
-        typer.Option(help="A class that is nothing to show; maps are the evidence against it."),
+        typer.Option(help='The class of what is none of the others.  [default: "no ..." or "ok"]'),
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto"
 

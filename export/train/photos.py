@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream.errors import SourceError
-from camstream.evaluate.annotations import PHOTO_SUFFIXES
 from camstream.picture import ImageU8, Picture
+from export.teach.album import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

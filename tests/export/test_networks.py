@@ -34,6 +34,7 @@ MAP_SIDES = {
     "densenet121": 7,
     "mobilenet_v2": 7,
     "small_gap": 28,
+    "small_gap_near": 28,
 }
 
 

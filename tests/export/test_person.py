@@ -55,7 +55,7 @@ def test_the_model_tells_its_labels_its_background_and_its_size(person: Model) -
     assert person.info.size_hw == (SIZE, SIZE)
     assert person.info.cam_range == record.cam_range
     picture = np.zeros((720, 1280, 3), np.uint8)
-    assert person.predict(picture).image.shape == (224, 384, 3)  # as many pixels, in its shape
+    assert person.predict(picture).image.shape == (192, 352, 3)  # as many pixels, in its shape
 
 
 def test_the_law_holds(person: Model) -> None:

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from export.teach.calibration import Calibration, calibrate
 from export.teach.fit import (
     CANDIDATES,
-    Calibration,
     Candidate,
     Layer,
     Samples,
-    calibrate,
     fit,
     split,
     train,

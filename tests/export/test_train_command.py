@@ -1,0 +1,140 @@
+"""``camstream train`` as users call it: what it writes, what Ctrl-C leaves, what it refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from typer.testing import CliRunner, Result
+
+from camstream.model import Model
+from export.train.__main__ import app
+from tests.export.photos import write_photos
+
+pytestmark = pytest.mark.usefixtures("calm_torch")
+
+# Small enough for seconds; each option that the result follows from is told.
+USUAL = ("--network", "small_gap", "--size", "64x48", "--batch", "4", "--epochs", "1")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return write_photos(tmp_path / "photos", 8)
+
+
+def train(folder: Path, output: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, [str(folder), "-o", str(output), *USUAL, *options])
+
+
+def one_line(result: Result) -> str:
+    """What it says where it fails: one line, no traceback."""
+    assert result.exit_code == 1
+    assert not isinstance(result.exception, BaseException) or isinstance(
+        result.exception, SystemExit
+    )
+    lines = [line for line in result.stderr.splitlines() if line.startswith("camstream: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def weights(path: Path) -> dict[str, NDArray[np.generic]]:
+    return {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+
+
+def test_a_folder_becomes_a_model_that_obeys_the_law(photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "net.onnx"
+    result = train(photos, output)
+    assert result.exit_code == 0, result.stderr
+    assert "12 photos to learn from, 4 set aside" in result.stderr
+    assert re.search(r"right on \d+\.\d% of 4 set aside", result.stdout)
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "net.onnx", "net.curves.csv"}
+    assert len((tmp_path / "net.curves.csv").read_text().splitlines()) == 2
+    model = Model(output, device="cpu")
+    assert model.info.labels == ("blob", "noise")
+    assert model.info.size_hw == (48, 64)
+    image = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    seen = model.predict(image, classes=[0, 1])
+    sums = seen.cam.maps.mean(axis=(1, 2)) + seen.cam.bias
+    np.testing.assert_allclose(sums, seen.logits, atol=1e-4)
+
+
+def test_photos_that_cannot_be_read_are_named(photos: Path, tmp_path: Path) -> None:
+    (photos / "blob" / "broken.jpg").write_bytes(b"no picture")
+    (photos / "noise" / "empty.png").touch()
+    result = train(photos, tmp_path / "net.onnx")
+    assert result.exit_code == 0
+    assert "blob/broken.jpg" in result.stderr
+    assert "noise/empty.png" in result.stderr
+
+
+def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_path: Path) -> None:
+    output, whole = tmp_path / "net.onnx", tmp_path / "whole.onnx"
+    long = ("--epochs", "12", "--patience", "12")
+    command = [sys.executable, "-m", "export.train", str(photos), "-o", str(output), *USUAL, *long]
+    alike = os.environ | {"OMP_NUM_THREADS": "1"}  # sums of several threads round differently
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=alike) as process:
+        assert process.stderr is not None
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if line.startswith("epoch 1 of 12"):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130, told
+    assert "go on with --resume" in "".join(told)
+    assert "epoch 12 of 12" not in "".join(told)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"photos", "net.checkpoint.pt", "net.curves.csv"}
+
+    assert "go on with --resume, or begin again with --overwrite" in one_line(
+        train(photos, output, *long)
+    )
+    other = train(photos, output, *long, "--seed", "7", "--resume")
+    assert "its seed was 0, now it is 7" in one_line(other)
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+    assert train(photos, output, *long, "--resume").exit_code == 0
+    assert train(photos, whole, *long).exit_code == 0
+    assert not (tmp_path / "net.checkpoint.pt").exists()
+    resumed, straight = weights(output), weights(whole)
+    assert resumed.keys() == straight.keys()
+    for name, values in straight.items():
+        np.testing.assert_array_equal(values, resumed[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
+        (("--network", "vgg16"), "vgg16 ends in fully connected layers .*; train vgg16_gap"),
+        (("--size", "65x48"), "--size 65x48: small_gap takes multiples of 8"),
+        (("--background", "nothing"), "--background nothing: the classes are blob, noise"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    photos: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    assert re.search(said, one_line(train(photos, tmp_path / "net.onnx", *options)))
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_an_output_that_is_there_is_kept(photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "net.onnx"
+    output.write_bytes(b"mine")
+    assert "net.onnx" in one_line(train(photos, output))
+    assert output.read_bytes() == b"mine"
+
+
+def test_a_class_with_too_few_photos_is_told(photos: Path, tmp_path: Path) -> None:
+    for photo in sorted((photos / "blob").iterdir())[4:]:
+        photo.unlink()
+    said = one_line(train(photos, tmp_path / "net.onnx"))
+    assert "blob has 4 photos that can be read; a class needs 5 at least" in said
