@@ -58,7 +58,8 @@ def no_thread_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     deadline = time.monotonic() + 5
-    left = set(threading.enumerate()) - before
+    # tqdm, which torch's exporter uses where it is installed, keeps its daemon on purpose.
+    left = {thread for thread in threading.enumerate() if thread.name != "tqdm_monitor"} - before
     while any(thread.is_alive() for thread in left) and time.monotonic() < deadline:
         for thread in left:
             thread.join(0.1)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -43,6 +44,9 @@ from camstream.names import ClassNames
 from camstream.terminal import console
 from export.source import load_named
 from export.to_onnx import export
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from tests.benchmarks.sharp_ways import (
     PLAIN,
     SHARP_SIDES,
