@@ -32,7 +32,7 @@ class Teacher(Protocol):
     def add(self, picture: Picture, label: str) -> None: ...
     def rename(self, label: str, name: str) -> None: ...
     def forget(self, label: str) -> None: ...
-    def fit(self, *, device: str = "cpu") -> Model: ...
+    def fit(self, *, device: str = "cpu", sharp: bool = False) -> Model: ...
     def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo: ...
 
 
@@ -49,6 +49,7 @@ class Teaching:
         names: Sequence[str] = (),
         *,
         device: str = "cpu",
+        sharp: bool = False,
         output: Path | None = None,
         overwrite: bool = False,
         folder: Path = Path(),
@@ -59,6 +60,7 @@ class Teaching:
             open_teacher: Opens what learns; may take a second.
             names: Of the first classes; the others are "class 3" and so on until they are named.
             device: Where the taught model is to run.
+            sharp: Whether its maps are to be finer, see ``camstream.sharp``.
             output: The file that is saved to; None: one named after the time, in ``folder``.
             overwrite: Whether a file that is there may be replaced; one saved before always is.
             folder: Where a file without a name goes.
@@ -75,6 +77,7 @@ class Teaching:
         self._labels = dict(enumerate(names, 1))
         self._open = open_teacher
         self._device = device
+        self._sharp = sharp
         self._output = output
         self._overwrite = overwrite
         self._folder = folder
@@ -143,7 +146,7 @@ class Teaching:
 
     def fit(self) -> None:
         """Fit to what was taught; the model comes with ``results``."""
-        self._do("fitting ...", lambda teacher: teacher.fit(device=self._device))
+        self._do("fitting ...", lambda teacher: teacher.fit(device=self._device, sharp=self._sharp))
 
     def save(self) -> None:
         """Fit once more, as names may have changed, and save."""
@@ -151,7 +154,7 @@ class Teaching:
         output = self._output or self._folder / f"camstream-taught-{stamp}.onnx"
 
         def fit_and_save(teacher: Teacher) -> str:
-            self._outcomes.put(teacher.fit(device=self._device))
+            self._outcomes.put(teacher.fit(device=self._device, sharp=self._sharp))
             teacher.save(output, overwrite=self._overwrite or output in self._saved)
             self._saved.add(output)
             return f"saved {output.name}"

@@ -77,6 +77,7 @@ def live(
                 lambda: _open_teacher(model),
                 teach or (),
                 device=model.device,
+                sharp=look.sharp,
                 output=taught,
                 overwrite=overwrite,
             )

@@ -105,12 +105,13 @@ class Teacher:
         with self._lock:
             self._seen.pop(label, None)
 
-    def fit(self, *, name: str = "taught", device: str = "cpu") -> Model:
+    def fit(self, *, name: str = "taught", device: str = "cpu", sharp: bool = False) -> Model:
         """Fit to what was seen so far.
 
         Args:
             name: The new model's name.
             device: See ``camstream.device``.
+            sharp: Whether it gives finer maps as well, see ``camstream.sharp``.
 
         Returns:
             A model with the new classes, in the order of their first frames.
@@ -125,7 +126,7 @@ class Teacher:
             }
         lesson = _learn(seen, self._background)
         made = to_model(self._trunk, lesson, name=name).SerializeToString()
-        model = Model(Path(f"{name} (not saved)"), content=made, device=device)
+        model = Model(Path(f"{name} (not saved)"), content=made, device=device, sharp=sharp)
         with self._lock:
             self._lesson = lesson
         return model
