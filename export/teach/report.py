@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import confusion_matrix
 
-from export.teach.features import Gallery
 from export.teach.calibration import F64, I64
+from export.teach.features import Gallery
 from export.teach.fit import Fitted, train
 
 _DOUBTFUL = 12
