@@ -109,7 +109,7 @@ class Attention:
                 self._calm, self._calm_level = self._calm_of(focus), focus.calm
             prediction = self._infer(frame, classes=self._classes(focus))
             maps = dict(
-                zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True)
+                zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True)
             )
             smoothed = self._calm.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
@@ -229,4 +229,10 @@ def contrast_pane(first: Pane, second: Pane) -> Pane:
 
 def _first(cam: ClassMaps, count: int) -> ClassMaps:
     """Keep the best classes' maps: what else was asked for changes from frame to frame."""
-    return ClassMaps(cam.maps[:count], cam.class_indices[:count], cam.bias[:count], cam.method)
+    return dataclasses.replace(
+        cam,
+        maps=cam.maps[:count],
+        finer=None if cam.finer is None else cam.finer[:count],
+        class_indices=cam.class_indices[:count],
+        bias=cam.bias[:count],
+    )

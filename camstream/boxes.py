@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from camstream import cam as cams
+from camstream.threshold import PAPER_RATIO, Threshold, ratio_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 BoxRule = Literal["largest", "all", "five"]
 BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
-PAPER_RATIO = 0.2
 LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
-APART_RATIO = 0.45  # parts what stands side by side; chosen on videos/people.csv
+APART_RATIO = 0.35  # parts what stands side by side; chosen on videos/people.csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,12 @@ class Box:
     """
 
     xyxy: tuple[float, float, float, float]
+
+    @property
+    def area(self) -> float:
+        """In pixels."""
+        x0, y0, x1, y1 = self.xyxy
+        return (x1 - x0) * (y1 - y0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +65,6 @@ class ClassBox:
     score: float
     class_index: int | None
     box: Box
-
-
-def ratio_threshold(fine: MapF32, ratio: float = PAPER_RATIO) -> float:
-    """Give the value at a part of the map's maximum; negative values count as no evidence.
-
-    Args:
-        fine: (H', W') float32, logit units.
-        ratio: 0 to 1.
-
-    Source: Zhou et al. 2016, section 3.2, with 0.2.
-    """
-    return max(0.0, float(fine.max())) * ratio
-
-
-def percentile_threshold(fine: MapF32, percentile: float) -> float:
-    """Give the value that so many percent of the enlarged map lie below, and at least 0.
-
-    Args:
-        fine: (H', W') float32, logit units.
-        percentile: 0 to 100; 80 keeps a fifth of the frame, whatever the values.
-    """
-    return max(0.0, float(np.percentile(fine, percentile)))
 
 
 def find_boxes(
@@ -152,7 +136,11 @@ def five_ratios(rank: int) -> tuple[float, ...]:
 
 
 def boxes_of(
-    prediction: Prediction, rule: BoxRule | None = None, *, floor: float = 0.0
+    prediction: Prediction,
+    rule: BoxRule | None = None,
+    *,
+    floor: float = 0.0,
+    threshold: Threshold | None = None,
 ) -> tuple[ClassBox, ...]:
     """Read the boxes of what is shown of a prediction.
 
@@ -160,10 +148,13 @@ def boxes_of(
         prediction: Its panes are looked at in their order; one that decided for the background
             class has no boxes.
         rule: "largest" is the paper's rule on the map of each pane, "all" boxes every region of
-            it. "five" is the paper's heuristic on the raw maps of the best classes, see
+            it. "five" is the paper's heuristic on the maps of the best classes, see
             ``five_ratios``. None is "largest"; where a model has a background class it is "all"
-            at ``APART_RATIO``, and above the floor, so that each thing has its own box.
+            at ``APART_RATIO``, above the floor and no smaller than a cell of the raw map, so
+            that each thing has its own box.
         floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
+        threshold: Where a box ends, in place of 20 % (or ``APART_RATIO``) of the maximum; see
+            ``camstream.threshold``. "five" has two of its own.
 
     Returns:
         Boxes in pixels of the prediction's frame; those of one map are together, the loose
@@ -179,11 +170,13 @@ def boxes_of(
     for pane in panes:
         fine = cams.enlarge(pane.cam)
         is_apart = rule is None and pane.state is not None
-        level = (
-            max(ratio_threshold(fine, APART_RATIO), floor) if is_apart else ratio_threshold(fine)
-        )
-        boxes = find_boxes(fine, size_wh, level, floor=floor)
-        if not is_apart and rule != "all":
+        ratio = APART_RATIO if is_apart else PAPER_RATIO
+        level = threshold(fine) if threshold else ratio_threshold(fine, ratio)
+        boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
+        if is_apart:  # what is smaller than a cell of the raw map is none of its findings
+            cell_px = size_wh[0] * size_wh[1] / prediction.cam.maps[0].size
+            boxes = [box for box in boxes if box.area >= cell_px]
+        elif rule != "all":
             boxes = boxes[:1]
         found += [ClassBox(pane.label, pane.score, pane.class_index, box) for box in boxes]
     return tuple(found)
@@ -191,7 +184,7 @@ def boxes_of(
 
 def _five(prediction: Prediction, floor: float) -> tuple[ClassBox, ...]:
     size_wh, cam = prediction.frame.picture.size_wh, prediction.cam
-    maps = dict(zip(cam.class_indices.tolist(), cam.maps, strict=True))
+    maps = dict(zip(cam.class_indices.tolist(), cam.shown, strict=True))
     found = []
     for rank, top in enumerate(prediction.top):
         if top.class_index not in maps:

@@ -17,6 +17,7 @@ from camstream.errors import ModelError, SetupError
 from camstream.model import Model
 
 DEFAULT_MODEL = "efficientnet_lite0"
+_REVISION = 2  # of what an export holds; the first had no features for --sharp
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ def load_model(
     name_or_path: str | Path = DEFAULT_MODEL,
     *,
     device: str = "auto",
+    sharp: bool = False,
     say: Callable[[str], None] = _log.info,
 ) -> Model:
     """Open a model, exporting it first where it is a name that was never exported here.
@@ -32,13 +34,14 @@ def load_model(
     Args:
         name_or_path: A network that ``camstream export`` knows, or an .onnx file.
         device: "auto", "cpu", "cuda" and others; see ``camstream.device``.
+        sharp: Finer maps that follow outlines, see ``camstream.sharp``.
         say: Is told what takes long.
 
     Raises:
         ModelError: There is no such file or network, or the device cannot run it.
         SetupError: It has to be exported, and torch is not installed.
     """
-    return Model(model_path(name_or_path, say=say), device=device)
+    return Model(model_path(name_or_path, say=say), device=device, sharp=sharp)
 
 
 def model_path(
@@ -75,7 +78,7 @@ def cached_path(name: str) -> Path:
     another layer, such as that of a newer release, is another file.
     """
     folder = platformdirs.user_cache_path("camstream") / "models"
-    return folder / f"{name}-contract{CONTRACT_VERSION}{_digest_of_head(name)}.onnx"
+    return folder / f"{name}-contract{CONTRACT_VERSION}-{_REVISION}{_digest_of_head(name)}.onnx"
 
 
 def _digest_of_head(name: str) -> str:

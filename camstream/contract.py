@@ -116,6 +116,9 @@ class ModelInfo:
         background: The label that means "none of the others", such as "no cup"; None where no
             class does. Its logit and its map are 0 everywhere: the other classes' maps are the
             evidence for them against it.
+        early: The tensor, (N, D, h', w'), of an earlier layer's features on a grid twice as fine
+            as the maps', which ``camstream.sharp`` joins them with. It is no output of the file,
+            which would cost every user one percent. None where there is no such layer.
         contract: Version of this contract.
     """
 
@@ -135,6 +138,7 @@ class ModelInfo:
     proof: Proof | None = None
     quantization: Quantization | None = None
     background: str | None = None
+    early: str | None = None
     contract: int = CONTRACT_VERSION
 
     @property

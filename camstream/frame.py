@@ -60,12 +60,22 @@ class ClassMaps:
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
         method: How they were made, as ``ModelInfo.method`` says it.
+        finer: (K, h', w') float32, what ``camstream.sharp`` made of them: they say better where,
+            but their mean is not the logit; None where it was not asked for.
+        sharp: What was done to get these, in words; empty where nothing was.
     """
 
     maps: MapF32
     class_indices: NDArray[np.int64]
     bias: NDArray[np.float32]
     method: str = "CAM"
+    finer: MapF32 | None = None
+    sharp: str = ""
+
+    @property
+    def shown(self) -> MapF32:
+        """The maps to draw and to read places from: the finer ones where there are any."""
+        return self.maps if self.finer is None else self.finer
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +162,4 @@ class Prediction:
         if self.panes:
             return self.panes
         best = self.top[0]
-        return (Pane(best.label, best.score, self.cam.maps[0], best.class_index),)
+        return (Pane(best.label, best.score, self.cam.shown[0], best.class_index),)

@@ -18,10 +18,11 @@ from camstream import teach_keys
 from camstream.attention import Attention, Focus, Infer
 from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
-from camstream.controls import HELP, Controls
+from camstream.controls import Controls
 from camstream.errors import SinkError
 from camstream.frame import Frame, Prediction
 from camstream.names import ClassNames
+from camstream.notes import Notes
 from camstream.overlay import Annotated, Style, annotate, caveats
 from camstream.picture import Picture
 from camstream.pipeline import Pipeline
@@ -35,7 +36,6 @@ from camstream.text import add_notes
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
-_STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
 _BEFORE_THE_FIRST = np.zeros((360, 640, 3), np.uint8)
 
 
@@ -92,9 +92,8 @@ class Viewer:
         self._shown = 0
         self._without_map = 0
         self._rate = RunningRate()
-        rate_hz = source.rate_hz
-        self._stale_s = max(_STALE_S, 3 / (rate_hz or 30))
-        self._saver = Saver(outputs, folder, labels=info.labels, rate_hz=rate_hz)
+        self._saver = Saver(outputs, folder, labels=info.labels, rate_hz=source.rate_hz)
+        self._notes = Notes(self._controls, source, self._saver, teaching, device, self._rate)
 
     def run(self) -> RunStats:
         """Run to the end.
@@ -202,39 +201,9 @@ class Viewer:
             self._info.cam_range,
             self._controls.style,
             picture=frame.picture,
-            notes=self._notes(frame, prediction),
-        )
-
-    def _notes(self, frame: Frame, prediction: Prediction) -> list[str]:
-        controls = self._controls
-        notes = caveats(self._info) + ([HELP] if controls.show_help else [])
-        notes += self._state_notes(frame.captured_s)
-        if self._teaching is not None and self._teaching.status:
-            notes.append(self._teaching.status)
-        if controls.show_display:
-            if self._saver.recording:
-                notes.append(f"recording {self._saver.recording}")
-            notes.append(self._display(frame, prediction))
-        return notes
-
-    def _state_notes(self, captured_s: float) -> list[str]:
-        notes = []
-        age_s = time.perf_counter() - captured_s
-        if self._controls.is_paused:
-            notes.append("paused")
-        elif self._source.state:
-            notes.append(self._source.state)
-        elif age_s > self._stale_s:
-            notes.append(f"no picture for {age_s:.0f} s")
-        if self._controls.message:
-            notes.append(self._controls.message)
-        return notes
-
-    def _display(self, frame: Frame, prediction: Prediction) -> str:
-        age_ms = max(0.0, frame.captured_s - prediction.frame.captured_s) * 1e3
-        return (
-            f"{self._rate.rate_hz:.0f} fps   lag {self._rate.lag_ms:.0f} ms   "
-            f"map {age_ms:.0f} ms old   dropped {self._dropped}   {self._device}"
+            notes=self._notes.of(
+                frame, prediction, caveats=caveats(self._info), dropped=self._dropped
+            ),
         )
 
     def _show(self, picture: Picture) -> None:
@@ -289,8 +258,7 @@ class Viewer:
             self._show(self._draw(*self._last).picture)
             return
         blank = Picture.from_bgr(_BEFORE_THE_FIRST.copy())
-        waiting = self._source.state or f"waiting for the first picture of {self._source.name}"
-        add_notes(blank, [HELP, waiting] if self._controls.show_help else [waiting])
+        add_notes(blank, self._notes.before_the_first())
         self._show(blank)
 
     def _snapshot(self) -> str:

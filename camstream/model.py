@@ -31,6 +31,7 @@ class Model:
         path: The file, or what a model in memory goes by.
         info: What the file says of itself.
         device: What really runs it ("cpu", "cuda", ...).
+        sharp: What is done to its maps, see ``ClassMaps.sharp``; empty: nothing.
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
     """
 
@@ -42,6 +43,7 @@ class Model:
         device: str = "auto",
         threads: int | None = None,
         size_wh: tuple[int, int] | None = None,
+        sharp: bool = False,
     ) -> None:
         """Open a model file and run it once, so that the first frame is as fast as the next.
 
@@ -53,18 +55,25 @@ class Model:
             threads: CPU threads; None leaves one core to the rest of the pipeline.
             size_wh: Width and height that every picture is stretched to; None chooses them for
                 each shape of picture, see ``fit_size``.
+            sharp: Give finer maps beside the raw ones, see ``camstream.sharp``.
 
         Raises:
-            ModelError: The file is not a camstream model, or the device cannot run it.
+            ModelError: The file is not a camstream model, or the device cannot run it, or
+                ``sharp`` is asked of a network that has no layer for it.
         """
         if content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
         self.path = path
+        source = str(path) if content is None else content
         self.session, self.device, self.gpu_problem = create_session(
-            str(path) if content is None else content, device, threads=threads
+            source, device, threads=threads
         )
         self.info = read_info(self.session, str(path))
-        self._size_wh = size_wh
+        self._size_wh, self._preferred_hw = size_wh, self.info.size_hw
+        self._outputs = list(contract.OUTPUTS)
+        self.sharp = ""
+        if sharp:
+            self._add_sharp(source, threads)
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
@@ -95,11 +104,12 @@ class Model:
         }
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
-        logits, cam, cam_classes, bias = self._run(feed)
+        logits, cam, cam_classes, bias, *more = self._run(feed)
+        finer = more[0][0] if more else None
         prediction = Prediction(
             frame=frame,
             top=self._top(logits[0]),
-            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method),
+            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method, finer, self.sharp),
             infer_ms=(time.perf_counter() - started) * 1e3,
             image=image,
             logits=logits[0],
@@ -112,8 +122,23 @@ class Model:
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
         return self._size_wh or fit_size(
-            picture.size_wh, preferred_hw=self.info.size_hw, multiple=self.info.size_multiple
+            picture.size_wh, preferred_hw=self._preferred_hw, multiple=self.info.size_multiple
         )
+
+    def _add_sharp(self, source: str | bytes, threads: int | None) -> None:
+        """Open the model once more, with the finer maps as one more output."""
+        from camstream import sharp  # it imports onnx, 0.2 s that nothing else pays
+
+        if self.info.early is None:
+            raise ModelError(
+                f"{self.path} names no layer that is twice as fine as its maps, which --sharp "
+                "needs; export it again if an older camstream made it, else leave --sharp out"
+            )
+        content = sharp.with_sharp(source, self.info.early)
+        self.session, _, _ = create_session(content, self.device, threads=threads)
+        self._outputs.append(sharp.FINER)
+        self._preferred_hw = sharp.zoomed(self.info)
+        self.sharp = sharp.describe(self.info)
 
     def _warm_up(self) -> None:
         try:
@@ -125,7 +150,7 @@ class Model:
 
     def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
         if self._bind_to is None:
-            return list(self.session.run(list(contract.OUTPUTS), feed))
+            return list(self.session.run(self._outputs, feed))
         # Bound outputs let the copies to and from the device overlap with nothing waiting but
         # this thread; the maps are a few kilobytes, so they come back with the logits.
         binding = self.session.io_binding()
@@ -133,7 +158,7 @@ class Model:
             binding.bind_ortvalue_input(
                 name, ort.OrtValue.ortvalue_from_numpy(array, self._bind_to, 0)
             )
-        for name in contract.OUTPUTS:
+        for name in self._outputs:
             binding.bind_output(name, "cpu")
         self.session.run_with_iobinding(binding)
         return list(binding.copy_outputs_to_cpu())

@@ -20,6 +20,7 @@ from camstream.grid import lay_out, tile_size
 from camstream.outline import Bgr, draw_outline, line_width
 from camstream.picture import ImageU8, Picture
 from camstream.text import add_notes, panel_size, write, write_label, write_state
+from camstream.threshold import parse_threshold
 from camstream.trail import draw_trail
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Style:
         show_label: Whether the top-1 label is drawn.
         show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
         box_rule: Which boxes, see ``boxes.boxes_of``.
+        box_threshold: Where a box ends, see ``camstream.threshold``; None as ``boxes_of`` says.
     """
 
     heatmap_opacity: float = 0.6
@@ -59,6 +61,7 @@ class Style:
     show_label: bool = True
     show_boxes: bool = False
     box_rule: BoxRule | None = None
+    box_threshold: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.heatmap_opacity <= 1:
@@ -69,6 +72,8 @@ class Style:
             raise ValueError(f"cam_range is low, high; not {self.cam_range}")
         if self.box_rule is not None and self.box_rule not in BOX_RULES:
             raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
+        if self.box_threshold is not None:
+            parse_threshold(self.box_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,13 @@ class Annotated:
         prediction: What was drawn.
         picture: The picture with the overlay; the prediction's own is unchanged.
         boxes: In pixels of the prediction's frame; None where none were asked for.
+        box_threshold: Where they end, as it was asked for; None where it was not.
     """
 
     prediction: Prediction
     picture: Picture
     boxes: tuple[ClassBox, ...] | None = None
+    box_threshold: str | None = None
 
 
 def annotate(
@@ -105,7 +112,7 @@ def annotate(
     """
     base = picture or prediction.frame.picture
     limits = style.cam_range or cam_range
-    boxes = boxes_of(prediction, style.box_rule, floor=limits[0]) if style.show_boxes else None
+    boxes = _boxes(prediction, style, limits[0]) if style.show_boxes else None
     panes = prediction.shown
     size_wh = prediction.frame.picture.size_wh
     if len(panes) == 1:
@@ -119,7 +126,12 @@ def annotate(
             _draw_pane(tile, pane, own, size_wh, limits, style)
         target = lay_out([plain, *tiles], like=base)
     add_notes(target, notes)
-    return Annotated(prediction, target, boxes)
+    return Annotated(prediction, target, boxes, style.box_threshold)
+
+
+def _boxes(prediction: Prediction, style: Style, floor: float) -> tuple[ClassBox, ...]:
+    threshold = parse_threshold(style.box_threshold) if style.box_threshold else None
+    return boxes_of(prediction, style.box_rule, floor=floor, threshold=threshold)
 
 
 def _draw_pane(

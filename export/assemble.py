@@ -15,7 +15,9 @@ import onnx
 from onnx import TensorProto, helper
 
 from camstream import contract
+from camstream.contract import ModelInfo
 from camstream.errors import ModelError
+from export.early import find_early
 from export.gradcam import channel_weights, weighted_places
 from export.graph import Graph
 from export.nodes import Nodes
@@ -23,7 +25,6 @@ from export.picture_input import PictureInput
 from export.precision import head_in_float32
 
 if TYPE_CHECKING:
-    from camstream.contract import ModelInfo
     from export.head import Head
 
 MIN_OPSET = 15  # Shape with a start
@@ -40,7 +41,7 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
         info: Goes into the metadata; its mean, std and color go into the graph.
 
     Returns:
-        A model that obeys ``camstream.contract``.
+        A model that obeys ``camstream.contract``, whose metadata name its earlier features.
 
     Raises:
         ModelError: The input is not a picture, or the labels are not one a class.
@@ -62,7 +63,8 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.graph.initializer.extend([*before.initializers, *behind.initializers])
     _declare(model.graph, picture, head.classes)
     _prune(model)
-    return with_info(model, info)
+    early = find_early(model, head.features, info.size_hw)
+    return with_info(model, dataclasses.replace(info, early=early))
 
 
 def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
@@ -73,6 +75,16 @@ def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
     del model.metadata_props[:]
     helper.set_model_props(model, {contract.METADATA_KEY: info.to_json()})
     return model
+
+
+def info_of(model: onnx.ModelProto, *, path: str) -> ModelInfo:
+    """Read the record that is in a camstream model.
+
+    Raises:
+        ModelError: It cannot be read; ``path`` is named.
+    """
+    known = {entry.key: entry.value for entry in model.metadata_props}
+    return ModelInfo.from_json(known[contract.METADATA_KEY], path=path)
 
 
 def _free_names(model: onnx.ModelProto, head: Head) -> Head:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, version_converter
 from camstream import contract
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
-from export.assemble import BEFORE, BEHIND, MIN_OPSET
+from export.assemble import BEFORE, BEHIND, MIN_OPSET, info_of
 from export.graph import attributes
 from export.picture_input import declare_input
 
@@ -90,10 +90,9 @@ def plain(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, ModelInf
     Raises:
         ModelError: An older camstream made it.
     """
-    known = {entry.key: entry.value for entry in model.metadata_props}
-    if contract.METADATA_KEY not in known:
+    if contract.METADATA_KEY not in {entry.key for entry in model.metadata_props}:
         return model, None
-    info = ModelInfo.from_json(known[contract.METADATA_KEY], path=str(path))
+    info = info_of(model, path=str(path))
     ours = {node.name: node for node in model.graph.node if node.name.startswith("camstream.")}
     image, logits = ours.get(f"{BEFORE}.image"), ours.get(f"{BEHIND}.logits")
     if image is None or logits is None:

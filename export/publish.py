@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from camstream.errors import SinkError
-from export.assemble import assemble, with_info
+from export.assemble import assemble, info_of, with_info
 from export.verify import SHAPES_NHW, TOLERANCE, Reference, ShapeNHW, verify
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def publish(
                 shapes_nhw=shapes_nhw,
                 tolerance=tolerance,
             )
-            info = dataclasses.replace(info, proof=proof)
+            info = dataclasses.replace(info_of(model, path=str(output)), proof=proof)
             onnx.save(with_info(model, info), draft)
             draft.replace(output)
     except OSError as error:

@@ -21,6 +21,7 @@ from camstream.overlay import Style, annotate, draw_box
 from camstream.picture import MapF32, Picture
 from camstream.sink.records import to_record
 from camstream.sink.video import Encoding
+from camstream.threshold import percentile_threshold, ratio_threshold
 from tests.fakes import prediction_of
 
 _RANGE = (1.0, 10.0)
@@ -57,18 +58,18 @@ def test_boxes_end_where_cells_end() -> None:
 
 def test_threshold_is_a_part_of_the_maximum() -> None:
     fine = _two_hills()
-    assert boxing.ratio_threshold(fine) == pytest.approx(2.0)
-    assert boxing.ratio_threshold(fine, 0.5) == pytest.approx(5.0)
+    assert ratio_threshold(fine) == pytest.approx(2.0)
+    assert ratio_threshold(fine, 0.5) == pytest.approx(5.0)
     assert find_boxes(fine, (80, 30), 5.0) == [Box((70, 25, 80, 30))]
-    assert boxing.ratio_threshold(fine - 20) == 0  # negative values count as no evidence
+    assert ratio_threshold(fine - 20) == 0  # negative values count as no evidence
 
 
 def test_percentile_keeps_a_part_of_the_frame() -> None:
     fine = np.arange(100, dtype=np.float32).reshape(10, 10)
-    threshold = boxing.percentile_threshold(fine, 80)
+    threshold = percentile_threshold(fine, 80)
     assert (fine > threshold).sum() == 20
     assert find_boxes(fine, (10, 10), threshold) == [Box((0, 8, 10, 10))]
-    assert boxing.percentile_threshold(fine - 200, 80) == 0
+    assert percentile_threshold(fine - 200, 80) == 0
 
 
 def test_corners_connect() -> None:

@@ -16,10 +16,11 @@ from camstream.evaluate import measure, metrics
 from camstream.evaluate.annotations import Thing, read_folders, read_things
 from camstream.evaluate.command import Request, evaluate
 from camstream.evaluate.measure import CAM, CENTRE, GAUSSIAN, WHOLE, Outcome, Trial
-from camstream.evaluate.report import Figures, sum_up
+from camstream.evaluate.report import Figures, sum_up, to_table
 from camstream.evaluate.sheet import choose
 from camstream.model import Model
 from camstream.names import ClassNames
+from camstream.picture import ImageU8, MapF32
 
 _HEADER = "file,class_index_imagenet,wnid_or_name,x0,y0,x1,y1,width,height\n"
 _NAMES = ClassNames(["cat", "dog", "crane", "Crane"])
@@ -301,3 +302,26 @@ def test_map_beats_the_baselines_on_real_photos(model: Model, data: Path) -> Non
     assert cam.gt_known >= 0.52
     assert cam.max_box_acc_v2 >= report.ways[GAUSSIAN].max_box_acc_v2 + 0.05
     assert cam.pointing >= 0.86
+
+
+def test_threshold_and_other_ways(model: Model, photos: Path, tmp_path: Path) -> None:
+    boxes = _write(tmp_path / "b.csv", "file,class_index,x0,y0,x1,y1\na.png,1,0,0,32,48\n")
+    seen: list[tuple[tuple[int, ...], int]] = []
+
+    def left(image: ImageU8, class_index: int) -> MapF32:
+        seen.append((image.shape, class_index))
+        return np.repeat([[1.0, 0.6, 0.5, 0.0]], 3, axis=0).astype(np.float32)
+
+    report = evaluate(Request(photos, boxes, box_threshold="90%"), model, {"left": left})
+    assert list(report.ways) == [CAM, "left", CENTRE, WHOLE, GAUSSIAN]
+    assert seen == [((192, 256, 3), 1)]
+    assert report.ways["left"].pointing == 1
+    assert report.ways["left"].gt_known == 0  # above 90 % there is a quarter of the photo only
+    assert (
+        evaluate(Request(photos, boxes, box_threshold="p49"), model, {"left": left})
+        .ways["left"]
+        .gt_known
+        == 1
+    )
+    assert report.box_threshold == "90%"
+    assert "GT-known (CorLoc), 90 % rule" in list(to_table(report).columns[0].cells)

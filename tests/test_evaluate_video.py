@@ -122,6 +122,24 @@ def test_figures_of_a_lamp(clip: Path, boxes: Path, tiny_model: Model, tmp_path:
     assert report.levels["strong"].pointing <= report.levels["default"].pointing
     assert json.loads(out.read_text())["levels"]["off"]["corloc"] == 1.0
     assert to_table(report).row_count == 5
+    # The box in the middle has half the area, 158 x 158 px; the lamp is 96 x 96 at the side.
+    assert report.centre.corloc == 0
+    assert report.centre.pointing == 0
+    assert json.loads(out.read_text())["centre"] == {"corloc": 0.0, "pointing": 0.0}
+
+
+def test_a_lamp_in_the_middle_is_found_by_looking_at_nothing(
+    clip: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    rows = "".join(f"{i},0,0,light,40,40,180,180,\n" for i in range(20))
+    report = evaluate_clip(Request(clip, _write(tmp_path / "m.csv", _HEADER + rows)), tiny_model)
+    assert (report.centre.corloc, report.centre.pointing) == (1.0, 1.0)
+
+
+def test_threshold_of_a_clip(clip: Path, boxes: Path, tiny_model: Model) -> None:
+    report = evaluate_clip(Request(clip, boxes, box_threshold="p2"), tiny_model)
+    assert report.box_threshold == "p2"
+    assert "CorLoc, percentile 2" in list(to_table(report).columns[0].cells)
 
 
 def test_a_box_beyond_the_end(tiny_model: Model, boxes: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -98,12 +99,15 @@ def _notes_of(viewer: Viewer, seen: list[str]) -> None:
     """Note every text that the viewer writes on its picture."""
     notes = viewer._notes
 
-    def noting(frame: Frame, prediction: Prediction) -> list[str]:
-        said = notes(frame, prediction)
-        seen.extend(said)
-        return said
+    class Noting:
+        before_the_first = notes.before_the_first
 
-    viewer._notes = noting  # type: ignore[method-assign]
+        def of(self, *values: Any, **named: Any) -> list[str]:
+            said = notes.of(*values, **named)
+            seen.extend(said)
+            return said
+
+    viewer._notes = Noting()  # type: ignore[assignment]
 
 
 def _lags_s(screen: Screen, camera: Camera) -> list[float]:

@@ -70,7 +70,7 @@ def live(
             if path is not None:
                 Draft(path, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
-        model = network.load()
+        model = network.load(sharp=look.sharp)
         focus = ask.focus(model.info)
         teaching = (
             Teaching(

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from camstream.cli.options import DebugOption, Network, OverwriteOption, with_options
+from camstream.cli.options import (
+    BoxThresholdOption,
+    DebugOption,
+    Network,
+    OverwriteOption,
+    SharpOption,
+    with_options,
+)
+from camstream.errors import SetupError
 from camstream.terminal import note, plain_errors
+from camstream.threshold import PAPER_RULE
+
+if TYPE_CHECKING:
+    from camstream.evaluate.measure import ClassMapper
+    from camstream.model import Model
 
 
 @with_options
@@ -35,6 +48,12 @@ def evaluate(
     sheet: Annotated[
         Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
     ] = None,
+    sharp: SharpOption = False,
+    box_threshold: BoxThresholdOption = None,
+    saliency: Annotated[
+        bool,
+        typer.Option("--saliency", help="Measure the gradient's saliency as well (needs torch)."),
+    ] = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -45,19 +64,35 @@ def evaluate(
     from camstream.evaluate.report import to_table
 
     with plain_errors(debug):
-        request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite)
+        rule = box_threshold or PAPER_RULE
+        request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite, rule)
+        if saliency and (request.is_clip or boxes is None):
+            raise typer.BadParameter("--saliency is for photos with --boxes")
         if request.is_clip:
-            found = evaluate_clip(request, network.load())
+            found = evaluate_clip(request, network.load(sharp=sharp))
             Console(highlight=False, soft_wrap=True).print(video.to_table(found))
             if found.unknown_boxes:
                 note(f"{found.unknown_boxes} boxes are of classes that the model does not know")
             return
-        report = run_evaluate(request, network.load())
+        model = network.load(sharp=sharp)
+        report = run_evaluate(request, model, _saliency(model) if saliency else {})
         Console(highlight=False, soft_wrap=True).print(to_table(report))
         if report.under_floor and report.ways:
             note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")
         if report.unknown_boxes:
             note(f"{report.unknown_boxes} boxes are of classes that the model does not know")
+
+
+def _saliency(model: Model) -> dict[str, ClassMapper]:
+    """Build the model's network in torch, which nothing else here needs."""
+    try:
+        from export.saliency import Saliency
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"--saliency needs {error.name}, which is not installed; "
+            'run: pip install "camstream[export]"'
+        ) from error
+    return {"saliency": Saliency(model.info)}
 
 
 @with_options

@@ -22,6 +22,7 @@ from camstream.model import Model
 from camstream.names import ClassNames, complete
 from camstream.overlay import Colormap, Style
 from camstream.terminal import console, note, steps
+from camstream.threshold import parse_threshold
 
 _STYLE, _FOCUS = Style(), Focus()
 
@@ -35,6 +36,29 @@ RecordsOption = Annotated[
     Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
 ]
 MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
+SharpOption = Annotated[
+    bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
+]
+
+
+def _checked_threshold(text: str | None) -> str | None:
+    try:
+        if text is not None:
+            parse_threshold(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
+BoxThresholdOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T",
+        help="Where a box ends: a part of the map's maximum, or p80 to keep a fifth of the frame."
+        "  [default: 20%]",
+        callback=_checked_threshold,
+    ),
+]
 PresenceOption = Annotated[
     Path | None,
     typer.Option(help="Write when something was there to a .csv file: start_s,end_s,peak_score."),
@@ -51,10 +75,10 @@ class Network:
     model: ModelOption = catalog.DEFAULT_MODEL
     device: DeviceOption = "auto"
 
-    def load(self) -> Model:
+    def load(self, *, sharp: bool = False) -> Model:
         """Open the model and say what really runs it."""
         with steps(console, "opening the model") as say:
-            model = catalog.load_model(self.model, device=self.device, say=say)
+            model = catalog.load_model(self.model, device=self.device, sharp=sharp, say=say)
         provider = PROVIDERS[model.device]
         console.print(
             f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False
@@ -89,6 +113,8 @@ class Look:
             "boxes.  [default: largest; all with a model that has a class for nothing]"
         ),
     ] = _STYLE.box_rule
+    box_threshold: BoxThresholdOption = _STYLE.box_threshold
+    sharp: SharpOption = False
 
     def style(self) -> Style:
         """Give the style; what it refuses is told as a wrong option."""
@@ -99,6 +125,7 @@ class Look:
                 cam_range=self.cam_range,
                 show_boxes=self.boxes,
                 box_rule=self.box_rule,
+                box_threshold=self.box_threshold,
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error

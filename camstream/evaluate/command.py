@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.progress import track
 
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate.annotations import read_folders, read_things
-from camstream.evaluate.measure import Outcome, look_at
+from camstream.evaluate.measure import ClassMapper, Outcome, look_at
 from camstream.evaluate.report import Report, sum_up
 from camstream.evaluate.sheet import SHEET_SUFFIXES, write_sheet
 from camstream.evaluate.tracks import read_track
@@ -20,6 +22,7 @@ from camstream.sink.draft import Draft
 from camstream.sink.records import write_json
 from camstream.source.file import FileSource
 from camstream.terminal import console
+from camstream.threshold import PAPER_RULE, parse_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Request:
         json: Where to write the figures.
         sheet: Where to draw the best, the typical and the worst.
         overwrite: Whether existing outputs may be replaced.
+        box_threshold: Where boxes end, see ``camstream.threshold``.
     """
 
     photos: Path
@@ -44,6 +48,7 @@ class Request:
     json: Path | None = None
     sheet: Path | None = None
     overwrite: bool = False
+    box_threshold: str = PAPER_RULE
 
     @property
     def is_clip(self) -> bool:
@@ -65,8 +70,15 @@ class Request:
             raise SinkError(f"cannot write {self.sheet}: a sheet is a .jpg or .png picture")
 
 
-def evaluate(request: Request, model: Model) -> Report:
+def evaluate(
+    request: Request, model: Model, others: Mapping[str, ClassMapper] = MappingProxyType({})
+) -> Report:
     """Look at every photo, sum up, write what was asked for.
+
+    Args:
+        request: What is to be evaluated.
+        model: Looks at the photos.
+        others: Other ways to map a class, to put beside the model's; by name.
 
     Raises:
         SourceError: A photo or an annotation cannot be read.
@@ -80,8 +92,9 @@ def evaluate(request: Request, model: Model) -> Report:
         things = read_folders(request.photos, names)
     else:
         things, unknown = read_things(request.photos, request.boxes, names)
+    threshold = parse_threshold(request.box_threshold)
     outcomes: list[Outcome] = [
-        look_at(model, thing, request.masks)
+        look_at(model, thing, request.masks, threshold=threshold, others=others)
         for thing in track(things, "looking", console=console, transient=True)
     ]
     report = sum_up(
@@ -90,6 +103,8 @@ def evaluate(request: Request, model: Model) -> Report:
         weights_sha256=model.info.weights_sha256,
         floor=model.info.cam_range[0],
         unknown_boxes=unknown,
+        sharp=model.sharp,
+        box_threshold=request.box_threshold,
     )
     if request.json is not None:
         write_json(request.json, report.to_dict(), overwrite=request.overwrite)
@@ -114,7 +129,12 @@ def evaluate_clip(request: Request, model: Model) -> ClipReport:
     try:
         frames = track(source, "looking", total=source.frame_count, console=console, transient=True)
         report = look_at_clip(
-            frames, sights, model, clip=request.photos.name, unknown_boxes=unknown
+            frames,
+            sights,
+            model,
+            clip=request.photos.name,
+            unknown_boxes=unknown,
+            box_threshold=request.box_threshold,
         )
     finally:
         source.close()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camstream import cam as cams
-from camstream.boxes import Box, find_boxes, five_ratios, ratio_threshold, regions
+from camstream.boxes import Box, find_boxes, five_ratios, regions
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.annotations import Thing
 from camstream.evaluate.metrics import F64
 from camstream.model import Model
 from camstream.picture import ImageU8, MapF32
+from camstream.threshold import Threshold, ratio_threshold
 
 # The baselines, each the same for every photo: a box of half the photo's area and its shape in
 # the middle; the whole photo; a round hill in the middle, the baseline of Choe et al. 2020,
@@ -25,6 +29,9 @@ from camstream.picture import ImageU8, MapF32
 CAM, CENTRE, WHOLE, GAUSSIAN = "map", "centre half", "whole photo", "centre Gaussian"
 _GAUSSIAN_SIGMA = 0.25  # of the shorter side; thresholds chosen afterwards make it matter little
 _ROUND_CELLS = 256
+
+# (H, W, 3) uint8 BGR as the network gets it, and a class, to that class's map.
+ClassMapper = Callable[[ImageU8, int], MapF32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,47 +72,67 @@ class Outcome:
     trials: dict[str, Trial]
 
 
-def look_at(model: Model, thing: Thing, masks: Path | None = None) -> Outcome:
+def look_at(
+    model: Model,
+    thing: Thing,
+    masks: Path | None = None,
+    *,
+    threshold: Threshold = ratio_threshold,
+    others: Mapping[str, ClassMapper] = MappingProxyType({}),
+) -> Outcome:
     """Try to find one thing, by the map of its own class and by the baselines.
 
     Args:
         model: Looks at the photo.
         thing: What is to be found.
         masks: A folder with a PNG for each photo, see ``read_mask``.
+        threshold: Where the one box of a map ends.
+        others: Other ways to map a class, by name.
 
     Raises:
         SourceError: The photo or its mask cannot be read, or has another size than was told.
     """
     image = read_photo(thing)
     prediction = model.predict(image, classes=[thing.class_index])
-    cam = prediction.cam.maps[0]
+    cam = prediction.cam.shown[0]
     ranking = [top.class_index for top in prediction.top]
     rank = ranking.index(thing.class_index) if thing.class_index in ranking else len(ranking)
     trials: dict[str, Trial] = {}
     if len(thing.truth):
         size_wh = image.shape[1], image.shape[0]
         mask = None if masks is None else read_mask(masks, thing.path, size_wh)
-        trials[CAM] = try_map(cam, rank, size_wh, thing.truth, mask)
-        trials[CENTRE] = _try_box(_centre_box(size_wh, 0.5), rank, thing.truth)
-        trials[WHOLE] = _try_box(_centre_box(size_wh, 1.0), rank, thing.truth)
+        found = partial(
+            try_map, rank=rank, size_wh=size_wh, truth=thing.truth, mask=mask, threshold=threshold
+        )
+        trials[CAM] = found(cam)
+        for name, mapper in others.items():
+            trials[name] = found(mapper(prediction.image, thing.class_index))
+        trials[CENTRE] = _try_box(centre_box(size_wh, 0.5), rank, thing.truth)
+        trials[WHOLE] = _try_box(centre_box(size_wh, 1.0), rank, thing.truth)
         trials[GAUSSIAN] = _try_gaussian(size_wh, thing.truth, mask)
     return Outcome(thing, rank, float(cam.max()), trials)
 
 
 def try_map(
-    cam: MapF32, rank: int, size_wh: tuple[int, int], truth: F64, mask: NDArray[np.int8] | None
+    cam: MapF32,
+    rank: int,
+    size_wh: tuple[int, int],
+    truth: F64,
+    mask: NDArray[np.int8] | None,
+    threshold: Threshold = ratio_threshold,
 ) -> Trial:
     """Find a thing by a class activation map, as published: without a floor.
 
     Args:
-        cam: (h, w) float32, the raw map of the true class.
+        cam: (h, w) float32, the map of the true class.
         rank: Of the true class, counted from 0.
         size_wh: Width and height of the photo, pixels.
         truth: (G, 4) true boxes.
         mask: (H, W) see ``read_mask``.
+        threshold: Where its one box ends; the five have thresholds of their own.
     """
     fine = cams.enlarge(cam)
-    found = find_boxes(fine, size_wh, ratio_threshold(fine))[:1]
+    found = find_boxes(fine, size_wh, threshold(fine))[:1]
     five: list[Box] = []
     for ratio in five_ratios(rank):
         five += find_boxes(fine, size_wh, ratio_threshold(fine, ratio))[:1]
@@ -163,7 +190,7 @@ def _read(path: Path, mode: int) -> ImageU8:
     return image.astype(np.uint8, copy=False)
 
 
-def _centre_box(size_wh: tuple[int, int], area: float) -> Box:
+def centre_box(size_wh: tuple[int, int], area: float) -> Box:
     """A box in the photo's middle and of its shape, with that part of its area."""
     width, height = size_wh
     margin = (1 - area**0.5) / 2

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from camstream.evaluate import metrics
 from camstream.evaluate.measure import CAM, Outcome
+from camstream.threshold import PAPER_RULE, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Figures:
         top1_error: Top-1 localisation error, see ``metrics.localisation_error``.
         top5_error: Top-5 localisation error, one box for each of the five best classes.
         five_box_error: Top-5 localisation error with the paper's five boxes.
-        gt_known: Share right at IoU 0.5 by the paper's 20 % rule (CorLoc).
+        gt_known: Share right at IoU 0.5 (CorLoc), by the paper's 20 % rule unless another
+            threshold was asked for.
         as_drawn: The same, without a box where the map is under the model's floor.
         max_box_acc: See ``metrics.max_box_acc``.
         best_threshold: Of the stretched map, where ``max_box_acc`` is reached.
@@ -46,7 +48,7 @@ ROWS = {
     "top1_error": "top-1 localisation error",
     "top5_error": "top-5 localisation error",
     "five_box_error": "  with the paper's five boxes",
-    "gt_known": "GT-known (CorLoc), 20 % rule",
+    "gt_known": "GT-known (CorLoc), {rule}",
     "as_drawn": "  none under the floor",
     "max_box_acc": "MaxBoxAcc",
     "best_threshold": "  reached at threshold",
@@ -63,6 +65,8 @@ class Report:
     Attributes:
         model: The model's name.
         weights_sha256: Of the weights it was made from.
+        sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
+        box_threshold: Where boxes end, see ``camstream.threshold``.
         photos: How many photos were looked at.
         things: How many pairs of a photo and a class.
         unknown_boxes: Boxes left out as the model has no such class.
@@ -74,6 +78,8 @@ class Report:
 
     model: str
     weights_sha256: str
+    sharp: str
+    box_threshold: str
     photos: int
     things: int
     unknown_boxes: int
@@ -94,6 +100,8 @@ def sum_up(
     weights_sha256: str,
     floor: float,
     unknown_boxes: int = 0,
+    sharp: str = "",
+    box_threshold: str = PAPER_RULE,
 ) -> Report:
     """Compute every figure.
 
@@ -103,12 +111,16 @@ def sum_up(
         weights_sha256: Of its weights.
         floor: Maps without a value above it have no box when they are drawn, logit units.
         unknown_boxes: How many boxes were left out.
+        sharp: What was done to the maps.
+        box_threshold: Where their boxes end.
     """
     ranks = np.array([outcome.rank for outcome in outcomes], np.int64)
     drawn = np.array([outcome.peak > floor for outcome in outcomes], np.bool_)
     return Report(
         model=model,
         weights_sha256=weights_sha256,
+        sharp=sharp,
+        box_threshold=box_threshold,
         photos=len({outcome.thing.path for outcome in outcomes}),
         things=len(outcomes),
         unknown_boxes=unknown_boxes,
@@ -159,7 +171,8 @@ def to_table(report: Report) -> Table:
     for name, title in ROWS.items():
         values = [getattr(figures, name) for figures in report.ways.values()]
         if any(value is not None for value in values):
-            table.add_row(title, *(_percent(value) for value in values))
+            rule = describe(report.box_threshold)
+            table.add_row(title.format(rule=rule), *(_percent(value) for value in values))
     return table
 
 

@@ -10,15 +10,17 @@ import numpy as np
 from rich.table import Table
 
 from camstream import cam as cams
-from camstream.boxes import find_boxes, ratio_threshold
+from camstream.boxes import find_boxes
 from camstream.calm import CALM_LEVELS, Calm, CalmLevel, Smoothed
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.flicker import measure_flicker
+from camstream.evaluate.measure import CENTRE, centre_box
 from camstream.evaluate.tracks import Sight
 from camstream.frame import Frame
 from camstream.model import Model, softmax
 from camstream.picture import MapF32
+from camstream.threshold import PAPER_RULE, Threshold, describe, parse_threshold
 
 _BEST = tuple(range(-1, -6, -1))  # the five best classes, in the words of the model's contract
 
@@ -29,7 +31,7 @@ class ClipFigures:
 
     Attributes:
         corloc: Share of things whose box has an IoU of at least 0.5 with a true one: the box
-            around the largest region over 20 % of the maximum of the true class's map.
+            around the largest region over the threshold of the true class's map.
         pointing: Share of things in whose box that map's peak lies.
         top1_accuracy: Share of things that the shown label is right for.
         heat_per_s: See ``flicker.Flicker``.
@@ -43,8 +45,21 @@ class ClipFigures:
     labels_per_min: float
 
 
+@dataclass(frozen=True, slots=True)
+class CentreFigures:
+    """What a box in the middle of every frame finds, of half its area and its shape.
+
+    Attributes:
+        corloc: As ``ClipFigures.corloc``.
+        pointing: Share of things in whose box the frame's middle lies.
+    """
+
+    corloc: float
+    pointing: float
+
+
 ROWS = {
-    "corloc": "CorLoc, 20 % rule",
+    "corloc": "CorLoc, {rule}",
     "pointing": "pointing game",
     "top1_accuracy": "right top-1 label",
     "heat_per_s": "flicker of the heat, a second",
@@ -65,6 +80,9 @@ class ClipReport:
         unknown_boxes: Boxes left out as the model has no such class.
         cuts: Frames with which a new scene begins, as ``camstream.cuts`` finds them.
         levels: Figures by level of calm.
+        centre: The baseline that looks at nothing.
+        sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
+        box_threshold: Where boxes end, see ``camstream.threshold``.
     """
 
     clip: str
@@ -75,6 +93,9 @@ class ClipReport:
     unknown_boxes: int
     cuts: tuple[int, ...]
     levels: dict[CalmLevel, ClipFigures]
+    centre: CentreFigures
+    sharp: str
+    box_threshold: str
 
     def to_dict(self) -> dict[str, object]:
         """Give the values for JSON."""
@@ -86,6 +107,7 @@ class _Tally:
     """What was seen at one level of calm."""
 
     calm: Calm
+    threshold: Threshold
     ious: list[float] = field(default_factory=list)
     hits: list[bool] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
@@ -98,7 +120,7 @@ class _Tally:
         self.labels.append(seen.class_index)
         for sight in sights:
             fine = cams.enlarge(seen.maps[sight.class_index])
-            found = find_boxes(fine, size_wh, ratio_threshold(fine))[:1]
+            found = find_boxes(fine, size_wh, self.threshold(fine))[:1]
             self.ious.append(metrics.best_iou(found, sight.truth))
             self.hits.append(metrics.is_hit(cams.find_peak(fine, size_wh).xy, sight.truth))
             self.right.append(seen.class_index in sight.accepted)
@@ -111,6 +133,7 @@ def look_at_clip(
     *,
     clip: str,
     unknown_boxes: int = 0,
+    box_threshold: str = PAPER_RULE,
 ) -> ClipReport:
     """Look at every frame once, and at what each level of calm makes of it.
 
@@ -120,11 +143,14 @@ def look_at_clip(
         model: Looks at the frames.
         clip: The clip's name, for errors and the report.
         unknown_boxes: How many boxes were left out.
+        box_threshold: Where boxes end, see ``camstream.threshold``.
 
     Raises:
         SourceError: The frames cannot be read, or boxes are of other frames than the clip's.
     """
-    tallies = {level: _Tally(Calm(level)) for level in CALM_LEVELS}
+    threshold = parse_threshold(box_threshold)
+    tallies = {level: _Tally(Calm(level), threshold) for level in CALM_LEVELS}
+    centre: list[tuple[float, bool]] = []
     # A map is smoothed only while it is asked for: so ask for every true class all the time.
     true = {sight.class_index for group in sights.values() for sight in group}
     best = _BEST[: len(model.info.labels)]
@@ -133,7 +159,7 @@ def look_at_clip(
     for frame in frames:
         wanted = {index for tally in tallies.values() for index in tally.calm.wanted}
         prediction = model.infer(frame, classes=[*best, *sorted(true | wanted)])
-        maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True))
+        maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True))
         here = sights.get(frame.index, [])
         _check_inside(here, frame, clip)
         is_cut = False
@@ -143,6 +169,7 @@ def look_at_clip(
             )
             tally.add(seen, here, frame.picture.size_wh)
             is_cut = is_cut or seen.is_cut
+        centre += [_try_centre(sight, frame.picture.size_wh) for sight in here]
         times.append(frame.pts_s)
         cuts.append(is_cut)
     if max(sights) >= len(times):
@@ -159,7 +186,20 @@ def look_at_clip(
             level: _sum_up(tally, times, cuts, model.info.cam_range)
             for level, tally in tallies.items()
         },
+        centre=CentreFigures(
+            corloc=metrics.share_right(np.array([value for value, _ in centre])),
+            pointing=float(np.mean([hit for _, hit in centre])),
+        ),
+        sharp=model.sharp,
+        box_threshold=box_threshold,
     )
+
+
+def _try_centre(sight: Sight, size_wh: tuple[int, int]) -> tuple[float, bool]:
+    """Give the IoU of the box in the middle, and whether the middle lies in a true box."""
+    middle = size_wh[0] / 2, size_wh[1] / 2
+    value = metrics.best_iou([centre_box(size_wh, 0.5)], sight.truth)
+    return value, metrics.is_hit(middle, sight.truth)
 
 
 def _check_inside(sights: Sequence[Sight], frame: Frame, clip: str) -> None:
@@ -192,6 +232,7 @@ def to_table(report: ClipReport) -> Table:
     table.add_column(f"{report.things} things in {report.frames} frames", no_wrap=True)
     for level in report.levels:
         table.add_column(f"calm {level}", justify="right")
+    table.add_column(CENTRE, justify="right")
     for name, title in ROWS.items():
         values = [getattr(figures, name) for figures in report.levels.values()]
         is_share = name in ("corloc", "pointing", "top1_accuracy")
@@ -199,5 +240,7 @@ def to_table(report: ClipReport) -> Table:
             f"{100 * value:.1f} %" if is_share else f"{value:.3g}" if value else "0"
             for value in values
         ]
-        table.add_row(title, *shown)
+        baseline = getattr(report.centre, name, None)
+        shown.append("-" if baseline is None else f"{100 * baseline:.1f} %")
+        table.add_row(title.format(rule=describe(report.box_threshold)), *shown)
     return table

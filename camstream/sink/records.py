@@ -15,13 +15,18 @@ that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame
 height and ``method`` how the map was made ("CAM", "CAM (max pooling)", "Grad-CAM" or
 "HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
 
+With ``--sharp`` there is also ``"sharp": "input 1.14 times ..., maps joined ..."``: what was done to
+the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centre_xy`` and ``spread`` are of the
+raw map all the same.
+
 Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
 
      "boxes": [{"label": "Persian cat", "class_index": 283, "score": 0.74,
                 "box_xyxy": [120.0, 64.5, 301.3, 290.0]}]
 
 ``box_xyxy`` is left, top, right, bottom in pixels of the frame, from the top left corner of the
-first pixel; which boxes there are is told in ``camstream.boxes``.
+first pixel; which boxes there are is told in ``camstream.boxes``. With ``--box-threshold`` there
+is also ``"box_threshold": "p80"``, as it was written.
 """
 
 from __future__ import annotations
@@ -123,6 +128,10 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         "size_wh": list(size_wh),
         "method": prediction.cam.method,
     }
+    if prediction.cam.sharp:
+        record["sharp"] = prediction.cam.sharp
+    if annotated.boxes is not None and annotated.box_threshold is not None:
+        record["box_threshold"] = annotated.box_threshold
     if annotated.boxes is not None:
         record["boxes"] = [
             {

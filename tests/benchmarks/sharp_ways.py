@@ -1,0 +1,215 @@
+"""The ways to better places that tests/benchmarks/sharp.py compares: what is seen, and the maps."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from camstream import cam as cams
+from camstream import contract
+from camstream.device import create_session
+from camstream.evaluate.annotations import Thing
+from camstream.evaluate.measure import read_photo
+from camstream.model import fit_size, read_info
+from camstream.picture import ImageU8, MapF32, Picture
+from camstream.threshold import Threshold, parse_threshold
+from export.graph import Graph
+
+SIDES = (224, 256, 288, 320)
+SHARP_SIDES = (224, 256, 288)  # 320 costs more than twice
+STEPS, SHARPNESSES, TONES = (3, 4, 6), (3.0, 4.0, 5.0), (1.5, 1.75, 2.0, 2.25, 2.5)
+
+Maps = Iterator[tuple[str, MapF32]]
+
+
+@dataclass(slots=True)
+class Seen:
+    """One thing, and what the network gives of it; maps are of the thing's own class.
+
+    Attributes:
+        thing: What is to be found.
+        size_wh: Of the photo, pixels.
+        image: As the network gets it at 224.
+        cams: Input side to the raw map.
+        early: Input side to the features that are twice as fine as the map.
+        earlier: Those that are four times as fine, at 224.
+        mirrored: The raw map of the photo in a mirror, turned back, at 224.
+        dilated: The raw map at 224 of the network whose last stage is dilated: twice as fine.
+    """
+
+    thing: Thing
+    size_wh: tuple[int, int]
+    image: ImageU8
+    cams: dict[int, MapF32] = field(default_factory=dict)
+    early: dict[int, NDArray[np.float16]] = field(default_factory=dict)
+    earlier: NDArray[np.float16] = field(default_factory=lambda: np.zeros(0, np.float16))
+    mirrored: MapF32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    dilated: MapF32 = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+class Looker:
+    """Runs the default network with two of its earlier layers tapped, and its dilated twin."""
+
+    def __init__(self, path: Path, dilated: Path) -> None:
+        model = onnx.load(path)
+        info = read_info(create_session(str(path), "cpu")[0], str(path))
+        self._taps = [str(info.early), _last_sum(model, info.size_hw[0] // 8)]
+        model.graph.output.extend(onnx.ValueInfoProto(name=tap) for tap in self._taps)
+        self._tapped, _, _ = create_session(model.SerializeToString(), "cpu")
+        self._dilated, _, _ = create_session(str(dilated), "cpu")
+
+    def __call__(self, thing: Thing) -> Seen:
+        photo = Picture.from_bgr(read_photo(thing))
+        sizes = {
+            side: fit_size(photo.size_wh, preferred_hw=(side, side), multiple=32) for side in SIDES
+        }
+        seen = Seen(thing, photo.size_wh, photo.bgr(sizes[224]))
+        for side, size_wh in sizes.items():
+            seen.cams[side], early, earlier = self._tap(photo.bgr(size_wh), thing)
+            seen.early[side] = early.astype(np.float16)
+            if side == 224:
+                seen.earlier = earlier.astype(np.float16)
+        seen.mirrored = self._tap(seen.image[:, ::-1], thing)[0][:, ::-1]
+        seen.dilated = _run(self._dilated, [contract.CAM], seen.image, thing)[0][0]
+        return seen
+
+    def _tap(self, image: ImageU8, thing: Thing) -> tuple[MapF32, MapF32, MapF32]:
+        cam, early, earlier = _run(self._tapped, [contract.CAM, *self._taps], image, thing)
+        return cam[0], early, earlier
+
+
+def _run(session: Any, outputs: list[str], image: ImageU8, thing: Thing) -> list[MapF32]:
+    frames = np.ascontiguousarray(image)[np.newaxis]
+    feed = {contract.FRAMES: frames, contract.CLASSES: np.array([thing.class_index])}
+    return [output[0] for output in session.run(outputs, feed)]
+
+
+def _last_sum(model: onnx.ModelProto, side: int) -> str:
+    """Find the last sum whose grid has a side, for an input of the preferred size."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for dim, size in zip(
+        fixed.graph.input[0].type.tensor_type.shape.dim, (1, 224, 224), strict=False
+    ):
+        dim.dim_value = size
+    graph = Graph(fixed)
+    sums = [node.output[0] for node in model.graph.node if node.op_type == "Add"]
+    found = [name for name in sums if (graph.shape(name) or ())[2:] == (side, side)]
+    return str(found[-1])
+
+
+def enlarged(cam: MapF32, like: NDArray[Any]) -> MapF32:
+    """Bring a map to the grid of a map or of features."""
+    return cams.enlarge(np.ascontiguousarray(cam), (like.shape[-1], like.shape[-2]))
+
+
+def walked(cam: MapF32, features: NDArray[np.float16], steps: int, sharpness: float) -> MapF32:
+    """Do in numpy what ``camstream.sharp`` does in the graph, up to the tone; 0 to 1."""
+    places = features.astype(np.float32).reshape(len(features), -1)
+    places /= np.maximum(np.linalg.norm(places, axis=0), 1e-12)
+    alike = np.maximum(places.T @ places, 0) ** np.float32(sharpness)
+    alike /= alike.sum(axis=1, keepdims=True)
+    evidence = np.maximum(enlarged(cam, features), 0).ravel()
+    for _ in range(steps):
+        evidence = alike @ evidence
+    evidence -= evidence.min()
+    part = evidence / max(float(evidence.max()), 1e-12)
+    return cast("MapF32", part.reshape(features.shape[1:]))
+
+
+def guided(cam: MapF32, image: ImageU8, radius_px: int, blur: float) -> MapF32:
+    """Filter a map along the edges of a picture's grey values (He et al., ECCV 2010).
+
+    Args:
+        cam: (h, w) float32, any range.
+        image: (H, W, 3) uint8 BGR.
+        radius_px: Half the window's side.
+        blur: Variance of grey values, 0 to 1, below which there is no edge.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+    fine = np.maximum(enlarged(cam, grey), 0)
+
+    def mean(values: NDArray[Any]) -> NDArray[Any]:
+        return cv2.boxFilter(values, -1, (2 * radius_px + 1,) * 2)
+
+    grey_mean, fine_mean = mean(grey), mean(fine)
+    slope = (mean(grey * fine) - grey_mean * fine_mean) / (
+        mean(grey * grey) - grey_mean**2 + np.float32(blur)
+    )
+    return cast("MapF32", mean(slope) * grey + mean(fine_mean - slope * grey_mean))
+
+
+def _resized(cam: MapF32, mode: int) -> MapF32:
+    factor = -(-256 // max(cam.shape))
+    size_wh = (cam.shape[1] * factor, cam.shape[0] * factor)
+    return cast("MapF32", cv2.resize(cam, size_wh, interpolation=mode))
+
+
+def joined(seen: Seen, sides: tuple[int, ...]) -> Maps:
+    """All settings of the joining with the earlier layer."""
+    for side, steps, sharpness in itertools.product(sides, STEPS, SHARPNESSES):
+        part = walked(seen.cams[side], seen.early[side], steps, sharpness)
+        for tone in TONES:
+            yield f"{side}: {steps} steps, cosine^{sharpness:g}, tone {tone:g}", part**tone
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to find things.
+
+    Attributes:
+        maps: The maps of a thing, one a setting, by the setting's name.
+        thresholds: What else is chosen, as ``camstream.threshold`` reads it.
+    """
+
+    maps: Callable[[Seen], Maps]
+    thresholds: tuple[str, ...] = tuple(f"{percent}%" for percent in range(5, 75, 5))
+
+    def rules(self) -> dict[str, Threshold]:
+        return {text: parse_threshold(text) for text in self.thresholds}
+
+
+def _one(make: Callable[[Seen], MapF32]) -> Callable[[Seen], Maps]:
+    return lambda seen: iter([("", make(seen))])
+
+
+def _layer(make: Callable[[Seen], tuple[MapF32, NDArray[np.float16]]]) -> Callable[[Seen], Maps]:
+    return _one(lambda seen: walked(*make(seen), 3, 3.0))
+
+
+def _guided(seen: Seen) -> Maps:
+    for radius, blur in itertools.product((16, 32), (1e-3, 1e-2)):
+        yield f"radius {radius}, {blur:g}", guided(seen.cams[224], seen.image, radius, blur)
+
+
+PLAIN = Way(_one(lambda seen: seen.cams[224]), ("20%",))
+WAYS: dict[str, Way] = {
+    "ratio threshold": Way(PLAIN.maps),
+    "percentile threshold": Way(PLAIN.maps, tuple(f"p{p}" for p in range(40, 95, 5))),
+    "linear instead of cubic": Way(_one(lambda s: _resized(s.cams[224], cv2.INTER_LINEAR))),
+    "Lanczos instead of cubic": Way(_one(lambda s: _resized(s.cams[224], cv2.INTER_LANCZOS4))),
+    "finer map by dilation": Way(_one(lambda s: s.dilated)),
+    "flip": Way(_one(lambda s: s.cams[224] + s.mirrored)),
+    "input of 256": Way(_one(lambda s: s.cams[256])),
+    "input of 288": Way(_one(lambda s: s.cams[288])),
+    "input of 320": Way(_one(lambda s: s.cams[320])),
+    "two scales, 224 and 320": Way(
+        _one(lambda s: enlarged(s.cams[224], s.cams[320]) + s.cams[320])
+    ),
+    "guided filter": Way(_guided),
+    "early layer": Way(_layer(lambda s: (s.cams[224], s.early[224]))),
+    "earlier layer, 4 times finer": Way(_layer(lambda s: (s.cams[224], s.earlier))),
+    "early layer, flip": Way(_layer(lambda s: (s.cams[224] + s.mirrored, s.early[224]))),
+    "early layer, dilation": Way(_layer(lambda s: (s.dilated, s.early[224]))),
+    "early layer, guided filter": Way(
+        _one(lambda s: guided(walked(s.cams[224], s.early[224], 3, 3.0), s.image, 16, 1e-2))
+    ),
+}

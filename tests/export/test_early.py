@@ -1,0 +1,83 @@
+"""Which earlier layer maps may be joined with, and that every kind of file keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+
+from camstream.model import Model
+from export.graft import graft_file
+from export.reduce import Reduction
+from export.teach.rehead import save
+from export.teach.trunk import Trunk
+from tests.export import light, small
+from tests.export.test_graft import RAW, graft
+from tests.export.test_reduce import photos
+from tests.export.test_teach import lesson
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def two_stages(dtype: Any = np.float32) -> onnx.ModelProto:
+    """16 x 16 pixels, 8 x 8 places, whose features are called ``relu_1``, and 4 x 4 places."""
+    maker = small.Maker(18, dtype)
+    maker.features()
+    weight = maker.weight(small.CHANNELS, small.CHANNELS, 3, 3)
+    maker.add("Conv", weight, kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2])
+    maker.add("Relu")
+    maker.pool("gap")
+    maker.linear("gemm", small.CHANNELS, small.CLASSES)
+    return maker.model()
+
+
+def is_joined(path: Path) -> bool:
+    image = np.random.default_rng(0).integers(0, 256, (small.SIDE, small.SIDE, 3), np.uint8)
+    plain, sharp = (Model(path, device="cpu", sharp=sharp) for sharp in (False, True))
+    seen = sharp.predict(image).cam
+    assert np.array_equal(plain.predict(image).cam.maps.shape, seen.maps.shape)
+    return seen.finer is not None and seen.finer.shape[1:] == (8, 8) and bool(seen.finer.any())
+
+
+def test_end_of_the_stage_before(tmp_path: Path) -> None:
+    path, info = graft(two_stages(), tmp_path)
+    assert info.early == "relu_1"
+    assert Model(path, device="cpu").info == info
+    assert is_joined(path)
+
+
+def test_the_picture_is_no_layer(tmp_path: Path) -> None:
+    assert graft(small.classifier(), tmp_path)[1].early is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("resnet50", "Sum"),
+        ("densenet121", "Concat"),
+        ("inception_v1", "Concat"),  # 13 x 13 before 6 x 6
+        ("squeezenet", "Concat"),
+    ],
+)
+def test_real_architectures(tmp_path: Path, name: str, kind: str) -> None:
+    path, info = graft(light.load(name), tmp_path)
+    made = {out: node.op_type for node in onnx.load(path).graph.node for out in node.output}
+    assert made[str(info.early)] == kind
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp16"])
+def test_lower_precision_keeps_it(tmp_path: Path, kind: str) -> None:
+    source, output = small.save(two_stages(), tmp_path), tmp_path / "lower.onnx"
+    reduction = Reduction(kind, photos(tmp_path / "photos", 40))
+    graft_file(source, output, RAW, reduction=reduction, say=lambda _: None)
+    assert is_joined(output)
+
+
+def test_taught_model_keeps_it(tmp_path: Path) -> None:
+    trunk = Trunk(graft(two_stages(), tmp_path)[0])
+    info = save(trunk, lesson(trunk.channels), tmp_path / "new.onnx")
+    assert info.early == "relu_1"
+    assert is_joined(tmp_path / "new.onnx")

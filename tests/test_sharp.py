@@ -1,0 +1,272 @@
+"""``camstream.sharp``: laws of the joined maps on features made by hand, and in a real model."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import helper
+from typer.testing import CliRunner
+
+from camstream import cam as cams
+from camstream.attention import Attention, Focus
+from camstream.boxes import boxes_of, largest_box
+from camstream.cli import app
+from camstream.errors import ModelError
+from camstream.evaluate.metrics import iou
+from camstream.model import Model
+from camstream.overlay import annotate
+from camstream.picture import MapF32, Picture
+from camstream.sharp import SHARPNESS, STEPS, TONE, describe, graph, zoomed
+from camstream.sink.records import to_record
+from export.verify import open_quietly
+from tests import clips
+
+_SIZE_WH = (140, 140)
+
+
+@functools.cache
+def _session(opset: int) -> ort.InferenceSession:
+    opsets = [helper.make_opsetid("", opset)]
+    return open_quietly(
+        helper.make_model(graph(), ir_version=8, opset_imports=opsets).SerializeToString()
+    )
+
+
+def _sharpen(maps: MapF32, early: MapF32, *, opset: int = 18) -> MapF32:
+    """Run the graph on one frame: (K, h, w) and (D, h', w') to (K, h', w')."""
+    feed = {"cam": maps[np.newaxis], "early": early[np.newaxis]}
+    return np.asarray(_session(opset).run(None, feed)[0][0], np.float32)
+
+
+def _by_hand(maps: MapF32, early: MapF32) -> NDArray[np.float64]:
+    """The same in numpy, place by place as the docstring says it."""
+    side = early.shape[2], early.shape[1]
+    finer = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_CUBIC) for one in maps])
+    most = np.maximum(maps.max(axis=(1, 2)), 0)[:, None, None].astype(np.float64)
+    least = np.maximum(maps.min(axis=(1, 2)), 0)[:, None, None].astype(np.float64)
+    places = early.reshape(len(early), -1).astype(np.float64)
+    places = places / np.linalg.norm(places, axis=0)
+    alike = np.maximum(places.T @ places, 0) ** SHARPNESS
+    walk = np.linalg.matrix_power(alike / alike.sum(axis=1, keepdims=True), STEPS)
+    evidence = np.clip(finer, 0, most).reshape(len(maps), -1)
+    spread = (evidence @ walk.T).reshape(finer.shape)
+    low, high = (f(spread, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+    floor = least**2 / np.maximum(most, 1e-12)
+    return np.asarray(floor + (most - floor) * ((spread - low) / (high - low)) ** TONE)
+
+
+def _two_kinds(side: int = 14, radius: float = 4.0) -> MapF32:
+    """Features of two kinds of place: a disc, and all around it."""
+    rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
+    inside = rows**2 + columns**2 < radius**2
+    return np.stack([inside, ~inside]).astype(np.float32)
+
+
+def _blob(width: float = 2.5) -> MapF32:
+    rows, columns = np.mgrid[:7, :7] - 3.0
+    return np.asarray(20 * np.exp(-(rows**2 + columns**2) / (2 * width**2)), np.float32)
+
+
+def _random(seed: int) -> tuple[MapF32, MapF32]:
+    random = np.random.default_rng(seed)
+    maps, early = random.normal(0, 10, (3, 5, 7)), random.normal(0.5, 1, (8, 10, 14))
+    return maps.astype(np.float32), early.astype(np.float32)
+
+
+@pytest.mark.parametrize("opset", [15, 18, 21])
+def test_graph_is_the_formula(opset: int) -> None:
+    maps, early = _random(0)
+    np.testing.assert_allclose(
+        _sharpen(maps, early, opset=opset), _by_hand(maps, early), rtol=1e-3, atol=1e-3
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000))
+def test_range_is_the_raw_maps(seed: int) -> None:
+    maps, early = _random(seed)
+    sharp = _sharpen(maps, early)
+    assert sharp.shape == (3, 10, 14)
+    np.testing.assert_allclose(sharp.max(axis=(1, 2)), maps.max(axis=(1, 2)), rtol=1e-4)
+    assert (sharp >= 0).all()
+    assert (np.ptp(sharp, axis=(1, 2)) <= 2 * np.ptp(maps, axis=(1, 2)) + 1e-3).all()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000))
+def test_flipped_picture_gives_flipped_map(seed: int) -> None:
+    maps, early = _random(seed)
+    flipped = _sharpen(maps[..., ::-1].copy(), early[..., ::-1].copy())
+    np.testing.assert_allclose(flipped[..., ::-1], _sharpen(maps, early), atol=1e-2)
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.0, 30.0, np.nan, np.inf])
+def test_constant_map_stays_without_heat(value: float) -> None:
+    sharp = _sharpen(np.full((1, 7, 7), value, np.float32), _two_kinds())[0]
+    assert not cams.heat(cams.enlarge(sharp), (5, 20)).any()
+
+
+def test_nearly_constant_map_is_not_stretched() -> None:
+    maps = np.random.default_rng(0).uniform(18, 18.5, (1, 7, 7)).astype(np.float32)
+    assert np.ptp(_sharpen(maps, _two_kinds())) <= 1.0
+
+
+@pytest.mark.parametrize("early", [np.zeros((4, 14, 14)), np.full((4, 14, 14), np.nan)])
+def test_features_that_say_nothing_give_no_heat(early: NDArray[np.float64]) -> None:
+    sharp = _sharpen(_blob()[np.newaxis], early.astype(np.float32))[0]
+    assert not cams.heat(cams.enlarge(sharp), (5, 20)).any()
+
+
+def test_map_without_evidence_stays_without() -> None:
+    maps, early = _random(1)
+    assert _sharpen(-np.abs(maps), early).max() <= 0
+
+
+def test_box_follows_the_outline() -> None:
+    true = np.array([30, 30, 110, 110], np.float64)
+    plain = largest_box(_blob(), _SIZE_WH)
+    sharp = largest_box(_sharpen(_blob()[np.newaxis], _two_kinds())[0], _SIZE_WH)
+    assert plain is not None
+    assert sharp is not None
+    plain_iou, sharp_iou = (float(iou(np.array(box.xyxy), true)) for box in (plain, sharp))
+    assert sharp_iou > plain_iou + 0.1
+    assert sharp_iou > 0.8
+
+
+@pytest.fixture(scope="module")
+def sharp_model(lite0: Path) -> Model:
+    return Model(lite0, device="cpu", sharp=True)
+
+
+@pytest.fixture(scope="module")
+def photo() -> NDArray[np.uint8]:
+    """A bright ball before a dark ground, wide."""
+    image = np.random.default_rng(3).integers(0, 60, (180, 320, 3), np.uint8)
+    cv2.circle(image, (200, 90), 50, (30, 120, 230), -1)
+    return image
+
+
+@pytest.fixture(scope="module")
+def plain_model(lite0: Path, sharp_model: Model, photo: NDArray[np.uint8]) -> Model:
+    """The plain model at the size at which the other looks at the photo."""
+    size_wh = sharp_model.input_size_wh(Picture.from_bgr(photo))
+    return Model(lite0, device="cpu", size_wh=size_wh)
+
+
+def test_input_is_larger(model: Model, sharp_model: Model) -> None:
+    square, wide = (Picture.from_bgr(np.zeros((h, w, 3), np.uint8)) for w, h in ((9, 9), (16, 9)))
+    assert model.input_size_wh(square) == (224, 224)
+    assert sharp_model.input_size_wh(square) == (256, 256)
+    for picture in (square, wide):
+        areas = [np.prod(one.input_size_wh(picture)) for one in (sharp_model, model)]
+        assert 1.2 < areas[0] / areas[1] < 1.6  # so that it stays under twice the work
+
+
+def test_input_stays_where_it_must(sharp_model: Model) -> None:
+    info = sharp_model.info
+    assert zoomed(info) == (256, 256)
+    assert "input 1.14 times" in describe(info)
+    for changed in (
+        dataclasses.replace(info, size_multiple=None),
+        dataclasses.replace(info, background="no cup"),
+    ):
+        assert zoomed(changed) == (224, 224)
+        assert "input" not in describe(changed)
+
+
+def test_model_gives_both_maps(
+    plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
+) -> None:
+    plain, both = plain_model.predict(photo), sharp_model.predict(photo)
+    np.testing.assert_allclose(both.cam.maps, plain.cam.maps, atol=1e-4)
+    assert both.top == plain.top
+    assert both.cam.finer is not None
+    assert both.cam.finer.shape == (5, *(2 * side for side in plain.cam.maps.shape[1:]))
+    assert both.cam.shown is both.cam.finer
+    assert np.array_equal(both.shown[0].cam, both.cam.finer[0])
+    assert plain.cam.finer is None
+    assert plain.cam.shown is plain.cam.maps
+
+
+def test_any_classes_are_sharpened(sharp_model: Model, photo: NDArray[np.uint8]) -> None:
+    seen = sharp_model.predict(photo, classes=[7, -1, 999]).cam
+    assert seen.finer is not None
+    np.testing.assert_allclose(
+        seen.finer.max(axis=(1, 2)), np.maximum(seen.maps.max(axis=(1, 2)), 0), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_records_keep_the_raw_map(
+    plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
+) -> None:
+    records = []
+    for one in (plain_model, sharp_model):
+        seen = Attention(one.infer, one.info, Focus(top_k=3))(one.predict(photo).frame)
+        records.append(to_record(annotate(seen, one.info.cam_range)))
+    plain, sharp = records
+    assert sharp.pop("sharp") == describe(sharp_model.info)
+    assert "sharp" not in plain
+    assert sharp["peak"] == pytest.approx(plain["peak"], abs=2e-3)
+    for key in ("top", "shown", "peak_xy", "centre_xy", "size_wh", "method"):
+        assert sharp[key] == plain[key]
+
+
+def test_panes_and_boxes_are_of_the_finer_maps(
+    sharp_model: Model, photo: NDArray[np.uint8]
+) -> None:
+    infer = Attention(sharp_model.infer, sharp_model.info, Focus(top_k=2, calm="off"))
+    seen = infer(sharp_model.predict(photo).frame)
+    assert seen.cam.finer is not None
+    for pane in seen.shown:
+        assert pane.cam.shape == seen.cam.finer.shape[1:]
+    found = {box.class_index: box.box for box in boxes_of(seen)}
+    assert len(found) == 2
+    for pane in seen.shown:
+        assert found[pane.class_index] == largest_box(pane.cam, (320, 180))
+
+
+def test_model_without_an_earlier_layer_is_told(tiny_path: Path) -> None:
+    with pytest.raises(
+        ModelError, match="no layer that is twice as fine as its maps, which --sharp"
+    ):
+        Model(tiny_path, device="cpu", sharp=True)
+
+
+def test_file_is_left_alone(lite0: Path, sharp_model: Model) -> None:
+    assert sharp_model.info.early is not None
+    assert [value.name for value in onnx.load(lite0).graph.output] == [
+        "logits",
+        "cam",
+        "cam_classes",
+        "cam_bias",
+    ]
+
+
+def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
+    clip = clips.make(tmp_path / "clip.mp4", clips.Video(frames=3, size_wh=(160, 90)))
+    out, records = tmp_path / "out.mp4", tmp_path / "r.jsonl"
+    command = ["annotate", str(clip), "-o", str(out), "--records", str(records), "--device", "cpu"]
+    command += ["--sharp", "--boxes", "--box-threshold", "p80", "--top-k", "3", "--watch", "dog"]
+    done = CliRunner().invoke(app, [*command, "--model", str(lite0)])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    assert len(lines) == 3
+    assert all("maps joined with an earlier layer" in line["sharp"] for line in lines)
+    assert all(line["box_threshold"] == "p80" for line in lines)
+    refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
+    assert refused.exit_code == 1
+    assert "which --sharp needs" in " ".join(refused.output.split())
+    odd = CliRunner().invoke(app, ["annotate", str(clip), "--box-threshold", "p100"])
+    assert odd.exit_code == 2
+    assert "a box threshold is" in odd.output
