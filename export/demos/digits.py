@@ -30,7 +30,7 @@ LABELS = (*map(str, range(10)), NOTHING)
 INPUT_WH = (128, 96)  # of the network
 
 _GLYPH_PX = 64
-_SIDES = (0.36, 0.54)  # of a digit, in heights of the canvas
+_SIDES = (0.45, 0.65)  # of a digit, in heights of the canvas
 _TURN_DEG = 12
 _SHOWN, _GAP, _FADE = 60, 12, 6  # frames
 
