@@ -131,6 +131,8 @@ def write_model(
             if (own > 0).any():  # otherwise nothing was learnt, and the usual range stays
                 chosen = choose_range(measured.peaks, measured.targets, background, _HEAT)
                 info = dataclasses.replace(info, cam_range=chosen)
+            if background is not None:
+                info = dataclasses.replace(info, background=labels[background])
             onnx.save(with_info(onnx.load(draft), info), draft)
             draft.replace(output)
     except OSError as error:

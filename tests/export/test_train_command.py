@@ -67,6 +67,18 @@ def test_a_folder_becomes_a_model_that_obeys_the_law(photos: Path, tmp_path: Pat
     np.testing.assert_allclose(sums, seen.logits, atol=1e-4)
 
 
+def test_the_class_for_nothing_is_in_the_file_and_speaks_for_nothing(
+    photos: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "net.onnx"
+    assert train(photos, output, "--background", "noise").exit_code == 0
+    model = Model(output, device="cpu")
+    assert model.info.background == "noise"
+    seen = model.predict(np.full((96, 128, 3), 90, np.uint8), classes=[1])
+    assert np.abs(seen.cam.maps).max() < 1e-5
+    assert abs(float(seen.logits[1])) < 1e-5
+
+
 def test_photos_that_cannot_be_read_are_named(photos: Path, tmp_path: Path) -> None:
     (photos / "blob" / "broken.jpg").write_bytes(b"no picture")
     (photos / "noise" / "empty.png").touch()
