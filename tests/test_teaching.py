@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from camstream.attention import Focus
+from camstream.cli import app
 from camstream.contract import ModelInfo
 from camstream.controls import Controls
 from camstream.errors import ModelError, SourceError
@@ -174,6 +176,13 @@ def test_name_and_forget_mean_the_class_taught_last(teaching: Teaching, book: No
 def test_names_that_cannot_be(names: list[str]) -> None:
     with pytest.raises(ModelError, match="up to 9 classes"):
         Teaching(Notebook, names)
+
+
+@pytest.mark.parametrize("other", [["--no-window"], ["--maps", "m.npz"]])
+def test_teaching_needs_the_window_and_no_file_of_maps(other: list[str]) -> None:
+    result = CliRunner().invoke(app, ["live", "clip.mp4", "--teach", "cup", *other])
+    assert result.exit_code == 2
+    assert "window" in result.stderr
 
 
 class Hand:

@@ -64,6 +64,11 @@ def live(
     """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
     with plain_errors(debug), stoppable() as stop:
         style = look.style()
+        if (teach or taught) and (not window or maps is not None):
+            raise typer.BadParameter(
+                "--teach and --taught are for the window's keys, and a file of --maps is of one "
+                "model's classes: leave out --no-window and --maps"
+            )
         if taught is not None and taught.suffix.lower() != ".onnx":
             raise SinkError(f"cannot write {taught}: a taught model is written as .onnx")
         for path in (stats, taught):
