@@ -107,10 +107,8 @@ class Controls:
         contrast = None if self.focus.contrast is None else self._contrast
         self.focus = dataclasses.replace(self.focus, watch=(), contrast=contrast)
 
-    def obey(self, key: str | None) -> Errand | None:
+    def obey(self, key: str) -> Errand | None:
         """Change what a key changes; gives the errand that is left to the viewer."""
-        if key is None:
-            return None
         if (prompt := self.prompt) is not None:
             if prompt.press(key) and self.prompt is prompt:  # an answer may ask again
                 self.prompt = None

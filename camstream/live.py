@@ -11,12 +11,13 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from camstream import teach_keys
 from camstream.attention import Attention, Focus, Infer
-from camstream.channel import ChannelClosed
+from camstream.channel import Channel, ChannelClosed
 from camstream.contract import ModelInfo
 from camstream.controls import Controls
 from camstream.errors import SinkError
@@ -36,7 +37,10 @@ from camstream.text import add_notes
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
+_KEY_CARE_S = 0.005  # how often keys are read while waiting: see ``Window.key``
 _BEFORE_THE_FIRST = np.zeros((360, 640, 3), np.uint8)
+
+T = TypeVar("T")
 
 
 class Viewer:
@@ -89,6 +93,7 @@ class Viewer:
         self._pipeline = Pipeline(source, self._attention, show_frames=True)
         self._newest: Prediction | None = None
         self._last: tuple[Frame, Prediction] | None = None
+        self._keys: list[str] = []
         self._shown = 0
         self._without_map = 0
         self._rate = RunningRate()
@@ -137,7 +142,7 @@ class Viewer:
         """Give frames as they come, and look after the window while none comes."""
         while not self._wants_end(started):
             try:
-                frame = self._pipeline.frames.get(timeout_s=_WINDOW_CARE_S)
+                frame = self._wait_for(self._pipeline.frames, time.perf_counter() + _WINDOW_CARE_S)
             except TimeoutError:
                 self._redraw()
                 continue
@@ -148,6 +153,26 @@ class Viewer:
                 self._redraw()
             else:
                 yield frame
+
+    def _wait_for(self, channel: Channel[T], deadline: float) -> T:
+        """Take what comes next through a channel, and read keys meanwhile.
+
+        Raises:
+            ChannelClosed: Nothing comes any more.
+            TimeoutError: Nothing came before the deadline.
+        """
+        while True:
+            left_s = max(0.0, deadline - time.perf_counter())
+            try:
+                return channel.get(left_s if self._window is None else min(left_s, _KEY_CARE_S))
+            except TimeoutError:
+                if time.perf_counter() >= deadline:
+                    raise
+                self._read_keys()
+
+    def _read_keys(self) -> None:
+        while self._window is not None and (key := self._window.key()) is not None:
+            self._keys.append(key)
 
     @property
     def _dropped(self) -> int:
@@ -185,12 +210,9 @@ class Viewer:
         quick = newest is None or newest.infer_ms < _WAIT_FOR_MAP_S * 1e3
         deadline = frame.captured_s + _WAIT_FOR_MAP_S if quick else 0.0
         while newest is None or newest.frame.index < frame.index:
-            wait_s = max(0.0, deadline - time.perf_counter())
             try:
-                newest = self._pipeline.predictions.get(timeout_s=wait_s)
-            except TimeoutError:
-                break
-            except ChannelClosed:
+                newest = self._wait_for(self._pipeline.predictions, deadline)
+            except (TimeoutError, ChannelClosed):
                 break
         self._newest = newest
         return newest
@@ -207,10 +229,17 @@ class Viewer:
         )
 
     def _show(self, picture: Picture) -> None:
-        if self._window is None:
+        if self._window is None or not self._window.is_open:  # OpenCV would open it again
             return
         self._window.show(picture.bgr())
-        match self._controls.obey(self._window.key()):
+        self._read_keys()
+        while self._keys:
+            self._obey(self._keys.pop(0))
+        self._look_anew()
+        self._learn()
+
+    def _obey(self, key: str) -> None:
+        match self._controls.obey(key):
             case "pause":
                 if isinstance(self._source, PacedSource):
                     self._source.pause(self._controls.is_paused)
@@ -219,13 +248,12 @@ class Viewer:
             case "record":
                 self._controls.say(self._saver.toggle_recording())
             case None:
-                self._look_anew()
+                pass
             case _ if self._teaching is None:
                 self._controls.say("this run cannot be taught")
             case errand:
                 seen = self._last[0].picture if self._last is not None else None
                 teach_keys.obey(errand, self._teaching, self._controls, seen)
-        self._learn()
 
     def _learn(self) -> None:
         """Look through a model that was just taught, and tell what else came of teaching."""

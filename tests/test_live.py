@@ -255,6 +255,49 @@ def test_keys_change_what_is_seen(tmp_path: Path) -> None:
     assert source.closed == screen.closed == 1
 
 
+def test_keys_that_come_together_are_all_obeyed_in_order() -> None:
+    screen = Screen()
+    viewer = _view(FakeSource(endless, is_live=True), screen=screen)
+    typed: list[str] = []
+
+    def look(_: ImageU8) -> None:
+        if (prompt := viewer._controls.prompt) is None:
+            screen.keys = [*"/dog", "backspace", "t"]
+        else:
+            typed.append(prompt.text)
+            screen.keys = ["escape", "q"]
+
+    screen.on_show = look
+    viewer.run()
+    assert typed == ["dot"]
+
+
+def test_keys_are_read_several_times_between_pictures() -> None:
+    """OpenCV forgets all but the last key that was pressed between two questions."""
+
+    class Asked(Screen):
+        questions, is_asked_often = 0, False
+
+        def show(self, image: ImageU8) -> None:
+            super().show(image)
+            self.questions = 0
+
+        def key(self) -> str | None:
+            self.questions += 1
+            if self.questions == 4:
+                self.is_asked_often = True
+                self.keys.append("q")
+            return super().key()
+
+    def one_picture(source: FakeSource) -> Iterator[Frame]:
+        yield make_frame(0)
+        source.stopped.wait(20)
+
+    screen = Asked()
+    _view(FakeSource(one_picture, is_live=True), screen=screen, seconds=10).run()
+    assert screen.is_asked_often
+
+
 def test_what_is_looked_for_changes_at_once_also_of_a_held_picture(tiny_model: Model) -> None:
     """Each picture that is shown after a key has as many tiles as were asked for."""
     screen, source = Screen(), FakeSource(endless, is_live=True)

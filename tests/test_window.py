@@ -88,7 +88,7 @@ class Session:
     def press(self, key: str) -> None:
         self.tool("xdotool", "windowfocus", "--sync", self.window)
         self.tool("xdotool", "key", key)
-        time.sleep(0.25)  # OpenCV gives one key a picture, and forgets the one before
+        time.sleep(0.25)  # OpenCV forgets a key when the next comes before it was asked for
 
     def snapshot(self) -> np.ndarray:
         """Press s; gives the file's picture."""

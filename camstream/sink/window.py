@@ -62,7 +62,13 @@ class Window:
         cv2.imshow(self._title, image)
 
     def key(self) -> str | None:
-        """Take a key that was pressed since: a character, a name such as "escape" or "space", or None."""
+        """Take a key that was pressed: a character, a name such as "escape" or "space", or None.
+
+        Ask often: of the keys that were pressed since the last question, OpenCV with Qt (all Linux
+        wheels) remembers only the last. Asking takes a millisecond or two.
+        """
+        if self._size_wh is None:  # no window has the keyboard yet
+            return None
         code = cv2.pollKey()
         if code < 0:
             return None
