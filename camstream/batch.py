@@ -54,6 +54,21 @@ def expand(inputs: list[str]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
+def without_outputs(found: list[Path], inputs: list[str], output: Path | None) -> list[Path]:
+    """Leave out what an earlier run wrote into the folder that is read.
+
+    Args:
+        found: What ``expand`` found.
+        inputs: What it was given; a file that is named there stays.
+        output: As for ``name_outputs``.
+    """
+    if output is not None and not output.is_dir():
+        return found
+    targets = {path.resolve() for path in _targets(found, output or Path())}
+    named = {Path(text) for text in inputs}
+    return [path for path in found if path in named or path.resolve() not in targets]
+
+
 def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
     """Name the file that each source is written to, before anything is written.
 
@@ -69,13 +84,17 @@ def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
     folder = output or Path()
     if output is not None and output.suffix and not output.is_dir():
         raise SinkError(f"several inputs need a folder to be written to, not {output}")
-    stems = [source.stem for source in sources]
-    # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
-    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
-    targets = [folder / f"{name}.cam.mp4" for name in names]
+    targets = _targets(sources, folder)
     check_apart(sources, targets)
     _make_folder(folder)
     return targets
+
+
+def _targets(sources: list[Path], folder: Path) -> list[Path]:
+    stems = [source.stem for source in sources]
+    # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
+    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
+    return [folder / f"{name}.cam.mp4" for name in names]
 
 
 def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:

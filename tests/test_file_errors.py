@@ -77,7 +77,29 @@ def test_an_input_is_never_overwritten(desk: Desk, how: str, option: str) -> Non
 
 def test_an_input_of_another_job_is_never_overwritten(desk: Desk) -> None:
     make(desk.folder / "in.cam.mp4")
-    assert "is an input" in desk.fails(desk.folder, "-o", desk.folder, "--overwrite")
+    both = desk.folder / "in.mp4", desk.folder / "in.cam.mp4"
+    assert "is an input" in desk.fails(*both, "-o", desk.folder, "--overwrite")
+
+
+@pytest.mark.parametrize("inputs", ["", "*.m*"])
+def test_outputs_of_an_earlier_run_are_no_inputs(desk: Desk, inputs: str) -> None:
+    """Whether the folder holds one clip, or two of one stem and one that is only named so."""
+    here = desk.folder
+    again: list[str | Path] = [here / inputs, "-o", here]
+    assert desk.run(*again)[0] == 0
+    code, _, said = desk.run(*again)
+    assert code == 1
+    assert "in.cam.mp4 exists already" in said
+    code, out, said = desk.run(*again, "--overwrite")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert said == "  note: not taken as inputs, since outputs are named so: in.cam.mp4"
+
+    (here / "in.cam.mp4").rename(here / "old.cam.mp4")
+    make(here / "in.mkv", Video(frames=5))
+    for _ in range(2):
+        code, out, said = desk.run(*again, "--overwrite")
+        assert (code, len(out.splitlines())) == (0, 3)
+    assert said.endswith(": in.mkv.cam.mp4, in.mp4.cam.mp4, old.cam.cam.mp4")
 
 
 @pytest.mark.parametrize("pair", [("-o", "--records"), ("-o", "--stats"), ("--records", "--stats")])

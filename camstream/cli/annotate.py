@@ -61,7 +61,10 @@ def annotate(
     with plain_errors(debug), stoppable() as stop:
         style = look.style()
         encoding = Encoding(codec, quality, preset)
-        sources = batch.expand(inputs)
+        found = batch.expand(inputs)
+        sources = batch.without_outputs(found, inputs, output)
+        if own := [path.name for path in found if path not in sources]:
+            note(f"not taken as inputs, since outputs are named so: {', '.join(own)}")
         alone = len(sources) == 1
         jobs = [
             Job(
