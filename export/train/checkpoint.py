@@ -16,9 +16,12 @@ from camstream.sink.draft import Draft
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
     from export.train.training import Training
 
 Settings = dict[str, str]
+State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,37 @@ class Checkpoint:
         """Go on where it was kept.
 
         Raises:
-            ModelError: It cannot be read, or was made with other settings.
+            ModelError: It cannot be read, or was made with other settings or of a network that
+                is built otherwise now; it stays as it is.
         """
+        settings, state = self._held()
+        other = [name for name, value in self.settings.items() if settings.get(name) != value]
+        if other:
+            name = other[0]
+            raise ModelError(
+                f"cannot go on from {self.path}: its {name} was {settings.get(name)}, now it is "
+                f"{self.settings[name]}; give what it began with, or --overwrite to begin again"
+            )
+        try:
+            changed = _difference(state["network"], training.network.state_dict())
+            if not changed:
+                training.restore(state)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            changed = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if changed:
+            raise ModelError(
+                f"cannot go on from {self.path}: it does not fit the network as it is built now "
+                f"({changed}); go on with the camstream that began it, or --overwrite to begin again"
+            )
+
+    def remove(self) -> None:
+        """Forget it."""
+        self.path.unlink(missing_ok=True)
+
+    def _held(self) -> tuple[Settings, State]:
         try:
             held: Any = torch.load(self.path, map_location="cpu", weights_only=True)
-            settings, state = held["settings"], held["training"]
+            return held["settings"], held["training"]
         except (
             OSError,
             RuntimeError,
@@ -72,15 +101,12 @@ class Checkpoint:
         ) as error:
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"cannot go on from {self.path}: {first_line}") from error
-        other = [name for name, value in self.settings.items() if settings.get(name) != value]
-        if other:
-            name = other[0]
-            raise ModelError(
-                f"cannot go on from {self.path}: its {name} was {settings.get(name)}, now it is "
-                f"{self.settings[name]}; give what it began with, or --overwrite to begin again"
-            )
-        training.restore(state)
 
-    def remove(self) -> None:
-        """Forget it."""
-        self.path.unlink(missing_ok=True)
+
+def _difference(kept: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Tell the first layer of a network that is not as it was kept; empty where all are."""
+    for name in [*own, *kept]:
+        was, now = (tuple(x[name].shape) if name in x else "missing" for x in (kept, own))
+        if was != now:
+            return f"{name} was {was}, now it is {now}"
+    return ""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from typer.testing import CliRunner, Result
@@ -111,8 +112,16 @@ def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_pa
     )
     other = train(photos, output, *long, "--seed", "7", "--resume")
     assert "its seed was 0, now it is 7" in one_line(other)
+    checkpoint = tmp_path / "net.checkpoint.pt"
+    kept = checkpoint.read_bytes()
+    held = torch.load(checkpoint, weights_only=True)
+    first = next(iter(held["training"]["network"]))
+    held["training"]["network"][first] = torch.zeros(1)
+    torch.save(held, checkpoint)
+    assert f"({first} was (1,), now it is (" in one_line(train(photos, output, *long, "--resume"))
     assert {path.name for path in tmp_path.iterdir()} == left
 
+    checkpoint.write_bytes(kept)
     assert train(photos, output, *long, "--resume").exit_code == 0
     assert train(photos, whole, *long).exit_code == 0
     assert not (tmp_path / "net.checkpoint.pt").exists()

@@ -172,6 +172,32 @@ def test_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         Checkpoint.of(output, {"batch": 16, "seed": 3}).restore(made())
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "value", "words"),
+    [
+        ("network", "fc.weight", torch.zeros(2, 5), r"fc\.weight was \(2, 5\), now it is \(2, "),
+        ("network", "old.bias", torch.zeros(3), r"old\.bias was \(3,\), now it is missing"),
+        ("network", "fc.bias", None, r"fc\.bias was missing, now it is \(2,\)"),
+        ("optimizer", "param_groups", [], "parameter groups"),
+        ("position", "done", None, "done"),
+    ],
+)
+def test_checkpoint_of_a_network_that_was_built_otherwise_is_refused(
+    tmp_path: Path, part: str, key: str, value: object, words: str
+) -> None:
+    checkpoint = Checkpoint.of(tmp_path / "net.onnx", {})
+    checkpoint.save(made())
+    held = torch.load(checkpoint.path, weights_only=True)
+    held["training"][part][key] = value
+    if value is None:
+        del held["training"][part][key]
+    torch.save(held, checkpoint.path)
+    before = checkpoint.path.read_bytes()
+    with pytest.raises(ModelError, match=rf"cannot go on from .*{words}.*--overwrite"):
+        checkpoint.restore(made())
+    assert checkpoint.path.read_bytes() == before
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
 def test_damaged_checkpoint_is_told(tmp_path: Path, content: bytes | None) -> None:
     checkpoint = Checkpoint.of(tmp_path / "net.onnx", {})
