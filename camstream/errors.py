@@ -12,6 +12,10 @@ into one line on stderr and an exit code.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 
 class CamstreamError(Exception):
     """Base of every error that camstream raises on purpose."""
@@ -31,3 +35,20 @@ class ModelError(CamstreamError, ValueError):
 
 class SetupError(CamstreamError, RuntimeError):
     """Something that the command needs is not installed or not present on this machine."""
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell what keeps a file, or the text in it, from being read.
+
+    Raises:
+        SourceError: The body could not read it.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except UnicodeDecodeError as error:
+        raise SourceError(f"cannot read {path}: it is no text in UTF-8") from error
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error

@@ -105,21 +105,12 @@ def _free_names(model: onnx.ModelProto, head: Head) -> Head:
 
     rename(model.graph)
     del model.graph.value_info[:]
-    layers = tuple(
-        dataclasses.replace(
-            layer,
-            weight=free(layer.weight),
-            bias=layer.bias and free(layer.bias),
-            active=layer.active and free(layer.active),
-        )
-        for layer in head.layers
-    )
     return dataclasses.replace(
         head,
         image=free(head.image),
         logits=free(head.logits),
         features=free(head.features),
-        layers=layers,
+        layers=tuple(layer.renamed(free) for layer in head.layers),
         nodes=frozenset(map(free, head.nodes)),
     )
 

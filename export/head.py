@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,15 @@ class Linear:
     def inputs(self) -> int:
         """How many values it reads."""
         return math.prod(self.shape) // self.outputs
+
+    def renamed(self, name: Callable[[str], str]) -> Linear:
+        """Give the same layer with its tensors under other names."""
+        return dataclasses.replace(
+            self,
+            weight=name(self.weight),
+            bias=self.bias and name(self.bias),
+            active=self.active and name(self.active),
+        )
 
 
 @dataclass(frozen=True, slots=True)

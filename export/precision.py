@@ -49,15 +49,7 @@ def head_in_float32(model: onnx.ModelProto, head: Head) -> Head:
                     attribute.i = TensorProto.FLOAT
         nodes.append(node)
     features = as_float(head.features)
-    layers = tuple(
-        dataclasses.replace(
-            layer,
-            weight=as_float(layer.weight),
-            bias=layer.bias and as_float(layer.bias),
-            active=layer.active and as_float(layer.active),
-        )
-        for layer in head.layers
-    )
+    layers = tuple(layer.renamed(as_float) for layer in head.layers)
     del model.graph.node[:], model.graph.value_info[:]  # the types written there are the old ones
     model.graph.node.extend(nodes)
     return dataclasses.replace(head, features=features, layers=layers)

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from camstream.errors import SourceError
+from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
 from camstream.names import ClassNames
 
@@ -127,7 +127,7 @@ def find_photo(folder: Path, file: str, where: str) -> Path:
 
 
 def _rows(annotations: Path) -> Iterable[_Row]:
-    try:
+    with reading(annotations):
         if annotations.is_dir():
             files = sorted(annotations.glob("*.xml"))
             if not files:
@@ -138,12 +138,6 @@ def _rows(annotations: Path) -> Iterable[_Row]:
         if annotations.suffix.lower() == ".json":
             return list(_read_coco(annotations))
         return list(_read_csv(annotations))
-    except OSError as error:
-        if isinstance(error, SourceError):
-            raise
-        raise SourceError(f"cannot read {annotations}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{annotations} is not a text file in UTF-8") from error
 
 
 def _read_csv(path: Path) -> Iterator[_Row]:
@@ -169,8 +163,6 @@ def _read_csv(path: Path) -> Iterator[_Row]:
                     where,
                 )
             except (TypeError, ValueError) as error:
-                if isinstance(error, SourceError):
-                    raise
                 raise SourceError(f"{where} is malformed ({error})") from error
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camstream.errors import SourceError
+from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
 from camstream.names import ClassNames
 
@@ -81,15 +81,8 @@ def read_track(path: Path, names: ClassNames) -> tuple[dict[int, list[Sight]], i
 def _read(path: Path) -> list[_Row]:
     if path.suffix.lower() != ".csv":
         raise SourceError(f"cannot read {path}: the boxes of a clip are a .csv file")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(_rows(path, csv.DictReader(file)))
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not a text file in UTF-8") from error
-    except OSError as error:
-        if isinstance(error, SourceError):
-            raise
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+    with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
+        return list(_rows(path, csv.DictReader(file)))
 
 
 def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[_Row]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream.contract import DEFAULT_TOP_K
-from camstream.errors import SourceError
+from camstream.errors import SourceError, reading
 from camstream.sink.side import RECORDS_SUFFIXES
 from camstream.sink.tables import import_arrow, to_row
 
@@ -87,19 +87,13 @@ def read_records(path: Path) -> Records:
             f"cannot read {path}: records are {known} files, as --records writes them"
         )
     gathered = _Gathered(path)
-    try:
+    with reading(path):
         if suffix == ".parquet":
             for place, row in enumerate(_parquet_rows(path), 1):
                 gathered.add(row, f"row {place}")
         else:
             with path.open(encoding="utf-8", newline="") as file:
                 gathered.add_text(file, _json_rows if suffix == ".jsonl" else _csv_rows)
-    except UnicodeDecodeError as error:
-        raise SourceError(f"cannot read {path}: it is no text; {_FOREIGN}") from error
-    except OSError as error:
-        if isinstance(error, SourceError):
-            raise
-        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
     return gathered.to_records()
 
 
