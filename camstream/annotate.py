@@ -14,9 +14,10 @@ from camstream.model import Model
 from camstream.overlay import Style, annotate, caveats
 from camstream.pipeline import Pipeline
 from camstream.sink.draft import Draft
+from camstream.sink.encoding import Encoding
 from camstream.sink.records import write_json
 from camstream.sink.side import SideOutputs, SidePaths
-from camstream.sink.video import Encoding, VideoFile
+from camstream.sink.video import VideoFile
 from camstream.source.file import FileSource
 from camstream.stats import RunStats
 

@@ -24,7 +24,8 @@ from camstream import annotate, catalog, contract
 from camstream.demo import sample_clip
 from camstream.device import create_session
 from camstream.model import Model
-from camstream.sink.video import Encoding, VideoFile
+from camstream.sink.encoding import Encoding
+from camstream.sink.video import VideoFile
 from camstream.source.file import FileSource
 
 # Frames in a row before it is the other's turn: as in a stream, caches are warm, and the threads

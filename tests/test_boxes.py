@@ -19,8 +19,8 @@ from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.model import Model
 from camstream.overlay import Style, annotate, draw_box
 from camstream.picture import MapF32, Picture
+from camstream.sink.encoding import Encoding
 from camstream.sink.records import to_record
-from camstream.sink.video import Encoding
 from camstream.threshold import percentile_threshold, ratio_threshold
 from tests.fakes import prediction_of
 

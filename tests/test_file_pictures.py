@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from camstream.annotate import Job, Result, run
 from camstream.model import Model
 from camstream.overlay import Style
-from camstream.sink.video import CodecName, Encoding
+from camstream.sink.encoding import CodecName, Encoding
 from tests.clips import ImageU8, Seen, Video, make, numbered, read, read_number
 
 BARE = Style(heatmap_opacity=0, show_label=False)

@@ -23,10 +23,10 @@ from camstream.model import Model
 from camstream.overlay import Annotated
 from camstream.report.read import read_records
 from camstream.saver import Outputs, Saver
+from camstream.sink.encoding import Encoding
 from camstream.sink.records import to_record
 from camstream.sink.side import RECORDS_SUFFIXES, SideOutputs, SidePaths, open_records
 from camstream.sink.tables import COLUMNS, to_row
-from camstream.sink.video import Encoding
 from tests.annotated import LABELS, make_annotated
 
 NOTHING = np.full((1, 3, 4), -1.0, np.float32)

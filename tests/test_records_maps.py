@@ -16,8 +16,8 @@ from camstream.errors import SinkError
 from camstream.frame import Prediction
 from camstream.model import Model
 from camstream.overlay import Annotated
+from camstream.sink.encoding import Encoding
 from camstream.sink.maps import MapsFile
-from camstream.sink.video import Encoding
 from tests.annotated import LABELS, make_annotated
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))

@@ -11,7 +11,7 @@ import pytest
 from camstream.annotate import Job, run
 from camstream.demo import sample_clip
 from camstream.model import Model
-from camstream.sink.video import Encoding
+from camstream.sink.encoding import Encoding
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -25,7 +25,7 @@ from camstream.cli.options import (
 )
 from camstream.errors import CamstreamError
 from camstream.model import Model
-from camstream.sink.video import CodecName, Encoding
+from camstream.sink.encoding import CodecName, Encoding
 from camstream.terminal import Stop, complain, note, plain_errors, progress_of, stoppable
 
 

@@ -15,7 +15,8 @@ from av import VideoFrame
 from av.container import InputContainer
 
 from camstream.errors import SourceError
-from camstream.picture import Orientation, Picture
+from camstream.orientation import Orientation
+from camstream.picture import Picture
 from camstream.report.story import Story, clock
 from camstream.source.file import FileSource
 

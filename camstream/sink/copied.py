@@ -9,7 +9,8 @@ import av
 from av import Packet
 from av.bitstream import BitStreamFilterContext
 
-from camstream.source.file import FileSource, open_input
+from camstream.source.container import open_input
+from camstream.source.file import FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -6,7 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from camstream.picture import Picture
-from camstream.sink.video import Encoding, VideoFile
+from camstream.sink.encoding import Encoding
+from camstream.sink.video import VideoFile
 
 _TIME_BASE = Fraction(1, 90_000)
 

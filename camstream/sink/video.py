@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import av
 from av import VideoFrame
@@ -22,69 +21,13 @@ from av.video.stream import VideoStream
 from camstream.errors import SinkError
 from camstream.sink.copied import CopiedStreams, content_of
 from camstream.sink.draft import Draft
+from camstream.sink.encoding import CODECS, CodecName, Encoding
 
 if TYPE_CHECKING:
     from camstream.picture import Picture
     from camstream.source.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Codec:
-    encoder: str
-    crf: int
-    presets: tuple[str, ...]
-    preset: str
-    options: dict[str, str]
-    preset_option: str = "preset"
-    tag: str | None = None
-
-
-CodecName = Literal["h264", "hevc", "vp9", "av1"]
-_X26X = [
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-    "placebo",
-]
-_VP9 = {"deadline": "realtime", "row-mt": "1", "b": "0"}  # b: constant quality
-_CODECS: dict[CodecName, _Codec] = {
-    "h264": _Codec("libx264", 20, (*_X26X,), "veryfast", {}),
-    # QuickTime plays HEVC only under this tag.
-    "hevc": _Codec(
-        "libx265", 24, (*_X26X,), "veryfast", {"x265-params": "log-level=none"}, tag="hvc1"
-    ),
-    "vp9": _Codec("libvpx-vp9", 32, (*map(str, range(9)),), "6", _VP9, preset_option="cpu-used"),
-    "av1": _Codec("libsvtav1", 34, (*map(str, range(14)),), "10", {}),
-}
-CODECS: tuple[CodecName, ...] = get_args(CodecName)
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How a video is encoded.
-
-    Attributes:
-        codec: One of CODECS; None takes H.264, or VP9 in a .webm file.
-        quality: Constant rate factor, lower is better and larger; None takes the codec's.
-        preset: The encoder's name for its speed (x264's and x265's words, a number for VP9 and
-            AV1); None takes a fast one.
-    """
-
-    codec: CodecName | None = None
-    quality: int | None = None
-    preset: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.codec is not None and self.codec not in CODECS:
-            raise ValueError(f"no codec {self.codec!r}; there are {', '.join(CODECS)}")
 
 
 class VideoFile:
@@ -197,7 +140,7 @@ class VideoFile:
         self._container.close()
 
     def _check_preset(self) -> None:
-        preset, known = self._encoding.preset, _CODECS[self._codec_name].presets
+        preset, known = self._encoding.preset, CODECS[self._codec_name].presets
         if preset is not None and preset not in known:
             raise SinkError(
                 f"cannot write {self.target}: {self._codec_name} has no preset {preset!r}; "
@@ -221,7 +164,7 @@ class VideoFile:
             if not self.target.suffix or isinstance(error, ValueError):
                 reason = "its name must end in a video container's suffix such as .mp4 or .mkv"
             raise SinkError(f"cannot write {self.target}: {reason}") from error
-        if _CODECS[self._codec_name].encoder not in container.supported_codecs:
+        if CODECS[self._codec_name].encoder not in container.supported_codecs:
             container.close()
             self._draft.discard()
             raise SinkError(
@@ -233,7 +176,7 @@ class VideoFile:
 
     def _start(self, frame: VideoFrame) -> VideoStream:
         """Open the encoder as the first picture needs it, and the streams that are copied."""
-        codec = _CODECS[self._codec_name]
+        codec = CODECS[self._codec_name]
         quality = self._encoding.quality
         options = dict(codec.options, crf=str(codec.crf if quality is None else quality))
         options[codec.preset_option] = self._encoding.preset or codec.preset

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import av
 from av import VideoFrame
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.picture import Orientation, Picture
+from camstream.orientation import Orientation
+from camstream.picture import Picture
+from camstream.source.container import declared_end_s, find_video, open_input
 
 # A transport stream's clock starts anywhere; an output that kept hours of it would open with
 # hours of nothing. What begins a little late is kept.
@@ -58,7 +57,7 @@ class FileSource:
         self._end_pts = 0
         self._first: Picture | None = None
         self._container = open_input(path)
-        self.stream = _find_video(self._container, path)
+        self.stream = find_video(self._container, path)
         self.stream.thread_type = "AUTO"
         self.shift_s = self._late_start_s()
 
@@ -216,47 +215,9 @@ class FileSource:
     def _check_whole(self) -> None:
         if self._damaged:
             self._remark_damage(f"{self._damaged} packets could not be decoded")
-        base, declared_s = self.stream.time_base, _declared_end_s(self.stream)
+        base, declared_s = self.stream.time_base, declared_end_s(self.stream)
         if base is None or declared_s is None:
             return
         missing_s = float(declared_s - self._end_pts * base - self.shift_s)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
             self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")
-
-
-def _declared_end_s(stream: VideoStream) -> Fraction | None:
-    """Where the file says that its picture ends; Matroska says it in a tag, "00:01:02.500"."""
-    if stream.duration is not None and stream.time_base is not None:
-        return ((stream.start_time or 0) + stream.duration) * stream.time_base
-    parts = stream.metadata.get("DURATION", "").split(":")
-    try:
-        hours, minutes, seconds = (Fraction(part) for part in parts)
-    except ValueError:
-        return None
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def open_input(path: Path) -> InputContainer:
-    """Open a file with FFmpeg.
-
-    Raises:
-        SourceError: It is not there, or is nothing that FFmpeg reads.
-    """
-    if not path.exists():
-        raise SourceError(f"cannot read {path}: there is no such file")
-    if path.is_dir():
-        raise SourceError(f"cannot read {path}: it is a folder")
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except (av.error.FFmpegError, OSError) as error:
-        reason = error.strerror or str(error)
-        raise SourceError(f"cannot read {path} as a video: {reason}") from error
-
-
-def _find_video(container: InputContainer, path: Path) -> VideoStream:
-    """Take the first moving picture; a cover image in a music file is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.codec_context:
-            return stream
-    container.close()
-    raise SourceError(f"cannot read {path}: there is no video in it")

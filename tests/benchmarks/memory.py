@@ -13,7 +13,8 @@ import camstream
 from camstream.annotate import Job, run
 from camstream.demo import sample_clip
 from camstream.frame import Prediction
-from camstream.sink.video import Encoding, VideoFile
+from camstream.sink.encoding import Encoding
+from camstream.sink.video import VideoFile
 from camstream.source.file import FileSource
 
 _LIMIT_MB = 700
