@@ -1,9 +1,4 @@
-"""Watches a live source: the newest picture with the newest map, and what keys do to them.
-
-The picture keeps the source's own rate however slow the model is. Where the model is quick
-enough, the display waits for it, so that picture and map are of the same frame; where it is
-not, the latest map is drawn and its age is shown.
-"""
+"""Watches a live source: the newest picture with the newest map, and what keys do to them."""
 
 from __future__ import annotations
 
@@ -11,13 +6,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from camstream import teach_keys
 from camstream.attention import Attention, Focus, Infer
-from camstream.channel import Channel, ChannelClosed
+from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
 from camstream.controls import Controls
 from camstream.errors import SinkError
@@ -25,6 +19,7 @@ from camstream.frame import Frame, Prediction
 from camstream.names import ClassNames
 from camstream.notes import Notes
 from camstream.overlay import Annotated, Style, annotate, caveats
+from camstream.pairing import Pairing
 from camstream.picture import Picture
 from camstream.pipeline import Pipeline
 from camstream.saver import Outputs, Saver
@@ -35,12 +30,8 @@ from camstream.stats import RunningRate, RunStats
 from camstream.teaching import Teaching
 from camstream.text import add_notes
 
-_WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
-_KEY_CARE_S = 0.005  # how often keys are read while waiting: see ``Window.key``
 _BEFORE_THE_FIRST = np.zeros((360, 640, 3), np.uint8)
-
-T = TypeVar("T")
 
 
 class Viewer:
@@ -91,7 +82,9 @@ class Viewer:
         self._stop = stop
         self._teaching = teaching
         self._pipeline = Pipeline(source, self._attention, show_frames=True)
-        self._newest: Prediction | None = None
+        # Asked more often than pictures come: see Window.key.
+        meanwhile = None if window is None else self._read_keys
+        self._pairing = Pairing(self._pipeline, meanwhile=meanwhile)
         self._last: tuple[Frame, Prediction] | None = None
         self._keys: list[str] = []
         self._shown = 0
@@ -142,7 +135,7 @@ class Viewer:
         """Give frames as they come, and look after the window while none comes."""
         while not self._wants_end(started):
             try:
-                frame = self._wait_for(self._pipeline.frames, time.perf_counter() + _WINDOW_CARE_S)
+                frame = self._pairing.frame(_WINDOW_CARE_S)
             except TimeoutError:
                 self._redraw()
                 continue
@@ -153,26 +146,6 @@ class Viewer:
                 self._redraw()
             else:
                 yield frame
-
-    def _wait_for(self, channel: Channel[T], deadline: float) -> T:
-        """Take what comes next through a channel, and read keys meanwhile.
-
-        Raises:
-            ChannelClosed: Nothing comes any more.
-            TimeoutError: Nothing came before the deadline.
-        """
-        while True:
-            left_s = max(0.0, deadline - time.perf_counter())
-            try:
-                return channel.get(left_s if self._window is None else min(left_s, _KEY_CARE_S))
-            except TimeoutError:
-                if time.perf_counter() >= deadline:
-                    raise
-                self._read_keys()
-
-    def _read_keys(self) -> None:
-        while self._window is not None and (key := self._window.key()) is not None:
-            self._keys.append(key)
 
     @property
     def _dropped(self) -> int:
@@ -189,7 +162,7 @@ class Viewer:
         )
 
     def _look_at(self, frame: Frame) -> None:
-        prediction = self._map_for(frame)
+        prediction = self._pairing.map_for(frame)
         if prediction is None:  # the model has not seen anything yet
             self._without_map += 1
             self._redraw()
@@ -203,19 +176,6 @@ class Viewer:
         self._pipeline.times.add("lag", lag_ms)
         with self._pipeline.times.measure("write"):
             self._saver.write(annotated, frame)
-
-    def _map_for(self, frame: Frame) -> Prediction | None:
-        """Take the newest prediction; wait for the frame's own where it will be here soon."""
-        newest = self._newest
-        quick = newest is None or newest.infer_ms < _WAIT_FOR_MAP_S * 1e3
-        deadline = frame.captured_s + _WAIT_FOR_MAP_S if quick else 0.0
-        while newest is None or newest.frame.index < frame.index:
-            try:
-                newest = self._wait_for(self._pipeline.predictions, deadline)
-            except (TimeoutError, ChannelClosed):
-                break
-        self._newest = newest
-        return newest
 
     def _draw(self, frame: Frame, prediction: Prediction) -> Annotated:
         return annotate(
@@ -237,6 +197,10 @@ class Viewer:
             self._obey(self._keys.pop(0))
         self._look_anew()
         self._learn()
+
+    def _read_keys(self) -> None:
+        while self._window is not None and (key := self._window.key()) is not None:
+            self._keys.append(key)
 
     def _obey(self, key: str) -> None:
         match self._controls.obey(key):
@@ -261,7 +225,7 @@ class Viewer:
             if isinstance(result, str):
                 self._controls.say(result)
                 continue
-            self._info, self._newest = result.info, None
+            self._info, self._pairing.newest = result.info, None
             self._controls.renew(ClassNames(result.info.labels))
             self._attention.replace(result.infer, result.info, self._controls.focus)
             if self._last is not None:

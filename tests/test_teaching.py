@@ -235,7 +235,11 @@ def test_a_taught_model_takes_over_and_is_saved(
         return ready
 
     def looked(label: str) -> Callable[[], bool]:
-        return lambda: viewer._newest is not None and viewer._newest.shown[0].label == label
+        def ready() -> bool:
+            newest = viewer._pairing.newest
+            return newest is not None and newest.shown[0].label == label
+
+        return ready
 
     steps: list[tuple[Callable[[], bool], str]] = [(turn(200), "h")]
     steps += [(turn(200), "1")] * 20 + [(turn(40), "2")] * 20

@@ -1,0 +1,76 @@
+"""Which map goes with which picture of a live source.
+
+The picture keeps the source's own rate however slow the model is. Where the model is quick
+enough, a picture waits for its own map; where it is not, it goes with the latest one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from camstream.channel import Channel, ChannelClosed
+from camstream.frame import Frame, Prediction
+from camstream.pipeline import Pipeline
+
+_WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
+_CARE_S = 0.005  # how often other things are cared for while waiting
+
+T = TypeVar("T")
+
+
+class Pairing:
+    """Takes pictures and maps as they come.
+
+    Attributes:
+        newest: The latest prediction that was taken; None makes the next picture wait for one.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, meanwhile: Callable[[], None] | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            pipeline: Where both come from.
+            meanwhile: Called every few milliseconds while waiting; should take no longer.
+        """
+        self.newest: Prediction | None = None
+        self._pipeline = pipeline
+        self._meanwhile = meanwhile
+
+    def frame(self, timeout_s: float) -> Frame:
+        """Take the next picture.
+
+        Raises:
+            ChannelClosed: None comes any more.
+            TimeoutError: None came in time.
+        """
+        return self._wait_for(self._pipeline.frames, time.perf_counter() + timeout_s)
+
+    def map_for(self, frame: Frame) -> Prediction | None:
+        """Take the newest prediction; wait for the frame's own where it will be here soon.
+
+        Returns:
+            None where the model has not seen anything yet.
+        """
+        newest = self.newest
+        quick = newest is None or newest.infer_ms < _WAIT_FOR_MAP_S * 1e3
+        deadline = frame.captured_s + _WAIT_FOR_MAP_S if quick else 0.0
+        while newest is None or newest.frame.index < frame.index:
+            try:
+                newest = self._wait_for(self._pipeline.predictions, deadline)
+            except (TimeoutError, ChannelClosed):
+                break
+        self.newest = newest
+        return newest
+
+    def _wait_for(self, channel: Channel[T], deadline: float) -> T:
+        while True:
+            left_s = max(0.0, deadline - time.perf_counter())
+            try:
+                return channel.get(left_s if self._meanwhile is None else min(left_s, _CARE_S))
+            except TimeoutError:
+                if time.perf_counter() >= deadline:
+                    raise
+            if self._meanwhile is not None:
+                self._meanwhile()
