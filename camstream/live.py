@@ -82,8 +82,7 @@ class Viewer:
         self._stop = stop
         self._teaching = teaching
         self._pipeline = Pipeline(source, self._attention, show_frames=True)
-        # Asked more often than pictures come: see Window.key.
-        meanwhile = None if window is None else self._read_keys
+        meanwhile = None if window is None else self._hear_typing
         self._pairing = Pairing(self._pipeline, meanwhile=meanwhile)
         self._last: tuple[Frame, Prediction] | None = None
         self._keys: list[str] = []
@@ -197,6 +196,11 @@ class Viewer:
             self._obey(self._keys.pop(0))
         self._look_anew()
         self._learn()
+
+    def _hear_typing(self) -> None:
+        """Read keys between pictures too where they come quickly; that delays pictures a little."""
+        if self._controls.prompt is not None:
+            self._read_keys()
 
     def _read_keys(self) -> None:
         while self._window is not None and (key := self._window.key()) is not None:

@@ -15,7 +15,7 @@ from camstream.frame import Frame, Prediction
 from camstream.pipeline import Pipeline
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
-_CARE_S = 0.005  # how often other things are cared for while waiting
+_CARE_S = 0.003  # how often other things are cared for while waiting
 
 T = TypeVar("T")
 
