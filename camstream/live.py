@@ -190,6 +190,7 @@ class Viewer:
     def _show(self, picture: Picture) -> None:
         if self._window is None or not self._window.is_open:  # OpenCV would open it again
             return
+        self._hear_typing()
         self._window.show(picture.bgr())
         self._read_keys()
         while self._keys:
