@@ -1,4 +1,4 @@
-"""Judges the model ``person`` on photos of whole sources left out, on clips, and by the clock."""
+"""Judges the model ``person``: photos left out, people put into scenes, clips, and the clock."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
 
 from camstream.model import Model, fit_size
 from camstream.picture import ImageU8, Picture
 from camstream.source.file import FileSource
-from export.heads.person_photos import LABELS, SIZE
-from export.teach.album import read_photo
-from export.teach.features import Gallery
-from export.teach.fit import Fitted, Layer, train
-from export.teach.report import balanced_accuracy
-from export.teach.trunk import Trunk
+from export.heads.fit_neck import Net, fit, logits
+from export.heads.person_photos import LABELS
+from export.heads.scenes import SQUARE
+from export.heads.views import TwoGrids, Views
+from export.teach.album import Album, read_photo
 
 PERSON = LABELS[1]
 _ROOM = "intel_one_by_one_person.mp4"
@@ -59,20 +60,61 @@ def read_presence(videos: Path) -> dict[str, list[Range]]:
     return found
 
 
-def judge_without(gallery: Gallery, out: Sequence[str], judged: str, fitted: Fitted) -> float:
-    """Give the balanced accuracy on one source of what was fitted without several."""
-    layer = fit_without(gallery, out, fitted)
-    mask = np.array(gallery.sources) == judged
-    seen = layer.logits(gallery.features[mask, 0]).argmax(axis=1)
-    return balanced_accuracy(gallery.targets[mask], seen)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How photos are judged by what was fitted without them.
+
+    Attributes:
+        logits: (N,) of the class person.
+        person: (N,) what is true.
+    """
+
+    logits: NDArray[np.float32]
+    person: NDArray[np.bool_]
+
+    def __str__(self) -> str:
+        """Give the part that is right, with and without people, and the area under the ROC."""
+        seen = self.logits > 0
+        parts = [float((seen[self.person == one] == one).mean()) for one in set(self.person)]
+        said = f"balanced {np.mean(parts):.1%}"
+        for one, name in ((True, "with people"), (False, "without")):
+            if one in self.person:
+                said += f", {(self.person == one).sum()} {name}: {self._right(one):.1%}"
+        if len(parts) == 2:
+            said += f", area under the ROC curve {roc_auc_score(self.person, self.logits):.2%}"
+        return said
+
+    def _right(self, one: bool) -> float:
+        return float(((self.logits > 0) == one)[self.person == one].mean())
 
 
-def fit_without(gallery: Gallery, out: Sequence[str], fitted: Fitted) -> Layer:
-    """Fit as before, to all sources but some."""
-    kept = ~np.isin(gallery.sources, out)
-    return train(gallery.samples()[np.repeat(kept, gallery.views)], fitted.chosen).calibrated(
-        fitted.calibration
-    )
+def cross_validate(views: Sequence[Views], photos: Views, folds: int = 5) -> Judgement:
+    """Judge every photo by what was fitted to scenes without it and without a fifth of the others.
+
+    Args:
+        views: To fit to.
+        photos: Photo n as it is in row n.
+        folds: How many parts.
+    """
+    judged = np.zeros(len(photos.person), np.float32)
+    for _, rows in StratifiedKFold(folds, shuffle=True, random_state=0).split(
+        judged, photos.person
+    ):
+        left_out = np.isin(np.arange(len(judged)), rows)
+        judged[rows] = logits(fit(views, left_out), photos.early[rows], photos.late[rows])
+    return Judgement(judged, photos.person)
+
+
+def judge_photos(net: Net, photos: Views, judged: NDArray[np.bool_]) -> Judgement:
+    """Judge some photos.
+
+    Args:
+        net: Fitted without them.
+        photos: Photo n as it is in row n.
+        judged: (N,) which.
+    """
+    seen = logits(net, photos.early[judged], photos.late[judged])
+    return Judgement(seen, photos.person[judged])
 
 
 def judge_presence(model: Model, videos: Path, *, step: int = 1) -> dict[str, tuple[int, int]]:
@@ -105,21 +147,21 @@ def judge_clips(model: Model, videos: Path, *, step: int = 5) -> dict[str, float
     return seen
 
 
-def judge_small(gallery: Gallery, trunk: Trunk, layer: Layer, videos: Path) -> dict[str, float]:
+def judge_small(album: Album, two_grids: TwoGrids, net: Net, videos: Path) -> dict[str, float]:
     """Put persons of known height into empty scenes.
 
     Four persons are cut out of a clip that nothing was taught on, and pasted into photos of
-    houses, which the layer must not have been fitted to.
+    houses, which the net must not have been fitted to.
 
     Returns:
         By height as a part of the frame, and for the empty scenes, the part in which a person
         is seen.
     """
     persons = list(_cut_out(videos / _ROOM))
-    scenes = [item for item in gallery.album.items if item.source == "houses"]
+    scenes = [item for item in album.items if item.source == "houses"]
     scenes = scenes[:: len(scenes) // _SCENES][:_SCENES]
     random = np.random.default_rng(0)
-    size_wh = fit_size(_SCENE_WH, preferred_hw=(SIZE, SIZE), multiple=trunk.info.size_multiple)
+    size_wh = fit_size(_SCENE_WH, preferred_hw=SQUARE[::-1], multiple=32)
     seen: dict[str, list[bool]] = {}
     for number, item in enumerate(scenes):
         empty = read_photo(item.path).bgr(_SCENE_WH)
@@ -128,9 +170,9 @@ def judge_small(gallery: Gallery, trunk: Trunk, layer: Layer, videos: Path) -> d
             f"1/{1 / h:.0f} of the height": _paste(empty, image, mask, h, random) for h in _HEIGHTS
         }
         for name, scene in {"nobody": empty, **shown}.items():
-            pooled = trunk.pooled(Picture.from_bgr(scene).bgr(size_wh))
-            is_seen = bool(layer.logits(pooled[np.newaxis]).argmax() == 1)
-            seen.setdefault(name, []).append(is_seen)
+            early, late = two_grids(Picture.from_bgr(scene).bgr(size_wh))
+            (logit,) = logits(net, early[np.newaxis], late[np.newaxis])
+            seen.setdefault(name, []).append(bool(logit > 0))
     return {name: float(np.mean(each)) for name, each in seen.items()}
 
 

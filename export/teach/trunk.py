@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from onnx import helper
 from camstream import contract
 from camstream.errors import ModelError
 from camstream.model import fit_size
+from export import neck as necks
 from export.graph import Graph
 from export.nodes import Nodes
 from export.onnx_file import plain, read_onnx
@@ -23,6 +25,7 @@ from export.walk import find_head
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
     from camstream.picture import ImageU8, MapF32, Picture
+    from export.neck import Neck
 
 F32 = NDArray[np.float32]
 
@@ -44,11 +47,12 @@ class Trunk:
         channels: D.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, neck: Neck | None = None, threads: int = 1) -> None:
         """Take the trunk out of a model file.
 
         Args:
             path: A file made by ``camstream export`` or ``camstream teach``.
+            neck: Is put on it, and makes the features in its place; None: nothing is.
             threads: Cores that one call uses; calls from several threads run side by side.
 
         Raises:
@@ -72,8 +76,17 @@ class Trunk:
         self.info: ModelInfo = info
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.features, self.channels = head.features, head.channels
-        self.core = _up_to(classifier, head.features)
-        self._session = _session(model, head.features, threads)
+        if neck is not None:
+            reads = necks.inputs(classifier, info.early, head.features)
+            for part in (model, classifier):
+                neck.put_on(part, *reads)
+            self.features, self.channels = necks.FEATURES, neck.channels
+            self.info = dataclasses.replace(info, layer=necks.FEATURES)
+        self.core = _up_to(classifier, self.features)
+        nodes = Nodes(TAUGHT)
+        nodes.add("GlobalAveragePool", self.features, name="pooled", output=POOLED)
+        model.graph.node.extend(nodes.nodes)
+        self._session = open_up_to(model, self.features, POOLED, threads=threads)
 
     def size_wh(
         self, picture: Picture, preferred_hw: tuple[int, int] | None = None
@@ -115,9 +128,9 @@ class Trunk:
         return list(self._session.run(outputs, {contract.FRAMES: frames}))
 
 
-def _up_to(classifier: onnx.ModelProto, features: str) -> onnx.ModelProto:
-    """Copy a classifier without what comes behind its features."""
-    needed = Graph(classifier).needed(features)
+def _up_to(classifier: onnx.ModelProto, *tensors: str) -> onnx.ModelProto:
+    """Copy a classifier without what its named tensors do not need, and without outputs."""
+    needed = Graph(classifier).needed(*tensors)
     core = onnx.ModelProto()
     core.CopyFrom(classifier)
     graph = core.graph
@@ -129,18 +142,14 @@ def _up_to(classifier: onnx.ModelProto, features: str) -> onnx.ModelProto:
     return core
 
 
-def _session(model: onnx.ModelProto, features: str, threads: int) -> ort.InferenceSession:
-    """Open a camstream model up to its features and their averages."""
-    tapped = _up_to(model, features)
+def open_up_to(model: onnx.ModelProto, *tensors: str, threads: int) -> ort.InferenceSession:
+    """Open a camstream model up to some of its float tensors, which it gives in their order."""
+    tapped = _up_to(model, *tensors)
     inputs = [value for value in tapped.graph.input if value.name == contract.FRAMES]
     del tapped.graph.input[:]
     tapped.graph.input.extend(inputs)
-    nodes = Nodes(TAUGHT)
-    nodes.add("GlobalAveragePool", features, name="pooled", output=POOLED)
-    tapped.graph.node.extend(nodes.nodes)
     tapped.graph.output.extend(
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        for name in (features, POOLED)
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in tensors
     )
     options = ort.SessionOptions()
     options.log_severity_level = 4

@@ -1,4 +1,4 @@
-"""The model ``person`` as it is shipped: its record, its law, and real frames where there are any."""
+"""The model ``person`` as it is shipped: its record, its law, real frames where there are any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from camstream import catalog
 from camstream.model import Model
 from export.heads import shipped
 from export.heads.judge_person import judge_clips, judge_presence, read_presence
-from export.heads.person_photos import LABELS, SIZE, photos
+from export.heads.person_photos import LABELS, photos
+from export.heads.scenes import SQUARE
 from export.teach.rehead import save
 from export.teach.trunk import Trunk
 
@@ -23,10 +24,10 @@ ROOM = "intel_one_by_one_person.mp4"
 
 @pytest.fixture(scope="module")
 def person_path(lite0: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped layer on the default network."""
+    """The shipped head on the default network."""
     path = tmp_path_factory.mktemp("person") / "person.onnx"
-    lesson, _ = shipped.load("person")
-    save(Trunk(lite0), lesson, path)
+    head = shipped.load("person")
+    save(Trunk(lite0, neck=head.neck), head.lesson, path)
     return path
 
 
@@ -35,11 +36,12 @@ def person(person_path: Path) -> Model:
     return Model(person_path, device="cpu")
 
 
-def test_the_layer_is_the_one_that_its_record_describes(lite0: Path) -> None:
-    lesson, record = shipped.load("person")
+def test_the_head_is_the_one_that_its_record_describes(lite0: Path) -> None:
+    head = shipped.load("person")
+    lesson, record = head.lesson, head.record
     assert record.labels == LABELS
     assert record.background == LABELS[0]
-    assert lesson.weight.shape == (len(record.labels), 1280)
+    assert lesson.weight.shape == (len(record.labels), head.neck.channels)
     assert np.count_nonzero(lesson.weight[0]) == 0  # so that an empty scene is dark
     assert lesson.bias[0] == 0
     assert 0 < record.cam_range[0] < record.cam_range[1]
@@ -48,14 +50,26 @@ def test_the_layer_is_the_one_that_its_record_describes(lite0: Path) -> None:
     assert record.weights_sha256 == trunk.info.weights_sha256
 
 
+def test_what_is_written_is_what_is_read(lite0: Path, tmp_path: Path) -> None:
+    head = shipped.load("person")
+    shipped.write("again", Trunk(lite0), head.neck, head.lesson, tmp_path)
+    again = shipped.load("again", tmp_path)
+    assert again.record == head.record
+    for part in ("fine", "coarse", "bias", "attention", "attention_bias"):
+        np.testing.assert_array_equal(getattr(again.neck, part), getattr(head.neck, part))
+    np.testing.assert_array_equal(again.lesson.weight, head.lesson.weight)
+    np.testing.assert_array_equal(again.lesson.bias, head.lesson.bias)
+
+
 def test_the_model_tells_its_labels_its_background_and_its_size(person: Model) -> None:
-    _, record = shipped.load("person")
+    record = shipped.load("person").record
     assert person.info.labels == LABELS
     assert person.info.background == LABELS[0]
-    assert person.info.size_hw == (SIZE, SIZE)
+    assert person.info.size_hw == SQUARE[::-1]
     assert person.info.cam_range == record.cam_range
-    picture = np.zeros((720, 1280, 3), np.uint8)
-    assert person.predict(picture).image.shape == (192, 352, 3)  # as many pixels, in its shape
+    found = person.predict(np.zeros((720, 1280, 3), np.uint8))
+    assert found.image.shape == (160, 288, 3)  # as many pixels, in its shape
+    assert found.cam.maps.shape[1:] == (10, 18)  # twice as fine as the network's own
 
 
 def test_the_law_holds(person: Model) -> None:

@@ -1,0 +1,269 @@
+"""Pictures to teach ``person`` on, made of photos: whole, cropped, and put into each other.
+
+People are seldom small in photos, and never in the same place with and without somebody. So
+photos, and people cut out of them, are put at every size into photos without people; and things
+that have the outline of a person but the looks of something else, so that an outline or an edge
+alone tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camstream.picture import ImageU8
+from export.teach.album import Album, read_photo
+
+F32 = NDArray[np.float32]
+
+SQUARE, WIDE = (224, 224), (288, 160)  # width and height, pixels
+_MOST = 4  # photos in a scene
+# Of a mask that is good enough: how much of the photo it covers at least, and how much of it may
+# be in doubt.
+_COVERED, _DOUBTFUL = 0.04, 0.25
+_TALL = (0.1, 0.9)  # people cut out, of the scene's height
+_PATCH = (0.2, 0.8)  # photos put in, of the scene's height
+_HIDDEN = 0.5  # of every second of them, as of people who come and go
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture, and what is known of it.
+
+    Attributes:
+        image: (H, W, 3) uint8 BGR.
+        cover: (H, W) float32: 1 where a person is, 0 where none is, NaN where it is not known.
+        photos: What it is made of, as indices of the album's items.
+    """
+
+    image: ImageU8
+    cover: F32
+    photos: tuple[int, ...]
+    person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """A person cut out of a photo.
+
+    Attributes:
+        photo: Index of the album's item.
+        image: (h, w, 3) uint8 BGR.
+        mask: (h, w) uint8, 255 where the person is.
+    """
+
+    photo: int
+    image: ImageU8
+    mask: NDArray[np.uint8]
+
+
+class Scenes:
+    """Makes scenes of an album; each is the same whenever it is made."""
+
+    def __init__(self, album: Album, masks: Path) -> None:
+        """Take the photos.
+
+        Args:
+            album: With the classes no person and person.
+            masks: What ``cut_people`` wrote.
+        """
+        self._album, self._masks = album, masks
+        classes = np.array([item.class_index for item in album.items])
+        self.empty, self.peopled = np.flatnonzero(classes == 0), np.flatnonzero(classes == 1)
+
+    @cached_property
+    def cuttings(self) -> list[Cutting]:
+        """The people who can be cut out whole, but for their feet."""
+        numbers = {self._album.items[i].path.name: int(i) for i in self.peopled}
+        with np.load(self._masks, allow_pickle=False) as masks:
+            found = [self._cut(numbers[n], masks[n]) for n in masks.files if n in numbers]
+        return [one for one in found if one is not None]
+
+    def whole(self, photo: int, size_wh: tuple[int, int], *, mirrored: bool = False) -> Scene:
+        """Stretch a photo: some publishers did so to theirs, and the shape would tell."""
+        image = self._read(photo, size_wh)
+        person = bool(self._album.items[photo].class_index)
+        cover = np.full(image.shape[:2], np.nan if person else 0.0, np.float32)
+        return Scene(_mirrored(image, mirrored), cover, (photo,), person)
+
+    def cropped(self, photo: int, seed: int, size_wh: tuple[int, int]) -> Scene:
+        """Show a part of a photo without people from near, in another light."""
+        part, x, y, mirror, gain, shift = np.random.default_rng(seed).uniform(size=6)
+        image = read_photo(self._album.items[photo].path).bgr()
+        height, width = (int(side * (0.35 + 0.5 * part)) for side in image.shape[:2])
+        top, left = int(y * (image.shape[0] - height)), int(x * (image.shape[1] - width))
+        near = cv2.resize(image[top : top + height, left : left + width], size_wh)
+        lit = np.asarray(_lit(near, 0.6 + 0.8 * gain, shift).astype(np.uint8))
+        cover = np.zeros(size_wh[::-1], np.float32)
+        return Scene(_mirrored(lit, mirror < 0.5), cover, (photo,), person=False)
+
+    def patched(self, seed: int, size_wh: tuple[int, int]) -> Scene:
+        """Put photos into a photo without people; every second one has people in it."""
+        random = np.random.default_rng(seed)
+        made = _Montage(self, int(random.choice(self.empty)), size_wh)
+        last = int(random.integers(1, _MOST))  # it hides others, and is not hidden
+        for number in range(1, last + 1):
+            peopled = seed % 2 == 1 and (number == last or random.random() < 0.3)
+            photo = int(random.choice(self.peopled if peopled else self.empty))
+            height = _between(_PATCH, random.uniform()) * size_wh[1]
+            width = min(size_wh[0], height * random.uniform(0.6, 1.0))
+            image = self._read(photo, (int(width), int(height)))
+            soft = max(1, int(min(image.shape[:2]) * random.uniform(0.02, 0.15)))
+            image = _mirrored(image, random.random() < 0.5)
+            mask = _soft_edged(image.shape[:2], soft)
+            made.add(photo, image.astype(np.float32), mask, random, np.nan if peopled else 0.0)
+        return made.scene(person=seed % 2 == 1)
+
+    def populated(self, seed: int, size_wh: tuple[int, int]) -> Scene:
+        """Put people and other things into a photo without people; every second has people."""
+        random = np.random.default_rng(seed)
+        made = _Montage(self, int(random.choice(self.empty)), size_wh)
+        last = int(random.integers(1, _MOST))  # it hides others, and is not hidden
+        for number in range(1, last + 1):
+            peopled = seed % 2 == 1 and (number == last or random.random() < 0.3)
+            one = self.cuttings[int(random.integers(len(self.cuttings)))]
+            photo, image, mask = one.photo, one.image, one.mask
+            if not peopled:  # that outline, turned, filled with a photo of something else
+                photo = int(random.choice(self.empty))
+                mask = np.ascontiguousarray(np.rot90(mask, int(random.integers(1, 4))))
+                image = self._read(photo, mask.shape[::-1])
+            height = max(10, int(_between(_TALL, random.uniform()) * size_wh[1]))
+            width = min(size_wh[0], max(4, round(height * image.shape[1] / image.shape[0])))
+            mirror = random.random() < 0.5
+            small = cv2.resize(
+                _mirrored(image, mirror), (width, height), interpolation=cv2.INTER_AREA
+            )
+            cover = cv2.resize(
+                _mirrored(mask, mirror), (width, height), interpolation=cv2.INTER_AREA
+            )
+            lit = _lit(small, random.uniform(0.6, 1.3), random.uniform())
+            hidden = _HIDDEN if random.random() < 0.5 else 0.0
+            mask = cover.astype(np.float32) / np.float32(255)
+            made.add(photo, lit, mask, random, float(peopled), hidden=hidden)
+        return made.scene(person=seed % 2 == 1)
+
+    def _read(self, photo: int, size_wh: tuple[int, int]) -> ImageU8:
+        return read_photo(self._album.items[photo].path).bgr(size_wh)
+
+    def _cut(self, photo: int, mask: NDArray[np.uint8]) -> Cutting | None:
+        sure, doubtful = mask > 127, (mask > 40) & (mask < 215)
+        if sure.mean() < _COVERED or doubtful.sum() > _DOUBTFUL * sure.sum():
+            return None
+        _, _, parts, _ = cv2.connectedComponentsWithStats(sure.astype(np.uint8))
+        large = parts[1:][parts[1:, cv2.CC_STAT_AREA] > 0.01 * mask.size]
+        if not len(large):
+            return None
+        left, top = large[:, :2].min(axis=0)
+        right, bottom = (large[:, :2] + large[:, 2:4]).max(axis=0)
+        if left <= 1 or top <= 1 or right >= mask.shape[1] - 1:
+            return None  # cut off by the photo's edge
+        inside = np.s_[top:bottom, left:right]
+        image = read_photo(self._album.items[photo].path).bgr(mask.shape[::-1])
+        return Cutting(photo, image[inside].copy(), mask[inside].copy())
+
+
+class _Montage:
+    """A photo without people that others are being put into."""
+
+    def __init__(self, scenes: Scenes, photo: int, size_wh: tuple[int, int]) -> None:
+        below = scenes.whole(photo, size_wh)
+        self._image, self._cover = below.image.astype(np.float32), below.cover
+        self._photos = [photo]
+
+    def add(
+        self,
+        photo: int,
+        image: F32,
+        mask: F32,
+        random: np.random.Generator,
+        cover: float,
+        *,
+        hidden: float = 0.0,
+    ) -> None:
+        """Blend a picture in somewhere.
+
+        Args:
+            photo: Where it comes from.
+            image: (h, w, 3) BGR.
+            mask: (h, w) from 0 to 1.
+            random: Chooses the place.
+            cover: What is known of it, see ``Scene.cover``.
+            hidden: How much of its width may lie beyond the left or right edge, and of its height
+                beyond the lower one.
+        """
+        height, width = mask.shape
+        tall, wide = self._cover.shape
+        beyond = hidden * width
+        x = int(-beyond + random.uniform() * (wide - width + 2 * beyond))
+        y = int(random.uniform() * (tall - height + hidden * height))
+        part = np.s_[y : min(y + height, tall), max(x, 0) : min(x + width, wide)]
+        seen = np.s_[: tall - y, max(-x, 0) : wide - x]
+        mask, image = mask[seen], image[seen]
+        share = mask[..., np.newaxis]
+        self._image[part] = self._image[part] * (1 - share) + image * share
+        self._cover[part] = np.where(mask > 0.5, cover, self._cover[part])
+        self._photos.append(photo)
+
+    def scene(self, *, person: bool) -> Scene:
+        """Give what has come of it."""
+        image = np.asarray(np.rint(self._image).astype(np.uint8))
+        return Scene(image, self._cover, tuple(self._photos), person)
+
+
+def grid_cover(scene: Scene, grid_hw: tuple[int, int]) -> F32:
+    """Give ``Scene.cover`` on a map's grid: the part of each cell, NaN where some is not known."""
+    return np.asarray(cv2.resize(scene.cover, grid_hw[::-1], interpolation=cv2.INTER_AREA))
+
+
+def all_scenes(scenes: Scenes, count: int) -> list[list[Callable[[], Scene]]]:
+    """Plan every scene; those in one list have one size. The photos as they are come first.
+
+    Args:
+        scenes: Makes them.
+        count: Photos in the album.
+    """
+    every, empty = range(count), [int(photo) for photo in scenes.empty]
+    near = [(photo, turn * count + photo) for turn in (0, 1) for photo in empty]
+    return [
+        [partial(scenes.whole, photo, SQUARE) for photo in every],
+        [partial(scenes.whole, photo, SQUARE, mirrored=True) for photo in every],
+        [partial(scenes.whole, photo, (256, 256)) for photo in every],
+        [partial(scenes.whole, photo, WIDE, mirrored=photo % 2 == 1) for photo in every],
+        [partial(scenes.cropped, photo, seed, SQUARE) for photo, seed in near],
+        [partial(scenes.cropped, photo, 2 * count + photo, WIDE) for photo in empty],
+        [partial(scenes.patched, seed, SQUARE) for seed in range(3000)],
+        [partial(scenes.patched, seed, WIDE) for seed in range(3000, 8000)],
+        [partial(scenes.populated, seed, SQUARE) for seed in range(8000, 10000)],
+        [partial(scenes.populated, seed, WIDE) for seed in range(10000, 17000)],
+    ]
+
+
+def _between(limits: tuple[float, float], part: float) -> float:
+    """Give a number between limits, evenly on a logarithmic scale."""
+    low, high = limits
+    return float(low * (high / low) ** part)
+
+
+def _mirrored(image: NDArray[np.uint8], wanted: bool) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(image[:, ::-1]) if wanted else image
+
+
+def _lit(image: NDArray[Any], gain: float, shift: float) -> F32:
+    """Change the light: a gain, and up to 15 grey levels up or down for a shift of 1 or 0."""
+    lit: F32 = np.clip(image.astype(np.float32) * np.float32(gain) + (shift - 0.5) * 30, 0, 255)
+    return lit
+
+
+def _soft_edged(size_hw: tuple[int, ...], soft: int) -> F32:
+    """Make a mask that rises from the edges over so many pixels."""
+    down, across = (
+        np.minimum(np.arange(side) + 1, side - np.arange(side)) / soft for side in size_hw
+    )
+    return np.asarray(np.clip(np.minimum(down[:, np.newaxis], across), 0, 1), np.float32)

@@ -1,0 +1,185 @@
+"""The neck: its arithmetic, the law behind it, and that it learns only from what it may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from camstream.errors import ModelError
+from camstream.model import Model
+from export import neck as necks
+from export.heads.fit_neck import fit, logits, peaks, to_shipped
+from export.heads.views import TwoGrids, Views
+from export.neck import GAIN, Neck
+from export.teach.rehead import Lesson, save
+from export.teach.trunk import Trunk
+from export.verify import sample_frames
+from tests.export import small
+from tests.export.test_graft import graft
+from tests.export.test_teach import lesson
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import onnx
+    from numpy.typing import NDArray
+
+HIDDEN = 5
+PHOTOS = 400
+EVERY = np.zeros(PHOTOS, np.bool_)  # none is left out
+
+
+def two_grids() -> onnx.ModelProto:
+    """A grid of h/2, one of h/4, and a last convolution on that."""
+    maker = small.Maker(18)
+    maker.features()
+    weight = maker.weight(small.CHANNELS, small.CHANNELS, 3, 3)
+    maker.add("Conv", weight, kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2])
+    maker.add("Relu")
+    maker.add("Conv", maker.weight(small.CHANNELS, small.CHANNELS, 1, 1), kernel_shape=[1, 1])
+    maker.add("Relu")
+    maker.pool("gap")
+    maker.linear("gemm", small.CHANNELS, small.CLASSES)
+    return maker.model(size="any")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return graft(two_grids(), tmp_path)[0]
+
+
+def some_neck(reach: int = 0) -> Neck:
+    random = np.random.default_rng(2)
+
+    def numbers(*shape: int) -> NDArray[np.float32]:
+        return np.asarray(random.normal(0, 0.3, shape), np.float32)
+
+    size = 2 * reach + 1
+    return Neck(
+        fine=numbers(HIDDEN, small.CHANNELS, size, size),
+        coarse=numbers(HIDDEN, small.CHANNELS),
+        bias=numbers(HIDDEN),
+        attention=numbers(HIDDEN),
+        attention_bias=numbers(),
+    )
+
+
+def by_hand(
+    neck: Neck, early: NDArray[np.float32], late: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The formula in the module's docstring, for a kernel of one cell: (H, 2h, 2w)."""
+    low = np.einsum("hl,lyx->hyx", neck.coarse, late).repeat(2, axis=1).repeat(2, axis=2)
+    high = np.einsum("he,eyx->hyx", neck.fine[:, :, 0, 0], early)
+    hidden = np.maximum(high + low + neck.bias[:, np.newaxis, np.newaxis], 0)
+    score = np.einsum("h,hyx->yx", neck.attention, hidden) + neck.attention_bias
+    gate = np.exp(GAIN * np.tanh(score))
+    return np.asarray(hidden * gate / gate.mean(), np.float32)
+
+
+def test_features_are_those_of_the_formula(path: Path) -> None:
+    neck = some_neck()
+    trunk = Trunk(path, neck=neck)
+    assert (trunk.channels, trunk.info.layer) == (HIDDEN, necks.FEATURES)
+    image = sample_frames((1, 32, 48), np.random.default_rng(1))[0]
+    early, late = (grid.astype(np.float32) for grid in TwoGrids(path)(image))
+    assert (early.shape[1:], late.shape[1:]) == ((16, 24), (8, 12))
+    _, features = trunk.both(image)
+    assert np.ptp(features) > 0.1
+    np.testing.assert_allclose(features, by_hand(neck, early, late), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("reach", [0, 1])
+def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None:
+    output = tmp_path / "necked.onnx"
+    info = save(Trunk(path, neck=some_neck(reach)), lesson(HIDDEN, 3), output)
+    assert info.proof is not None
+    assert info.proof.law_residual is not None
+    found = Model(output, device="cpu").predict(np.full((64, 48, 3), 90, np.uint8))
+    height, width, _ = found.image.shape
+    assert found.cam.maps.shape[1:] == (height // 2, width // 2)  # the finer grid
+    sums = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
+    np.testing.assert_allclose(sums, found.logits[found.cam.class_indices], atol=1e-4)
+
+
+def test_no_neck_fits_where_nothing_is_finer(tmp_path: Path) -> None:
+    path, _ = graft(small.classifier(), tmp_path)
+    with pytest.raises(ModelError, match="no neck fits"):
+        Trunk(path, neck=some_neck())
+    with pytest.raises(ModelError, match="no neck fits"):
+        TwoGrids(path)
+
+
+def made_up_views(spoilt: NDArray[np.bool_]) -> Views:
+    """Scenes that have a person where channel 0 is high in one cell; spoilt ones lie."""
+    random = np.random.default_rng(0)
+    early = random.uniform(0, 1, (PHOTOS, 4, 6, 8)).astype(np.float16)
+    late = random.uniform(0, 1, (PHOTOS, 3, 3, 4)).astype(np.float16)
+    person = np.arange(PHOTOS) % 2 == 1
+    cover = np.zeros((PHOTOS, 6, 8), np.float16)
+    for number in np.flatnonzero(person):
+        y, x = random.integers(0, 6), random.integers(0, 8)
+        early[number, 0, y, x] = 4
+        cover[number, y, x] = 1
+    cover[person & (np.arange(PHOTOS) % 3 == 0)] = np.nan
+    return Views(early, late, cover, person ^ spoilt, tuple((n,) for n in range(PHOTOS)))
+
+
+@pytest.fixture(scope="module")
+def views() -> Views:
+    return made_up_views(EVERY)
+
+
+def test_one_cell_is_found_wherever_it_is_and_lit(views: Views) -> None:
+    repeated = [views] * 8  # some hundred steps
+    net = fit(repeated, EVERY)
+    seen = logits(net, views.early, views.late)
+    assert np.isfinite(seen).all()
+    assert ((seen > 0) == views.person).mean() > 0.95
+    highest = peaks(net, views.early, views.late)
+    there, elsewhere = (float(np.median(highest[views.person == one])) for one in (True, False))
+    assert there > 5 * max(1.0, elsewhere)
+
+
+def test_what_is_left_out_changes_nothing() -> None:
+    left_out = np.arange(PHOTOS) % 4 == 0
+    nets = [fit([made_up_views(lies)], left_out) for lies in (EVERY, left_out)]
+    one, other = (net.row.detach().numpy() for net in nets)
+    np.testing.assert_array_equal(one, other)
+    lied_to = fit([made_up_views(left_out)], EVERY).row.detach().numpy()
+    assert not np.allclose(one, lied_to)
+
+
+def test_scenes_of_several_photos_go_with_any_of_them(views: Views) -> None:
+    montage = Views(
+        views.early[:3], views.late[:3], views.cover[:3], views.person[:3], ((0, 1), (1, 2), (2,))
+    )
+    left_out = np.zeros(3, np.bool_)
+    left_out[1] = True
+    assert montage.without(left_out).tolist() == [2]
+
+
+def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    looked = [TwoGrids(path)(random.integers(0, 256, (32, 48, 3), np.uint8)) for _ in range(8)]
+    early, late = (np.stack(grids) for grids in zip(*looked, strict=True))
+    cover = np.zeros((8, *early.shape[2:]), np.float16)
+    views = Views(early, late, cover, np.arange(8) % 2 == 0, tuple((n,) for n in range(8)))
+    net = fit([views], np.zeros(8, np.bool_))
+    neck, row, bias = to_shipped(net, 0.5)
+    output = tmp_path / "fitted.onnx"
+    learnt = Lesson(
+        labels=("no", "yes"),
+        weight=np.stack([np.zeros_like(row), row]),
+        bias=np.stack([np.zeros_like(bias), bias]),
+        background="no",
+        cam_range=(1.0, 2.0),
+        size_hw=None,
+        taught_on="chance",
+    )
+    save(Trunk(path, neck=neck), learnt, output)
+    frames = np.random.default_rng(4).integers(0, 256, (8, 32, 48, 3), np.uint8)
+    got = Trunk(path, neck=neck).batch(frames).mean(axis=(2, 3)) @ row + bias
+    want = 0.5 * logits(net, early, late)
+    np.testing.assert_allclose(got, want, atol=0.02 * max(1.0, np.abs(want).max()))

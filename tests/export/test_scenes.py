@@ -1,0 +1,97 @@
+"""Scenes made of photos: what is known of every pixel, and that each is always the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from export.heads.person_photos import LABELS
+from export.heads.scenes import SQUARE, WIDE, Scenes, all_scenes, grid_cover
+from export.teach.album import Album, Item
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GREEN, BLUE, RED = (0, 200, 0), (200, 0, 0), (0, 0, 200)
+SIZE_HW = (80, 100)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+    """Two green or blue photos of nobody; a red "person" on green; one cut off by the edge."""
+    folder = tmp_path_factory.mktemp("photos")
+    inside, cut_off = np.zeros((2, *SIZE_HW), np.uint8)
+    inside[20:70, 40:60] = cut_off[20:70, 90:] = 255
+    photos = {"a": plain(GREEN), "b": plain(BLUE)}
+    for name, mask in (("c", inside), ("d", cut_off)):
+        photos[name] = plain(GREEN)
+        photos[name][mask > 0] = RED
+    items = []
+    for number, (name, image) in enumerate(photos.items()):
+        cv2.imwrite(str(folder / f"{name}.png"), image)
+        items.append(Item(folder / f"{name}.png", name, int(number > 1), "made"))
+    masks = folder / "masks.npz"
+    np.savez(masks, allow_pickle=False, **{"c.png": inside, "d.png": cut_off})
+    return Scenes(Album(folder, LABELS, tuple(items)), masks)
+
+
+def plain(color: tuple[int, int, int]) -> NDArray[np.uint8]:
+    return np.full((*SIZE_HW, 3), color, np.uint8)
+
+
+def test_people_are_cut_out_where_they_are_whole(made: Scenes) -> None:
+    (one,) = made.cuttings
+    assert (one.photo, one.image.shape) == (2, (50, 20, 3))
+    assert (one.image == RED).all()
+    assert (one.mask == 255).all()
+
+
+def test_whole_photos_say_only_what_is_known(made: Scenes) -> None:
+    nobody, somebody = made.whole(0, SQUARE), made.whole(2, WIDE)
+    assert nobody.image.shape == (224, 224, 3)
+    assert somebody.image.shape == (160, 288, 3)
+    assert (nobody.person, somebody.person) == (False, True)
+    assert (nobody.cover == 0).all()
+    assert np.isnan(somebody.cover).all()
+    mirrored = made.whole(3, WIDE, mirrored=True)
+    assert (mirrored.image[80, 10] == RED).all()
+
+
+def test_people_are_covered_where_they_are_seen(made: Scenes) -> None:
+    seen = 0
+    for seed in range(40):
+        scene = made.populated(seed, WIDE)
+        assert scene.person == (seed % 2 == 1) == bool((scene.cover > 0.5).any())
+        assert scene.person == (2 in scene.photos)
+        red = scene.image.astype(int)[..., 2] > 60  # darker light included
+        np.testing.assert_array_equal(red, scene.cover > 0.5)
+        seen += scene.person
+    assert seen == 20
+
+
+def test_photos_in_photos_tell_where_people_may_be(made: Scenes) -> None:
+    for seed in range(20):
+        scene = made.patched(seed, SQUARE)
+        assert scene.person == bool(np.isnan(scene.cover).any()) == (seed % 2 == 1)
+        assert not (scene.cover > 0).any()
+        grid = grid_cover(scene, (14, 14))
+        assert np.isnan(grid).any() == scene.person
+
+
+def test_a_scene_is_the_same_whenever_it_is_made(made: Scenes) -> None:
+    plans = all_scenes(made, 4)
+    assert len({one().image.shape for one in plans[0]}) == 1
+    for plan in plans:
+        first, again = plan[-1](), plan[-1]()
+        np.testing.assert_array_equal(first.image, again.image)
+        np.testing.assert_array_equal(first.cover, again.cover)
+
+
+def test_crops_are_of_photos_without_people(made: Scenes) -> None:
+    scene = made.cropped(1, 5, SQUARE)
+    assert not scene.person
+    assert (scene.cover == 0).all()
+    assert scene.image[..., 0].mean() > 4 * scene.image[..., 2].mean()
