@@ -20,9 +20,10 @@ _BATCH = 128
 _EPOCHS = 8
 _RATE = 2e-3  # falls to 0 along a cosine
 _DROPPED = 0.25  # of the trunk's channels, anew in every step
-_EMPTY_WEIGHT = 2.0  # a scene without people counts as much as two with
+_EMPTY_WEIGHT = 1.5  # of a scene without people, to one with
 _AVERAGING = 0.005  # share of a step's weights in their running average, which is kept
 _BLANK = 0.02  # a cell that is covered less shows nobody
+_HARDEST = 40  # of those, one of so many is taught: those that look most like a person
 
 
 class Net(nn.Module):
@@ -65,14 +66,15 @@ class Net(nn.Module):
 def fit(views: Sequence[Views], left_out: NDArray[np.bool_], *, seed: int = 0) -> Net:
     """Fit to all scenes that no photo of a set is in.
 
-    The loss is the cross-entropy of the pooled logit, and that of each cell of which it is known
-    whether a person is there; of the cells, those with and those without people count alike.
+    The loss is the cross-entropy of the pooled logit, that of the cells that are known to show a
+    person, and that of the cells that show none and are most taken for one.
 
     Args:
         views: One for each size.
         left_out: (photos of the album,) that set.
         seed: Of the start, the order and what is dropped.
     """
+    torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     net = Net(views[0].early.shape[1], views[0].late.shape[1])
@@ -117,12 +119,13 @@ def peaks(net: Net, early: F16, late: F16) -> F32:
     return np.concatenate(parts)
 
 
-def to_shipped(net: Net, scale: float) -> tuple[Neck, F32, F32]:
+def to_shipped(net: Net, scale: float, offset: float) -> tuple[Neck, F32, F32]:
     """Take the weights out, rounded to the half precision that they are shipped in.
 
     Args:
         net: Fitted.
-        scale: Makes probabilities of its logits; goes into the linear layer.
+        scale: Makes, with the offset, probabilities of its logits; goes into the linear layer.
+        offset: See there.
 
     Returns:
         The neck; (H,) float32 the linear layer's row of the class person; () its bias.
@@ -139,7 +142,7 @@ def to_shipped(net: Net, scale: float) -> tuple[Neck, F32, F32]:
         attention=rounded(net.attention),
         attention_bias=rounded(net.attention_bias),
     )
-    return neck, rounded(net.row * scale), rounded(net.bias * scale)
+    return neck, rounded(net.row * scale), rounded(net.bias * scale + offset)
 
 
 def _batches(
@@ -165,13 +168,14 @@ def _loss(net: Net, views: Views, rows: NDArray[np.int64]) -> Tensor:
         net.logits(evidence, share), person, weight=weight
     )
     cover = _tensor(views.cover[rows])  # a comparison with NaN is false: not known
-    there, blank = (cover > 0.5).float(), (cover < _BLANK).float()
+    there, blank = (cover > 0.5).float(), cover < _BLANK
     cells = functional.binary_cross_entropy_with_logits(
         evidence + net.bias, there, reduction="none"
     )
     mean_there = (cells * there).sum() / there.sum().clamp(min=1)
-    mean_blank = (cells * blank).sum() / blank.sum().clamp(min=1)
-    return pooled + mean_there + mean_blank
+    nobody = cells[blank]
+    hardest = nobody.topk(len(nobody) // _HARDEST).values
+    return pooled + mean_there + hardest.sum() / max(1, len(hardest))
 
 
 def _tensor(array: F16) -> Tensor:

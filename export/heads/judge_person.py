@@ -23,6 +23,7 @@ from export.heads.person_photos import LABELS
 from export.heads.scenes import SQUARE
 from export.heads.views import TwoGrids, Views
 from export.teach.album import Album, read_photo
+from export.teach.calibration import calibrate
 
 PERSON = LABELS[1]
 _ROOM = "intel_one_by_one_person.mp4"
@@ -83,6 +84,16 @@ class Judgement:
         if len(parts) == 2:
             said += f", area under the ROC curve {roc_auc_score(self.person, self.logits):.2%}"
         return said
+
+    def calibration(self) -> tuple[float, float]:
+        """Give the scale and the offset that make the logits probabilities; classes count alike."""
+        values = np.stack([np.zeros_like(self.logits), self.logits], axis=1).astype(np.float64)
+        found, _ = calibrate(values, self.person.astype(np.int64))
+        return found.scale, float(found.offset[1] - found.offset[0])
+
+    def scaled(self, scale: float, offset: float) -> Judgement:
+        """Give the same with calibrated logits."""
+        return Judgement(self.logits * np.float32(scale) + np.float32(offset), self.person)
 
     def _right(self, one: bool) -> float:
         return float(((self.logits > 0) == one)[self.person == one].mean())
@@ -147,11 +158,13 @@ def judge_clips(model: Model, videos: Path, *, step: int = 5) -> dict[str, float
     return seen
 
 
-def judge_small(album: Album, two_grids: TwoGrids, net: Net, videos: Path) -> dict[str, float]:
+def judge_small(
+    album: Album, two_grids: TwoGrids, net: Net, threshold: float, videos: Path
+) -> dict[str, float]:
     """Put persons of known height into empty scenes.
 
     Four persons are cut out of a clip that nothing was taught on, and pasted into photos of
-    houses, which the net must not have been fitted to.
+    houses, which the net must not have been fitted to; a logit above the threshold is a person.
 
     Returns:
         By height as a part of the frame, and for the empty scenes, the part in which a person
@@ -172,7 +185,7 @@ def judge_small(album: Album, two_grids: TwoGrids, net: Net, videos: Path) -> di
         for name, scene in {"nobody": empty, **shown}.items():
             early, late = two_grids(Picture.from_bgr(scene).bgr(size_wh))
             (logit,) = logits(net, early[np.newaxis], late[np.newaxis])
-            seen.setdefault(name, []).append(bool(logit > 0))
+            seen.setdefault(name, []).append(bool(logit > threshold))
     return {name: float(np.mean(each)) for name, each in seen.items()}
 
 

@@ -1,9 +1,9 @@
 """Pictures to teach ``person`` on, made of photos: whole, cropped, and put into each other.
 
 People are seldom small in photos, and never in the same place with and without somebody. So
-photos, and people cut out of them, are put at every size into photos without people; and things
-that have the outline of a person but the looks of something else, so that an outline or an edge
-alone tells nothing.
+photos, and people cut out of them, are put at every size into photos without people; and so are
+things cut out likewise, and the outlines of people filled with something else, so that standing
+alone, an outline or an edge tells nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _MOST = 4  # photos in a scene
 _COVERED, _DOUBTFUL = 0.04, 0.25
 _TALL = (0.1, 0.9)  # people cut out, of the scene's height
 _PATCH = (0.2, 0.8)  # photos put in, of the scene's height
+_TURNED = 0.5  # of the things put in: the outline of a person, filled with a photo
 _HIDDEN = 0.5  # of every second of them, as of people who come and go
 
 
@@ -79,12 +80,17 @@ class Scenes:
         self.empty, self.peopled = np.flatnonzero(classes == 0), np.flatnonzero(classes == 1)
 
     @cached_property
-    def cuttings(self) -> list[Cutting]:
-        """The people who can be cut out whole, but for their feet."""
-        numbers = {self._album.items[i].path.name: int(i) for i in self.peopled}
+    def cuttings(self) -> tuple[list[Cutting], list[Cutting]]:
+        """What can be cut out whole, but for its foot: things of photos without people, people.
+
+        The things are what the segmentation of people took for somebody, or for something near.
+        """
+        found: tuple[list[Cutting], list[Cutting]] = ([], [])
         with np.load(self._masks, allow_pickle=False) as masks:
-            found = [self._cut(numbers[n], masks[n]) for n in masks.files if n in numbers]
-        return [one for one in found if one is not None]
+            for number, item in enumerate(self._album.items):
+                if item.name in masks.files and (one := self._cut(number, masks[item.name])):
+                    found[item.class_index].append(one)
+        return found
 
     def whole(self, photo: int, size_wh: tuple[int, int], *, mirrored: bool = False) -> Scene:
         """Stretch a photo: some publishers did so to theirs, and the shape would tell."""
@@ -128,11 +134,12 @@ class Scenes:
         last = int(random.integers(1, _MOST))  # it hides others, and is not hidden
         for number in range(1, last + 1):
             peopled = seed % 2 == 1 and (number == last or random.random() < 0.3)
-            one = self.cuttings[int(random.integers(len(self.cuttings)))]
+            among = self.cuttings[peopled or random.random() < _TURNED]
+            one = among[int(random.integers(len(among)))]
             photo, image, mask = one.photo, one.image, one.mask
-            if not peopled:  # that outline, turned, filled with a photo of something else
+            if peopled < self._album.items[photo].class_index:  # a person's outline, turned or not
                 photo = int(random.choice(self.empty))
-                mask = np.ascontiguousarray(np.rot90(mask, int(random.integers(1, 4))))
+                mask = np.ascontiguousarray(np.rot90(mask, int(random.integers(4))))
                 image = self._read(photo, mask.shape[::-1])
             height = max(10, int(_between(_TALL, random.uniform()) * size_wh[1]))
             width = min(size_wh[0], max(4, round(height * image.shape[1] / image.shape[0])))
@@ -145,8 +152,8 @@ class Scenes:
             )
             lit = _lit(small, random.uniform(0.6, 1.3), random.uniform())
             hidden = _HIDDEN if random.random() < 0.5 else 0.0
-            mask = cover.astype(np.float32) / np.float32(255)
-            made.add(photo, lit, mask, random, float(peopled), hidden=hidden)
+            share = cover.astype(np.float32) / np.float32(255)
+            made.add(photo, lit, share, random, float(peopled), hidden=hidden)
         return made.scene(person=seed % 2 == 1)
 
     def _read(self, photo: int, size_wh: tuple[int, int]) -> ImageU8:

@@ -15,23 +15,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
-from scipy.optimize import minimize_scalar
 
 from camstream import catalog
 from camstream.model import Model
 from export.heads import judge_person, shipped
 from export.heads.fit_neck import fit, peaks, to_shipped
-from export.heads.judge_person import Judgement
 from export.heads.person_photos import LABELS, photos
 from export.heads.scenes import SQUARE, Scenes, all_scenes
 from export.heads.views import TwoGrids, Views, look
 from export.teach.album import Album
-from export.teach.heat import HeatRule, choose_range
 from export.teach.rehead import Lesson, save
 from export.teach.trunk import Trunk
 
-# Where nobody is there is no heat whatever a map's values are, so heat can begin early.
-_HEAT = HeatRule(quiet=75, graded=50)
 _LEFT_OUT = (
     (("imagenet1k",), ("imagenet1k",)),
     (("imagenet1k", "imagenette", "imagenette_val"), ("imagenet1k",)),
@@ -49,20 +44,6 @@ def look_at_all(scenes: Scenes, count: int, two_grids: TwoGrids) -> list[Views]:
         return [look(kind, two_grids, lambda: bar.advance(task)) for kind in planned]
 
 
-def probability_scale(judgement: Judgement) -> float:
-    """Find what to multiply logits with so that they are probabilities' (Platt 1999, no offset).
-
-    The offset stays, since scenes without people were given more weight on purpose.
-    """
-    signed = np.where(judgement.person, 1, -1) * judgement.logits.astype(np.float64)
-    weight = np.where(judgement.person, 1 / judgement.person.mean(), 1 / (~judgement.person).mean())
-
-    def loss(scale: float) -> float:
-        return float(weight @ np.logaddexp(0, -scale * signed))
-
-    return float(minimize_scalar(loss, bounds=(0.05, 5), method="bounded").x)
-
-
 def main() -> None:
     """Read the command line, train, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -73,27 +54,27 @@ def main() -> None:
     default = catalog.model_path(say=print)
     album, two_grids = photos(options.folder), TwoGrids(default)
     scenes = Scenes(album, options.masks)
-    print(f"{len(album.items)} photos, {len(scenes.cuttings)} people cut out")
+    things, people = scenes.cuttings
+    print(f"{len(album.items)} photos; cut out: {len(people)} people, {len(things)} things")
     views = look_at_all(scenes, len(album.items), two_grids)
     crossed = judge_person.cross_validate(views, views[0])
-    print(f"five-fold cross-validation: {crossed}")
+    scale, offset = crossed.calibration()
+    print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
+    print(f"five-fold cross-validation: {crossed.scaled(scale, offset)}")
     net = fit(views, np.zeros(len(album.items), np.bool_))
-    neck, row, bias = to_shipped(net, scale := probability_scale(crossed))
-    print(f"logits were scaled by {scale:.2f}")
+    neck, row, bias = to_shipped(net, scale, offset)
     highest = peaks(net, views[0].early, views[0].late) * scale
-    none = np.zeros_like(highest)
+    full = float(f"{np.median(highest[views[0].person]):.3g}")
     lesson = Lesson(
         labels=LABELS,
         weight=np.stack([np.zeros_like(row), row]),
         bias=np.stack([np.zeros_like(bias), bias]),
         background=LABELS[0],
-        cam_range=choose_range(
-            np.stack([none, highest], axis=1), views[0].person.astype(np.int64), 0, _HEAT
-        ),
+        cam_range=(float(f"{full / 10:.3g}"), full),
         size_hw=SQUARE[::-1],
         taught_on=f"{len(album.items):,} photos with and without people (docs/person.md)",
     )
-    print(f"heat begins and is full at {lesson.cam_range}")
+    print(f"heat begins and is full at {lesson.cam_range}")  # where nobody is, there is none
     trunk = Trunk(default, neck=neck)
     if options.write:
         shipped.write("person", trunk, neck, lesson)
@@ -101,7 +82,7 @@ def main() -> None:
         path = Path(folder) / "person.onnx"
         print(save(trunk, lesson, path, name="person").proof)
         judge_file(path, options.folder / "videos")
-    judge_left_out(album, views, two_grids, options.folder / "videos")
+    judge_left_out(album, views, two_grids, (scale, offset), options.folder / "videos")
 
 
 def judge_file(path: Path, videos: Path) -> None:
@@ -120,16 +101,25 @@ def judge_file(path: Path, videos: Path) -> None:
         )
 
 
-def judge_left_out(album: Album, views: list[Views], two_grids: TwoGrids, videos: Path) -> None:
+def judge_left_out(
+    album: Album,
+    views: list[Views],
+    two_grids: TwoGrids,
+    calibration: tuple[float, float],
+    videos: Path,
+) -> None:
     """Print the figures of sources that were left out, each by a fit of its own."""
     sources = np.array([item.source for item in album.items])
     for out, judged in _LEFT_OUT:
         net = fit(views, _among(sources, out))
         for source in judged:
             found = judge_person.judge_photos(net, views[0], _among(sources, (source,)))
+            found = found.scaled(*calibration)
             print(f"{source}, fitted without {', '.join(out)}: {found}")
         if "houses" in out:
-            for name, seen in judge_person.judge_small(album, two_grids, net, videos).items():
+            scale, offset = calibration
+            small = judge_person.judge_small(album, two_grids, net, -offset / scale, videos)
+            for name, seen in small.items():
                 print(f"in houses left out, {name}: a person in {seen:.1%}")
 
 

@@ -167,7 +167,7 @@ def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> Non
     cover = np.zeros((8, *early.shape[2:]), np.float16)
     views = Views(early, late, cover, np.arange(8) % 2 == 0, tuple((n,) for n in range(8)))
     net = fit([views], np.zeros(8, np.bool_))
-    neck, row, bias = to_shipped(net, 0.5)
+    neck, row, bias = to_shipped(net, 0.5, 0.25)
     output = tmp_path / "fitted.onnx"
     learnt = Lesson(
         labels=("no", "yes"),
@@ -181,5 +181,5 @@ def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> Non
     save(Trunk(path, neck=neck), learnt, output)
     frames = np.random.default_rng(4).integers(0, 256, (8, 32, 48, 3), np.uint8)
     got = Trunk(path, neck=neck).batch(frames).mean(axis=(2, 3)) @ row + bias
-    want = 0.5 * logits(net, early, late)
+    want = 0.5 * logits(net, early, late) + 0.25
     np.testing.assert_allclose(got, want, atol=0.02 * max(1.0, np.abs(want).max()))

@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
         cv2.imwrite(str(folder / f"{name}.png"), image)
         items.append(Item(folder / f"{name}.png", name, int(number > 1), "made"))
     masks = folder / "masks.npz"
-    np.savez(masks, allow_pickle=False, **{"c.png": inside, "d.png": cut_off})
+    np.savez(masks, allow_pickle=False, b=inside, c=inside, d=cut_off)
     return Scenes(Album(folder, LABELS, tuple(items)), masks)
 
 
@@ -43,7 +43,8 @@ def plain(color: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def test_people_are_cut_out_where_they_are_whole(made: Scenes) -> None:
-    (one,) = made.cuttings
+    (thing,), (one,) = made.cuttings
+    assert (thing.image == BLUE).all()
     assert (one.photo, one.image.shape) == (2, (50, 20, 3))
     assert (one.image == RED).all()
     assert (one.mask == 255).all()
