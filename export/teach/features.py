@@ -31,11 +31,14 @@ class Look:
 
     Attributes:
         size_hw: Preferred height and width of the new model; None: the trunk's own.
+        stretch: Every picture is stretched to ``size_hw``, so that its shape tells nothing;
+            otherwise each keeps its shape, as it does when the model is used.
         flips: Every picture is looked at in a mirror as well.
         every_s: Seconds from one sample of a clip to the next.
     """
 
     size_hw: tuple[int, int] | None = None
+    stretch: bool = False
     flips: bool = True
     every_s: float = 0.5
 
@@ -51,7 +54,11 @@ class Look:
             SourceError: It cannot be read.
         """
         for name, picture in item.pictures(self.every_s):
-            image = picture.bgr(trunk.size_wh(picture, self.size_hw))
+            if self.stretch:
+                size_wh = (self.size_hw or trunk.info.size_hw)[::-1]
+            else:
+                size_wh = trunk.size_wh(picture, self.size_hw)
+            image = picture.bgr(size_wh)
             yield name, [image, np.ascontiguousarray(image[:, ::-1])][: self.views]
 
 
