@@ -74,7 +74,6 @@ def fit(views: Sequence[Views], left_out: NDArray[np.bool_], *, seed: int = 0) -
         left_out: (photos of the album,) that set.
         seed: Of the start, the order and what is dropped.
     """
-    torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     net = Net(views[0].early.shape[1], views[0].late.shape[1])

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("masks", type=Path)
     parser.add_argument("--write", action="store_true", help="Replace the head that is shipped.")
     options = parser.parse_args()
+    torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
     default = catalog.model_path(say=print)
     album, two_grids = photos(options.folder), TwoGrids(default)
     scenes = Scenes(album, options.masks)

@@ -85,8 +85,9 @@ class Trunk:
         self.core = _up_to(classifier, self.features)
         nodes = Nodes(TAUGHT)
         nodes.add("GlobalAveragePool", self.features, name="pooled", output=POOLED)
-        model.graph.node.extend(nodes.nodes)
-        self._session = open_up_to(model, self.features, POOLED, threads=threads)
+        tapped = _up_to(model, self.features)  # without the pooling of a head taught before
+        tapped.graph.node.extend(nodes.nodes)
+        self._session = open_up_to(tapped, self.features, POOLED, threads=threads)
 
     def size_wh(
         self, picture: Picture, preferred_hw: tuple[int, int] | None = None
