@@ -8,7 +8,7 @@ alone, an outline or an edge tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camstream.errors import SourceError
 from camstream.picture import ImageU8
 from export.teach.album import Album, read_photo
 
@@ -84,8 +85,13 @@ class Scenes:
         """What can be cut out whole, but for its foot: things of photos without people, people.
 
         The things are what the segmentation of people took for somebody, or for something near.
+
+        Raises:
+            SourceError: There is no file of masks.
         """
         found: tuple[list[Cutting], list[Cutting]] = ([], [])
+        if not self._masks.is_file():
+            raise SourceError(f"no masks {self._masks}; make them with export/heads/cut_people.py")
         with np.load(self._masks, allow_pickle=False) as masks:
             for number, item in enumerate(self._album.items):
                 if item.name in masks.files and (one := self._cut(number, masks[item.name])):
@@ -114,9 +120,7 @@ class Scenes:
         """Put photos into a photo without people; every second one has people in it."""
         random = np.random.default_rng(seed)
         made = _Montage(self, int(random.choice(self.empty)), size_wh)
-        last = int(random.integers(1, _MOST))  # it hides others, and is not hidden
-        for number in range(1, last + 1):
-            peopled = seed % 2 == 1 and (number == last or random.random() < 0.3)
+        for peopled in _shows_people(random, wanted=seed % 2 == 1):
             photo = int(random.choice(self.peopled if peopled else self.empty))
             height = _between(_PATCH, random.uniform()) * size_wh[1]
             width = min(size_wh[0], height * random.uniform(0.6, 1.0))
@@ -131,13 +135,12 @@ class Scenes:
         """Put people and other things into a photo without people; every second has people."""
         random = np.random.default_rng(seed)
         made = _Montage(self, int(random.choice(self.empty)), size_wh)
-        last = int(random.integers(1, _MOST))  # it hides others, and is not hidden
-        for number in range(1, last + 1):
-            peopled = seed % 2 == 1 and (number == last or random.random() < 0.3)
+        for peopled in _shows_people(random, wanted=seed % 2 == 1):
             among = self.cuttings[peopled or random.random() < _TURNED]
             one = among[int(random.integers(len(among)))]
             photo, image, mask = one.photo, one.image, one.mask
             if peopled < self._album.items[photo].class_index:  # a person's outline, turned or not
+                made.uses(photo)
                 photo = int(random.choice(self.empty))
                 mask = np.ascontiguousarray(np.rot90(mask, int(random.integers(4))))
                 image = self._read(photo, mask.shape[::-1])
@@ -216,6 +219,10 @@ class _Montage:
         share = mask[..., np.newaxis]
         self._image[part] = self._image[part] * (1 - share) + image * share
         self._cover[part] = np.where(mask > 0.5, cover, self._cover[part])
+        self.uses(photo)
+
+    def uses(self, photo: int) -> None:
+        """Note that something of a photo is in it, be it an outline."""
         self._photos.append(photo)
 
     def scene(self, *, person: bool) -> Scene:
@@ -250,6 +257,13 @@ def all_scenes(scenes: Scenes, count: int) -> list[list[Callable[[], Scene]]]:
         [partial(scenes.populated, seed, SQUARE) for seed in range(8000, 10000)],
         [partial(scenes.populated, seed, WIDE) for seed in range(10000, 17000)],
     ]
+
+
+def _shows_people(random: np.random.Generator, *, wanted: bool) -> Iterator[bool]:
+    """Say of each thing to put in whether it shows people; the last hides others, and is seen."""
+    last = int(random.integers(1, _MOST))
+    for number in range(1, last + 1):
+        yield wanted and (number == last or random.random() < 0.3)
 
 
 def _between(limits: tuple[float, float], part: float) -> float:

@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from camstream import catalog
 from camstream.model import Model
+from camstream.terminal import plain_errors
 from export.heads import judge_person, shipped
 from export.heads.fit_neck import fit, peaks, to_shipped
 from export.heads.person_photos import LABELS, photos
@@ -46,16 +47,22 @@ def look_at_all(scenes: Scenes, count: int, two_grids: TwoGrids) -> list[Views]:
 
 
 def main() -> None:
-    """Read the command line, train, judge."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("masks", type=Path)
     parser.add_argument("--write", action="store_true", help="Replace the head that is shipped.")
     options = parser.parse_args()
+    with plain_errors(debug=False):
+        train_and_judge(options.folder, options.masks, write=options.write)
+
+
+def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
+    """Fit, print what it is worth, and replace the shipped head where that is asked for."""
     torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
     default = catalog.model_path(say=print)
-    album, two_grids = photos(options.folder), TwoGrids(default)
-    scenes = Scenes(album, options.masks)
+    album, two_grids = photos(folder), TwoGrids(default)
+    scenes = Scenes(album, masks)
     things, people = scenes.cuttings
     print(f"{len(album.items)} photos; cut out: {len(people)} people, {len(things)} things")
     views = look_at_all(scenes, len(album.items), two_grids)
@@ -78,13 +85,13 @@ def main() -> None:
     )
     print(f"heat begins and is full at {lesson.cam_range}")  # where nobody is, there is none
     trunk = Trunk(default, neck=neck)
-    if options.write:
+    if write:
         shipped.write("person", trunk, neck, lesson)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "person.onnx"
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / "person.onnx"
         print(save(trunk, lesson, path, name="person").proof)
-        judge_file(path, options.folder / "videos")
-    judge_left_out(album, views, two_grids, (scale, offset), options.folder / "videos")
+        judge_file(path, folder / "videos")
+    judge_left_out(album, views, two_grids, (scale, offset), folder / "videos")
 
 
 def judge_file(path: Path, videos: Path) -> None:

@@ -19,7 +19,7 @@ from camstream.terminal import console, note, steps
 from export.teach.album import Album, find_background, open_album
 from export.teach.features import Gallery, Look, look_through
 from export.teach.fit import Fitted, fit
-from export.teach.heat import USUAL, HeatRule, choose_range, peaks_of
+from export.teach.heat import choose_range, peaks_of
 from export.teach.rehead import Lesson, save
 from export.teach.report import Report, sum_up
 from export.teach.trunk import Trunk
@@ -127,7 +127,6 @@ def to_lesson(
     look: Look,
     fitted: Fitted,
     background: str | None,
-    rule: HeatRule = USUAL,
 ) -> Lesson:
     """Make the last layer of a fit: against the background, with its range of heat.
 
@@ -137,7 +136,6 @@ def to_lesson(
         look: How.
         fitted: What came of it.
         background: The label of what is none of the others; None: there is none.
-        rule: Where heat begins and where it is full.
     """
     labels = gallery.album.labels
     index = None if background is None else labels.index(background)
@@ -149,7 +147,7 @@ def to_lesson(
         weight=layer.weight.astype(np.float32),
         bias=layer.bias.astype(np.float32),
         background=background,
-        cam_range=choose_range(peaks_of(maps, layer), targets, index, rule),
+        cam_range=choose_range(peaks_of(maps, layer), targets, index),
         size_hw=look.size_hw,
         taught_on=f"{pictures} in {gallery.album.folder.resolve().name}",
     )
