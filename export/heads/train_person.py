@@ -7,13 +7,14 @@ and 5 GB of memory. ``--write`` replaces the head that is shipped.
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from rich.progress import Progress
 
@@ -46,15 +47,14 @@ def look_at_all(scenes: Scenes, count: int, two_grids: TwoGrids) -> list[Views]:
         return [look(kind, two_grids, lambda: bar.advance(task)) for kind in planned]
 
 
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("masks", type=Path)
-    parser.add_argument("--write", action="store_true", help="Replace the head that is shipped.")
-    options = parser.parse_args()
+def main(
+    folder: Path,
+    masks: Path,
+    write: Annotated[bool, typer.Option("--write", help="Replace the shipped head.")] = False,
+) -> None:
+    """Train and judge the model person."""
     with plain_errors(debug=False):
-        train_and_judge(options.folder, options.masks, write=options.write)
+        train_and_judge(folder, masks, write=write)
 
 
 def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
@@ -137,4 +137,4 @@ def _among(sources: NDArray[np.str_], some: tuple[str, ...]) -> NDArray[np.bool_
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
