@@ -26,6 +26,7 @@ def load_model(
     name_or_path: str | Path = DEFAULT_MODEL,
     *,
     device: str = "auto",
+    input_size: int | None = None,
     sharp: bool = False,
     say: Callable[[str], None] = _log.info,
 ) -> Model:
@@ -34,14 +35,16 @@ def load_model(
     Args:
         name_or_path: A network that ``camstream export`` knows, or an .onnx file.
         device: "auto", "cpu", "cuda" and others; see ``camstream.device``.
+        input_size: How large a picture the network gets, see ``Model``; None: its own size.
         sharp: Finer maps that follow outlines, see ``camstream.sharp``.
         say: Is told what takes long.
 
     Raises:
-        ModelError: There is no such file or network, or the device cannot run it.
+        ModelError: There is no such file or network, or the device cannot run it, or not so.
         SetupError: It has to be exported, and torch is not installed.
     """
-    return Model(model_path(name_or_path, say=say), device=device, sharp=sharp)
+    path = model_path(name_or_path, say=say)
+    return Model(path, device=device, input_size=input_size, sharp=sharp)
 
 
 def model_path(

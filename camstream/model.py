@@ -43,6 +43,7 @@ class Model:
         device: str = "auto",
         threads: int | None = None,
         size_wh: tuple[int, int] | None = None,
+        input_size: int | None = None,
         sharp: bool = False,
     ) -> None:
         """Open a model file and run it once, so that the first frame is as fast as the next.
@@ -55,11 +56,15 @@ class Model:
             threads: CPU threads; None leaves one core to the rest of the pipeline.
             size_wh: Width and height that every picture is stretched to; None chooses them for
                 each shape of picture, see ``fit_size``.
+            input_size: Pixels a side of a square with as many pixels as the network gets of a
+                picture of any shape; None: the model's own, see ``ModelInfo.size_hw``. Larger
+                sees smaller things and makes finer maps, and takes longer by its square.
             sharp: Give finer maps beside the raw ones, see ``camstream.sharp``.
 
         Raises:
-            ModelError: The file is not a camstream model, or the device cannot run it, or
-                ``sharp`` is asked of a network that has no layer for it.
+            ModelError: The file is not a camstream model, or the device cannot run it, or it
+                takes no such input size, or ``sharp`` is asked of a network that has no layer
+                for it.
         """
         if content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
@@ -69,11 +74,12 @@ class Model:
             source, device, threads=threads
         )
         self.info = read_info(self.session, str(path))
-        self._size_wh, self._preferred_hw = size_wh, self.info.size_hw
+        self._size_wh = size_wh
+        self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
         self.sharp = ""
         if sharp:
-            self._add_sharp(source, threads)
+            self._add_sharp(source, threads, zoomed=input_size is None)
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
@@ -125,7 +131,21 @@ class Model:
             picture.size_wh, preferred_hw=self._preferred_hw, multiple=self.info.size_multiple
         )
 
-    def _add_sharp(self, source: str | bytes, threads: int | None) -> None:
+    def _checked_size(self, side: int | None) -> tuple[int, int] | None:
+        if side is None:
+            return None
+        multiple, (height, width) = self.info.size_multiple, self.info.size_hw
+        if multiple is None:
+            raise ModelError(f"{self.path} takes {width}x{height} pixels and no other input size")
+        if side < multiple or side % multiple:
+            near = max(1, round(side / multiple)) * multiple
+            raise ModelError(
+                f"{self.path} takes input sizes that are multiples of {multiple}, such as {near}, "
+                f"not {side}"
+            )
+        return side, side
+
+    def _add_sharp(self, source: str | bytes, threads: int | None, *, zoomed: bool) -> None:
         """Open the model once more, with the finer maps as one more output."""
         from camstream import sharp  # it imports onnx, 0.2 s that nothing else pays
 
@@ -137,12 +157,13 @@ class Model:
         content = sharp.with_sharp(source, self.info.early)
         self.session, _, _ = create_session(content, self.device, threads=threads)
         self._outputs.append(sharp.FINER)
-        self._preferred_hw = sharp.zoomed(self.info)
-        self.sharp = sharp.describe(self.info)
+        if zoomed:
+            self._preferred_hw = sharp.zoomed_hw(self.info)
+        self.sharp = sharp.describe(self.info, zoomed=zoomed)
 
     def _warm_up(self) -> None:
         try:
-            self.predict(np.zeros((*self.info.size_hw, 3), np.uint8))
+            self.predict(np.zeros((*self._preferred_hw, 3), np.uint8))
         except Exception as error:  # onnxruntime has no common base class of its own
             first_line = str(error).strip().splitlines()[0]
             reason = f"{self.path} does not run on {self.device}: {first_line}; {REMEDY}"

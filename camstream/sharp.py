@@ -41,7 +41,7 @@ TONE = 2.25  # power of the result: puts a thing's outline at 20 % of the maximu
 FINER = "camstream.sharp.finer"
 
 
-def zoomed(info: ModelInfo) -> tuple[int, int]:
+def zoomed_hw(info: ModelInfo) -> tuple[int, int]:
     """Give the preferred height and width of the input, pixels."""
     height, width = info.size_hw
     if info.size_multiple is None or info.background is not None:
@@ -49,9 +49,15 @@ def zoomed(info: ModelInfo) -> tuple[int, int]:
     return round(height * ZOOM), round(width * ZOOM)
 
 
-def describe(info: ModelInfo) -> str:
-    """Say what is done to the maps of a model."""
-    zoom = f"input {ZOOM:.2f} times as wide and high, " if zoomed(info) != info.size_hw else ""
+def describe(info: ModelInfo, *, zoomed: bool = True) -> str:
+    """Say what is done to the maps of a model.
+
+    Args:
+        info: What the model says of itself.
+        zoomed: Whether its input is made larger where it may be; not where a size is asked for.
+    """
+    larger = zoomed and zoomed_hw(info) != info.size_hw
+    zoom = f"input {ZOOM:.2f} times as wide and high, " if larger else ""
     return (
         f"{zoom}maps joined with an earlier layer ({STEPS} steps along cosine^{SHARPNESS:g}, "
         f"tone {TONE:g})"

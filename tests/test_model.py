@@ -15,6 +15,7 @@ from camstream import contract
 from camstream.errors import ModelError
 from camstream.model import Model, fit_size
 from camstream.picture import ImageU8
+from tests import tiny
 
 
 def _photos(data: Path) -> list[tuple[Path, int]]:
@@ -65,6 +66,35 @@ def test_classes_are_chosen_at_run_time(model: Model) -> None:
     assert np.allclose(chosen.cam.maps[2], best.cam.maps[0], atol=1e-4)
     assert np.array_equal(chosen.cam.maps[0], chosen.cam.maps[3])
     assert chosen.top == best.top
+
+
+def test_a_larger_input_gives_finer_maps_of_the_same_law(lite0: Path, model: Model) -> None:
+    larger = Model(lite0, device="cpu", input_size=448)
+    image = np.random.default_rng(3).integers(0, 256, (720, 1280, 3), np.uint8)
+    usual, fine = model.predict(image), larger.predict(image)
+    assert usual.cam.maps.shape[1:] == (5, 9)
+    assert fine.cam.maps.shape[1:] == (11, 18)
+    logits = fine.cam.maps.mean(axis=(1, 2)) + fine.cam.bias
+    assert np.allclose(logits, [top.logit for top in fine.top], atol=1e-4)
+    assert larger.predict(image[:640, :640]).cam.maps.shape[1:] == (14, 14)
+
+
+def test_a_larger_input_is_taken_as_asked_for_with_sharp(lite0: Path) -> None:
+    sharp = Model(lite0, device="cpu", input_size=320, sharp=True)
+    assert "input" not in sharp.sharp
+    seen = sharp.predict(np.zeros((64, 64, 3), np.uint8)).cam
+    assert seen.maps.shape[1:] == (10, 10)
+    assert seen.finer is not None
+    assert seen.finer.shape[1:] == (20, 20)
+
+
+def test_input_sizes_that_do_not_fit_are_refused(tmp_path: Path, tiny_path: Path) -> None:
+    with pytest.raises(ModelError, match="multiples of 32, such as 416, not 430"):
+        Model(tiny_path, device="cpu", input_size=430)
+    fixed = tiny.write(tmp_path / "fixed.onnx", size_multiple=None)
+    assert Model(fixed, device="cpu").info.size_multiple is None
+    with pytest.raises(ModelError, match=r"fixed\.onnx takes 224x224 pixels and no other"):
+        Model(fixed, device="cpu", input_size=448)
 
 
 @pytest.mark.parametrize("classes", [[1000], [-1001], []])

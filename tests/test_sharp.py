@@ -27,7 +27,7 @@ from camstream.evaluate.metrics import iou
 from camstream.model import Model
 from camstream.overlay import annotate
 from camstream.picture import MapF32, Picture
-from camstream.sharp import SHARPNESS, STEPS, TONE, describe, graph, zoomed
+from camstream.sharp import SHARPNESS, STEPS, TONE, describe, graph, zoomed_hw
 from camstream.sink.records import to_record
 from export.verify import open_quietly
 from tests import clips
@@ -175,13 +175,13 @@ def test_input_is_larger(model: Model, sharp_model: Model) -> None:
 
 def test_input_stays_where_it_must(sharp_model: Model) -> None:
     info = sharp_model.info
-    assert zoomed(info) == (256, 256)
+    assert zoomed_hw(info) == (256, 256)
     assert "input 1.14 times" in describe(info)
     for changed in (
         dataclasses.replace(info, size_multiple=None),
         dataclasses.replace(info, background="no cup"),
     ):
-        assert zoomed(changed) == (224, 224)
+        assert zoomed_hw(changed) == (224, 224)
         assert "input" not in describe(changed)
 
 
@@ -267,6 +267,11 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
     assert refused.exit_code == 1
     assert "which --sharp needs" in " ".join(refused.output.split())
+    larger = [*command[:4], "--input-size", "320", "--overwrite", "--device", "cpu"]
+    done = CliRunner().invoke(app, [*larger, "--maps", str(tmp_path / "m.npz"), "-m", str(lite0)])
+    assert done.exit_code == 0, done.output
+    with np.load(tmp_path / "m.npz") as stored:
+        assert stored["maps"].shape[-2:] == (8, 13)
     odd = CliRunner().invoke(app, ["annotate", str(clip), "--box-threshold", "p100"])
     assert odd.exit_code == 2
     assert "a box threshold is" in odd.output

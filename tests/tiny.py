@@ -26,13 +26,14 @@ def write(
     cam_range: tuple[float, float] = CAM_RANGE,
     dark_bias: float = 128.0,
     background: str | None = None,
+    size_multiple: int | None = STRIDE,
 ) -> Path:
     """Write the model; its classes are "light" and "dark", which wins where bias / 2 is more."""
     info = ModelInfo(
         name="tiny",
         labels=("light", "dark"),
         size_hw=(224, 224),
-        size_multiple=STRIDE,
+        size_multiple=size_multiple,
         color="RGB",
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),

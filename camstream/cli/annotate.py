@@ -81,7 +81,7 @@ def annotate(
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]
         batch.check_apart(sources, [path for job in jobs for path in job.outputs])
-        model = network.load(sharp=look.sharp)
+        model = network.load(input_size=look.input_size, sharp=look.sharp)
         focus = ask.focus(model.info)
         stop.end()
         failures = 0

@@ -75,11 +75,11 @@ def live(
             if path is not None:
                 Draft(path, overwrite=overwrite)  # known now, not after an hour
         shown = Window("camstream") if window else None
-        model = network.load(sharp=look.sharp)
+        model = network.load(input_size=look.input_size, sharp=look.sharp)
         focus = ask.focus(model.info)
         teaching = (
             Teaching(
-                lambda: _open_teacher(model),
+                lambda: _open_teacher(model, look.input_size),
                 teach or (),
                 device=model.device,
                 sharp=look.sharp,
@@ -114,11 +114,11 @@ def live(
         stop.end()
 
 
-def _open_teacher(model: Model) -> Teacher:
+def _open_teacher(model: Model, input_size: int | None) -> Teacher:
     # Imported now, not before: scikit-learn takes a second, and few users teach.
     from export.teach.teacher import Teacher as Learner
 
-    return Learner(model.path)
+    return Learner(model.path, input_size=input_size)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

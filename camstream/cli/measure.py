@@ -11,6 +11,7 @@ from rich.console import Console
 from camstream.cli.options import (
     BoxThresholdOption,
     DebugOption,
+    InputSizeOption,
     Network,
     OverwriteOption,
     SharpOption,
@@ -49,6 +50,7 @@ def evaluate(
         Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
     ] = None,
     sharp: SharpOption = False,
+    input_size: InputSizeOption = None,
     box_threshold: BoxThresholdOption = None,
     saliency: Annotated[
         bool,
@@ -69,12 +71,12 @@ def evaluate(
         if saliency and (request.is_clip or boxes is None):
             raise typer.BadParameter("--saliency is for photos with --boxes")
         if request.is_clip:
-            found = evaluate_clip(request, network.load(sharp=sharp))
+            found = evaluate_clip(request, network.load(input_size=input_size, sharp=sharp))
             Console(highlight=False, soft_wrap=True).print(video.to_table(found))
             if found.unknown_boxes:
                 note(f"{found.unknown_boxes} boxes are of classes that the model does not know")
             return
-        model = network.load(sharp=sharp)
+        model = network.load(input_size=input_size, sharp=sharp)
         report = run_evaluate(request, model, _saliency(model) if saliency else {})
         Console(highlight=False, soft_wrap=True).print(to_table(report))
         if report.under_floor and report.ways:

@@ -39,6 +39,16 @@ MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .
 SharpOption = Annotated[
     bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
 ]
+InputSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        min=32,
+        max=2048,
+        metavar="N",
+        help="Let the network see as many pixels as NxN have: larger sees smaller things, makes "
+        "finer maps and is slower.  [default: the model's]",
+    ),
+]
 
 
 def _checked_threshold(text: str | None) -> str | None:
@@ -75,10 +85,12 @@ class Network:
     model: ModelOption = catalog.DEFAULT_MODEL
     device: DeviceOption = "auto"
 
-    def load(self, *, sharp: bool = False) -> Model:
+    def load(self, *, input_size: int | None = None, sharp: bool = False) -> Model:
         """Open the model and say what really runs it."""
         with steps(console, "opening the model") as say:
-            model = catalog.load_model(self.model, device=self.device, sharp=sharp, say=say)
+            model = catalog.load_model(
+                self.model, device=self.device, input_size=input_size, sharp=sharp, say=say
+            )
         provider = PROVIDERS[model.device]
         console.print(
             f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False
@@ -115,6 +127,7 @@ class Look:
     ] = _STYLE.box_rule
     box_threshold: BoxThresholdOption = _STYLE.box_threshold
     sharp: SharpOption = False
+    input_size: InputSizeOption = None
 
     def style(self) -> Style:
         """Give the style; what it refuses is told as a wrong option."""

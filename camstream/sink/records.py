@@ -4,7 +4,7 @@
      "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
      "shown": [{"label": "Persian cat", "score": 0.72}],
      "peak_xy": [189.3, 113.5], "peak": 33.1, "centre_xy": [201.9, 120.4], "spread": 0.41,
-     "size_wh": [640, 360], "method": "CAM"}
+     "size_wh": [640, 360], "input_wh": [288, 160], "method": "CAM"}
 
 ``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
 best classes as the model gave them, ``shown`` what the picture says after smoothing (one entry a
@@ -12,8 +12,8 @@ map), ``peak_xy`` the place of the best class's raw map's largest value in pixel
 ``peak`` that value in logit units, ``centre_xy`` the centre of gravity of the raw map's positive
 evidence in pixels of the frame (``cam.find_centre``), ``spread`` the effective part of the frame
 that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame's width and
-height and ``method`` how the map was made ("CAM", "CAM (max pooling)", "Grad-CAM" or
-"HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
+height, ``input_wh`` those that the network got it in, and ``method`` how the map was made ("CAM",
+"CAM (max pooling)", "Grad-CAM" or "HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
 
 With ``--sharp`` there is also ``"sharp": "input 1.14 times ..., maps joined ..."``: what was done to
 the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centre_xy`` and ``spread`` are of the
@@ -126,6 +126,7 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         "centre_xy": centre and [round(value, 1) for value in centre],
         "spread": spread and round(spread, 4),
         "size_wh": list(size_wh),
+        "input_wh": list(prediction.image.shape[1::-1]),
         "method": prediction.cam.method,
     }
     if prediction.cam.sharp:

@@ -8,6 +8,7 @@ A record's values (``camstream.sink.records``) stand in columns of plain numbers
     peak_x, peak_y, peak                 place (pixels of the frame) and value of the largest one
     centre_x, centre_y, spread           empty where the map has no positive evidence
     width, height                        of the frame, pixels
+    input_width, input_height            of what the network got, pixels
     method                               how the map was made
     shown, boxes                         as in the record, as JSON; boxes empty where none were asked for
 
@@ -38,6 +39,7 @@ _PAIRS = {
     "peak_xy": ("peak_x", "peak_y"),
     "centre_xy": ("centre_x", "centre_y"),
     "size_wh": ("width", "height"),
+    "input_wh": ("input_width", "input_height"),
 }
 COLUMNS: dict[str, type] = {
     "index": int,
@@ -48,7 +50,7 @@ COLUMNS: dict[str, type] = {
         for name, kind in _CLASS.items()
     },
     **dict.fromkeys(("peak_x", "peak_y", "peak", "centre_x", "centre_y", "spread"), float),
-    **dict.fromkeys(("width", "height"), int),
+    **dict.fromkeys(("width", "height", "input_width", "input_height"), int),
     **dict.fromkeys(("method", "shown", "boxes"), str),
 }
 _ROWS_A_GROUP = 4096  # 2 MB in memory

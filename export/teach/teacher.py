@@ -9,6 +9,7 @@ teacher.save(Path("cup.onnx"))        # the same, proven and on the disk
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,13 +49,21 @@ class Teacher:
     Every method may be called from any thread; ``add`` goes on while another thread fits.
     """
 
-    def __init__(self, model: Path, *, background: str | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: Path,
+        *,
+        background: str | None = None,
+        input_size: int | None = None,
+        threads: int = 1,
+    ) -> None:
         """Open the model whose features are used.
 
         Args:
             model: A camstream model file.
             background: The class of what is none of the others; None: found by its name, such
                 as "no cup" or "none".
+            input_size: Pixels a side that the new model prefers; None: as many as this one does.
             threads: Cores that looking at one frame uses.
 
         Raises:
@@ -63,6 +72,8 @@ class Teacher:
         self._path = model
         self._trunk = Trunk(model, threads=threads)
         self._background = background
+        self._input_size = input_size
+        self._size_hw = (input_size, input_size) if input_size is not None else None
         self._lock = threading.Lock()
         self._seen: dict[str, _Class] = {}
         self._lesson: Lesson | None = None
@@ -82,7 +93,7 @@ class Teacher:
         """
         if not isinstance(picture, Picture):
             picture = Picture.from_bgr(picture)
-        features, maps = self._trunk.both(picture.bgr(self._trunk.size_wh(picture)))
+        features, maps = self._trunk.both(picture.bgr(self._trunk.size_wh(picture, self._size_hw)))
         with self._lock:
             seen = self._seen.setdefault(label, _Class())
             seen.features.append(features)
@@ -124,9 +135,15 @@ class Teacher:
                 label: _Class(list(one.features), list(one.maps))
                 for label, one in self._seen.items()
             }
-        lesson = _learn(seen, self._background)
+        lesson = dataclasses.replace(_learn(seen, self._background), size_hw=self._size_hw)
         made = to_model(self._trunk, lesson, name=name).SerializeToString()
-        model = Model(Path(f"{name} (not saved)"), content=made, device=device, sharp=sharp)
+        model = Model(
+            Path(f"{name} (not saved)"),
+            content=made,
+            device=device,
+            input_size=self._input_size,
+            sharp=sharp,
+        )
         with self._lock:
             self._lesson = lesson
         return model

@@ -251,6 +251,16 @@ def test_teacher_learns_from_frames(tiny_path: Path, tmp_path: Path) -> None:
         teacher.save(tiny_path, overwrite=True)
 
 
+def test_teacher_keeps_to_an_input_size(tiny_path: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    teacher = Teacher(tiny_path, input_size=448)
+    for n in range(16):
+        teacher.add(_image(n % 2, rng), "ab"[n % 2])
+    assert teacher.fit().predict(_image(1, rng)).cam.maps.shape[1:] == (14, 14)
+    teacher.save(tmp_path / "ab.onnx")
+    assert Model(tmp_path / "ab.onnx", device="cpu").info.size_hw == (448, 448)
+
+
 def test_teacher_takes_frames_while_it_fits(tiny_path: Path) -> None:
     rng = np.random.default_rng(0)
     teacher = Teacher(tiny_path)
