@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.errors import SinkError, SourceError
+from camstream.sink.draft import is_draft
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -30,7 +31,7 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def expand(inputs: list[str]) -> list[Path]:
-    """Turn files, folders and globs into files, in order and each once.
+    """Turn files, folders and globs into files, in order and each once, without drafts.
 
     Raises:
         SourceError: A folder holds no video, or a glob matches nothing.
@@ -39,13 +40,18 @@ def expand(inputs: list[str]) -> list[Path]:
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES)
+            inside = sorted(
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in VIDEO_SUFFIXES and not is_draft(file)
+            )
             if not inside:
                 raise SourceError(f"there is no video file in the folder {path}")
             files += inside
         elif not path.exists() and any(mark in text for mark in "*?["):
             anchor = Path(path.anchor)
-            matches = sorted(anchor.glob(str(path.relative_to(anchor))))
+            globbed = anchor.glob(str(path.relative_to(anchor)))
+            matches = sorted(file for file in globbed if not is_draft(file))
             if not matches:
                 raise SourceError(f"no file matches {text}")
             files += matches

@@ -102,6 +102,18 @@ def test_outputs_of_an_earlier_run_are_no_inputs(desk: Desk, inputs: str) -> Non
     assert said.endswith(": in.mkv.cam.mp4, in.mp4.cam.mp4, old.cam.cam.mp4")
 
 
+@pytest.mark.parametrize("inputs", [".", "*.mp4"])
+def test_what_a_killed_run_left_is_no_input(desk: Desk, inputs: str) -> None:
+    left = desk.folder / "in.cam.partial-123.mp4"
+    left.write_bytes(b"half a file")
+    kept = desk.folder / "in.partial-view.mp4"
+    kept.write_bytes((desk.folder / "in.mp4").read_bytes())
+    output = desk.folder / "out"
+    code, _, _ = desk.run(desk.folder / inputs, "-o", output)
+    assert code == 0
+    assert {path.name for path in output.iterdir()} == {"in.cam.mp4", "in.partial-view.cam.mp4"}
+
+
 @pytest.mark.parametrize("pair", [("-o", "--records"), ("-o", "--stats"), ("--records", "--stats")])
 def test_two_outputs_are_never_one_file(desk: Desk, pair: tuple[str, str]) -> None:
     names = {"-o": "out.mp4", "--records": "r.jsonl", "--stats": "s.json"}

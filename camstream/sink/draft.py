@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.errors import SinkError
+
+_DRAFT = re.compile(r"\.partial-\d+$")
+
+
+def is_draft(path: Path) -> bool:
+    """Tell whether a file has the name of one that is being written, or that a killed run left."""
+    return _DRAFT.search(path.stem) is not None
 
 
 class Draft:

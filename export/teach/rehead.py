@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
+from export import neck as necks
 from export.assemble import assemble
 from export.nodes import Nodes
 from export.onnx_file import opset_of
@@ -129,6 +130,7 @@ def _info(trunk: Trunk, lesson: Lesson, name: str) -> ModelInfo:
             f"{old.size_hw[1]}x{old.size_hw[0]} it takes {only}"
         )
     lower = f" in {old.quantization.kind}" if old.quantization else ""
+    what = "the neck and the last layer" if trunk.features == necks.FEATURES else "the last layer"
     return dataclasses.replace(
         old,
         name=name,
@@ -136,7 +138,7 @@ def _info(trunk: Trunk, lesson: Lesson, name: str) -> ModelInfo:
         background=lesson.background,
         size_hw=size_hw,
         cam_range=lesson.cam_range,
-        weights=f"{old.weights}{lower}; the last layer taught on {lesson.taught_on}",
+        weights=f"{old.weights}{lower}; {what} taught on {lesson.taught_on}",
         versions=versions("scikit-learn", opset=opset_of(trunk.core)),
         proof=None,
         quantization=None,  # it was measured with the old head
