@@ -1,19 +1,21 @@
 """A small layer between a trunk and its pooling, which sees small things: two grids and attention.
 
     h = relu(fine * early + bias + upsample(coarse * late))   (H, 2h, 2w)
-    g = exp(GAIN tanh(attention . h + attention_bias))        (2h, 2w)
+    g = exp(gain tanh(attention . h + attention_bias))        (2h, 2w)
     features = h g / mean(g)                                  (H, 2h, 2w)
 
 ``early`` are the last features on the trunk's twice finer grid, ``late`` those that its last
 convolution reads. The average of such features is attention pooling (Ilse et al. 2018, ICML, with
 its tanh, but bounded, so that all places that matter count alike and none takes all): a thing
-counts by what it looks like, not by its area. A linear layer on that average is a class activation
+counts by what it looks like, not by its area. Of a larger picture, with more places, one that
+matters counts for as much more (``gain``), so that a small thing keeps its share. A linear layer on that average is a class activation
 map's head as before, so mean(cam) + bias = logit holds, and a map's value is what a place
 contributes to the logit.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +29,17 @@ from export.nodes import Nodes
 F32 = NDArray[np.float32]
 PREFIX = "neck"
 FEATURES = f"{PREFIX}.features"
-GAIN = 2.5  # a place counts at most e^5 times as much as another
+GAIN = 2.5  # a place counts at most e^5 times as much as another ...
+USUAL_PLACES = 14 * 14  # ... where there are so many, which is a square of 224 pixels
+
+
+def gain(places: int) -> float:
+    """Give half the logarithm of how much more one place may count than another.
+
+    Args:
+        places: How many there are. With n times as many, a place counts up to n times more.
+    """
+    return GAIN + math.log(places / USUAL_PLACES) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,8 @@ class Neck:
             "attention", self.attention[np.newaxis, :, np.newaxis, np.newaxis]
         )
         attention_bias = nodes.constant("attention_bias", self.attention_bias[np.newaxis])
-        gain = nodes.constant("gain", np.array(GAIN, np.float32))
+        half = nodes.constant("half", np.array(0.5, np.float32))
+        gain_of_one = nodes.constant("gain_of_one", np.array(gain(1), np.float32))
         places = nodes.integers("places", 2, 3)
         reach = self.fine.shape[-1] // 2
         low = nodes.add("Conv", late, coarse, name="late")
@@ -87,7 +100,11 @@ class Neck:
         both = nodes.add("Add", high, low, name="both")
         hidden = nodes.add("Relu", both, name="hidden")
         score = nodes.add("Conv", hidden, attention, attention_bias, name="score")
-        bounded = nodes.add("Mul", nodes.add("Tanh", score, name="tanh"), gain, name="bounded")
+        count = nodes.add("ReduceProd", grid, name="count", keepdims=0)
+        count = nodes.add("Cast", count, name="float_count", to=onnx.TensorProto.FLOAT)
+        root = nodes.add("Mul", nodes.add("Log", count, name="log"), half, name="log_root")
+        factor = nodes.add("Add", root, gain_of_one, name="gain")
+        bounded = nodes.add("Mul", nodes.add("Tanh", score, name="tanh"), factor, name="bounded")
         gate = nodes.add("Exp", bounded, name="gate")
         mean = nodes.add("ReduceMean", gate, places, name="mean_gate", keepdims=1)
         share = nodes.add("Div", gate, mean, name="share")

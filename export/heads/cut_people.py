@@ -1,4 +1,4 @@
-"""Cut people, and what else stands out, out of photos: ``python export/heads/cut_people.py FOLDER MASKS.npz``.
+"""Find the people in photos: ``python export/heads/cut_people.py FOLDER MASKS.npz``.
 
 A step before ``export.heads.train_person``, with MediaPipe's selfie segmentation (Apache-2.0),
 whose weights come in its package. It wants another numpy than camstream does, so it needs an
@@ -19,14 +19,14 @@ import numpy as np
 
 
 def main() -> None:
-    """Write one (H, W) uint8 mask a photo, 255 on what was found, under yes/NAME or no/NAME."""
+    """Write one (H, W) uint8 mask a photo, 255 on what was found, under yes/NAME."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="Holds person/yes and person/no.")
+    parser.add_argument("folder", type=Path, help="Holds person/yes.")
     parser.add_argument("masks", type=Path, help="The .npz to write.")
     options = parser.parse_args()
     masks = {}
     with mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segment:
-        for path in sorted((options.folder / "person").glob("*/*")):
+        for path in sorted((options.folder / "person" / "yes").iterdir()):
             image = cv2.imread(str(path))
             if image is None:
                 print(f"{path} cannot be read, left out")

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.heads.views import F16, Views
-from export.neck import GAIN, Neck
+from export.neck import Neck, gain
 
 F32 = NDArray[np.float32]
 
-_HIDDEN = 64
+_HIDDEN = 128
 _BATCH = 128
-_EPOCHS = 8
+_EPOCHS = 10
 _RATE = 2e-3  # falls to 0 along a cosine
-_DROPPED = 0.25  # of the trunk's channels, anew in every step
+_DROPPED = 0.15  # of the trunk's channels, anew in every step
 _EMPTY_WEIGHT = 1.5  # of a scene without people, to one with
 _AVERAGING = 0.005  # share of a step's weights in their running average, which is kept
-_BLANK = 0.02  # a cell that is covered less shows nobody
+_THERE, _BLANK = 0.25, 0.02  # a cell that is covered more shows somebody, one less nobody
 _HARDEST = 40  # of those, one of so many is taught: those that look most like a person
 
 
@@ -55,7 +55,7 @@ class Net(nn.Module):
         hidden = functional.relu(self.fine(early) + low)
         evidence = torch.einsum("nchw,c->nhw", hidden, self.row)
         score = torch.einsum("nchw,c->nhw", hidden, self.attention) + self.attention_bias
-        gate = torch.exp(GAIN * torch.tanh(score))
+        gate = torch.exp(gain(score[0].numel()) * torch.tanh(score))
         return evidence, gate / gate.mean(dim=(1, 2), keepdim=True)
 
     def logits(self, evidence: Tensor, share: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ def _loss(net: Net, views: Views, rows: NDArray[np.int64]) -> Tensor:
         net.logits(evidence, share), person, weight=weight
     )
     cover = _tensor(views.cover[rows])  # a comparison with NaN is false: not known
-    there, blank = (cover > 0.5).float(), cover < _BLANK
+    there, blank = (cover > _THERE).float(), cover < _BLANK
     cells = functional.binary_cross_entropy_with_logits(
         evidence + net.bias, there, reduction="none"
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ _UPRIGHT = ((130, 30), (640, 720), (1000, 900), (1340, 1380))
 _DIFFERENT = 25  # grey levels by which a person differs from the room
 _HEIGHTS = (1 / 10, 1 / 6, 1 / 4, 1 / 2)  # of the frame
 _SCENE_WH = (1280, 720)
+INPUT_SIZES = (SQUARE[0], 2 * SQUARE[0])
 _SCENES = 80
 _TIMED = 200
 
@@ -99,6 +101,14 @@ class Judgement:
         return float(((self.logits > 0) == one)[self.person == one].mean())
 
 
+def together(some: Iterable[Judgement]) -> Judgement:
+    """Put the photos of several together."""
+    each = list(some)
+    return Judgement(
+        np.concatenate([one.logits for one in each]), np.concatenate([one.person for one in each])
+    )
+
+
 def cross_validate(views: Sequence[Views], photos: Views, folds: int = 5) -> Judgement:
     """Judge every photo by what was fitted to scenes without it and without a fifth of the others.
 
@@ -161,42 +171,43 @@ def judge_clips(model: Model, videos: Path, *, step: int = 5) -> dict[str, float
 def judge_small(
     album: Album, two_grids: TwoGrids, net: Net, threshold: float, videos: Path
 ) -> dict[str, float]:
-    """Put persons of known height into empty scenes.
+    """Put persons of known height into empty scenes, and look with inputs of two sizes.
 
     Four persons are cut out of a clip that nothing was taught on, and pasted into photos of
     houses, which the net must not have been fitted to; a logit above the threshold is a person.
 
     Returns:
-        By height as a part of the frame, and for the empty scenes, the part in which a person
-        is seen.
+        By input size and height as a part of the frame, and for the empty scenes, the part in
+        which a person is seen.
     """
-    persons = list(_cut_out(videos / _ROOM))
+    persons = list(cut_persons(videos / _ROOM))
     scenes = [item for item in album.items if item.source == "houses"]
     scenes = scenes[:: len(scenes) // _SCENES][:_SCENES]
     random = np.random.default_rng(0)
-    size_wh = fit_size(_SCENE_WH, preferred_hw=SQUARE[::-1], multiple=32)
     seen: dict[str, list[bool]] = {}
     for number, item in enumerate(scenes):
         empty = read_photo(item.path).bgr(_SCENE_WH)
         image, mask = persons[number % len(persons)]
         shown = {
-            f"1/{1 / h:.0f} of the height": _paste(empty, image, mask, h, random) for h in _HEIGHTS
+            f"1/{1 / h:.0f} of the height": paste(empty, image, mask, h, random) for h in _HEIGHTS
         }
-        for name, scene in {"nobody": empty, **shown}.items():
+        for (name, scene), side in itertools.product(
+            {"nobody": empty, **shown}.items(), INPUT_SIZES
+        ):
+            size_wh = fit_size(_SCENE_WH, preferred_hw=(side, side), multiple=32)
             early, late = two_grids(Picture.from_bgr(scene).bgr(size_wh))
             (logit,) = logits(net, early[np.newaxis], late[np.newaxis])
-            seen.setdefault(name, []).append(bool(logit > threshold))
+            seen.setdefault(f"{name}, input size {side}", []).append(bool(logit > threshold))
     return {name: float(np.mean(each)) for name, each in seen.items()}
 
 
-def time_models(paths: Sequence[Path], threads: int) -> list[tuple[float, float]]:
+def time_models(models: Sequence[Model]) -> list[tuple[float, float]]:
     """Time models in turns on a 720p picture, so that a busy machine slows all alike.
 
     Returns:
         For each, frames per second: the median, and the fastest of ten, where others who use
         the machine disturb least.
     """
-    models = [Model(path, device="cpu", threads=threads) for path in paths]
     picture = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
     times = np.zeros((len(models), _TIMED))
     for turn in range(_TIMED):
@@ -207,7 +218,7 @@ def time_models(paths: Sequence[Path], threads: int) -> list[tuple[float, float]
     return [(1 / float(np.median(each)), 1 / float(np.quantile(each, 0.1))) for each in times]
 
 
-def _cut_out(clip: Path) -> Iterator[tuple[ImageU8, NDArray[np.uint8]]]:
+def cut_persons(clip: Path) -> Iterator[tuple[ImageU8, NDArray[np.uint8]]]:
     """Cut persons out where they differ from the empty room: (H, W, 3) and a (H, W) mask."""
     wanted = {index for pair in _UPRIGHT for index in pair}
     frames = {index: image for index, image in _frames(clip) if index in wanted}
@@ -223,7 +234,7 @@ def _cut_out(clip: Path) -> Iterator[tuple[ImageU8, NDArray[np.uint8]]]:
         yield frames[person][inside], mask
 
 
-def _paste(
+def paste(
     scene: ImageU8,
     person: ImageU8,
     mask: NDArray[np.uint8],

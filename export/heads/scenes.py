@@ -8,28 +8,24 @@ alone, an outline or an edge tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camstream.errors import SourceError
 from camstream.picture import ImageU8
+from export.heads.cuttings import Cutting
 from export.teach.album import Album, read_photo
 
 F32 = NDArray[np.float32]
 
-SQUARE, WIDE = (224, 224), (288, 160)  # width and height, pixels
+SQUARE, WIDE, LARGE = (224, 224), (288, 160), (512, 288)  # width and height, pixels
 _MOST = 4  # photos in a scene
-# Of a mask that is good enough: how much of the photo it covers at least, and how much of it may
-# be in doubt.
-_COVERED, _DOUBTFUL = 0.04, 0.25
-_TALL = (0.1, 0.9)  # people cut out, of the scene's height
+_TALL = (16, 0.9)  # people and things cut out: pixels at least, and of the scene's height at most
 _PATCH = (0.2, 0.8)  # photos put in, of the scene's height
 _TURNED = 0.5  # of the things put in: the outline of a person, filled with a photo
 _HIDDEN = 0.5  # of every second of them, as of people who come and go
@@ -51,64 +47,32 @@ class Scene:
     person: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cutting:
-    """A person cut out of a photo.
-
-    Attributes:
-        photo: Index of the album's item.
-        image: (h, w, 3) uint8 BGR.
-        mask: (h, w) uint8, 255 where the person is.
-    """
-
-    photo: int
-    image: ImageU8
-    mask: NDArray[np.uint8]
-
-
 class Scenes:
     """Makes scenes of an album; each is the same whenever it is made."""
 
-    def __init__(self, album: Album, masks: Path) -> None:
-        """Take the photos.
+    def __init__(self, album: Album, people: Sequence[Cutting], things: Sequence[Cutting]) -> None:
+        """Take the photos, and what was cut out of them (``export.heads.cuttings``).
 
         Args:
             album: With the classes no person and person.
-            masks: What ``cut_people`` wrote.
+            people: Out of photos with people.
+            things: Out of photos without.
         """
-        self._album, self._masks = album, masks
+        self.album, self.people, self.things = album, people, things
         classes = np.array([item.class_index for item in album.items])
         self.empty, self.peopled = np.flatnonzero(classes == 0), np.flatnonzero(classes == 1)
-
-    @cached_property
-    def cuttings(self) -> tuple[list[Cutting], list[Cutting]]:
-        """What can be cut out whole, but for its foot: things of photos without people, people.
-
-        The things are what the segmentation of people took for somebody, or for something near.
-
-        Raises:
-            SourceError: There is no file of masks.
-        """
-        found: tuple[list[Cutting], list[Cutting]] = ([], [])
-        if not self._masks.is_file():
-            raise SourceError(f"no masks {self._masks}; make them with export/heads/cut_people.py")
-        with np.load(self._masks, allow_pickle=False) as masks:
-            for number, item in enumerate(self._album.items):
-                if item.name in masks.files and (one := self._cut(number, masks[item.name])):
-                    found[item.class_index].append(one)
-        return found
 
     def whole(self, photo: int, size_wh: tuple[int, int], *, mirrored: bool = False) -> Scene:
         """Stretch a photo: some publishers did so to theirs, and the shape would tell."""
         image = self._read(photo, size_wh)
-        person = bool(self._album.items[photo].class_index)
+        person = bool(self.album.items[photo].class_index)
         cover = np.full(image.shape[:2], np.nan if person else 0.0, np.float32)
         return Scene(_mirrored(image, mirrored), cover, (photo,), person)
 
     def cropped(self, photo: int, seed: int, size_wh: tuple[int, int]) -> Scene:
         """Show a part of a photo without people from near, in another light."""
         part, x, y, mirror, gain, shift = np.random.default_rng(seed).uniform(size=6)
-        image = read_photo(self._album.items[photo].path).bgr()
+        image = read_photo(self.album.items[photo].path).bgr()
         height, width = (int(side * (0.35 + 0.5 * part)) for side in image.shape[:2])
         top, left = int(y * (image.shape[0] - height)), int(x * (image.shape[1] - width))
         near = cv2.resize(image[top : top + height, left : left + width], size_wh)
@@ -136,15 +100,17 @@ class Scenes:
         random = np.random.default_rng(seed)
         made = _Montage(self, int(random.choice(self.empty)), size_wh)
         for peopled in _shows_people(random, wanted=seed % 2 == 1):
-            among = self.cuttings[peopled or random.random() < _TURNED]
+            outline = not peopled and random.random() < _TURNED
+            among = self.people if peopled or outline else self.things
             one = among[int(random.integers(len(among)))]
             photo, image, mask = one.photo, one.image, one.mask
-            if peopled < self._album.items[photo].class_index:  # a person's outline, turned or not
+            if outline:  # of a person, turned or not, filled with another photo
                 made.uses(photo)
                 photo = int(random.choice(self.empty))
                 mask = np.ascontiguousarray(np.rot90(mask, int(random.integers(4))))
                 image = self._read(photo, mask.shape[::-1])
-            height = max(10, int(_between(_TALL, random.uniform()) * size_wh[1]))
+            tall = (_TALL[0], _TALL[1] * size_wh[1])
+            height = int(_between(tall, random.uniform()))
             width = min(size_wh[0], max(4, round(height * image.shape[1] / image.shape[0])))
             mirror = random.random() < 0.5
             small = cv2.resize(
@@ -160,23 +126,7 @@ class Scenes:
         return made.scene(person=seed % 2 == 1)
 
     def _read(self, photo: int, size_wh: tuple[int, int]) -> ImageU8:
-        return read_photo(self._album.items[photo].path).bgr(size_wh)
-
-    def _cut(self, photo: int, mask: NDArray[np.uint8]) -> Cutting | None:
-        sure, doubtful = mask > 127, (mask > 40) & (mask < 215)
-        if sure.mean() < _COVERED or doubtful.sum() > _DOUBTFUL * sure.sum():
-            return None
-        _, _, parts, _ = cv2.connectedComponentsWithStats(sure.astype(np.uint8))
-        large = parts[1:][parts[1:, cv2.CC_STAT_AREA] > 0.01 * mask.size]
-        if not len(large):
-            return None
-        left, top = large[:, :2].min(axis=0)
-        right, bottom = (large[:, :2] + large[:, 2:4]).max(axis=0)
-        if left <= 1 or top <= 1 or right >= mask.shape[1] - 1:
-            return None  # cut off by the photo's edge
-        inside = np.s_[top:bottom, left:right]
-        image = read_photo(self._album.items[photo].path).bgr(mask.shape[::-1])
-        return Cutting(photo, image[inside].copy(), mask[inside].copy())
+        return read_photo(self.album.items[photo].path).bgr(size_wh)
 
 
 class _Montage:
@@ -236,13 +186,13 @@ def grid_cover(scene: Scene, grid_hw: tuple[int, int]) -> F32:
     return np.asarray(cv2.resize(scene.cover, grid_hw[::-1], interpolation=cv2.INTER_AREA))
 
 
-def all_scenes(scenes: Scenes, count: int) -> list[list[Callable[[], Scene]]]:
+def all_scenes(scenes: Scenes) -> list[list[Callable[[], Scene]]]:
     """Plan every scene; those in one list have one size. The photos as they are come first.
 
     Args:
         scenes: Makes them.
-        count: Photos in the album.
     """
+    count = len(scenes.album.items)
     every, empty = range(count), [int(photo) for photo in scenes.empty]
     near = [(photo, turn * count + photo) for turn in (0, 1) for photo in empty]
     return [
@@ -255,7 +205,8 @@ def all_scenes(scenes: Scenes, count: int) -> list[list[Callable[[], Scene]]]:
         [partial(scenes.patched, seed, SQUARE) for seed in range(3000)],
         [partial(scenes.patched, seed, WIDE) for seed in range(3000, 8000)],
         [partial(scenes.populated, seed, SQUARE) for seed in range(8000, 10000)],
-        [partial(scenes.populated, seed, WIDE) for seed in range(10000, 17000)],
+        [partial(scenes.populated, seed, WIDE) for seed in range(10000, 23000)],
+        [partial(scenes.populated, seed, LARGE) for seed in range(23000, 26000)],
     ]
 
 

@@ -1,13 +1,14 @@
 """Train and judge the model ``person``: ``python -m export.heads.train_person FOLDER MASKS``.
 
 FOLDER has ``person`` and ``boxes`` with photos, and ``videos`` with ``presence.csv``; MASKS is what
-``cut_people`` wrote. Prints every figure of docs/person.md; takes about half an hour on two cores
-and 5 GB of memory. ``--write`` replaces the head that is shipped.
+``cut_people`` wrote. Prints every figure of docs/person.md; takes about an hour on two cores and
+8 GB of memory. ``--write`` replaces the head that is shipped.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -15,14 +16,15 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from rich.progress import Progress
 
 from camstream import catalog
 from camstream.model import Model
 from camstream.terminal import plain_errors
 from export.heads import judge_person, shipped
-from export.heads.fit_neck import fit, peaks, to_shipped
+from export.heads.cuttings import Cutting, cut_people, cut_things
+from export.heads.fit_neck import Net, fit, peaks, to_shipped
+from export.heads.judge_person import Judgement
 from export.heads.person_photos import LABELS, photos
 from export.heads.scenes import SQUARE, Scenes, all_scenes
 from export.heads.views import TwoGrids, Views, look
@@ -30,18 +32,29 @@ from export.teach.album import Album
 from export.teach.rehead import Lesson, save
 from export.teach.trunk import Trunk
 
+# What a fit goes without, and is judged on.
 _LEFT_OUT = (
-    (("imagenet1k",), ("imagenet1k",)),
-    (("imagenet1k", "imagenette", "imagenette_val"), ("imagenet1k",)),
-    (("caltech101",), ("caltech101",)),
-    (("pedlab",), ("pedlab",)),
-    (("houses", "roadsign"), ("houses", "roadsign")),
+    ("imagenet1k",),
+    ("caltech101",),
+    ("imagenet1k", "imagenette", "imagenette_val"),
+    ("pedlab",),
+    ("houses", "roadsign"),
 )
+_CALIBRATED_ON = (0, 1, 3, 4)  # each photo once
 
 
-def look_at_all(scenes: Scenes, count: int, two_grids: TwoGrids) -> list[Views]:
+def cut_out_all(album: Album, masks: Path, default: Path) -> tuple[list[Cutting], list[Cutting]]:
+    """Cut people, and things, out of the photos."""
+    model = Model(default, device="cpu", threads=1, sharp=True)
+    with Progress() as bar:
+        task = bar.add_task("cutting out", total=len(album.items))
+        people = cut_people(album, masks, lambda: bar.advance(task))
+        return people, cut_things(album, model, lambda: bar.advance(task))
+
+
+def look_at_all(scenes: Scenes, two_grids: TwoGrids) -> list[Views]:
     """Compute the features of every scene; the photos as they are come first."""
-    planned = all_scenes(scenes, count)
+    planned = all_scenes(scenes)
     with Progress() as bar:
         task = bar.add_task("looking", total=sum(map(len, planned)))
         return [look(kind, two_grids, lambda: bar.advance(task)) for kind in planned]
@@ -62,14 +75,13 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
     torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
     default = catalog.model_path(say=print)
     album, two_grids = photos(folder), TwoGrids(default)
-    scenes = Scenes(album, masks)
-    things, people = scenes.cuttings
+    people, things = cut_out_all(album, masks, default)
     print(f"{len(album.items)} photos; cut out: {len(people)} people, {len(things)} things")
-    views = look_at_all(scenes, len(album.items), two_grids)
-    crossed = judge_person.cross_validate(views, views[0])
-    scale, offset = crossed.calibration()
+    views = look_at_all(Scenes(album, people, things), two_grids)
+    left_out = leave_out(album, views)
+    scale, offset = judge_person.together(left_out[n].judged for n in _CALIBRATED_ON).calibration()
     print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
-    print(f"five-fold cross-validation: {crossed.scaled(scale, offset)}")
+    show_left_out(left_out, (scale, offset), album, two_grids, folder / "videos")
     net = fit(views, np.zeros(len(album.items), np.bool_))
     neck, row, bias = to_shipped(net, scale, offset)
     highest = peaks(net, views[0].early, views[0].late) * scale
@@ -91,7 +103,8 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
         path = Path(temporary) / "person.onnx"
         print(save(trunk, lesson, path, name="person").proof)
         judge_file(path, folder / "videos")
-    judge_left_out(album, views, two_grids, (scale, offset), folder / "videos")
+    crossed = judge_person.cross_validate(views, views[0]).scaled(scale, offset)
+    print(f"five-fold cross-validation: {crossed}")
 
 
 def judge_file(path: Path, videos: Path) -> None:
@@ -103,37 +116,60 @@ def judge_file(path: Path, videos: Path) -> None:
         print(f"{name}: a person in {seen:.1%} of the frames (every 5th)")
     default = catalog.model_path()
     for threads in range(1, (os.cpu_count() or 1) + 1):
-        (usual, _), (median, best) = judge_person.time_models([default, path], threads)
-        print(
-            f"the model alone, {threads} threads: {median:.0f} frames/s, fastest tenth {best:.0f}; "
-            f"{usual / median:.2f} times as long as {default.stem}"
-        )
+        models = [
+            Model(path, device="cpu", threads=threads, input_size=side)
+            for side in judge_person.INPUT_SIZES
+        ]
+        usual_model = Model(default, device="cpu", threads=threads)
+        (usual, _), *own = judge_person.time_models([usual_model, *models])
+        for side, (median, best) in zip(judge_person.INPUT_SIZES, own, strict=True):
+            print(
+                f"alone, {threads} threads, input size {side}: {median:.0f} frames/s, fastest "
+                f"tenth {best:.0f}; {usual / median:.2f} times as long as {default.stem}"
+            )
 
 
-def judge_left_out(
-    album: Album,
-    views: list[Views],
-    two_grids: TwoGrids,
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was fitted without some sources, and how photos that it never saw are judged.
+
+    Attributes:
+        sources: Those left out.
+        net: What was fitted.
+        judged: Their photos.
+    """
+
+    sources: tuple[str, ...]
+    net: Net
+    judged: Judgement
+
+
+def leave_out(album: Album, views: list[Views]) -> list[LeftOut]:
+    """Fit without some sources at a time."""
+    every = np.array([item.source for item in album.items])
+    found = []
+    for sources in _LEFT_OUT:
+        chosen = np.isin(every, sources)
+        net = fit(views, chosen)
+        found.append(LeftOut(sources, net, judge_person.judge_photos(net, views[0], chosen)))
+    return found
+
+
+def show_left_out(
+    left_out: list[LeftOut],
     calibration: tuple[float, float],
+    album: Album,
+    two_grids: TwoGrids,
     videos: Path,
 ) -> None:
-    """Print the figures of sources that were left out, each by a fit of its own."""
-    sources = np.array([item.source for item in album.items])
-    for out, judged in _LEFT_OUT:
-        net = fit(views, _among(sources, out))
-        for source in judged:
-            found = judge_person.judge_photos(net, views[0], _among(sources, (source,)))
-            found = found.scaled(*calibration)
-            print(f"{source}, fitted without {', '.join(out)}: {found}")
-        if "houses" in out:
-            scale, offset = calibration
-            small = judge_person.judge_small(album, two_grids, net, -offset / scale, videos)
+    """Print the figures of sources that were left out."""
+    scale, offset = calibration
+    for one in left_out:
+        print(f"{', '.join(one.sources)} left out: {one.judged.scaled(*calibration)}")
+        if "houses" in one.sources:
+            small = judge_person.judge_small(album, two_grids, one.net, -offset / scale, videos)
             for name, seen in small.items():
                 print(f"in houses left out, {name}: a person in {seen:.1%}")
-
-
-def _among(sources: NDArray[np.str_], some: tuple[str, ...]) -> NDArray[np.bool_]:
-    return np.isin(sources, some)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from camstream.model import Model
 from export import neck as necks
 from export.heads.fit_neck import fit, logits, peaks, to_shipped
 from export.heads.views import TwoGrids, Views
-from export.neck import GAIN, Neck
+from export.neck import Neck, gain
 from export.teach.rehead import Lesson, save
 from export.teach.trunk import Trunk
 from export.verify import sample_frames
@@ -74,7 +74,7 @@ def by_hand(
     high = np.einsum("he,eyx->hyx", neck.fine[:, :, 0, 0], early)
     hidden = np.maximum(high + low + neck.bias[:, np.newaxis, np.newaxis], 0)
     score = np.einsum("h,hyx->yx", neck.attention, hidden) + neck.attention_bias
-    gate = np.exp(GAIN * np.tanh(score))
+    gate = np.exp(gain(score.size) * np.tanh(score))
     return np.asarray(hidden * gate / gate.mean(), np.float32)
 
 
@@ -114,12 +114,12 @@ def test_no_neck_fits_where_nothing_is_finer(tmp_path: Path) -> None:
 def made_up_views(spoilt: NDArray[np.bool_]) -> Views:
     """Scenes that have a person where channel 0 is high in one cell; spoilt ones lie."""
     random = np.random.default_rng(0)
-    early = random.uniform(0, 1, (PHOTOS, 4, 6, 8)).astype(np.float16)
-    late = random.uniform(0, 1, (PHOTOS, 3, 3, 4)).astype(np.float16)
+    early = random.uniform(0, 1, (PHOTOS, 4, 12, 16)).astype(np.float16)
+    late = random.uniform(0, 1, (PHOTOS, 3, 6, 8)).astype(np.float16)
     person = np.arange(PHOTOS) % 2 == 1
-    cover = np.zeros((PHOTOS, 6, 8), np.float16)
+    cover = np.zeros((PHOTOS, 12, 16), np.float16)
     for number in np.flatnonzero(person):
-        y, x = random.integers(0, 6), random.integers(0, 8)
+        y, x = random.integers(0, 12), random.integers(0, 16)
         early[number, 0, y, x] = 4
         cover[number, y, x] = 1
     cover[person & (np.arange(PHOTOS) % 3 == 0)] = np.nan

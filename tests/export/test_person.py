@@ -13,9 +13,16 @@ import pytest
 from camstream import catalog
 from camstream.model import Model
 from export.heads import shipped
-from export.heads.judge_person import judge_clips, judge_presence, read_presence
+from export.heads.judge_person import (
+    cut_persons,
+    judge_clips,
+    judge_presence,
+    paste,
+    read_presence,
+)
 from export.heads.person_photos import LABELS, photos
 from export.heads.scenes import SQUARE
+from export.teach.album import read_photo
 from export.teach.rehead import save
 from export.teach.trunk import Trunk
 
@@ -121,6 +128,26 @@ def test_frames_with_a_person_and_without_are_told_apart(person: Model, data: Pa
     right, count = judge_presence(person, data / "videos", step=30)[ROOM]
     assert count > 35
     assert right == count
+
+
+def test_a_larger_input_sees_smaller_people(person_path: Path, data: Path) -> None:
+    random = np.random.default_rng(0)
+    (image, mask), *_ = cut_persons(data / "videos" / ROOM)
+    usual, larger = (Model(person_path, device="cpu", input_size=side) for side in (224, 448))
+    seen = {"usual": 0, "larger": 0, "nobody": 0}
+    houses = [item for item in photos(data).items if item.source == "houses"][::16]
+    for item in houses:
+        empty = read_photo(item.path).bgr((1280, 720))
+        small = paste(empty, image, mask, 1 / 6, random)
+        for name, model, scene in (
+            ("usual", usual, small),
+            ("larger", larger, small),
+            ("nobody", larger, empty),
+        ):
+            seen[name] += model.predict(scene).top[0].label == LABELS[1]
+    assert seen["larger"] > 0.6 * len(houses)
+    assert seen["larger"] > 1.5 * seen["usual"]
+    assert seen["nobody"] <= 1
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from camstream.errors import SourceError
+from camstream.model import Model
+from export.heads.cuttings import MAPPED, cut_out, cut_people, cut_things, find_outline
 from export.heads.person_photos import LABELS
 from export.heads.scenes import SQUARE, WIDE, Scenes, all_scenes, grid_cover
 from export.teach.album import Album, Item
@@ -26,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     """Two green or blue photos of nobody; a red "person" on green; one cut off by the edge."""
     folder = tmp_path_factory.mktemp("photos")
     inside, cut_off = np.zeros((2, *SIZE_HW), np.uint8)
-    inside[20:70, 40:60] = cut_off[20:70, 90:] = 255
+    inside[20:70, 40:60] = cut_off[20:70, 80:] = 255
     photos = {"a": plain(GREEN), "b": plain(BLUE)}
     for name, mask in (("c", inside), ("d", cut_off)):
         photos[name] = plain(GREEN)
@@ -35,9 +38,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     for number, (name, image) in enumerate(photos.items()):
         cv2.imwrite(str(folder / f"{name}.png"), image)
         items.append(Item(folder / f"{name}.png", name, int(number > 1), "made"))
-    masks = folder / "masks.npz"
-    np.savez(masks, allow_pickle=False, b=inside, c=inside, d=cut_off)
-    return Scenes(Album(folder, LABELS, tuple(items)), masks)
+    album, masks = Album(folder, LABELS, tuple(items)), folder / "masks.npz"
+    np.savez(masks, allow_pickle=False, c=cv2.GaussianBlur(inside, (0, 0), 4), d=cut_off)
+    return Scenes(
+        album,
+        cut_people(album, masks, lambda: None),
+        list(cut_out(1, photos["b"], inside > 0, 0.04)),
+    )
 
 
 def plain(color: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -45,11 +52,48 @@ def plain(color: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def test_people_are_cut_out_where_they_are_whole(made: Scenes) -> None:
-    (thing,), (one,) = made.cuttings
-    assert (thing.image == BLUE).all()
+    (one,) = made.people
     assert (one.photo, one.image.shape) == (2, (50, 20, 3))
     assert (one.image == RED).all()
     assert (one.mask == 255).all()
+
+
+def test_each_part_that_is_whole_is_cut_out() -> None:
+    mask = np.zeros(SIZE_HW, np.bool_)
+    mask[20:40, 10:40] = mask[50:, 50:60] = mask[60:, 90:] = mask[10:12, 10:12] = True
+    parts = list(cut_out(0, plain(RED), mask, 0.02))
+    assert [one.mask.shape for one in parts] == [(20, 30), (30, 10)]  # on the lower edge: whole
+
+
+def test_an_outline_is_found_from_a_rough_guess() -> None:
+    image, truth = plain(GREEN), np.zeros(SIZE_HW, np.bool_)
+    truth[20:70, 40:60] = True
+    image[truth] = RED
+    blurred = cv2.GaussianBlur(truth.astype(np.float32), (0, 0), 4)
+    rough = np.asarray(blurred, np.float32)
+    np.testing.assert_array_equal(find_outline(image, rough, MAPPED), truth)
+    for nothing in (np.zeros(SIZE_HW, np.float32), np.ones(SIZE_HW, np.float32)):
+        assert not find_outline(image, nothing, MAPPED).any()
+
+
+def test_things_are_cut_out_where_their_boxes_are(lite0: Path, data: Path) -> None:
+    folder = data / "boxes" / "imagenette_val"
+    truth: dict[str, dict[str, str]] = {}
+    with (folder / "boxes.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            truth.setdefault(row["file"], row)  # the first of several
+    names = sorted(truth)[::10]
+    items = tuple(Item(folder / "images" / name, name, 0, "made") for name in names)
+    things = cut_things(
+        Album(folder, LABELS, items), Model(lite0, device="cpu", sharp=True), lambda: None
+    )
+    assert len(things) > 10
+    covered = []
+    for thing in things:
+        row = truth[names[thing.photo]]
+        width, height = float(row["x1"]) - float(row["x0"]), float(row["y1"]) - float(row["y0"])
+        covered.append(thing.mask.size / (width * height))
+    assert 0.6 < float(np.median(covered)) < 1.2
 
 
 def test_whole_photos_say_only_what_is_known(made: Scenes) -> None:
@@ -85,7 +129,7 @@ def test_photos_in_photos_tell_where_people_may_be(made: Scenes) -> None:
 
 
 def test_a_scene_is_the_same_whenever_it_is_made(made: Scenes) -> None:
-    plans = all_scenes(made, 4)
+    plans = all_scenes(made)
     assert len({one().image.shape for one in plans[0]}) == 1
     for plan in plans:
         first, again = plan[-1](), plan[-1]()
@@ -101,7 +145,7 @@ def test_an_outline_counts_as_a_part_of_its_photo(made: Scenes) -> None:
 
 def test_missing_masks_are_one_line() -> None:
     with pytest.raises(SourceError, match=r"no masks .*cut_people"):
-        _ = Scenes(Album(Path("x"), LABELS, ()), Path("x/none.npz")).cuttings
+        cut_people(Album(Path("x"), LABELS, ()), Path("x/none.npz"), lambda: None)
 
 
 def test_crops_are_of_photos_without_people(made: Scenes) -> None:
