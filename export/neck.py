@@ -8,9 +8,9 @@
 convolution reads. The average of such features is attention pooling (Ilse et al. 2018, ICML, with
 its tanh, but bounded, so that all places that matter count alike and none takes all): a thing
 counts by what it looks like, not by its area. Of a larger picture, with more places, one that
-matters counts for as much more (``gain``), so that a small thing keeps its share. A linear layer on that average is a class activation
-map's head as before, so mean(cam) + bias = logit holds, and a map's value is what a place
-contributes to the logit.
+matters counts for as much more (``gain``), so that a small thing keeps its share. A linear layer
+on that average is a class activation map's head as before, so mean(cam) + bias = logit holds, and
+a map's value is what a place contributes to the logit.
 """
 
 from __future__ import annotations
@@ -85,23 +85,25 @@ class Neck:
         places = nodes.integers("places", 2, 3)
         reach = self.fine.shape[-1] // 2
         low = nodes.add("Conv", late, coarse, name="late")
-        # To the very size: an odd grid of 7 x 7 was halved to 4 x 4.
-        grid = nodes.add("Shape", early, name="grid", start=2)
+        high = nodes.add("Conv", early, fine, bias, name="early", pads=[reach] * 4)
+        # To the very size: an odd grid of 7 x 7 was halved to 4 x 4. All four sides of it, since
+        # onnxruntime's rearranging of int8 networks overlooks the axes of a Resize.
+        shape = nodes.add("Shape", high, name="shape")
         low = nodes.add(
             "Resize",
-            *(low, "", "", grid),
+            *(low, "", "", shape),
             name="upsampled",
-            axes=[2, 3],
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
-        high = nodes.add("Conv", early, fine, bias, name="early", pads=[reach] * 4)
         both = nodes.add("Add", high, low, name="both")
         hidden = nodes.add("Relu", both, name="hidden")
         score = nodes.add("Conv", hidden, attention, attention_bias, name="score")
-        count = nodes.add("ReduceProd", grid, name="count", keepdims=0)
-        count = nodes.add("Cast", count, name="float_count", to=onnx.TensorProto.FLOAT)
+        ends = (nodes.integers("first", 2), nodes.integers("end", 4))
+        grid = nodes.add("Slice", shape, *ends, name="grid")
+        sides = nodes.add("Cast", grid, name="sides", to=onnx.TensorProto.FLOAT)
+        count = nodes.add("ReduceProd", sides, name="count", keepdims=0)
         root = nodes.add("Mul", nodes.add("Log", count, name="log"), half, name="log_root")
         factor = nodes.add("Add", root, gain_of_one, name="gain")
         bounded = nodes.add("Mul", nodes.add("Tanh", score, name="tanh"), factor, name="bounded")

@@ -10,14 +10,17 @@ import pytest
 from camstream.errors import ModelError
 from camstream.model import Model
 from export import neck as necks
+from export.graft import graft_file
 from export.heads.fit_neck import fit, logits, peaks, to_shipped
 from export.heads.views import TwoGrids, Views
 from export.neck import Neck, gain
+from export.reduce import Reduction
 from export.teach.rehead import Lesson, save
 from export.teach.trunk import Trunk
 from export.verify import sample_frames
 from tests.export import small
-from tests.export.test_graft import graft
+from tests.export.test_graft import RAW, graft
+from tests.export.test_reduce import photos
 from tests.export.test_teach import lesson
 
 if TYPE_CHECKING:
@@ -99,6 +102,20 @@ def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None
     found = Model(output, device="cpu").predict(np.full((64, 48, 3), 90, np.uint8))
     height, width, _ = found.image.shape
     assert found.cam.maps.shape[1:] == (height // 2, width // 2)  # the finer grid
+    sums = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
+    np.testing.assert_allclose(sums, found.logits[found.cam.class_indices], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp16"])
+def test_it_can_be_had_in_lower_precision(path: Path, tmp_path: Path, kind: str) -> None:
+    """Where onnxruntime rearranges an int8 network, it overlooks the axes of a Resize."""
+    full, lower = tmp_path / "full.onnx", tmp_path / "lower.onnx"
+    save(Trunk(path, neck=some_neck()), lesson(HIDDEN, 3), full)
+    reduction = Reduction(kind, photos(tmp_path / "photos", 80))
+    info = graft_file(full, lower, RAW, reduction=reduction, say=lambda _: None)
+    assert info.quantization is not None
+    assert info.quantization.cam_correlation > 0.9
+    found = Model(lower, device="cpu").predict(np.full((64, 48, 3), 90, np.uint8))
     sums = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
     np.testing.assert_allclose(sums, found.logits[found.cam.class_indices], atol=1e-4)
 

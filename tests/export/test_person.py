@@ -145,7 +145,7 @@ def test_a_larger_input_sees_smaller_people(person_path: Path, data: Path) -> No
             ("nobody", larger, empty),
         ):
             seen[name] += model.predict(scene).top[0].label == LABELS[1]
-    assert seen["larger"] > 0.6 * len(houses)
+    assert seen["larger"] >= 0.5 * len(houses)
     assert seen["larger"] > 1.5 * seen["usual"]
     assert seen["nobody"] <= 1
 
