@@ -1,4 +1,4 @@
-"""Makes the README's pictures: frames of the project's clips as camstream annotates them.
+"""Makes the pictures of the README and of docs/person.md: frames of the project's clips as camstream annotates them.
 
 python docs/make_picture.py
 """
@@ -35,18 +35,20 @@ def picture_of(clip: Path, model: Model, style: Style, frames: tuple[int, ...], 
 
 
 def main() -> None:
-    """Write docs/sample.jpg and docs/people.jpg."""
+    """Write docs/sample.jpg, docs/people.jpg and docs/missed.jpg."""
     folder = Path(__file__).parent
     sample = (30, 90, 130, 215, 250, 330)
     people = (40, 110, 160, 325, 400, 500)
+    missed = (87, 302, 312)  # somebody is there
     picture_of(sample_clip(), camstream.load_model(), Style(), sample, folder / "sample.jpg")
-    picture_of(
-        sample_clip("people"),
-        camstream.load_model("person"),
-        Style(show_boxes=True),
-        people,
-        folder / "people.jpg",
-    )
+    for frames, name in ((people, "people.jpg"), (missed, "missed.jpg")):
+        picture_of(
+            sample_clip("people"),
+            camstream.load_model("person"),
+            Style(show_boxes=True),
+            frames,
+            folder / name,
+        )
 
 
 if __name__ == "__main__":
