@@ -223,9 +223,10 @@ def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
     times = [round(float(time), 6) for time in read(desk.folder / "o.mp4").times_s]
     assert [line["pts_s"] for line in lines] == times
     for index, line in enumerate(lines):
-        places = ["peak_xy", "peak", "centre_xy", "spread", "size_wh"]
+        places = ["peak_xy", "peak", "centre_xy", "spread", "size_wh", "input_wh"]
         assert list(line) == ["index", "pts_s", "top", "shown", *places, "method"]
         assert line["index"] == index
+        assert line["input_wh"] == [288, 160]
         best, second = line["top"]
         assert list(best) == ["label", "class_index", "score", "logit"]
         assert (best["label"], best["class_index"]) == ("light", 0)
