@@ -13,7 +13,6 @@ from onnx import TensorProto, helper
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
-from export import neck as necks
 from export.assemble import assemble
 from export.nodes import Nodes
 from export.onnx_file import opset_of
@@ -130,7 +129,7 @@ def _info(trunk: Trunk, lesson: Lesson, name: str) -> ModelInfo:
             f"{old.size_hw[1]}x{old.size_hw[0]} it takes {only}"
         )
     lower = f" in {old.quantization.kind}" if old.quantization else ""
-    what = "the neck and the last layer" if trunk.features == necks.FEATURES else "the last layer"
+    what = "the neck and the last layer" if trunk.has_new_neck else "the last layer"
     return dataclasses.replace(
         old,
         name=name,

@@ -45,6 +45,7 @@ class Trunk:
         core: The classifier up to its features, without camstream's own parts; not to be changed.
         features: Tensor of the feature maps, (N, D, h, w) float32.
         channels: D.
+        has_new_neck: Whether a neck was put on it, see there.
     """
 
     def __init__(self, path: Path, *, neck: Neck | None = None, threads: int = 1) -> None:
@@ -76,6 +77,7 @@ class Trunk:
         self.info: ModelInfo = info
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.features, self.channels = head.features, head.channels
+        self.has_new_neck = neck is not None
         if neck is not None:
             reads = necks.inputs(classifier, info.early, head.features)
             for part in (model, classifier):

@@ -97,6 +97,9 @@ def test_features_are_those_of_the_formula(path: Path) -> None:
 def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None:
     output = tmp_path / "necked.onnx"
     info = save(Trunk(path, neck=some_neck(reach)), lesson(HIDDEN, 3), output)
+    assert info.weights.endswith("the neck and the last layer taught on chance")
+    again = save(Trunk(output), lesson(HIDDEN, 3), tmp_path / "again.onnx")
+    assert again.weights.endswith("on chance; the last layer taught on chance")
     assert info.proof is not None
     assert info.proof.law_residual is not None
     found = Model(output, device="cpu").predict(np.full((64, 48, 3), 90, np.uint8))
