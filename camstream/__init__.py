@@ -17,11 +17,11 @@ for prediction in predictions:
 # OpenCV's, OpenCV's first window hangs for ever.
 import cv2  # noqa: F401  # isort: split
 
-from camstream.catalog import load_model
+from camstream.drawing.overlay import Style, draw
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError, SourceError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.model import Model
-from camstream.overlay import Style, draw
+from camstream.models.session import Model
+from camstream.models.zoo import load_model
 from camstream.picture import Picture
 from camstream.streaming import stream
 

@@ -1,5 +1,5 @@
 """``python -m camstream``."""
 
-from camstream.cli import main
+from camstream.commands import main
 
 main()

@@ -117,7 +117,7 @@ class ModelInfo:
             class does. Its logit and its map are 0 everywhere: the other classes' maps are the
             evidence for them against it.
         early: The tensor, (N, D, h', w'), of an earlier layer's features on a grid twice as fine
-            as the maps', which ``camstream.sharp`` joins them with. It is no output of the file,
+            as the maps', which ``camstream.graph.refine`` joins them with. It is no output of the file,
             which would cost every user one percent. None where there is no such layer.
         contract: Version of this contract.
     """

@@ -60,7 +60,7 @@ class ClassMaps:
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
         method: How they were made, as ``ModelInfo.method`` says it.
-        finer: (K, h', w') float32, what ``camstream.sharp`` made of them: they say better where,
+        finer: (K, h', w') float32, what ``camstream.graph.refine`` made of them: they say better where,
             but their mean is not the logit; None where it was not asked for.
         sharp: What was done to get these, in words; empty where nothing was.
     """
@@ -145,7 +145,7 @@ class Prediction:
         infer_ms: Time that inference took, resize included.
         image: (H, W, 3) uint8 BGR, what the network was given.
         logits: (C,) float32, the raw scores of all classes.
-        panes: What is to be shown of it, see ``camstream.attention``; empty is the top-1 class.
+        panes: What is to be shown of it, see ``camstream.maps.select``; empty is the top-1 class.
     """
 
     frame: Frame

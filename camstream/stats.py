@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from camstream.device import PROVIDERS
+from camstream.models.device import PROVIDERS
 
 # Percentiles are over this many latest values: memory does not grow in a run of days.
 _WINDOW = 10_000

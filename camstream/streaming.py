@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from camstream.errors import SourceError
-from camstream.model import Model
+from camstream.models.session import Model
 from camstream.pipeline import Pipeline
-from camstream.source import Source
-from camstream.source.file import FileSource
-from camstream.source.live import LiveSource, is_address
+from camstream.sources import Source
+from camstream.sources.file import FileSource
+from camstream.sources.live import LiveSource, is_address
 
 
 def open_source(

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 import camstream
-from camstream.attention import Attention, Focus
-from camstream.demo import sample_clip
-from camstream.model import Model
-from camstream.overlay import Style, annotate
-from camstream.source.file import FileSource
+from camstream.commands.clips import sample_clip
+from camstream.drawing.overlay import Style, annotate
+from camstream.maps.select import Attention, Focus
+from camstream.models.session import Model
+from camstream.sources.file import FileSource
 
 TILE_WH = (480, 270)
 COLUMNS = 3

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from camstream.errors import ModelError
+from camstream.graph.labels import read_labels
 from export import networks, weights
-from export.labels import read_labels
 from export.networks.layers import Pool
 from export.networks.spec import NetworkSpec, Triple
 from export.weights import RANDOM, Weights

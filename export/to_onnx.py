@@ -13,17 +13,17 @@ from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError, SinkError
-from export.graft import Wishes, usual_range
-from export.head import Head
-from export.labels import read_labels
+from camstream.graph.add_cam import Wishes, usual_range
+from camstream.graph.find_head import find_head
+from camstream.graph.head import Head
+from camstream.graph.labels import read_labels
+from camstream.graph.picture_input import declare_input
+from camstream.graph.save_verified import publish, versions
+from camstream.graph.verify import SHAPES_NHW, TOLERANCE, sample_frames
 from export.networks.dilate import dilate
-from export.picture_input import declare_input
-from export.publish import publish, versions
 from export.source import Source
 from export.torch_reference import TorchReference
 from export.trace import IMAGE, OPSET, is_in_layer, layer_of, map_size_hw, trace
-from export.verify import SHAPES_NHW, TOLERANCE, sample_frames
-from export.walk import find_head
 
 _ZERO, _ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 

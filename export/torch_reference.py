@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from camstream.contract import ModelInfo
-    from export.head import Head
-    from export.verify import Outputs
+    from camstream.graph.head import Head
+    from camstream.graph.verify import Outputs
 
 # Relative; the traced program does the same operations.
 _TOLERANCE = 1e-4

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from camstream.boxes import Box, ClassBox
+from camstream.drawing.overlay import Annotated
 from camstream.frame import ClassMaps, Frame, TopClass
-from camstream.overlay import Annotated
+from camstream.maps.boxes import Box, ClassBox
 from camstream.picture import MapF32, Picture
 from tests.fakes import prediction_of
 

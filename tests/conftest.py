@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from camstream.demo import sample_clip
-from camstream.model import Model
+from camstream.commands.clips import sample_clip
+from camstream.models.session import Model
 from tests import tiny
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from camstream.attention import Attention, Contrast, Focus, compose, group_pane
-from camstream.calm import Smoothed
+from camstream.drawing.overlay import Style, annotate
+from camstream.drawing.tiles import grid_size
 from camstream.frame import Frame, Prediction
-from camstream.grid import grid_size
-from camstream.model import Model, softmax
-from camstream.names import ClassGroup, ClassNames
-from camstream.overlay import Style, annotate
+from camstream.maps.select import Attention, Contrast, Focus, compose, group_pane
+from camstream.maps.smoothing import Smoothed
+from camstream.models.classes import ClassGroup, ClassNames
+from camstream.models.session import Model, softmax
 from camstream.picture import Picture
-from camstream.source.file import FileSource
+from camstream.sources.file import FileSource
 from tests import fakes
 from tests.tiny import CAM_RANGE
 

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camstream import boxes as boxing
-from camstream.annotate import Job, run
-from camstream.boxes import Box, BoxRule, boxes_of, find_boxes, largest_box, regions
-from camstream.demo import sample_clip
+from camstream.annotation import Job, run
+from camstream.commands.clips import sample_clip
+from camstream.drawing.overlay import Style, annotate, draw_box
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.model import Model
-from camstream.overlay import Style, annotate, draw_box
+from camstream.maps import boxes as boxing
+from camstream.maps.boxes import Box, BoxRule, boxes_of, find_boxes, largest_box, regions
+from camstream.maps.threshold import percentile_threshold, ratio_threshold
+from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
-from camstream.sink.encoding import Encoding
-from camstream.sink.records import to_record
-from camstream.threshold import percentile_threshold, ratio_threshold
+from camstream.sinks.encoding import Encoding
+from camstream.sinks.records import to_record
 from tests.fakes import prediction_of
 
 _RANGE = (1.0, 10.0)

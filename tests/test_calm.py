@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from camstream.calm import CALM_LEVELS, SETTINGS, Calm, CalmLevel, CalmSettings, Smoothed
-from camstream.cuts import CutFinder, unlikeness
+from camstream.maps.scene_cuts import CutFinder, unlikeness
+from camstream.maps.smoothing import CALM_LEVELS, SETTINGS, Calm, CalmLevel, CalmSettings, Smoothed
 from camstream.picture import ImageU8, MapF32
 
 _SCENE = np.random.default_rng(5).integers(0, 255, (9, 16, 3), np.uint8)

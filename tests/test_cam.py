@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from camstream import cam as cams
+from camstream.maps import cam as cams
 from camstream.picture import MapF32
 
 RANGE = (10.0, 110.0)

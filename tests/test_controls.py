@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from camstream.attention import Contrast, Focus
-from camstream.controls import Controls
-from camstream.names import ClassGroup, ClassNames
-from camstream.overlay import Style
+from camstream.drawing.overlay import Style
+from camstream.live.controls import Controls
+from camstream.maps.select import Contrast, Focus
+from camstream.models.classes import ClassGroup, ClassNames
 
 NAMES = ClassNames(["Persian cat", "tabby", "table lamp", "tent"])
 

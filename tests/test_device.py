@@ -10,11 +10,11 @@ import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
 
-from camstream import device as devices
-from camstream.cli import app
-from camstream.device import PROVIDERS, create_session, has_nvidia_driver
+from camstream.commands import app
 from camstream.errors import ModelError
-from camstream.model import Model
+from camstream.models import device as devices
+from camstream.models.device import PROVIDERS, create_session, has_nvidia_driver
+from camstream.models.session import Model
 
 needs_no_driver = pytest.mark.skipif(has_nvidia_driver(), reason="this machine has a GPU")
 
@@ -103,7 +103,7 @@ def test_threads_leave_a_core_to_the_pipeline_and_do_not_spin(
     gpu_machine: type[FakeSession], monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
 ) -> None:
     _runs(gpu_machine, monkeypatch, "as asked")
-    monkeypatch.setattr("camstream.device.os.cpu_count", lambda: cores)
+    monkeypatch.setattr("camstream.models.device.os.cpu_count", lambda: cores)
     session: Any = create_session("m.onnx", "cpu")[0]
     assert session.threads == threads
     assert session.spinning == "0"

@@ -9,11 +9,12 @@ import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
 
-from camstream import catalog, doctor
-from camstream.cli import app
-from camstream.device import PROVIDERS
-from camstream.doctor import Finding
+from camstream.commands import app
+from camstream.commands import checks as doctor
+from camstream.commands.checks import Finding
 from camstream.errors import ModelError
+from camstream.models import zoo as catalog
+from camstream.models.device import PROVIDERS
 
 Install = Callable[..., None]
 
@@ -107,7 +108,7 @@ def test_cuda_is_tried_for_real(
 def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("camstream.sink.window.sys.platform", "linux")
+    monkeypatch.setattr("camstream.sinks.window.sys.platform", "linux")
     finding = doctor._display()
     assert finding.verdict == "note"
     assert "--no-window" in finding.text
@@ -140,8 +141,8 @@ def test_cameras(
     for name in cameras:
         (tmp_path / name).touch()
     monkeypatch.setattr(doctor, "Path", lambda _: tmp_path)
-    monkeypatch.setattr("camstream.doctor.sys.platform", "linux")
-    monkeypatch.setattr("camstream.doctor.os.access", lambda *_: may_read)
+    monkeypatch.setattr("camstream.commands.checks.sys.platform", "linux")
+    monkeypatch.setattr("camstream.commands.checks.os.access", lambda *_: may_read)
     finding = doctor._cameras()
     assert finding.verdict == verdict
     assert words in finding.text

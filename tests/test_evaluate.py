@@ -15,11 +15,11 @@ from camstream.errors import SinkError, SourceError
 from camstream.evaluate import measure, metrics
 from camstream.evaluate.annotations import Thing, read_folders, read_things
 from camstream.evaluate.command import Request, evaluate
+from camstream.evaluate.contact_sheet import choose
 from camstream.evaluate.measure import CAM, CENTRE, GAUSSIAN, WHOLE, Outcome, Trial
 from camstream.evaluate.report import Figures, sum_up, to_table
-from camstream.evaluate.sheet import choose
-from camstream.model import Model
-from camstream.names import ClassNames
+from camstream.models.classes import ClassNames
+from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32
 
 _HEADER = "file,class_index_imagenet,wnid_or_name,x0,y0,x1,y1,width,height\n"

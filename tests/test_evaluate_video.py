@@ -10,15 +10,15 @@ import pytest
 from av import VideoFrame
 from typer.testing import CliRunner
 
-from camstream.calm import CALM_LEVELS
-from camstream.cli import app
-from camstream.demo import sample_clip
+from camstream.commands import app
+from camstream.commands.clips import sample_clip
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate.command import Request, evaluate_clip
 from camstream.evaluate.tracks import read_track
 from camstream.evaluate.video import look_at_clip, to_table
-from camstream.model import Model
-from camstream.names import ClassNames
+from camstream.maps.smoothing import CALM_LEVELS
+from camstream.models.classes import ClassNames
+from camstream.models.session import Model
 from camstream.picture import ImageU8
 from tests import clips
 from tests.fakes import make_frame

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from camstream.cli import app
+from camstream.commands import app
 from tests.clips import Video, make, read
 
 

@@ -15,10 +15,10 @@ import pytest
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from camstream.annotate import Job, Result, run
-from camstream.model import Model
-from camstream.overlay import Style
-from camstream.sink.encoding import CodecName, Encoding
+from camstream.annotation import Job, Result, run
+from camstream.drawing.overlay import Style
+from camstream.models.session import Model
+from camstream.sinks.encoding import CodecName, Encoding
 from tests.clips import ImageU8, Seen, Video, make, numbered, read, read_number
 
 BARE = Style(heatmap_opacity=0, show_label=False)

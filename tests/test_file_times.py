@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from camstream.annotate import Job, Result, run
-from camstream.model import Model
+from camstream.annotation import Job, Result, run
+from camstream.models.session import Model
 from tests.clips import Seen, Video, make, read
 
 NTSC = Fraction(1001, 30000)

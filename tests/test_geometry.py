@@ -11,12 +11,12 @@ import pytest
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from camstream import cam as cams
+from camstream.drawing.overlay import Style, annotate
 from camstream.frame import Prediction
-from camstream.model import Model
-from camstream.overlay import Style, annotate
+from camstream.maps import cam as cams
+from camstream.models.session import Model
 from camstream.picture import Picture
-from camstream.source.file import FileSource
+from camstream.sources.file import FileSource
 from tests import tiny
 from tests.clips import Video, make
 

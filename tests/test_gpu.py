@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camstream.device import has_nvidia_driver
-from camstream.model import Model
+from camstream.models.device import has_nvidia_driver
+from camstream.models.session import Model
 
 pytestmark = [
     pytest.mark.gpu,

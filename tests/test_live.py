@@ -18,18 +18,18 @@ import cv2
 import numpy as np
 import pytest
 
-from camstream.attention import Infer
+from camstream.drawing.overlay import Style
+from camstream.drawing.tiles import grid_size
 from camstream.errors import SinkError, SourceError
 from camstream.frame import Frame, Prediction
-from camstream.grid import grid_size
-from camstream.live import Viewer
-from camstream.model import Model
-from camstream.overlay import Style
+from camstream.live.outputs import Outputs
+from camstream.live.viewer import Viewer
+from camstream.maps.select import Infer
+from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.saver import Outputs
-from camstream.sink.recorder import Recorder
-from camstream.source.file import FileSource
-from camstream.source.live import LiveSource, PacedSource
+from camstream.sinks.recording import Recorder
+from camstream.sources.file import FileSource
+from camstream.sources.live import LiveSource, PacedSource
 from tests.fakes import INFO, FakeSource, counted, endless, make_frame, predict
 from tests.mjpeg import Camera, read_number, serve
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.source.live import LiveSource, PacedSource, is_address, without_secrets
+from camstream.sources.live import LiveSource, PacedSource, is_address, without_secrets
 from camstream.streaming import open_source
 from tests.fakes import FakeSource, counted, make_frame
 

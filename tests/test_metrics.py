@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from camstream.boxes import Box
 from camstream.evaluate import metrics
 from camstream.evaluate.measure import try_map
 from camstream.evaluate.metrics import F64
+from camstream.maps.boxes import Box
 from camstream.picture import MapF32
 
 _coordinates = st.integers(-500, 500).map(float)

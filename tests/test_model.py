@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from camstream import contract
 from camstream.errors import ModelError
-from camstream.model import Model, fit_size
+from camstream.models.session import Model, fit_size
 from camstream.picture import ImageU8
 from tests import tiny
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from camstream.errors import ModelError
-from camstream.model import Model
-from camstream.names import ClassNames, complete
+from camstream.models.classes import ClassNames, complete
+from camstream.models.session import Model
 
 
 @pytest.fixture(scope="module")

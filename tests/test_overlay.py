@@ -11,8 +11,8 @@ from av import VideoFrame
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
+from camstream.drawing.overlay import COLORMAPS, Colormap, Style, annotate
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.overlay import COLORMAPS, Colormap, Style, annotate
 from camstream.picture import ImageU8, MapF32, Picture
 from tests import fakes
 

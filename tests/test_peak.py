@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camstream import cam as cams
+from camstream.maps import cam as cams
 
 
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(64, 2000), st.integers(64, 2000))

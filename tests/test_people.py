@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import camstream
-from camstream.attention import Attention, Focus
-from camstream.boxes import boxes_of
-from camstream.demo import count_right, sample_clip
+from camstream.commands.clips import count_right, sample_clip
 from camstream.frame import Prediction
-from camstream.model import Model
-from camstream.source.file import FileSource
+from camstream.maps.boxes import boxes_of
+from camstream.maps.select import Attention, Focus
+from camstream.models.session import Model
+from camstream.sources.file import FileSource
 
 pytestmark = pytest.mark.timeout(600)
 

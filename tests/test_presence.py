@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camstream.presence import (
+from camstream.maps.presence import (
     Interval,
     Presence,
     PresenceRule,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import camstream
-from camstream.model import Model
+from camstream.models.session import Model
 from tests.fakes import FakeSource, counted, endless
 
 SAMPLE = Path(__file__).parents[1] / "videos" / "sample.mp4"
@@ -35,7 +35,7 @@ def _path_with(folder: Path) -> str:
 
 def test_importing_needs_neither_torch_nor_onnx() -> None:
     code = (
-        "import sys, threading, camstream, camstream.cli\n"
+        "import sys, threading, camstream, camstream.commands\n"
         "heavy = {'torch', 'onnx', 'onnxscript', 'export'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "assert threading.active_count() == 1\n"

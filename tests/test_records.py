@@ -15,18 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camstream import cam as cams
-from camstream.annotate import Job, run
-from camstream.demo import sample_clip
+from camstream.annotation import Job, run
+from camstream.commands.clips import sample_clip
+from camstream.drawing.overlay import Annotated
 from camstream.errors import SetupError, SinkError
-from camstream.model import Model
-from camstream.overlay import Annotated
+from camstream.live.outputs import Outputs, Saver
+from camstream.maps import cam as cams
+from camstream.models.session import Model
 from camstream.report.read import read_records
-from camstream.saver import Outputs, Saver
-from camstream.sink.encoding import Encoding
-from camstream.sink.records import to_record
-from camstream.sink.side import RECORDS_SUFFIXES, SideOutputs, SidePaths, open_records
-from camstream.sink.tables import COLUMNS, to_row
+from camstream.sinks.encoding import Encoding
+from camstream.sinks.records import to_record
+from camstream.sinks.tables import COLUMNS, to_row
+from camstream.sinks.writers import RECORDS_SUFFIXES, SideOutputs, SidePaths, open_records
 from tests.annotated import LABELS, make_annotated
 
 NOTHING = np.full((1, 3, 4), -1.0, np.float32)
@@ -162,7 +162,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
 
 
 def test_parquet_is_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camstream.sink.tables._ROWS_A_GROUP", 3)
+    monkeypatch.setattr("camstream.sinks.tables._ROWS_A_GROUP", 3)
     file = open_records(tmp_path / "r.parquet", overwrite=False)
     for index in range(7):
         file.write(make_annotated(index))

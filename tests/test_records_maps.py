@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camstream.annotate import Job, run
-from camstream.demo import sample_clip
+from camstream.annotation import Job, run
+from camstream.commands.clips import sample_clip
+from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
 from camstream.frame import Prediction
-from camstream.model import Model
-from camstream.overlay import Annotated
-from camstream.sink.encoding import Encoding
-from camstream.sink.maps import MapsFile
+from camstream.models.session import Model
+from camstream.sinks.arrays import MapsFile
+from camstream.sinks.encoding import Encoding
 from tests.annotated import LABELS, make_annotated
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))

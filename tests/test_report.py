@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from camstream.cli import app
+from camstream.commands import app
 from camstream.report import pictures
 from camstream.report.read import read_records
-from camstream.report.story import (
+from camstream.report.timeline import (
     clock,
     clock_span,
     count_changes,
@@ -29,8 +29,8 @@ from camstream.report.story import (
     tell,
     ticks,
 )
-from camstream.sink.records import to_json_line, to_record
-from camstream.sink.side import open_records
+from camstream.sinks.records import to_json_line, to_record
+from camstream.sinks.writers import open_records
 from tests.annotated import LABELS, make_annotated
 from tests.clips import BITS, Video, make
 
@@ -295,7 +295,7 @@ def test_a_gap_in_the_frames_is_no_part_of_a_segment(tmp_path: Path) -> None:
 def test_long_records_are_drawn_by_their_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("camstream.report.story.MOMENTS", 100)
+    monkeypatch.setattr("camstream.report.timeline.MOMENTS", 100)
     story = tell(read_records(records_of(tmp_path / "r.jsonl", 300)))
     values = np.arange(300.0)
     means = curve(story, values)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from camstream.annotate import Job, run
-from camstream.demo import sample_clip
-from camstream.model import Model
-from camstream.sink.encoding import Encoding
+from camstream.annotation import Job, run
+from camstream.commands.clips import sample_clip
+from camstream.models.session import Model
+from camstream.sinks.encoding import Encoding
 
 pytestmark = pytest.mark.timeout(600)
 

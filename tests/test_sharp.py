@@ -1,4 +1,4 @@
-"""``camstream.sharp``: laws of the joined maps on features made by hand, and in a real model."""
+"""``camstream.graph.refine``: laws of the joined maps on features made by hand, and in a real model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from onnx import helper
 from typer.testing import CliRunner
 
-from camstream import cam as cams
-from camstream.attention import Attention, Focus
-from camstream.boxes import boxes_of, largest_box
-from camstream.cli import app
+from camstream.commands import app
+from camstream.drawing.overlay import annotate
 from camstream.errors import ModelError
 from camstream.evaluate.metrics import iou
-from camstream.model import Model
-from camstream.overlay import annotate
+from camstream.graph.refine import SHARPNESS, STEPS, TONE, describe, graph, zoomed_hw
+from camstream.graph.verify import open_quietly
+from camstream.maps import cam as cams
+from camstream.maps.boxes import boxes_of, largest_box
+from camstream.maps.select import Attention, Focus
+from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
-from camstream.sharp import SHARPNESS, STEPS, TONE, describe, graph, zoomed_hw
-from camstream.sink.records import to_record
-from export.verify import open_quietly
+from camstream.sinks.records import to_record
 from tests import clips
 
 _SIZE_WH = (140, 140)

@@ -10,16 +10,16 @@ import av
 import numpy as np
 import pytest
 
-from camstream.annotate import Job, run
-from camstream.attention import Attention, Focus
-from camstream.boxes import boxes_of
+from camstream.annotation import Job, run
+from camstream.drawing.overlay import Style, annotate
 from camstream.errors import SinkError
 from camstream.frame import Frame, Pane, Prediction, State
-from camstream.model import Model
-from camstream.overlay import Style, annotate
+from camstream.maps.boxes import boxes_of
+from camstream.maps.presence import PresenceRule
+from camstream.maps.select import Attention, Focus
+from camstream.models.session import Model
 from camstream.picture import Picture
-from camstream.presence import PresenceRule
-from camstream.sink.presence import PresenceFile, presence_score
+from camstream.sinks.presence import PresenceFile, presence_score
 from tests import tiny
 from tests.annotated import make_annotated
 

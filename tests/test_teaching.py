@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from camstream.attention import Focus
-from camstream.cli import app
+from camstream.commands import app
 from camstream.contract import ModelInfo
-from camstream.controls import Controls
+from camstream.drawing.overlay import Style
 from camstream.errors import ModelError, SourceError
 from camstream.frame import Frame
-from camstream.live import Viewer
-from camstream.model import Model
-from camstream.names import ClassNames
-from camstream.overlay import Style
+from camstream.live.controls import Controls
+from camstream.live.outputs import Outputs
+from camstream.live.teach_keys import obey
+from camstream.live.teaching import Teaching
+from camstream.live.viewer import Viewer
+from camstream.maps.select import Focus
+from camstream.models.classes import ClassNames
+from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
-from camstream.saver import Outputs
-from camstream.teach_keys import obey
-from camstream.teaching import Teaching
-from export.teach.teacher import Teacher
+from camstream.teach.teacher import Teacher
 from tests.fakes import INFO, FakeSource
 
 GREY = Picture.from_bgr(np.full((64, 64, 3), 90, np.uint8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from camstream.threshold import parse_threshold
+from camstream.maps.threshold import parse_threshold
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from camstream.contract import ModelInfo
-from export.assemble import assemble
-from export.walk import find_head
+from camstream.graph.assemble import assemble
+from camstream.graph.find_head import find_head
 
 STRIDE = 32
 CAM_RANGE = (20.0, 200.0)

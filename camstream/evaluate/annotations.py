@@ -20,7 +20,7 @@ import numpy as np
 
 from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
-from camstream.names import ClassNames
+from camstream.models.classes import ClassNames
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".JPEG", ".JPG", ".png", ".PNG", ".bmp", ".webp")
 

@@ -9,20 +9,20 @@ from types import MappingProxyType
 
 from rich.progress import track
 
+from camstream.console import console
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate.annotations import read_folders, read_things
+from camstream.evaluate.contact_sheet import SHEET_SUFFIXES, write_sheet
 from camstream.evaluate.measure import ClassMapper, Outcome, look_at
 from camstream.evaluate.report import Report, sum_up
-from camstream.evaluate.sheet import SHEET_SUFFIXES, write_sheet
 from camstream.evaluate.tracks import read_track
 from camstream.evaluate.video import ClipReport, look_at_clip
-from camstream.model import Model
-from camstream.names import ClassNames
-from camstream.sink.draft import Draft
-from camstream.sink.records import write_json
-from camstream.source.file import FileSource
-from camstream.terminal import console
-from camstream.threshold import PAPER_RULE, parse_threshold
+from camstream.maps.threshold import PAPER_RULE, parse_threshold
+from camstream.models.classes import ClassNames
+from camstream.models.session import Model
+from camstream.sinks.atomic_file import Draft
+from camstream.sinks.records import write_json
+from camstream.sources.file import FileSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Request:
         json: Where to write the figures.
         sheet: Where to draw the best, the typical and the worst.
         overwrite: Whether existing outputs may be replaced.
-        box_threshold: Where boxes end, see ``camstream.threshold``.
+        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
     """
 
     photos: Path

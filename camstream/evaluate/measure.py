@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camstream import cam as cams
-from camstream.boxes import Box, find_boxes, five_ratios, regions
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.annotations import Thing
 from camstream.evaluate.metrics import F64
-from camstream.model import Model
+from camstream.maps import cam as cams
+from camstream.maps.boxes import Box, find_boxes, five_ratios, regions
+from camstream.maps.threshold import Threshold, ratio_threshold
+from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32
-from camstream.threshold import Threshold, ratio_threshold
 
 # The baselines, each the same for every photo: a box of half the photo's area and its shape in
 # the middle; the whole photo; a round hill in the middle, the baseline of Choe et al. 2020,

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from camstream.boxes import regions
+from camstream.maps.boxes import regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from camstream.boxes import Box
+    from camstream.maps.boxes import Box
     from camstream.picture import MapF32
 
 F64 = NDArray[np.float64]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from camstream.evaluate import metrics
 from camstream.evaluate.measure import CAM, Outcome
-from camstream.threshold import PAPER_RULE, describe
+from camstream.maps.threshold import PAPER_RULE, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Report:
         model: The model's name.
         weights_sha256: Of the weights it was made from.
         sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
-        box_threshold: Where boxes end, see ``camstream.threshold``.
+        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
         photos: How many photos were looked at.
         things: How many pairs of a photo and a class.
         unknown_boxes: Boxes left out as the model has no such class.

@@ -18,7 +18,7 @@ import numpy as np
 
 from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
-from camstream.names import ClassNames
+from camstream.models.classes import ClassNames
 
 _CORNERS = ("x0", "y0", "x1", "y1")
 

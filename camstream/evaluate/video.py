@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from rich.table import Table
 
-from camstream import cam as cams
-from camstream.boxes import find_boxes
-from camstream.calm import CALM_LEVELS, Calm, CalmLevel, Smoothed
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.flicker import measure_flicker
 from camstream.evaluate.measure import CENTRE, centre_box
 from camstream.evaluate.tracks import Sight
 from camstream.frame import Frame
-from camstream.model import Model, softmax
+from camstream.maps import cam as cams
+from camstream.maps.boxes import find_boxes
+from camstream.maps.smoothing import CALM_LEVELS, Calm, CalmLevel, Smoothed
+from camstream.maps.threshold import PAPER_RULE, Threshold, describe, parse_threshold
+from camstream.models.session import Model, softmax
 from camstream.picture import MapF32
-from camstream.threshold import PAPER_RULE, Threshold, describe, parse_threshold
 
 _BEST = tuple(range(-1, -6, -1))  # the five best classes, in the words of the model's contract
 
@@ -78,11 +78,11 @@ class ClipReport:
         frames: How many the clip has.
         things: How many pairs of a frame and a class there were to find.
         unknown_boxes: Boxes left out as the model has no such class.
-        cuts: Frames with which a new scene begins, as ``camstream.cuts`` finds them.
+        cuts: Frames with which a new scene begins, as ``camstream.maps.scene_cuts`` finds them.
         levels: Figures by level of calm.
         centre: The baseline that looks at nothing.
         sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
-        box_threshold: Where boxes end, see ``camstream.threshold``.
+        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
     """
 
     clip: str
@@ -143,7 +143,7 @@ def look_at_clip(
         model: Looks at the frames.
         clip: The clip's name, for errors and the report.
         unknown_boxes: How many boxes were left out.
-        box_threshold: Where boxes end, see ``camstream.threshold``.
+        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
 
     Raises:
         SourceError: The frames cannot be read, or boxes are of other frames than the clip's.

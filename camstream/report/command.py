@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.batch import check_apart
+from camstream.commands.inputs import check_apart
+from camstream.console import console, steps
 from camstream.errors import SinkError
-from camstream.presence import PresenceRule
+from camstream.maps.presence import PresenceRule
 from camstream.report.figures import read_stats
 from camstream.report.page import to_html
 from camstream.report.pictures import choose_times, make_album
 from camstream.report.plots import check_plots, write_plots
 from camstream.report.read import read_records
-from camstream.report.story import Story, tell
-from camstream.sink.draft import Draft
-from camstream.terminal import console, steps
+from camstream.report.timeline import Story, tell
+from camstream.sinks.atomic_file import Draft
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from camstream.report.read import F64
-from camstream.report.story import Story, curve, full_height, pieces, spans
+from camstream.report.timeline import Story, curve, full_height, pieces, spans
 
 WIDTH, HEIGHT = 2000, 100  # of a curve's box; the page stretches it
 PATH_PIECES = 48  # of the attention's path, each of one colour

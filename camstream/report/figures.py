@@ -9,8 +9,15 @@ import numpy as np
 
 from camstream.errors import SourceError
 from camstream.report.read import F64
-from camstream.report.story import Story, changes_a_minute, clock, clock_span, count_changes, shares
-from camstream.source.live import without_secrets
+from camstream.report.timeline import (
+    Story,
+    changes_a_minute,
+    clock,
+    clock_span,
+    count_changes,
+    shares,
+)
+from camstream.sources.live import without_secrets
 
 Figures = list[tuple[str, str]]
 

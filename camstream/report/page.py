@@ -16,7 +16,15 @@ from camstream.report import drawing
 from camstream.report.figures import figures_of, tiles_of
 from camstream.report.pictures import Album
 from camstream.report.read import F64
-from camstream.report.story import Story, clock, clock_span, full_height, shares, short_clock, ticks
+from camstream.report.timeline import (
+    Story,
+    clock,
+    clock_span,
+    full_height,
+    shares,
+    short_clock,
+    ticks,
+)
 
 _SHARES = 12
 _INTERVALS = 10  # of a class; the rest is counted

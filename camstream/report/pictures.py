@@ -17,8 +17,8 @@ from av.container import InputContainer
 from camstream.errors import SourceError
 from camstream.orientation import Orientation
 from camstream.picture import Picture
-from camstream.report.story import Story, clock
-from camstream.source.file import FileSource
+from camstream.report.timeline import Story, clock
+from camstream.sources.file import FileSource
 
 THUMBS = 240
 _LONGER_SIDE_PX = 320

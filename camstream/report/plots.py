@@ -13,8 +13,16 @@ import numpy as np
 from camstream.errors import SinkError
 from camstream.report.drawing import RAMP
 from camstream.report.pictures import Album
-from camstream.report.story import Story, clock_span, curve, full_height, short_clock, spans, ticks
-from camstream.sink.draft import Draft
+from camstream.report.timeline import (
+    Story,
+    clock_span,
+    curve,
+    full_height,
+    short_clock,
+    spans,
+    ticks,
+)
+from camstream.sinks.atomic_file import Draft
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from camstream.picture import ImageU8, Picture
-from camstream.sink.encoding import Encoding
-from camstream.sink.video import VideoFile
+from camstream.sinks.encoding import Encoding
+from camstream.sinks.video import VideoFile
 from export.train.recipe import Recipe
 
 if TYPE_CHECKING:

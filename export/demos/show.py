@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from camstream.annotate import Job, Result
+from camstream.annotation import Job, Result
 from export.demos.demo import SIZE_WH, Demo, write_clip
 from export.demos.score import Score, Seen, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from camstream.model import Model
+    from camstream.models.session import Model
 
 
 def annotate_clip(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from camstream.errors import ModelError, SinkError
-from camstream.sink.draft import Draft
+from camstream.sinks.atomic_file import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

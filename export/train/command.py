@@ -13,11 +13,11 @@ import torch
 import typer
 from rich.progress import Progress
 
+from camstream.console import console, note, steps
 from camstream.errors import ModelError
-from camstream.sink.draft import Draft
-from camstream.terminal import console, note, steps
+from camstream.sinks.atomic_file import Draft
+from camstream.teach.dataset import find_background
 from export.options import one_of, parse_size, report
-from export.teach.album import find_background
 from export.train.job import Job, Result, run
 from export.train.options import KeepOptions, LearningOptions, NetworkOptions, PhotoOptions
 from export.train.photos import Photo, PhotoExamples, read_photos, split

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from camstream.errors import SinkError
-from camstream.model import Model
-from export.assemble import with_info
+from camstream.graph.assemble import with_info
+from camstream.models.session import Model
+from camstream.teach.heat import HeatRule, choose_range
 from export.source import Source
-from export.teach.heat import HeatRule, choose_range
 from export.to_onnx import export
 from export.train.examples import CHECKING
 

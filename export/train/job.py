@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from camstream.errors import CamstreamError, ModelError, SinkError
-from camstream.sink.draft import Draft
+from camstream.sinks.atomic_file import Draft
 from export.train.checkpoint import Checkpoint
 from export.train.finish import Measured, write_model
 from export.train.recipe import Epoch, Recipe

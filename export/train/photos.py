@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from camstream.errors import SourceError
 from camstream.picture import ImageU8, Picture
-from export.teach.album import PHOTO_SUFFIXES
+from camstream.teach.dataset import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,13 +24,13 @@ from rich.table import Table
 from skimage import data
 
 from camstream import load_model
-from camstream.calm import CALM_LEVELS, Calm, CalmLevel
-from camstream.demo import sample_clip
+from camstream.commands.clips import sample_clip
 from camstream.evaluate.flicker import measure_flicker
 from camstream.frame import Frame
-from camstream.model import Model, softmax
+from camstream.maps.smoothing import CALM_LEVELS, Calm, CalmLevel
+from camstream.models.session import Model, softmax
 from camstream.picture import ImageU8, MapF32, Picture
-from camstream.source.file import FileSource
+from camstream.sources.file import FileSource
 
 _RATE_HZ, _SIZE_WH = 30, (640, 360)
 _BEST = tuple(range(-1, -6, -1))

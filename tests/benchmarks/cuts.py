@@ -23,9 +23,9 @@ from rich.table import Table
 from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode, HistogramDetector
 from scenedetect.detector import FlashFilter, SceneDetector
 
-from camstream.cuts import CutFinder
-from camstream.demo import sample_clip
-from camstream.source.file import FileSource
+from camstream.commands.clips import sample_clip
+from camstream.maps.scene_cuts import CutFinder
+from camstream.sources.file import FileSource
 
 Clip = NDArray[np.uint8]  # (T, H, W, 3) BGR
 Finder = Callable[[Clip], set[int]]
@@ -46,7 +46,7 @@ def read(path: Path) -> Clip:
 
 
 def ours(clip: Clip) -> set[int]:
-    """Find cuts with camstream.cuts."""
+    """Find cuts with camstream.maps.scene_cuts."""
     finder = CutFinder()
     return {index for index, image in enumerate(clip) if finder.is_cut(image)}
 
@@ -65,7 +65,7 @@ def scenedetect(make: Callable[[], SceneDetector]) -> Finder:
 
 
 FINDERS: dict[str, Finder] = {
-    "camstream.cuts": ours,
+    "camstream.maps.scene_cuts": ours,
     "ContentDetector": scenedetect(ContentDetector),
     "ContentDetector, at once": scenedetect(
         lambda: ContentDetector(min_scene_len=1, filter_mode=FlashFilter.Mode.SUPPRESS)

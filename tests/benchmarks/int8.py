@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from camstream import catalog, contract
-from camstream.bench import in_turns
-from camstream.device import create_session
-from export.graft import Wishes, graft_file
-from export.reduce import Reduction
+from camstream import contract
+from camstream.graph.add_cam import Wishes, graft_file
+from camstream.graph.quantize import Reduction
+from camstream.models import zoo as catalog
+from camstream.models.device import create_session
+from tests.benchmarks.speed import in_turns
 
 PICTURES = Path(__file__).parents[2] / "videos" / "people.mp4"
 ROUNDS = 300

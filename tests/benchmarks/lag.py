@@ -22,14 +22,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camstream import catalog
 from camstream.frame import Frame, Prediction
-from camstream.live import Viewer
-from camstream.model import Model
+from camstream.live.outputs import Outputs
+from camstream.live.viewer import Viewer
+from camstream.models import zoo as catalog
+from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.saver import Outputs
-from camstream.sink.window import Window
-from camstream.source.live import LiveSource
+from camstream.sinks.window import Window
+from camstream.sources.live import LiveSource
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -23,7 +23,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from camstream import contract
-from camstream.cam import enlarge, find_peak
+from camstream.maps.cam import enlarge, find_peak
 from export.source import load_named
 from export.to_onnx import export
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 
 import camstream
-from camstream.annotate import Job, run
-from camstream.demo import sample_clip
+from camstream.annotation import Job, run
+from camstream.commands.clips import sample_clip
 from camstream.frame import Prediction
-from camstream.sink.encoding import Encoding
-from camstream.sink.video import VideoFile
-from camstream.source.file import FileSource
+from camstream.sinks.encoding import Encoding
+from camstream.sinks.video import VideoFile
+from camstream.sources.file import FileSource
 
 _LIMIT_MB = 700
 

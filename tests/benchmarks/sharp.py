@@ -32,18 +32,18 @@ from numpy.typing import NDArray
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from camstream import cam as cams
-from camstream import catalog
-from camstream.bench import in_turns
-from camstream.boxes import find_boxes
+from camstream.console import console
 from camstream.evaluate import metrics
 from camstream.evaluate.annotations import Thing, read_things
 from camstream.evaluate.measure import look_at
-from camstream.model import Model
-from camstream.names import ClassNames
-from camstream.terminal import console
+from camstream.maps import cam as cams
+from camstream.maps.boxes import find_boxes
+from camstream.models import zoo as catalog
+from camstream.models.classes import ClassNames
+from camstream.models.session import Model
 from export.source import load_named
 from export.to_onnx import export
+from tests.benchmarks.speed import in_turns
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -13,15 +13,15 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from camstream import cam as cams
 from camstream import contract
-from camstream.device import create_session
 from camstream.evaluate.annotations import Thing
 from camstream.evaluate.measure import read_photo
-from camstream.model import fit_size, read_info
+from camstream.graph.graph_index import Graph
+from camstream.maps import cam as cams
+from camstream.maps.threshold import Threshold, parse_threshold
+from camstream.models.device import create_session
+from camstream.models.session import fit_size, read_info
 from camstream.picture import ImageU8, MapF32, Picture
-from camstream.threshold import Threshold, parse_threshold
-from export.graph import Graph
 
 SIDES = (224, 256, 288, 320)
 SHARP_SIDES = (224, 256, 288)  # 320 costs more than twice
@@ -112,7 +112,7 @@ def enlarged(cam: MapF32, like: NDArray[Any]) -> MapF32:
 
 
 def walked(cam: MapF32, features: NDArray[np.float16], steps: int, sharpness: float) -> MapF32:
-    """Do in numpy what ``camstream.sharp`` does in the graph, up to the tone; 0 to 1."""
+    """Do in numpy what ``camstream.graph.refine`` does in the graph, up to the tone; 0 to 1."""
     places = features.astype(np.float32).reshape(len(features), -1)
     places /= np.maximum(np.linalg.norm(places, axis=0), 1e-12)
     alike = np.maximum(places.T @ places, 0) ** np.float32(sharpness)
@@ -167,7 +167,7 @@ class Way:
 
     Attributes:
         maps: The maps of a thing, one a setting, by the setting's name.
-        thresholds: What else is chosen, as ``camstream.threshold`` reads it.
+        thresholds: What else is chosen, as ``camstream.maps.threshold`` reads it.
     """
 
     maps: Callable[[Seen], Maps]

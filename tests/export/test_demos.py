@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from camstream.annotate import run as annotate
-from camstream.model import Model
+from camstream.annotation import run as annotate
+from camstream.models.session import Model
 from export.demos import digits, sweep
 from export.demos.demo import SIZE_WH, Demo, Sets, Truth
 from export.demos.digits import DIGITS, DigitExamples

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
-from camstream.model import Model
-from export.graft import graft_file
-from export.reduce import Reduction
-from export.teach.rehead import save
-from export.teach.trunk import Trunk
+from camstream.graph.add_cam import graft_file
+from camstream.graph.backbone import Trunk
+from camstream.graph.new_head import save
+from camstream.graph.quantize import Reduction
+from camstream.models.session import Model
 from tests.export import light, small
 from tests.export.test_graft import RAW, graft
 from tests.export.test_reduce import photos

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.graft import Wishes
+from camstream.graph.add_cam import Wishes
 from tests.export import light, small
 from tests.export.test_graft import RAW, frames, graft, run
 

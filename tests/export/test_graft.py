@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from camstream import contract
 from camstream.errors import ModelError
-from camstream.model import Model
-from export.graft import Wishes, graft_file, usual_range
+from camstream.graph.add_cam import Wishes, graft_file, usual_range
+from camstream.models.session import Model
 from tests.export import light, small
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from camstream.errors import ModelError
-from camstream.model import Model
-from export import neck as necks
-from export.graft import graft_file
-from export.heads.fit_neck import fit, logits, peaks, to_shipped
-from export.heads.views import TwoGrids, Views
-from export.neck import Neck, gain
-from export.reduce import Reduction
-from export.teach.rehead import Lesson, save
-from export.teach.trunk import Trunk
-from export.verify import sample_frames
+from camstream.graph import neck as necks
+from camstream.graph.add_cam import graft_file
+from camstream.graph.backbone import Trunk
+from camstream.graph.neck import Neck, gain
+from camstream.graph.new_head import Lesson, save
+from camstream.graph.quantize import Reduction
+from camstream.graph.verify import sample_frames
+from camstream.models.session import Model
+from export.person.fit_neck import fit, logits, peaks, to_shipped
+from export.person.views import TwoGrids, Views
 from tests.export import small
 from tests.export.test_graft import RAW, graft
 from tests.export.test_reduce import photos

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from camstream.errors import ModelError
-from camstream.model import Model
-from export.__main__ import app
-from export.graft import Wishes, graft_file
-from export.onnx_file import read_onnx
+from camstream.graph.add_cam import Wishes, graft_file
+from camstream.graph.onnx_file import read_onnx
+from camstream.models.session import Model
+from export.command import app
 from tests.export import small
 
 if TYPE_CHECKING:

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camstream import catalog
-from camstream.model import Model
-from export.heads import shipped
-from export.heads.judge_person import (
+from camstream.graph.backbone import Trunk
+from camstream.graph.new_head import save
+from camstream.models import shipped_heads as shipped
+from camstream.models import zoo as catalog
+from camstream.models.session import Model
+from camstream.teach.dataset import read_photo
+from export.person.judge_person import (
     cut_persons,
     judge_clips,
     judge_presence,
     paste,
     read_presence,
 )
-from export.heads.person_photos import LABELS, photos
-from export.heads.scenes import SQUARE
-from export.teach.album import read_photo
-from export.teach.rehead import save
-from export.teach.trunk import Trunk
+from export.person.person_photos import LABELS, photos
+from export.person.scenes import SQUARE
 
 ROOM = "intel_one_by_one_person.mp4"
 

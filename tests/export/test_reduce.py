@@ -13,12 +13,12 @@ from onnx import TensorProto
 from typer.testing import CliRunner
 
 from camstream.errors import ModelError, SourceError
-from camstream.model import Model
-from export import reduce
-from export.__main__ import app
-from export.graft import graft_file
-from export.pictures import sample_pictures
-from export.reduce import Pictures, Reduction
+from camstream.graph import quantize as reduce
+from camstream.graph.add_cam import graft_file
+from camstream.graph.calibration_pictures import sample_pictures
+from camstream.graph.quantize import Pictures, Reduction
+from camstream.models.session import Model
+from export.command import app
 from tests.export import small
 from tests.export.test_graft import RAW, frames, run
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from camstream.cli import app
+from camstream.commands import app
 from camstream.errors import ModelError
-from camstream.model import Model
+from camstream.models.session import Model
 from export.saliency import Saliency, gradient_size
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from camstream.errors import SourceError
-from camstream.model import Model
-from export.heads.cuttings import MAPPED, cut_out, cut_people, cut_things, find_outline
-from export.heads.person_photos import LABELS
-from export.heads.scenes import SQUARE, WIDE, Scenes, all_scenes, grid_cover
-from export.teach.album import Album, Item
+from camstream.models.session import Model
+from camstream.teach.dataset import Album, Item
+from export.person.cuttings import MAPPED, cut_out, cut_people, cut_things, find_outline
+from export.person.person_photos import LABELS
+from export.person.scenes import SQUARE, WIDE, Scenes, all_scenes, grid_cover
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

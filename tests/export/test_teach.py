@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from camstream import contract
 from camstream.errors import ModelError, SinkError, SourceError
-from camstream.model import Model
+from camstream.graph.add_cam import Wishes, graft_file
+from camstream.graph.backbone import Trunk
+from camstream.graph.new_head import Lesson, save, to_model
+from camstream.graph.quantize import Reduction
+from camstream.graph.verify import law_residual, open_quietly, sample_frames
+from camstream.models.session import Model
 from camstream.picture import Picture
-from export.graft import Wishes, graft_file
-from export.reduce import Reduction
-from export.teach.rehead import Lesson, save, to_model
-from export.teach.teacher import Teacher
-from export.teach.trunk import Trunk
-from export.verify import law_residual, open_quietly, sample_frames
+from camstream.teach.teacher import Teacher
 from tests.export import light, small
 
 RAW = Wishes(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))

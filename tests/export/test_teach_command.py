@@ -14,14 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from camstream import contract
-from camstream.cli import app
+from camstream.commands import app
 from camstream.errors import SourceError
-from camstream.model import Model
+from camstream.graph.backbone import F32, Trunk
+from camstream.models.session import Model
 from camstream.picture import ImageU8
-from export.teach.album import find_background, open_album
-from export.teach.features import Look, look_through
-from export.teach.report import Report
-from export.teach.trunk import F32, Trunk
+from camstream.teach.dataset import find_background, open_album
+from camstream.teach.features import Look, look_through
+from camstream.teach.report import Report
 from tests import clips
 
 COUNT = 8
@@ -217,7 +217,7 @@ def test_runs_without_torch(folder: Path, tiny_path: Path, tmp_path: Path) -> No
         "            raise ModuleNotFoundError('torch is blocked', name='torch')\n"
         "sys.meta_path.insert(0, NoTorch())\n"
         "sys.argv = ['camstream', *sys.argv[1:]]\n"
-        "from camstream.cli import main; main()"
+        "from camstream.commands import main; main()"
     )
     output = tmp_path / "lamp.onnx"
     arguments = ["teach", str(folder), "-o", str(output), "-m", str(tiny_path)]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from export.teach.calibration import Calibration, calibrate
-from export.teach.fit import (
+from camstream.teach.calibration import Calibration, calibrate
+from camstream.teach.fit import (
     CANDIDATES,
     Candidate,
     Layer,
@@ -19,8 +19,8 @@ from export.teach.fit import (
     split,
     train,
 )
-from export.teach.heat import choose_range, peaks_of
-from export.teach.report import softmax
+from camstream.teach.heat import choose_range, peaks_of
+from camstream.teach.report import softmax
 
 
 def samples(count: int = 300, classes: int = 2, channels: int = 20, apart: float = 1.5) -> Samples:

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from camstream import contract
 from camstream.errors import ModelError
-from camstream.model import Model
-from export.__main__ import app
+from camstream.graph.add_cam import Wishes
+from camstream.models.session import Model
+from export.command import app
 from export.custom import is_custom, load_custom
-from export.graft import Wishes
 from export.networks import NETWORKS, find
 from export.source import Source, load_named
 from export.to_onnx import export

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from typer.testing import CliRunner, Result
 
-from camstream.model import Model
-from export.train.__main__ import app
+from camstream.models.session import Model
+from export.train.cli import app
 from tests.export.photos import write_photos
 
 pytestmark = pytest.mark.usefixtures("calm_torch")

@@ -11,8 +11,8 @@ import pytest
 from onnx import numpy_helper
 
 from camstream.errors import ModelError
-from export.reference import Reference
-from export.verify import Outputs, verify
+from camstream.graph.numpy_reference import Reference
+from camstream.graph.verify import Outputs, verify
 from tests.export import small
 from tests.export.test_graft import RAW, graft
 
@@ -53,7 +53,7 @@ def test_another_weight(tmp_path: Path, weight: str, message: str) -> None:
 
 def test_another_map(tmp_path: Path) -> None:
     path, reference, _ = finished(tmp_path)
-    change(path, "camstream.cam.place_count", 1.01)
+    change(path, "camstream.maps.cam.place_count", 1.01)
     with pytest.raises(ModelError, match="output cam differs"):
         verify(path, reference, classes=small.CLASSES, shapes_nhw=SHAPES)
 
@@ -61,7 +61,7 @@ def test_another_map(tmp_path: Path) -> None:
 def test_a_map_that_breaks_the_law(tmp_path: Path) -> None:
     """Both the file and the reference may be wrong in the same way; the law still sees it."""
     path, reference, _ = finished(tmp_path)
-    change(path, "camstream.cam.place_count", 1.01)
+    change(path, "camstream.maps.cam.place_count", 1.01)
 
     def as_wrong(frames: np.ndarray, classes: np.ndarray) -> Outputs:
         logits, cam, chosen, bias = reference(frames, classes)

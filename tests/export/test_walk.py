@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from camstream.errors import ModelError
-from export.walk import find_head
+from camstream.graph.find_head import find_head
 from tests.export import light, small
 
 

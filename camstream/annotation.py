@@ -1,0 +1,176 @@
+"""Annotates video files: every frame in, the same frame with its overlay out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from camstream.commands import inputs as batch
+from camstream.drawing.overlay import Style, annotate, caveats
+from camstream.frame import Prediction
+from camstream.maps.select import Attention, Focus
+from camstream.models.session import Model
+from camstream.pipeline import Pipeline
+from camstream.sinks.atomic_file import Draft
+from camstream.sinks.encoding import Encoding
+from camstream.sinks.records import write_json
+from camstream.sinks.video import VideoFile
+from camstream.sinks.writers import SideOutputs, SidePaths
+from camstream.sources.file import FileSource
+from camstream.stats import RunStats
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to annotate.
+
+    Attributes:
+        source: The input.
+        output: The file to write.
+        records: Where to write a record a frame, None for nowhere.
+        stats: Where to write counts and times as JSON, None for nowhere.
+        style: How to draw.
+        encoding: How to encode.
+        overwrite: Whether existing outputs may be replaced.
+        focus: What to look for.
+        maps: Where to write the raw maps, None for nowhere.
+        presence: Where to write when something was there, None for nowhere.
+    """
+
+    source: Path
+    output: Path
+    records: Path | None = None
+    style: Style = Style()
+    encoding: Encoding = Encoding()
+    overwrite: bool = False
+    stats: Path | None = None
+    focus: Focus = Focus()
+    maps: Path | None = None
+    presence: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Every file that it writes."""
+        paths = (self.output, self.records, self.stats, self.maps, self.presence)
+        return [path for path in paths if path is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a job.
+
+    Attributes:
+        stats: Counts and times.
+        remarks: What could not be kept, or was damaged, one clear line each.
+        labels: How many frames each shown label had, most frequent first.
+        is_damaged: Whether part of the input could not be read.
+        is_stopped: Whether it was stopped before the input's end; the output plays up to there.
+        end_s: Media time of the last frame.
+    """
+
+    stats: RunStats
+    remarks: tuple[str, ...]
+    labels: dict[str, int]
+    is_damaged: bool
+    is_stopped: bool
+    end_s: float
+
+
+def run(
+    job: Job,
+    model: Model,
+    *,
+    on_frame: Callable[[Prediction, int | None], None] = lambda *_: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Annotate one file.
+
+    Args:
+        job: What to do.
+        model: Looks at every frame.
+        on_frame: Is told each frame done, and how many there will be if that is known.
+        stop: Asked after each frame; True finishes a playable file and returns.
+
+    Raises:
+        SourceError: The input cannot be read.
+        SinkError: An output cannot be written. Nothing of it is left.
+    """
+    _check_outputs(job)
+    source = FileSource(job.source, even=True)
+    outputs: list[VideoFile | SideOutputs] = []
+    try:
+        video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
+        outputs.append(video)
+        sides = SideOutputs(
+            SidePaths(job.records, job.maps, job.presence),
+            model.info.labels,
+            overwrite=job.overwrite,
+            inputs=[job.source],
+        )
+        outputs.append(sides)
+        result = _run(job, model, source, video, sides, on_frame, stop)
+    except BaseException:
+        for output in outputs:
+            output.discard()
+        source.close()
+        raise
+    return result
+
+
+def _check_outputs(job: Job) -> None:
+    """Find out what cannot be written before hours are spent on what can."""
+    batch.check_apart([job.source], job.outputs)
+    for path in job.outputs:
+        Draft(path, overwrite=job.overwrite, inputs=[job.source])
+
+
+def _run(
+    job: Job,
+    model: Model,
+    source: FileSource,
+    video: VideoFile,
+    sides: SideOutputs,
+    on_frame: Callable[[Prediction, int | None], None],
+    stop: Callable[[], bool],
+) -> Result:
+    labels: dict[str, int] = {}
+    notes = caveats(model.info)
+    end_s = 0.0
+    is_stopped = False
+    started = time.perf_counter()
+    with Pipeline(source, Attention(model.infer, model.info, job.focus)) as pipeline:
+        for prediction in pipeline:
+            with pipeline.times.measure("annotate"):
+                annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
+            with pipeline.times.measure("write"):
+                video.write(annotated.picture)
+                sides.write(annotated)
+            is_asked = job.focus.watch or job.focus.contrast
+            label = (prediction.top if is_asked else prediction.shown)[0].label
+            labels[label] = labels.get(label, 0) + 1
+            end_s = prediction.frame.pts_s
+            on_frame(prediction, source.frame_count)
+            if stop():
+                is_stopped = True
+                break
+    video.finish(whole=not is_stopped)
+    sides.finish()
+    wall_s = time.perf_counter() - started
+    stats = RunStats(
+        source=source.name,
+        device=model.device,
+        # What was read ahead when it was stopped was never asked for.
+        frames_in=video.frames if is_stopped else pipeline.captured,
+        frames_out=video.frames,
+        frames_dropped=0 if is_stopped else pipeline.captured - video.frames,
+        wall_s=round(wall_s, 3),
+        rate_hz=round(video.frames / wall_s, 2),
+        stages_ms=pipeline.times.percentiles(),
+    )
+    if job.stats is not None:
+        write_json(job.stats, stats.to_dict(), overwrite=job.overwrite)
+    ordered = dict(sorted(labels.items(), key=lambda item: -item[1]))
+    remarks = tuple(source.remarks + video.remarks)
+    return Result(stats, remarks, ordered, source.is_damaged, is_stopped, end_s)

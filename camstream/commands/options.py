@@ -1,0 +1,231 @@
+"""What several commands take: single options, and records of options that belong together."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from camstream.console import console, note, steps
+from camstream.contract import ModelInfo
+from camstream.drawing.overlay import Colormap, Style
+from camstream.maps.boxes import BoxRule
+from camstream.maps.select import MAX_TOP_K, Contrast, Focus
+from camstream.maps.smoothing import CalmLevel
+from camstream.maps.threshold import parse_threshold
+from camstream.models import zoo as catalog
+from camstream.models.classes import ClassNames, complete
+from camstream.models.device import PROVIDERS
+from camstream.models.session import Model
+
+_STYLE, _FOCUS = Style(), Focus()
+
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="A network's name or an .onnx file.")
+]
+DeviceOption = Annotated[
+    str, typer.Option(help=f"auto, {', '.join(PROVIDERS)}. auto takes CUDA where it works.")
+]
+RecordsOption = Annotated[
+    Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
+]
+MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
+SharpOption = Annotated[
+    bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
+]
+InputSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        min=32,
+        max=2048,
+        metavar="N",
+        help="Let the network see as many pixels as NxN have: larger sees smaller things, makes "
+        "finer maps and is slower.  [default: the model's]",
+    ),
+]
+
+
+def _checked_threshold(text: str | None) -> str | None:
+    try:
+        if text is not None:
+            parse_threshold(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
+BoxThresholdOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T",
+        help="Where a box ends: a part of the map's maximum, or p80 to keep a fifth of the frame."
+        "  [default: 20%]",
+        callback=_checked_threshold,
+    ),
+]
+PresenceOption = Annotated[
+    Path | None,
+    typer.Option(help="Write when something was there to a .csv file: start_s,end_s,peak_score."),
+]
+StatsOption = Annotated[Path | None, typer.Option(help="Write counts and times as JSON.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which model, and what runs it."""
+
+    model: ModelOption = catalog.DEFAULT_MODEL
+    device: DeviceOption = "auto"
+
+    def load(self, *, input_size: int | None = None, sharp: bool = False) -> Model:
+        """Open the model and say what really runs it."""
+        with steps(console, "opening the model") as say:
+            model = catalog.load_model(
+                self.model, device=self.device, input_size=input_size, sharp=sharp, say=say
+            )
+        provider = PROVIDERS[model.device]
+        console.print(
+            f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False
+        )
+        if self.device == "auto" and model.device == "cpu" and model.gpu_problem:
+            note(model.gpu_problem)
+        return model
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a prediction is drawn."""
+
+    opacity: Annotated[
+        float, typer.Option("--opacity", min=0.0, max=1.0, help="Of strong heat; 0 shows none.")
+    ] = _STYLE.heatmap_opacity
+    colormap: Annotated[Colormap, typer.Option(help="Colours of heat.")] = _STYLE.colormap
+    cam_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range",
+            help="Map values (logit units) where heat begins and is full.  [default: the model's]",
+        ),
+    ] = None
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
+    ] = _STYLE.show_boxes
+    box_rule: Annotated[
+        BoxRule | None,
+        typer.Option(
+            help="The paper's box around the largest region, all regions, or the paper's five "
+            "boxes.  [default: largest; all with a model that has a class for nothing]"
+        ),
+    ] = _STYLE.box_rule
+    box_threshold: BoxThresholdOption = _STYLE.box_threshold
+    sharp: SharpOption = False
+    input_size: InputSizeOption = None
+
+    def style(self) -> Style:
+        """Give the style; what it refuses is told as a wrong option."""
+        try:
+            return Style(
+                heatmap_opacity=self.opacity,
+                colormap=self.colormap,
+                cam_range=self.cam_range,
+                show_boxes=self.boxes,
+                box_rule=self.box_rule,
+                box_threshold=self.box_threshold,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is looked for."""
+
+    top_k: Annotated[
+        int,
+        typer.Option(min=1, max=MAX_TOP_K, help="Show the maps of so many best classes in a grid."),
+    ] = 1
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show this class's map whatever wins, or a group's such as dog. Repeatable.",
+            autocompletion=complete,
+        ),
+    ] = None
+    contrast: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B", help="Show what speaks for A against B.", autocompletion=complete
+        ),
+    ] = None
+    calm: Annotated[CalmLevel, typer.Option(help="Smoothing over time.")] = _FOCUS.calm
+    trail: Annotated[
+        float, typer.Option(min=0, max=60, metavar="SECONDS", help="Show the path of the peak.")
+    ] = 0.0
+    linger: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=60,
+            metavar="SECONDS",
+            help="Let heat fade so slowly: where things have been.",
+        ),
+    ] = 0.0
+
+    def focus(self, info: ModelInfo) -> Focus:
+        """Find the classes in the model.
+
+        Raises:
+            ModelError: It has no such class.
+        """
+        names = ClassNames(info.labels)
+        contrast = None
+        if self.contrast is not None:
+            contrast = Contrast((names.find(self.contrast[0]), names.find(self.contrast[1])))
+        watch = tuple(names.find(name) for name in self.watch or ())
+        return Focus(self.top_k, watch, contrast, self.calm, self.trail, self.linger)
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take records of options: each field of such a parameter is an option.
+
+    Typer reads a function's signature, so the decorated command shows the records' fields in
+    place of the parameters that are dataclasses.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    records: dict[str, list[str]] = {}
+    shown: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not dataclasses.is_dataclass(kind):
+            shown.append(parameter.replace(annotation=kind, kind=parameter.KEYWORD_ONLY))
+            continue
+        types = get_type_hints(kind, include_extras=True)
+        records[name] = [field.name for field in dataclasses.fields(kind)]
+        shown += [
+            inspect.Parameter(
+                field.name,
+                parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=types[field.name],
+            )
+            for field in dataclasses.fields(kind)
+        ]
+
+    @functools.wraps(command)
+    def flat(**values: Any) -> None:
+        for name, fields in records.items():
+            values[name] = hints[name](**{field: values.pop(field) for field in fields})
+        command(**values)
+
+    flat.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return flat

@@ -1,0 +1,1 @@
+"""Draws predictions into pictures."""

@@ -1,0 +1,1 @@
+"""ONNX graphs: finds heads, adds maps, makes files smaller; no torch."""

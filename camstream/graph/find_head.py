@@ -1,0 +1,238 @@
+"""Finds the head of an ONNX classifier by walking back from its output.
+
+What can be mapped is
+
+    features -> pooling or flattening -> linear layer (-> ReLU -> linear layer)* -> softmax
+
+and the walk passes what only renames or reshapes in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from camstream.errors import ModelError
+from camstream.graph.graph_index import Graph, attributes
+from camstream.graph.head import Head, Linear
+from camstream.graph.linear import is_relu, read_linear, relu_ceiling
+
+if TYPE_CHECKING:
+    import onnx
+
+_FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
+_RENAMES = ("Identity", "Dropout", "Cast")
+_RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+_CONVOLUTIONS = {"Conv", "QLinearConv", "ConvInteger"}
+_RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
+
+
+def find_head(model: onnx.ModelProto) -> Head:
+    """Walk back from a classifier's output to the feature maps.
+
+    Args:
+        model: Any ONNX model; it is not changed. Of several outputs, the first that has a
+            head is taken.
+
+    Raises:
+        ModelError: There is no such head; the message says what is there instead.
+    """
+    graph = Graph(model)
+    refusals = []
+    for output in graph.outputs:
+        try:
+            return _Walk(graph).head(output)
+        except ModelError as error:
+            refusals.append(str(error))
+    raise ModelError(refusals[0] if refusals else "no class map: the graph has no output")
+
+
+class _Walk:
+    """One walk from an output towards the image."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._trail: list[str] = []
+        self._nodes: set[str] = set()
+
+    def head(self, output: str) -> Head:
+        logits, final = self._before_final(output)
+        self._check_scores(logits)
+        self._nodes.clear()
+        layers, tensor = self._layers(logits)
+        pool, features, channels_last = self._pooling(tensor)
+        if pool is None and len(layers) > 1:
+            features = self._before_local_pools(features)
+        if not layers and pool is None:
+            self._refuse("there is neither pooling nor a linear layer before it")
+        channels = self._channels(features, pool, layers)
+        if pool is None and layers[-1].inputs == channels:
+            self._refuse("its pooling covers the map at one input size only; give that as --size")
+        return Head(
+            image=self._image(features),
+            output=output,
+            final=final,
+            logits=logits,
+            classes=layers[0].outputs if layers else channels,
+            features=features,
+            channels=channels,
+            channels_last=channels_last,
+            pool=pool,
+            layers=tuple(reversed(layers)),
+            nodes=frozenset(self._nodes),
+        )
+
+    def _before_final(self, name: str) -> tuple[str, str | None]:
+        """Pass the softmax and what reshapes around it; gives the logits' tensor."""
+        final = None
+        while True:
+            node = self._node(name)
+            if final is None and node.op_type in _FINAL:
+                final = node.op_type
+            elif node.op_type not in (*_RENAMES, *_RESHAPES):
+                return name, final
+            name = self._step(node)
+
+    def _check_scores(self, logits: str) -> None:
+        """Make sure that a tensor is (N, C) or (N, C, 1, 1), as far as its shape is known."""
+        shape = self._graph.shape(logits)
+        if shape is not None and (len(shape) not in (2, 4) or set(shape[2:]) - {1}):
+            what = "x".join("?" if size is None else str(size) for size in shape)
+            self._refuse(f"{logits!r} has the shape {what}, not one row of class scores a picture")
+
+    def _channels(self, features: str, pool: str | None, layers: list[Linear]) -> int:
+        shape = self._graph.shape(features)
+        if shape is not None and len(shape) == 4 and shape[1] is not None:
+            return shape[1]
+        if pool is None or not layers:
+            self._refuse(f"the number of channels of {features!r} is not known")
+        return layers[-1].inputs
+
+    def _layers(self, name: str) -> tuple[list[Linear], str]:
+        """Collect the linear layers, last one first, and the tensor that the first one reads."""
+        layers: list[Linear] = []
+        active: tuple[str, float | None] | None = None
+        while True:
+            node = self._node(name)
+            found = read_linear(self._graph, node)
+            if found is not None:
+                layer, name, made = found
+                self._trail.append(node.op_type)
+                self._nodes.update(made)
+                if active is not None:
+                    layer = replace(layer, active=active[0], ceiling=active[1])
+                layers.append(layer)
+                active = None
+            elif layers and active is None and self._is_hidden(node):
+                active = (name, relu_ceiling(self._graph, node))
+                name = self._step(node)
+            elif self._keeps_values(node):
+                name = self._step(node)
+            else:
+                return layers, name
+
+    def _is_hidden(self, node: onnx.NodeProto) -> bool:
+        """Whether this is the ReLU of a linear layer, and not of the feature maps."""
+        if not is_relu(self._graph, node):
+            return False
+        name = node.input[0]
+        while (before := self._graph.producer(name)) is not None and self._keeps_values(before):
+            name = before.input[0]
+        return before is not None and read_linear(self._graph, before) is not None
+
+    def _keeps_values(self, node: onnx.NodeProto) -> bool:
+        """Whether a node only renames or reshapes one row of values a picture."""
+        if node.op_type in _RENAMES:
+            return True
+        if node.op_type not in _RESHAPES:
+            return False
+        shape = self._graph.shape(node.input[0])
+        return shape is None or len(shape) < 3 or self._graph.is_single(node.input[0])
+
+    def _pooling(self, name: str) -> tuple[str | None, str, bool]:
+        """Recognise what turns feature maps into the tensor: pool, features, channels last."""
+        node = self._node(name)
+        op = node.op_type
+        source = node.input[0] if node.input else ""
+        if op in ("GlobalAveragePool", "GlobalMaxPool"):
+            return ("mean" if op == "GlobalAveragePool" else "max"), self._step(node), False
+        if op in ("ReduceMean", "ReduceMax"):
+            axes = self._axes(node)
+            if axes not in ({2, 3}, {1, 2}):
+                self._refuse(f"its {op} is over the axes {sorted(axes)}, not over a whole map")
+            source = self._step(node)
+            if axes == {1, 2}:
+                source = self._before_transpose(source) or self._refuse("its maps are (N, h, w, D)")
+            return ("mean" if op == "ReduceMean" else "max"), source, False
+        if op in ("AveragePool", "MaxPool") and self._graph.is_single(name):
+            if _counts_padding(node) or not self._graph.covers_all(node):
+                self._refuse(f"its {op} is not over exactly the whole map")
+            return ("mean" if op == "AveragePool" else "max"), self._step(node), False
+        shape = self._graph.shape(name)
+        if shape is not None and len(shape) == 4:  # a convolution reads the maps as they are
+            return None, name, False
+        shape = self._graph.shape(source) if source else None
+        if op not in ("Reshape", "Flatten") or shape is None or len(shape) != 4:
+            self._refuse(f"before that comes {op}")
+        source = self._step(node)
+        transposed = self._before_transpose(source)
+        return None, transposed or source, transposed is not None
+
+    def _before_transpose(self, name: str) -> str | None:
+        """Go back over a transposition from (N, D, h, w) to (N, h, w, D), where there is one."""
+        node = self._graph.producer(name)
+        if node is None or attributes(node).get("perm") != [0, 2, 3, 1]:
+            return None
+        return self._step(node)
+
+    def _before_local_pools(self, name: str) -> str:
+        """Go back over local pooling, over which the sum of a gradient does not change."""
+        while (node := self._graph.producer(name)) is not None and (
+            node.op_type in ("Identity", "Dropout", "MaxPool")
+            or (node.op_type == "AveragePool" and not _counts_padding(node))
+        ):
+            name = self._step(node)
+        return name
+
+    def _axes(self, node: onnx.NodeProto) -> set[int]:
+        axes = attributes(node).get("axes")
+        if axes is None and len(node.input) > 1:
+            axes = self._graph.numbers(node.input[1])
+        shape = self._graph.shape(node.input[0])
+        if not axes or (shape is not None and len(shape) != 4):
+            self._refuse(f"its {node.op_type} is not over the maps of one picture")
+        return {int(axis) % 4 for axis in axes}
+
+    def _image(self, features: str) -> str:
+        needed = self._graph.needed(features)
+        operators = {node.op_type for name in needed if (node := self._graph.producer(name))}
+        if recurrent := operators.intersection(_RECURRENT):
+            self._refuse(f"{features!r} comes from {recurrent.pop()}, so its cells are no places")
+        images = [name for name in self._graph.inputs if name in needed]
+        if len(images) != 1 or not _CONVOLUTIONS & operators:
+            self._refuse(f"{features!r} is not made by convolutions from one picture")
+        return images[0]
+
+    def _node(self, name: str) -> onnx.NodeProto:
+        node = self._graph.producer(name)
+        if node is None:
+            self._refuse(f"the walk ends at {name!r}")
+        return node
+
+    def _step(self, node: onnx.NodeProto) -> str:
+        self._trail.append(node.op_type)
+        self._nodes.add(node.output[0])
+        return str(node.input[0])
+
+    def _refuse(self, reason: str) -> NoReturn:
+        trail = " <- ".join(self._trail) or "nothing"
+        kind = "a recurrent network, " if any(op in reason for op in _RECURRENT) else ""
+        raise ModelError(
+            f"no class map: {kind}found output <- {trail}; {reason}. A map needs convolutions, "
+            "then pooling or flattening, then linear layers with ReLU"
+        )
+
+
+def _counts_padding(node: onnx.NodeProto) -> bool:
+    values = attributes(node)
+    return bool(values.get("count_include_pad", 0)) and any(values.get("pads", ()))

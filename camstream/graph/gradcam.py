@@ -1,0 +1,113 @@
+"""The weights of a map, written as graph nodes: the classifier's rows, or the head's gradient.
+
+For pooling and one linear layer they are rows of its matrix (CAM). For several layers they are
+the gradient of the class's logit (Grad-CAM, Selvaraju et al. 2017): the product of the matrices,
+with each ReLU's mask of the forward pass between two. The gradient passes a local pooling whole,
+so its sum over the places behind the pooling is its sum over the places before it, and nothing
+need be un-pooled. No gradient is computed by any runtime.
+
+The scale is that of logits: where the method's paper divides the gradient's sum by the number of
+places, that number is multiplied back, so that on a network with global average pooling Grad-CAM
+and HiResCAM are CAM itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import TensorProto
+
+from camstream import contract
+
+if TYPE_CHECKING:
+    from camstream.graph.head import Head, Linear
+    from camstream.graph.nodes import Nodes
+
+
+def channel_weights(nodes: Nodes, head: Head) -> str:
+    """Write one weight for every channel of the feature maps; gives the (N, K, D) tensor."""
+    if not head.layers:  # the feature maps are the class maps: each class has its own
+        depth = nodes.integers("classes", head.classes)
+        values = nodes.constant("off_on", np.array([0, 1], np.float32))
+        return nodes.add("OneHot", contract.CAM_CLASSES, depth, values, name="own_map")
+    gradient = _gradient(nodes, head.layers)
+    if head.pool is not None:
+        return gradient
+    # (N, K, D * h * w) -> (N, K, D, h * w) -> (N, K, D); the channels may be the last instead.
+    parts = (0, 0, -1, head.channels) if head.channels_last else (0, 0, head.channels, -1)
+    shape = nodes.integers("channel_shape", *parts)
+    places = nodes.add("Reshape", gradient, shape, name="gradient_places")
+    axis = nodes.integers("place_axis", 2 if head.channels_last else 3)
+    return nodes.add("ReduceSum", places, axis, name="channel_weights", keepdims=0)
+
+
+def weighted_places(nodes: Nodes, head: Head, places: str) -> str:
+    """Write HiResCAM's map (Draelos and Carin 2020): gradient times feature, place by place.
+
+    Args:
+        nodes: Where to write.
+        head: A head of one linear layer over flattened feature maps.
+        places: The (N, D, h * w) feature maps.
+
+    Returns:
+        The (N, K, h * w) tensor of maps whose mean plus the bias is the logit.
+    """
+    gradient = _gradient(nodes, head.layers)
+    count = head.layers[0].inputs // head.channels
+    parts = (0, 0, count, head.channels) if head.channels_last else (0, 0, head.channels, count)
+    weights = nodes.add("Reshape", gradient, nodes.integers("parts", *parts), name="place_weights")
+    if head.channels_last:
+        weights = nodes.add("Transpose", weights, name="place_weights_t", perm=[0, 1, 3, 2])
+    every = nodes.add("Unsqueeze", places, nodes.integers("map_axis", 1), name="places_of_all")
+    product = nodes.add("Mul", weights, every, name="evidence")  # (N, K, D, h * w)
+    summed = nodes.add(
+        "ReduceSum", product, nodes.integers("channel_axis", 2), name="summed", keepdims=0
+    )
+    scale = nodes.constant("place_count", np.array(count, np.float32))
+    return nodes.add("Mul", summed, scale, name="scaled")
+
+
+def _gradient(nodes: Nodes, layers: tuple[Linear, ...]) -> str:
+    """Write the gradient of the asked classes' logits by the layers' input, (N, K, inputs)."""
+    gradient = _rows(nodes, layers[-1])
+    for number, layer in enumerate(reversed(layers[:-1])):
+        masked = nodes.add("Mul", gradient, _mask(nodes, layer, number), name=f"masked_{number}")
+        flat = nodes.add("Flatten", masked, name=f"rows_{number}", axis=2)  # (N * K, outputs)
+        weight = layer.weight
+        if len(layer.shape) > 2:
+            weight = nodes.add("Flatten", weight, name=f"weight_{number}", axis=1)
+        product = nodes.add(
+            "Gemm", flat, weight, name=f"product_{number}", transB=int(not layer.outputs_first)
+        )
+        asked = nodes.add("Shape", contract.CAM_CLASSES, name=f"asked_{number}")
+        rest = nodes.integers(f"rest_{number}", -1)
+        shape = nodes.add("Concat", asked, rest, name=f"shape_{number}", axis=0)
+        gradient = nodes.add("Reshape", product, shape, name=f"gradient_{number}")
+    return gradient
+
+
+def _rows(nodes: Nodes, layer: Linear) -> str:
+    """Write the last layer's rows of the asked classes, (N, K, inputs)."""
+    if not layer.outputs_first:
+        columns = nodes.add("Gather", layer.weight, contract.CAM_CLASSES, name="columns", axis=1)
+        return nodes.add("Transpose", columns, name="rows", perm=[1, 2, 0])
+    rows = nodes.add("Gather", layer.weight, contract.CAM_CLASSES, name="rows", axis=0)
+    if len(layer.shape) == 2:
+        return rows
+    return nodes.add("Reshape", rows, nodes.integers("flat_rows", 0, 0, -1), name="rows_flat")
+
+
+def _mask(nodes: Nodes, layer: Linear, number: int) -> str:
+    """Write where the layer's ReLU let its values through, (N, 1, outputs) of 0 and 1."""
+    assert layer.active is not None
+    active = nodes.add("Flatten", layer.active, name=f"active_{number}", axis=1)
+    zero = nodes.constant(f"zero_{number}", np.array(0, np.float32))
+    passed = nodes.add("Greater", active, zero, name=f"positive_{number}")
+    if layer.ceiling is not None:
+        ceiling = nodes.constant(f"ceiling_{number}", np.array(layer.ceiling, np.float32))
+        below = nodes.add("Less", active, ceiling, name=f"below_{number}")
+        passed = nodes.add("And", passed, below, name=f"passed_{number}")
+    mask = nodes.add("Cast", passed, name=f"mask_{number}", to=TensorProto.FLOAT)
+    axis = nodes.integers(f"axis_{number}", 1)
+    return nodes.add("Unsqueeze", mask, axis, name=f"mask_of_all_{number}")

@@ -1,0 +1,172 @@
+"""Gives a model a new last layer: pooled features -> linear layer -> logits, and their maps."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from camstream.contract import ModelInfo
+from camstream.errors import ModelError
+from camstream.graph.assemble import assemble
+from camstream.graph.backbone import F32, LOGITS, POOLED, TAUGHT, Trunk
+from camstream.graph.find_head import find_head
+from camstream.graph.nodes import Nodes
+from camstream.graph.onnx_file import opset_of
+from camstream.graph.save_verified import publish, versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from camstream.graph.verify import Outputs, ShapeNHW
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A linear layer on pooled features, and what is to be said of it.
+
+    Attributes:
+        labels: One name a class, in the order of the logits.
+        weight: (C, D) float32.
+        bias: (C,) float32.
+        background: The label of the class that means "none of the others"; None: there is none.
+        cam_range: Map values (logit units) where heat begins and where it is full.
+        size_hw: Preferred input height and width; None: the trunk's own.
+        taught_on: What it was taught on, in words.
+    """
+
+    labels: tuple[str, ...]
+    weight: F32
+    bias: F32
+    background: str | None
+    cam_range: tuple[float, float]
+    size_hw: tuple[int, int] | None
+    taught_on: str
+
+
+def to_model(trunk: Trunk, lesson: Lesson, *, name: str) -> onnx.ModelProto:
+    """Build the model of a lesson; every node and weight of the trunk stays as it is.
+
+    Args:
+        trunk: Computes the features.
+        lesson: Its weight has as many columns as the trunk has channels.
+        name: The new model's name.
+
+    Raises:
+        ModelError: The lesson is of another trunk, or this trunk takes one input size only.
+    """
+    core = _classifier(trunk, lesson)
+    return assemble(core, find_head(core), _info(trunk, lesson, name))
+
+
+def save(trunk: Trunk, lesson: Lesson, output: Path, *, name: str | None = None) -> ModelInfo:
+    """Write the model of a lesson; it gets its name after it was compared with the trunk.
+
+    Args:
+        trunk: Computes the features.
+        lesson: Its weight has as many columns as the trunk has channels.
+        output: The file to write; one that is there is replaced.
+        name: The new model's name; None: the file's.
+
+    Returns:
+        The record that is in the file, with what was measured.
+
+    Raises:
+        ModelError: As ``to_model``, or the file does not compute what the lesson says.
+        SinkError: The file cannot be written.
+    """
+    core = _classifier(trunk, lesson)
+    info = _info(trunk, lesson, name or output.stem)
+    return publish(
+        core,
+        find_head(core),
+        info,
+        output,
+        _Reference(trunk, lesson),
+        shapes_nhw=_shapes(trunk, info.size_hw),
+    )
+
+
+def _classifier(trunk: Trunk, lesson: Lesson) -> onnx.ModelProto:
+    """Put pooling and a linear layer behind a trunk."""
+    if lesson.weight.shape != (len(lesson.labels), trunk.channels):
+        raise ModelError(
+            f"the last layer is for {lesson.weight.shape[1]} features, and "
+            f"{trunk.info.name} has {trunk.channels}; teach it on this model"
+        )
+    core = onnx.ModelProto()
+    core.CopyFrom(trunk.core)
+    nodes = Nodes(TAUGHT)
+    nodes.add("GlobalAveragePool", trunk.features, name="pooled", output=POOLED)
+    nodes.add("Flatten", POOLED, name="flat", axis=1)
+    weight = nodes.constant("weight", lesson.weight.astype(np.float32))
+    bias = nodes.constant("bias", lesson.bias.astype(np.float32))
+    flat = f"{TAUGHT}.flat"
+    nodes.add("Gemm", flat, weight, bias, name="logits", output=LOGITS, transB=1)
+    core.graph.node.extend(nodes.nodes)
+    core.graph.initializer.extend(nodes.initializers)
+    batch = core.graph.input[0].type.tensor_type.shape.dim[0].dim_value or "n"
+    core.graph.output.append(
+        helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, (batch, len(lesson.labels)))
+    )
+    return core
+
+
+def _info(trunk: Trunk, lesson: Lesson, name: str) -> ModelInfo:
+    old = trunk.info
+    size_hw = lesson.size_hw or old.size_hw
+    if size_hw != old.size_hw and (
+        old.size_multiple is None or any(side % old.size_multiple for side in size_hw)
+    ):
+        only = f"multiples of {old.size_multiple}" if old.size_multiple else "no other size"
+        raise ModelError(
+            f"{old.name} does not take {size_hw[1]}x{size_hw[0]}: besides "
+            f"{old.size_hw[1]}x{old.size_hw[0]} it takes {only}"
+        )
+    lower = f" in {old.quantization.kind}" if old.quantization else ""
+    what = "the neck and the last layer" if trunk.has_new_neck else "the last layer"
+    return dataclasses.replace(
+        old,
+        name=name,
+        labels=lesson.labels,
+        background=lesson.background,
+        size_hw=size_hw,
+        cam_range=lesson.cam_range,
+        weights=f"{old.weights}{lower}; {what} taught on {lesson.taught_on}",
+        versions=versions("scikit-learn", opset=opset_of(trunk.core)),
+        proof=None,
+        quantization=None,  # it was measured with the old head
+    )
+
+
+def _shapes(trunk: Trunk, size_hw: tuple[int, int]) -> tuple[ShapeNHW, ...]:
+    """Compare at the new size, and wherever the trunk itself was found to be right."""
+    proof = trunk.info.proof
+    return tuple(dict.fromkeys(((1, *size_hw), *(proof.shapes_nhw if proof else ()))))
+
+
+class _Reference:
+    """What the new model must give: the source's own features, times the lesson, in numpy."""
+
+    def __init__(self, trunk: Trunk, lesson: Lesson) -> None:
+        self._trunk, self._lesson = trunk, lesson
+
+    def __call__(self, frames: NDArray[np.uint8], classes: NDArray[np.int64]) -> Outputs:
+        lesson = self._lesson
+        maps = self._trunk.batch(frames).astype(np.float64)  # (N, D, h, w)
+        every = np.einsum("cd,ndhw->nchw", lesson.weight.astype(np.float64), maps)
+        logits = every.mean(axis=(2, 3)) + lesson.bias
+        order = np.argsort(-logits, axis=1, kind="stable")
+        chosen = np.where(classes < 0, order[:, np.maximum(-classes - 1, 0)], classes)
+        cam = np.take_along_axis(every, chosen[:, :, np.newaxis, np.newaxis], axis=1)
+        return (
+            logits.astype(np.float32),
+            cam.astype(np.float32),
+            chosen,
+            lesson.bias[chosen].astype(np.float32),
+        )

@@ -1,0 +1,196 @@
+"""Boxes from class activation maps: where the thing is, in pixels of the frame.
+
+The paper's rule (Zhou et al. 2016, section 3.2): keep the places above 20 % of the map's maximum
+and take the box around the largest connected component. A map is enlarged first (``cam.enlarge``)
+and thresholded then. A cell of the enlarged map covers a rectangle of the frame, and a box ends
+where its outermost cells end, so it is exact for any aspect ratio.
+
+Nothing is boxed on a map that has nothing above the floor, or the same value everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import cv2
+import numpy as np
+
+from camstream.maps import cam as cams
+from camstream.maps.threshold import PAPER_RATIO, Threshold, ratio_threshold
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from camstream.frame import Prediction
+    from camstream.picture import MapF32
+
+BoxRule = Literal["largest", "all", "five"]
+BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
+
+LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
+APART_RATIO = 0.35  # parts what stands side by side; chosen on videos/people.csv
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of a frame.
+
+    Attributes:
+        xyxy: Left, top, right, bottom in pixels; (0, 0) is the top left corner of the first
+            pixel, so a box around one pixel is 1 wide.
+    """
+
+    xyxy: tuple[float, float, float, float]
+
+    @property
+    def area(self) -> float:
+        """In pixels."""
+        x0, y0, x1, y1 = self.xyxy
+        return (x1 - x0) * (y1 - y0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassBox:
+    """A box and what was looked for in the map that it was read from.
+
+    Attributes:
+        label: What it is called.
+        score: Its probability, 0 to 1.
+        class_index: Its position in the logits; None where it is not one class.
+        box: Where.
+    """
+
+    label: str
+    score: float
+    class_index: int | None
+    box: Box
+
+
+def find_boxes(
+    fine: MapF32, size_wh: tuple[int, int], threshold: float, *, floor: float = 0.0
+) -> list[Box]:
+    """Find the box around every connected region above a threshold.
+
+    Args:
+        fine: (H', W') float32 that covers the whole frame, logit units.
+        size_wh: Width and height of the frame, pixels.
+        threshold: Cells above it are kept; neighbours by side or corner are connected.
+        floor: A map without a value above it has no boxes.
+
+    Returns:
+        The region of the most cells first. None where the map is constant: that is no place.
+    """
+    peak = float(fine.max())
+    if peak <= floor or peak == float(fine.min()):
+        return []
+    return regions(fine > threshold, size_wh)
+
+
+def regions(mask: NDArray[np.bool_], size_wh: tuple[int, int]) -> list[Box]:
+    """Box the 8-connected regions of a mask that covers the whole frame, the largest first.
+
+    Args:
+        mask: (H', W') bool.
+        size_wh: Width and height of the frame, pixels.
+    """
+    rows, columns = mask.shape
+    stats = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)[2][1:]
+    ordered = stats[np.argsort(-stats[:, cv2.CC_STAT_AREA], kind="stable")]
+    x_px, y_px = size_wh[0] / columns, size_wh[1] / rows
+    return [
+        Box((left * x_px, top * y_px, (left + width) * x_px, (top + height) * y_px))
+        for left, top, width, height, _ in ordered.tolist()
+    ]
+
+
+def largest_box(
+    cam: MapF32, size_wh: tuple[int, int], *, ratio: float = PAPER_RATIO, floor: float = 0.0
+) -> Box | None:
+    """Find the box of one raw map by the paper's rule.
+
+    Args:
+        cam: (h, w) float32, logit units, any sign.
+        size_wh: Width and height of the frame, pixels.
+        ratio: Part of the map's maximum, 0 to 1.
+        floor: See ``find_boxes``.
+
+    Source: Zhou et al. 2016, section 3.2.
+    """
+    fine = cams.enlarge(cam)
+    found = find_boxes(fine, size_wh, ratio_threshold(fine, ratio), floor=floor)
+    return found[0] if found else None
+
+
+def five_ratios(rank: int) -> tuple[float, ...]:
+    """Give the thresholds of the paper's five boxes for the class of a rank, counted from 0.
+
+    A loose and a tight box for the first and the second class, a loose one for the third. The
+    paper does not say how loose and how tight: here 20 % and 40 % of the map's maximum.
+
+    Source: Zhou et al. 2016, section 3.2 (the test-set heuristic).
+    """
+    return {0: (LOOSE_RATIO, TIGHT_RATIO), 1: (LOOSE_RATIO, TIGHT_RATIO), 2: (LOOSE_RATIO,)}.get(
+        rank, ()
+    )
+
+
+def boxes_of(
+    prediction: Prediction,
+    rule: BoxRule | None = None,
+    *,
+    floor: float = 0.0,
+    threshold: Threshold | None = None,
+) -> tuple[ClassBox, ...]:
+    """Read the boxes of what is shown of a prediction.
+
+    Args:
+        prediction: Its panes are looked at in their order; one that decided for the background
+            class has no boxes.
+        rule: "largest" is the paper's rule on the map of each pane, "all" boxes every region of
+            it. "five" is the paper's heuristic on the maps of the best classes, see
+            ``five_ratios``. None is "largest"; where a model has a background class it is "all"
+            at ``APART_RATIO``, above the floor and no smaller than a cell of the raw map, so
+            that each thing has its own box.
+        floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
+        threshold: Where a box ends, in place of 20 % (or ``APART_RATIO``) of the maximum; see
+            ``camstream.maps.threshold``. "five" has two of its own.
+
+    Returns:
+        Boxes in pixels of the prediction's frame; those of one map are together, the loose
+        before the tight. Empty where nothing is above the floor.
+    """
+    if rule is not None and rule not in BOX_RULES:
+        raise ValueError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
+    panes = [pane for pane in prediction.shown if not pane.is_background]
+    if rule == "five":
+        return _five(prediction, floor) if panes else ()
+    size_wh = prediction.frame.picture.size_wh
+    found = []
+    for pane in panes:
+        fine = cams.enlarge(pane.cam)
+        is_apart = rule is None and pane.state is not None
+        ratio = APART_RATIO if is_apart else PAPER_RATIO
+        level = threshold(fine) if threshold else ratio_threshold(fine, ratio)
+        boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
+        if is_apart:  # what is smaller than a cell of the raw map is none of its findings
+            cell_px = size_wh[0] * size_wh[1] / prediction.cam.maps[0].size
+            boxes = [box for box in boxes if box.area >= cell_px]
+        elif rule != "all":
+            boxes = boxes[:1]
+        found += [ClassBox(pane.label, pane.score, pane.class_index, box) for box in boxes]
+    return tuple(found)
+
+
+def _five(prediction: Prediction, floor: float) -> tuple[ClassBox, ...]:
+    size_wh, cam = prediction.frame.picture.size_wh, prediction.cam
+    maps = dict(zip(cam.class_indices.tolist(), cam.shown, strict=True))
+    found = []
+    for rank, top in enumerate(prediction.top):
+        if top.class_index not in maps:
+            continue
+        fine = cams.enlarge(maps[top.class_index])
+        for ratio in five_ratios(rank):
+            boxes = find_boxes(fine, size_wh, ratio_threshold(fine, ratio), floor=floor)
+            found += [ClassBox(top.label, top.score, top.class_index, box) for box in boxes[:1]]
+    return tuple(found)

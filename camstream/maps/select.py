@@ -1,0 +1,238 @@
+"""What is looked for in each frame, and how calmly: between the model and whoever draws.
+
+Frame -> Prediction, in the inference thread. The values of the five best classes stay as the
+model gave them, for the records; what is to be shown is added as panes: the best classes, what is
+watched whatever wins, what speaks for one thing against another, each smoothed over time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from camstream.contract import DEFAULT_TOP_K
+from camstream.frame import ClassMaps, Pane, TrailPoint
+from camstream.maps import cam as cams
+from camstream.maps.smoothing import SETTINGS, Calm, CalmLevel, Smoothed
+from camstream.models.session import decided, softmax
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from camstream.frame import Frame, Prediction
+    from camstream.models.classes import ClassGroup
+
+MAX_TOP_K = 9
+
+
+class Infer(Protocol):
+    """A model as the pipeline needs it: frame in, prediction with the maps of classes out."""
+
+    def __call__(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What speaks for one thing against another: the difference of their maps.
+
+    Attributes:
+        sides: For the first, against the second; None takes the two best classes of each frame.
+    """
+
+    sides: tuple[ClassGroup, ClassGroup] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What is looked for.
+
+    Attributes:
+        top_k: The maps of so many best classes, 1 to 9. One only is left out where something
+            else is asked for.
+        watch: The maps of these, whatever wins.
+        contrast: Show what speaks for one thing against another.
+        calm: How much is smoothed over time.
+        trail_s: Show the path of the main map's peak over so many seconds; 0 shows none.
+        linger_s: Let heat fade over so many seconds instead of following the map down: it shows
+            where something has been; 0 does not. See ``CalmSettings.maximum_s``.
+    """
+
+    top_k: int = 1
+    watch: tuple[ClassGroup, ...] = ()
+    contrast: Contrast | None = None
+    calm: CalmLevel = "default"
+    trail_s: float = 0.0
+    linger_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.top_k <= MAX_TOP_K:
+            raise ValueError(f"top_k is 1 to {MAX_TOP_K}, not {self.top_k}")
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The classes that must be mapped, besides the best."""
+        groups = [*self.watch]
+        if self.contrast is not None and self.contrast.sides is not None:
+            groups += self.contrast.sides
+        return tuple(index for group in groups for index in group.indices)
+
+
+class Attention:
+    """Looks at frames as the focus says.
+
+    Attributes:
+        focus: May be replaced at any time, from any thread; the next frame is looked at so.
+    """
+
+    def __init__(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+        self._one_at_a_time = threading.Lock()
+        self.replace(infer, info, focus)
+
+    def replace(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+        """Look through another model from the next frame on; nothing is remembered."""
+        with self._one_at_a_time:
+            self.focus = focus
+            self._infer = infer
+            self._info = info
+            self._calm, self._calm_level = self._calm_of(focus), focus.calm
+            self._trail = Trail()
+
+    def __call__(self, frame: Frame) -> Prediction:
+        """Look at a frame, the next of its source or the same one once more."""
+        with self._one_at_a_time:
+            focus = self.focus
+            if focus.calm != self._calm_level:
+                self._calm, self._calm_level = self._calm_of(focus), focus.calm
+            prediction = self._infer(frame, classes=self._classes(focus))
+            maps = dict(
+                zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True)
+            )
+            smoothed = self._calm.update(
+                frame.pts_s, prediction.image, softmax(prediction.logits), maps
+            )
+            panes = compose(focus, smoothed, self._info)
+            return dataclasses.replace(
+                prediction,
+                cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
+                panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
+            )
+
+    def _calm_of(self, focus: Focus) -> Calm:
+        settings = dataclasses.replace(SETTINGS[focus.calm], maximum_s=focus.linger_s)
+        if self._info.background is not None:
+            # A state that is held on to would stand beside a probability that contradicts it.
+            settings = dataclasses.replace(settings, hold_s=0.0)
+        return Calm(settings)
+
+    def _classes(self, focus: Focus) -> list[int] | None:
+        more = sorted({*focus.indices, *self._calm.wanted})
+        if not more and focus.top_k <= DEFAULT_TOP_K:
+            return None  # the model's own default
+        count = min(max(DEFAULT_TOP_K, focus.top_k), len(self._info.labels))
+        return [*range(-1, -count - 1, -1), *more]
+
+    def _with_trail(self, pane: Pane, frame: Frame, smoothed: Smoothed) -> Pane:
+        seconds = self.focus.trail_s
+        if seconds <= 0:
+            return pane
+        points = self._trail.add(
+            pane,
+            frame,
+            seconds=seconds,
+            floor=self._info.cam_range[0],
+            is_cut=smoothed.is_cut,
+        )
+        return dataclasses.replace(pane, trail=points)
+
+
+class Trail:
+    """Where the peak of the main map was."""
+
+    def __init__(self) -> None:
+        self._points: tuple[TrailPoint, ...] = ()
+        self._label = ""
+        self._is_broken = True
+
+    def add(
+        self, pane: Pane, frame: Frame, *, seconds: float, floor: float, is_cut: bool
+    ) -> tuple[TrailPoint, ...]:
+        """Add a frame; gives the points of the last seconds, oldest first."""
+        now = frame.pts_s
+        kept = [point for point in self._points if now - seconds <= point.pts_s < now]
+        if is_cut or pane.label != self._label:
+            kept, self._is_broken = [], True
+        self._label = pane.label
+        peak = cams.find_peak(cams.enlarge(pane.cam), frame.picture.size_wh)
+        if peak.value > floor:
+            kept.append(TrailPoint(now, peak.xy, self._is_broken or not kept))
+        self._is_broken = not peak.value > floor
+        self._points = tuple(kept)
+        return self._points
+
+
+def compose(focus: Focus, seen: Smoothed, info: ModelInfo) -> list[Pane]:
+    """Choose what is to be shown of a frame.
+
+    Args:
+        focus: What is looked for.
+        seen: Scores of all classes, and the maps of those that were asked for.
+        info: What the model says of itself.
+
+    Returns:
+        At least one pane: the best classes, then what is watched, then the contrast.
+    """
+    ranked = sorted(seen.maps, key=lambda index: -float(seen.scores[index]))
+    best = [seen.class_index, *(index for index in ranked if index != seen.class_index)]
+    panes = [
+        Pane(info.labels[index], float(seen.scores[index]), seen.maps[index], index)
+        for index in best[: focus.top_k]
+    ]
+    panes[0] = decided(panes[0], seen.scores, info)
+    if focus.top_k == 1 and (focus.watch or focus.contrast is not None):
+        panes = []
+    panes += [group_pane(group.label, group.indices, seen) for group in focus.watch]
+    if focus.contrast is not None:
+        sides = focus.contrast.sides
+        first, second = (
+            [group_pane(side.label, side.indices, seen) for side in sides]
+            if sides is not None
+            else [group_pane(info.labels[index], (index,), seen) for index in (best * 2)[:2]]
+        )
+        panes.append(contrast_pane(first, second))
+    return panes
+
+
+def group_pane(label: str, indices: Sequence[int], seen: Smoothed) -> Pane:
+    """Sum classes: their probabilities, and their maps weighted by each one's share of them.
+
+    The weights are the gradient of log(sum(exp(logits))) over the group, so the map stays in
+    logit units, and that of one class is its own.
+    """
+    scores = np.array([seen.scores[index] for index in indices], np.float64)
+    total = float(scores.sum())
+    shares = scores / total if total > 0 else np.full(len(indices), 1 / len(indices))
+    cam = np.tensordot(shares, np.stack([seen.maps[index] for index in indices]), 1)
+    only = indices[0] if len(indices) == 1 else None
+    return Pane(label, min(1.0, total), cam.astype(np.float32), only)
+
+
+def contrast_pane(first: Pane, second: Pane) -> Pane:
+    """Weigh one thing against another; heat is where more speaks for the first."""
+    both = first.score + second.score
+    score = first.score / both if both > 0 else 0.5
+    return Pane(f"{first.label} against {second.label}", score, first.cam - second.cam)
+
+
+def _first(cam: ClassMaps, count: int) -> ClassMaps:
+    """Keep the best classes' maps: what else was asked for changes from frame to frame."""
+    return dataclasses.replace(
+        cam,
+        maps=cam.maps[:count],
+        finer=None if cam.finer is None else cam.finer[:count],
+        class_indices=cam.class_indices[:count],
+        bias=cam.bias[:count],
+    )

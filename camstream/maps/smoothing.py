@@ -1,0 +1,223 @@
+"""Calms scores, maps and the label over time; its times are in seconds, not frames.
+
+A map or score is an exponentially weighted mean of what was seen: what lies t seconds back counts
+exp(-t / tau). A frame enters with 1 - exp(-dt / tau), dt being the time since the frame before,
+so 15 and 60 frames/s, dropped frames and uneven rates look the same. Weights are divided by
+their sum: the first frame counts fully, the second brings the mean of the two.
+
+Every class is a mean of its own maps alone, with weights that add up to 1, so the law of the
+model's contract holds for it too: mean(smoothed map) + bias is the logit, smoothed alike.
+
+The shown label gives way when another class's smoothed score has been ``margin`` times its own
+for ``hold_s``. At a scene cut, when the time jumps and when the map's size changes everything
+is forgotten, and map and label follow at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from camstream.maps.ema import Maximum, Mean
+from camstream.maps.scene_cuts import CutFinder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+    from camstream.picture import ImageU8, MapF32
+
+CalmLevel = Literal["off", "default", "strong"]
+CALM_LEVELS: tuple[CalmLevel, ...] = get_args(CalmLevel)
+
+_LONGEST_GAP_S = 3.0  # what comes later belongs to a source that was restarted
+_FORGOTTEN = 5.0  # time constants without a map, after which e^-5 of a class is left
+_WANTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class CalmSettings:
+    """How calm.
+
+    Attributes:
+        map_s: Time constant of the maps, seconds; 0 leaves them as they are.
+        score_s: Time constant of the scores, seconds; 0 leaves them as they are.
+        margin: A label gives way to one whose score is this many times its own, at least 1.
+        hold_s: ... for this long, seconds.
+        maximum_s: Temporal maximum: a cell rises at once to the smoothed map's value and falls
+            towards it with this time constant, seconds; 0 switches it off. It shows where
+            something has been, and breaks the law of the mean.
+    """
+
+    map_s: float = 0.0
+    score_s: float = 0.0
+    margin: float = 1.0
+    hold_s: float = 0.0
+    maximum_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        times = (self.map_s, self.score_s, self.hold_s, self.maximum_s)
+        if not all(0 <= value < math.inf for value in times) or not 1 <= self.margin < math.inf:
+            raise ValueError(f"times are at least 0 and the margin at least 1, not {self}")
+
+
+SETTINGS: dict[CalmLevel, CalmSettings] = {
+    "off": CalmSettings(),
+    "default": CalmSettings(map_s=0.15, score_s=0.3, margin=1.5, hold_s=0.2),
+    "strong": CalmSettings(map_s=0.5, score_s=0.8, margin=2.0, hold_s=0.5),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """What is shown of a frame.
+
+    Attributes:
+        scores: (C,) float32, smoothed softmax probabilities; their sum stays 1.
+        maps: Class index to its (h, w) float32 smoothed map, logit units, of every class given.
+        class_index: The label to show; not always the best of ``scores``, but always one that
+            has a map in this frame, if any has.
+        is_cut: Whether everything before was forgotten with this frame: a scene cut, a jump of
+            the time, or maps of another size. Never at the first frame, and never when off.
+    """
+
+    scores: NDArray[np.float32]
+    maps: dict[int, MapF32]
+    class_index: int
+    is_cut: bool
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of the frames so far."""
+
+    at_s: float
+    scores: Mean
+    shown: int
+    maps: dict[int, Mean] = field(default_factory=dict)
+    maxima: dict[int, Maximum] = field(default_factory=dict)
+    rivals: dict[int, float] = field(default_factory=dict)  # class -> since when it is ahead
+
+    def continues(self, pts_s: float, scores: NDArray[np.float32], maps: dict[int, MapF32]) -> bool:
+        """Whether a frame's time and sizes follow what is remembered."""
+        shapes = {mean.values.shape for mean in self.maps.values()}
+        return (
+            0 <= pts_s - self.at_s <= _LONGEST_GAP_S
+            and scores.shape == self.scores.values.shape
+            and all(cam.shape in shapes for cam in maps.values() if shapes)
+        )
+
+
+class Calm:
+    """Remembers what was seen; give it every frame, in order.
+
+    Attributes:
+        settings: How calm.
+    """
+
+    def __init__(self, level: CalmLevel | CalmSettings = "default") -> None:
+        """Begin with nothing remembered.
+
+        Args:
+            level: A level's name, or settings of one's own:
+                ``dataclasses.replace(SETTINGS["default"], maximum_s=1.0)``.
+        """
+        if isinstance(level, str) and level not in SETTINGS:
+            raise ValueError(f"no level {level!r} of calm; there are {', '.join(CALM_LEVELS)}")
+        self.settings = SETTINGS[level] if isinstance(level, str) else level
+        self._is_off = self.settings == SETTINGS["off"]
+        self._cuts = CutFinder()
+        self._memory: _Memory | None = None
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """Classes whose maps it needs for the next frame besides the five best of that frame.
+
+        The shown label's, which may have left the five best, and those of the best smoothed
+        scores, so that their means have no holes; at most six.
+        """
+        memory = self._memory
+        if memory is None:
+            return ()
+        scores = memory.scores.values
+        count = min(_WANTED - 1, len(scores))
+        best = np.argpartition(-scores, count - 1)[:count].tolist()
+        return (memory.shown, *(index for index in best if index != memory.shown))
+
+    def update(
+        self,
+        pts_s: float,
+        picture_small: ImageU8,
+        scores: NDArray[np.float32],
+        maps: dict[int, MapF32],
+    ) -> Smoothed:
+        """Take in a frame.
+
+        Args:
+            pts_s: Media time, seconds.
+            picture_small: (H, W, 3) uint8 BGR, the picture at any size; to find cuts by.
+            scores: (C,) float32 softmax probabilities of all classes; what is not finite is left
+                out.
+            maps: Class index to its (h, w) float32 raw map, logit units; what is not finite is
+                left out. Those of the frame's best classes and of ``wanted`` should be there.
+
+        Returns:
+            What to show. When off, the arrays given and the best class.
+        """
+        if self._is_off:
+            return Smoothed(scores, maps, _best(np.nan_to_num(scores, nan=-1.0), maps), False)
+        is_cut = self._cuts.is_cut(picture_small)
+        memory = self._memory
+        if memory is not None and not memory.continues(pts_s, scores, maps):
+            is_cut = True
+        if memory is None or is_cut:
+            mean = Mean(scores, pts_s)
+            memory = self._memory = _Memory(pts_s, mean, _best(mean.values, maps))
+        else:
+            memory.scores.add(scores, pts_s, self.settings.score_s)
+            memory.at_s = pts_s
+            memory.shown = self._choose(memory, maps)
+        calmed = {index: self._calm_map(memory, index, cam) for index, cam in maps.items()}
+        self._drop_old(memory)
+        return Smoothed(memory.scores.values, calmed, memory.shown, is_cut)
+
+    def _calm_map(self, memory: _Memory, index: int, cam: MapF32) -> MapF32:
+        mean = memory.maps.get(index)
+        if mean is None:
+            mean = memory.maps[index] = Mean(cam, memory.at_s)
+        else:
+            mean.add(cam, memory.at_s, self.settings.map_s)
+        if self.settings.maximum_s == 0:
+            return mean.values
+        maximum = memory.maxima.setdefault(index, Maximum(mean.values, memory.at_s))
+        maximum.add(mean.values, memory.at_s, self.settings.maximum_s)
+        return maximum.values
+
+    def _drop_old(self, memory: _Memory) -> None:
+        longest_s = _FORGOTTEN * max(self.settings.map_s, self.settings.maximum_s)
+        for index in [i for i, mean in memory.maps.items() if memory.at_s - mean.at_s > longest_s]:
+            del memory.maps[index]
+            memory.maxima.pop(index, None)
+
+    def _choose(self, memory: _Memory, maps: Collection[int]) -> int:
+        """Give the label to show, one that has a map."""
+        scores, now_s = memory.scores.values, memory.at_s
+        if maps and memory.shown not in maps:
+            return _best(scores, maps)
+        ahead = np.flatnonzero(scores > self.settings.margin * scores[memory.shown]).tolist()
+        memory.rivals = {index: memory.rivals.get(index, now_s) for index in ahead}
+        held = [i for i, since in memory.rivals.items() if now_s - since >= self.settings.hold_s]
+        held = [index for index in held if index in maps or not maps]
+        if not held:
+            return memory.shown
+        memory.rivals = {}
+        return _best(scores, held)
+
+
+def _best(scores: NDArray[np.float32], among: Collection[int]) -> int:
+    """Give the class of the highest score among some, or among all where none is named."""
+    return max(among, key=lambda index: float(scores[index])) if among else int(scores.argmax())

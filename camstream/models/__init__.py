@@ -1,0 +1,1 @@
+"""Models: which there are, what runs them, what their classes are called."""

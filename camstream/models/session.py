@@ -1,0 +1,272 @@
+"""A camstream model file in ONNX Runtime: Frame in, Prediction out."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from camstream import contract
+from camstream.contract import ModelInfo
+from camstream.errors import ModelError
+from camstream.frame import ClassMaps, Frame, Pane, Prediction, State, TopClass
+from camstream.models.device import REMEDY, create_session
+from camstream.picture import ImageU8, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Model:
+    """A network that says what it sees and where it looks, in one forward pass.
+
+    Attributes:
+        path: The file, or what a model in memory goes by.
+        info: What the file says of itself.
+        device: What really runs it ("cpu", "cuda", ...).
+        sharp: What is done to its maps, see ``ClassMaps.sharp``; empty: nothing.
+        gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        content: bytes | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        size_wh: tuple[int, int] | None = None,
+        input_size: int | None = None,
+        sharp: bool = False,
+    ) -> None:
+        """Open a model file and run it once, so that the first frame is as fast as the next.
+
+        Args:
+            path: A file made by ``camstream export`` or ``camstream teach``.
+            content: What such a file holds, for a model that is on no disk; ``path`` is then
+                only what to call it.
+            device: "auto", "cpu", "cuda" and others; see ``camstream.models.device``.
+            threads: CPU threads; None leaves one core to the rest of the pipeline.
+            size_wh: Width and height that every picture is stretched to; None chooses them for
+                each shape of picture, see ``fit_size``.
+            input_size: Pixels a side of a square with as many pixels as the network gets of a
+                picture of any shape; None: the model's own, see ``ModelInfo.size_hw``. Larger
+                sees smaller things and makes finer maps, and takes longer by its square.
+            sharp: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
+
+        Raises:
+            ModelError: The file is not a camstream model, or the device cannot run it, or it
+                takes no such input size, or ``sharp`` is asked of a network that has no layer
+                for it.
+        """
+        if content is None and not path.is_file():
+            raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
+        self.path = path
+        source = str(path) if content is None else content
+        self.session, self.device, self.gpu_problem = create_session(
+            source, device, threads=threads
+        )
+        self.info = read_info(self.session, str(path))
+        self._size_wh = size_wh
+        self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
+        self._outputs = list(contract.OUTPUTS)
+        self.sharp = ""
+        if sharp:
+            self._add_sharp(source, threads, zoomed=input_size is None)
+        self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
+        self._warm_up()
+
+    def predict(self, image: ImageU8, *, classes: Sequence[int] | None = None) -> Prediction:
+        """Classify one image and map the evidence.
+
+        Args:
+            image: (H, W, 3) uint8 BGR of any size.
+            classes: Which classes to map: an index >= 0 names a class, -r the one ranked r-th.
+                None maps the five best.
+
+        Returns:
+            The prediction; its ``top`` holds the five best classes whatever was mapped.
+
+        Raises:
+            ModelError: There is no such class.
+            ValueError: The image is of another shape or type.
+        """
+        frame = Frame(0, 0.0, time.perf_counter(), Picture.from_bgr(image))
+        return self.infer(frame, classes=classes)
+
+    def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        """Like ``predict``, for a frame of a source."""
+        started = time.perf_counter()
+        image = frame.picture.bgr(self.input_size_wh(frame.picture))
+        feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
+            contract.FRAMES: image[np.newaxis]
+        }
+        if classes is not None:
+            feed[contract.CLASSES] = self._checked(classes)
+        logits, cam, cam_classes, bias, *more = self._run(feed)
+        finer = more[0][0] if more else None
+        prediction = Prediction(
+            frame=frame,
+            top=self._top(logits[0]),
+            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method, finer, self.sharp),
+            infer_ms=(time.perf_counter() - started) * 1e3,
+            image=image,
+            logits=logits[0],
+        )
+        if self.info.background is None or classes is not None:
+            return prediction
+        pane = decided(prediction.shown[0], softmax(prediction.logits), self.info)
+        return dataclasses.replace(prediction, panes=(pane,))
+
+    def input_size_wh(self, picture: Picture) -> tuple[int, int]:
+        """Width and height that a picture is resized to for the network."""
+        return self._size_wh or fit_size(
+            picture.size_wh, preferred_hw=self._preferred_hw, multiple=self.info.size_multiple
+        )
+
+    def _checked_size(self, side: int | None) -> tuple[int, int] | None:
+        if side is None:
+            return None
+        multiple, (height, width) = self.info.size_multiple, self.info.size_hw
+        if multiple is None:
+            raise ModelError(f"{self.path} takes {width}x{height} pixels and no other input size")
+        if side < multiple or side % multiple:
+            near = max(1, round(side / multiple)) * multiple
+            raise ModelError(
+                f"{self.path} takes input sizes that are multiples of {multiple}, such as {near}, "
+                f"not {side}"
+            )
+        return side, side
+
+    def _add_sharp(self, source: str | bytes, threads: int | None, *, zoomed: bool) -> None:
+        """Open the model once more, with the finer maps as one more output."""
+        from camstream.graph import refine as sharp  # it imports onnx, 0.2 s that nothing else pays
+
+        if self.info.early is None:
+            raise ModelError(
+                f"{self.path} names no layer that is twice as fine as its maps, which --sharp "
+                "needs; export it again if an older camstream made it, else leave --sharp out"
+            )
+        content = sharp.with_sharp(source, self.info.early)
+        self.session, _, _ = create_session(content, self.device, threads=threads)
+        self._outputs.append(sharp.FINER)
+        if zoomed:
+            self._preferred_hw = sharp.zoomed_hw(self.info)
+        self.sharp = sharp.describe(self.info, zoomed=zoomed)
+
+    def _warm_up(self) -> None:
+        try:
+            self.predict(np.zeros((*self._preferred_hw, 3), np.uint8))
+        except Exception as error:  # onnxruntime has no common base class of its own
+            first_line = str(error).strip().splitlines()[0]
+            reason = f"{self.path} does not run on {self.device}: {first_line}; {REMEDY}"
+            raise ModelError(reason) from error
+
+    def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
+        if self._bind_to is None:
+            return list(self.session.run(self._outputs, feed))
+        # Bound outputs let the copies to and from the device overlap with nothing waiting but
+        # this thread; the maps are a few kilobytes, so they come back with the logits.
+        binding = self.session.io_binding()
+        for name, array in feed.items():
+            binding.bind_ortvalue_input(
+                name, ort.OrtValue.ortvalue_from_numpy(array, self._bind_to, 0)
+            )
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
+        self.session.run_with_iobinding(binding)
+        return list(binding.copy_outputs_to_cpu())
+
+    def _checked(self, classes: Sequence[int]) -> NDArray[np.int64]:
+        count = len(self.info.labels)
+        for number in classes:
+            if not -count <= number < count:
+                raise ModelError(f"{self.info.name} has {count} classes; there is no {number}")
+        if not classes:
+            raise ModelError("name at least one class to map")
+        return np.array(classes, np.int64)
+
+    def _top(self, logits: NDArray[np.float32]) -> tuple[TopClass, ...]:
+        scores = softmax(logits)
+        count = min(contract.DEFAULT_TOP_K, len(logits))
+        best = np.argpartition(-logits, count - 1)[:count]
+        best = best[np.argsort(-logits[best], kind="stable")]
+        return tuple(
+            TopClass(self.info.labels[i], int(i), float(scores[i]), float(logits[i])) for i in best
+        )
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the raw scores of all classes, (C,), into probabilities."""
+    scores: NDArray[np.float32] = np.exp(logits - logits.max())
+    scores /= scores.sum()
+    return scores
+
+
+def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
+    """Add the state to a frame's best class, where the model has a background class.
+
+    Args:
+        pane: Of the best class.
+        scores: (C,) probabilities of all classes.
+        info: What the model says of itself.
+    """
+    if info.background is None:
+        return pane
+    nothing = float(scores[info.labels.index(info.background)])
+    state = State(is_background=pane.label == info.background, presence=1 - nothing)
+    return dataclasses.replace(pane, state=state)
+
+
+@functools.lru_cache(maxsize=64)
+def fit_size(
+    picture_wh: tuple[int, int], *, preferred_hw: tuple[int, int], multiple: int | None
+) -> tuple[int, int]:
+    """Choose the network's input size for a picture: its shape kept, the cost the same.
+
+    A 16:9 picture becomes 288 x 160 instead of 224 x 224: nothing is cropped, and things keep
+    their shape as far as multiples of the stride allow. On wide and tall clips that brings more
+    right labels than the square, at the same number of pixels.
+
+    Args:
+        picture_wh: Width and height of the picture, pixels.
+        preferred_hw: The model's own height and width.
+        multiple: Both sides must be multiples of this; None: only ``preferred_hw`` will do.
+
+    Returns:
+        Width and height, pixels.
+    """
+    height, width = preferred_hw
+    if multiple is None:
+        return width, height
+    aspect, area = picture_wh[0] / picture_wh[1], width * height
+    sides = range(multiple, 4 * max(preferred_hw) + 1, multiple)
+
+    def misfit(size_wh: tuple[int, int]) -> float:
+        w, h = size_wh
+        return abs(math.log(w / h / aspect)) + abs(math.log(w * h / area))
+
+    return min(((w, h) for w in sides for h in sides), key=misfit)
+
+
+def read_info(session: ort.InferenceSession, path: str) -> ModelInfo:
+    """Read what a model file says of itself.
+
+    Raises:
+        ModelError: The file was not made by camstream, or by another version of the contract.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(contract.METADATA_KEY)
+    names = {value.name for value in session.get_outputs()}
+    if text is None or not names.issuperset(contract.OUTPUTS):
+        raise ModelError(
+            f"{path} is an ONNX file, but not a camstream model (it has no class activation "
+            "maps); make one with: camstream export"
+        )
+    return ModelInfo.from_json(text, path=path)

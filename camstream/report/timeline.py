@@ -1,0 +1,245 @@
+"""What happened in a clip, from its records: pure functions on arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from camstream.maps.presence import Interval, PresenceRule, find_intervals
+from camstream.report.read import F64, I64, Records
+
+SHOWN_CLASSES = 8
+SHOWN_SEGMENTS = 40
+MOMENTS = 1200  # frames that can be looked at, and points of a curve
+
+_ALONE_S = 0.04  # how long a clip of one frame is
+_GAP_STEPS, _GAP_S = 5, 1.0  # frames further apart than both have nothing between them
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Frames in a row with the same best class, none of them missing between.
+
+    Attributes:
+        class_index: The class.
+        start_s: Media time of the first one.
+        end_s: When the last one ends.
+        best: The frame in which it scores highest.
+        peak_score: That score.
+    """
+
+    class_index: int
+    start_s: float
+    end_s: float
+    best: int
+    peak_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is told of a clip.
+
+    Attributes:
+        records: What it is told from.
+        step_s: Median time from frame to frame.
+        end_s: When the last frame ends.
+        shown: The classes that score highest over all frames, in the order in which they come
+            to be best; those that never do last.
+        segments: In order of time.
+        presence: Of the shown classes.
+        rule: What counted as presence.
+        moments: Frames that stand for all: each one, or as many as fit, evenly.
+    """
+
+    records: Records
+    step_s: float
+    end_s: float
+    shown: tuple[int, ...]
+    segments: tuple[Segment, ...]
+    presence: dict[int, list[Interval]]
+    rule: PresenceRule
+    moments: I64
+
+    @property
+    def start_s(self) -> float:
+        """Media time of the first frame."""
+        return float(self.records.pts_s[0])
+
+    @property
+    def frames_a_moment(self) -> float:
+        """How many frames a moment stands for."""
+        return len(self.records) / len(self.moments)
+
+    @property
+    def size_wh(self) -> tuple[int, int] | None:
+        """Width and height of the frames, of the most where they change; None where unknown."""
+        sizes = self.records.size_wh[np.isfinite(self.records.size_wh).all(axis=1)]
+        if not len(sizes):
+            return None
+        kinds, counts = np.unique(sizes, axis=0, return_counts=True)
+        width, height = kinds[counts.argmax()]
+        return int(width), int(height)
+
+    @property
+    def long_segments(self) -> list[Segment]:
+        """The longest segments in order of time, as many as are shown."""
+        longest = sorted(self.segments, key=lambda one: one.start_s - one.end_s)[:SHOWN_SEGMENTS]
+        return sorted(longest, key=lambda one: one.start_s)
+
+    def label(self, class_index: int) -> str:
+        """The name of a class."""
+        return self.records.labels[class_index]
+
+
+def tell(records: Records, rule: PresenceRule = PresenceRule()) -> Story:
+    """Find out what happened.
+
+    Args:
+        records: Of one run, at least one frame.
+        rule: What counts as presence of a class; its score is 0 where it is not among the best.
+    """
+    pts_s = records.pts_s
+    steps = np.diff(pts_s)
+    step_s = float(np.median(steps)) if len(steps) else _ALONE_S
+    end_s = float(pts_s[-1]) + step_s
+    shown = _best_classes(records)
+    presence = {
+        one: find_intervals(zip(pts_s.tolist(), records.scores_of(one).tolist(), strict=True), rule)
+        for one in shown
+    }
+    count = min(len(records), MOMENTS)
+    moments = np.linspace(0, len(records) - 1, count).round().astype(np.int64)
+    return Story(
+        records, step_s, end_s, shown, _find_segments(records, step_s), presence, rule, moments
+    )
+
+
+def _best_classes(records: Records) -> tuple[int, ...]:
+    """The classes with the largest sum of scores, in the order in which they come to be best."""
+    there = records.classes >= 0
+    classes, places = np.unique(records.classes[there], return_inverse=True)
+    sums = np.bincount(places, weights=records.scores[there])
+    order = np.argsort(-sums, kind="stable")[:SHOWN_CLASSES]
+    chosen = [int(one) for one in classes[order]]
+    come = dict.fromkeys(records.classes[:, 0].tolist())
+    return tuple(
+        [one for one in come if one in chosen] + [one for one in chosen if one not in come]
+    )
+
+
+def _find_segments(records: Records, step_s: float) -> tuple[Segment, ...]:
+    best, pts_s = records.classes[:, 0], records.pts_s
+    ends_s = _ends(pts_s, float(pts_s[-1]) + step_s)
+    cuts = np.flatnonzero((best[1:] != best[:-1]) | (ends_s[:-1] < pts_s[1:])) + 1
+    found = []
+    for first, after in pairwise([0, *cuts.tolist(), len(best)]):
+        highest = first + int(records.scores[first:after, 0].argmax())
+        times = float(pts_s[first]), float(ends_s[after - 1])
+        found.append(Segment(int(best[first]), *times, highest, float(records.scores[highest, 0])))
+    return tuple(found)
+
+
+def _ends(starts_s: F64, end_s: float) -> F64:
+    """When what begins at each time ends: with the next, but not over a gap."""
+    following = np.append(starts_s[1:], end_s)
+    steps = following - starts_s
+    usual_s = float(np.median(steps))
+    is_gap = steps > max(_GAP_S, _GAP_STEPS * usual_s)
+    return np.where(is_gap, starts_s + usual_s, following)
+
+
+def count_changes(story: Story) -> int:
+    """How often the label changes."""
+    best = story.records.classes[:, 0]
+    return int(np.count_nonzero(best[1:] != best[:-1]))
+
+
+def changes_a_minute(story: Story) -> float | None:
+    """How often the label changes; None for a clip of one frame."""
+    if len(story.records) < 2:
+        return None
+    return count_changes(story) / (story.end_s - story.start_s) * 60
+
+
+def shares(story: Story) -> dict[int, float]:
+    """Which part of the frames has each class as the best, most frequent first."""
+    classes, counts = np.unique(story.records.classes[:, 0], return_counts=True)
+    parts = zip(classes.tolist(), (counts / len(story.records)).tolist(), strict=True)
+    return dict(sorted(parts, key=lambda part: -part[1]))
+
+
+def full_height(story: Story) -> float:
+    """The score at which a ribbon has its full height: the highest, up to the next tenth."""
+    highest = max(float(story.records.scores_of(one).max()) for one in story.shown)
+    return max(0.1, float(np.ceil(highest * 10 - 1e-9)) / 10)
+
+
+def curve(story: Story, values: F64) -> F64:
+    """Average the values of all frames to one a moment, (T,) to (M,); NaN counts for nothing."""
+    edges = (story.moments[1:] + story.moments[:-1] + 1) // 2
+    starts = np.concatenate([[0], edges])
+    known = np.isfinite(values)
+    counts = np.add.reduceat(known.astype(np.float64), starts)
+    sums = np.add.reduceat(np.where(known, values, 0.0), starts)
+    means: F64 = np.full(len(starts), np.nan)
+    return np.divide(sums, counts, out=means, where=counts > 0)
+
+
+def spans(story: Story) -> tuple[F64, F64]:
+    """When each moment begins and ends, (M,) seconds: until the next, but not over a gap."""
+    starts = story.records.pts_s[story.moments]
+    return starts, _ends(starts, story.end_s)
+
+
+def pieces(story: Story, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[slice]:
+    """Cut the moments where frames are missing or a value is not known.
+
+    Args:
+        story: The clip.
+        known: (M,) whether each moment has a value.
+
+    Returns:
+        Ranges of moments without a gap in them.
+    """
+    starts, ends = spans(story)
+    apart = ends[:-1] < starts[1:]
+    cuts = np.flatnonzero(apart | ~known[1:] | ~known[:-1]) + 1
+    edges = [0, *cuts.tolist(), len(starts)]
+    return [slice(first, after) for first, after in pairwise(edges) if known[first:after].all()]
+
+
+def clock(time_s: float) -> str:
+    """Write a media time: "3.20 s", from a minute on "1:03.2", from an hour on "1:02:03"."""
+    if time_s < 60:
+        return f"{time_s:.2f} s"
+    tenths = round(time_s * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest // 10:02d}"
+    return f"{minutes}:{rest // 10:02d}.{rest % 10}"
+
+
+def clock_span(start_s: float, end_s: float) -> str:
+    """Write a range of media time: "3.20 to 4.00 s", "1:03.2 to 1:10.0"."""
+    if end_s < 60:
+        return f"{start_s:.2f} to {clock(end_s)}"
+    start = clock(start_s) if start_s >= 60 else f"0:{start_s:04.1f}"
+    return f"{start} to {clock(end_s)}"
+
+
+def short_clock(time_s: float) -> str:
+    """Write a round media time: "0.5 s", "1:30", "1:02:00"."""
+    return clock(time_s).removesuffix(".0") if time_s >= 60 else f"{time_s:g} s"
+
+
+def ticks(start_s: float, end_s: float, most: int = 8) -> list[float]:
+    """Choose round times for an axis, at most so many."""
+    steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400]
+    span_s = end_s - start_s
+    step_s = next((one for one in steps if span_s / one <= most - 1), 86_400.0)
+    first = int(np.ceil(start_s / step_s - 1e-9))
+    last = int(np.floor(end_s / step_s + 1e-9))
+    return [place * step_s for place in range(first, last + 1)][: 2 * most]

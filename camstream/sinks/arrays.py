@@ -1,0 +1,163 @@
+"""The raw maps of a run as one NPZ file, for ``np.load`` without pickle.
+
+    index         (T,) int64        the frame's number in its source
+    pts_s         (T,) float64      media time, seconds
+    size_wh       (T, 2) int32      width and height of the frame, pixels
+    maps          (T, K, h, w) float16   raw maps, logit units
+    maps_khw      (T, 3) int32      how much of ``maps[t]`` is filled: [:k, :h, :w]
+    class_indices (T, K) int64      the class of each map
+    bias          (T, K) float32    the classifier's bias of each class
+    labels        (C,) text         the name of every class: labels[class_indices[t, k]]
+    method, geometry  ()   text     how the maps were made; which part of the frame a cell covers
+
+T counts the frames. All frames of a file have maps of one shape. Where a live source changes
+its size, or other classes are asked for, ``maps`` is as large as the largest, and what a frame
+does not fill is NaN, its class index -1 and its bias NaN.
+
+mean(maps[t, k, :h, :w]) + bias[t, k] is the class's logit, to float16's half a thousandth, where
+the method is CAM or HiResCAM.
+
+While it runs, maps lie in a nameless temporary file beside the target, 0.9 KB a frame for five
+maps of 7 x 13 cells; what is kept in memory is 100 bytes a frame (11 MB an hour at 30 frames/s).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import zipfile
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from camstream.drawing.overlay import Annotated
+from camstream.errors import SinkError
+from camstream.sinks.atomic_file import Draft
+
+GEOMETRY = (
+    "cell (row, col) of a map of h x w cells covers the frame's rectangle from x = col * width / w, "
+    "y = row * height / h to x = (col + 1) * width / w, y = (row + 1) * height / h, in pixels from "
+    "the top left corner of the first one; its value belongs to the rectangle's centre"
+)
+MAPS_SUFFIX = ".npz"
+
+
+class MapsFile:
+    """Writes the maps of each annotated frame."""
+
+    def __init__(
+        self,
+        path: Path,
+        labels: Sequence[str],
+        *,
+        overwrite: bool,
+        inputs: Sequence[Path] = (),
+    ) -> None:
+        """Open a temporary file beside the target.
+
+        Args:
+            path: The file to be, NAME.npz.
+            labels: One name a class, in the order of the logits.
+            overwrite: Whether one that is there may be replaced.
+            inputs: Files that must never be replaced.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        if path.suffix.lower() != MAPS_SUFFIX:
+            raise SinkError(f"cannot write {path}: maps are written to a {MAPS_SUFFIX} file")
+        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._labels = labels
+        self._method = ""
+        self._index, self._pts_s = array("q"), array("d")
+        self._sizes, self._shapes = array("i"), array("i")
+        self._classes, self._biases = array("q"), array("f")
+        try:
+            self._raw: IO[bytes] = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def write(self, annotated: Annotated) -> None:
+        """Write one frame's maps."""
+        prediction, cam = annotated.prediction, annotated.prediction.cam
+        self._method = self._method or cam.method
+        self._index.append(prediction.frame.index)
+        self._pts_s.append(prediction.frame.pts_s)
+        self._sizes.extend(prediction.frame.picture.size_wh)
+        self._shapes.extend(cam.maps.shape)
+        self._classes.extend(cam.class_indices.tolist())
+        self._biases.extend(cam.bias.tolist())
+        with np.errstate(over="ignore"):  # past 65504 is infinite, as it may be in the map itself
+            half = cam.maps.astype(np.float16)
+        try:
+            self._raw.write(half.tobytes())
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def finish(self) -> None:
+        """Put the arrays together and give the file its name."""
+        try:
+            self._raw.seek(0)
+            with zipfile.ZipFile(self._draft.path, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, values in self._small().items():
+                    with archive.open(f"{name}.npy", "w") as member:
+                        np.lib.format.write_array(member, values, allow_pickle=False)
+                with archive.open("maps.npy", "w", force_zip64=True) as member:
+                    self._copy_maps(member)
+            self._raw.close()
+        except OSError as error:
+            raise self._failure(error) from error
+        self._draft.commit()
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        # Closing writes what is left, which fails again where the disk is full.
+        with contextlib.suppress(OSError):
+            self._raw.close()
+        self._draft.discard()
+
+    @property
+    def _khw(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        return np.array(self._shapes, np.int32).reshape(-1, 3)
+
+    def _small(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Every array but the maps."""
+        khw = self._khw
+        filled = np.arange(khw[:, 0].max(initial=0)) < khw[:, :1]  # (T, K)
+        classes = np.full(filled.shape, -1, np.int64)
+        classes[filled] = self._classes
+        bias = np.full(filled.shape, np.nan, np.float32)
+        bias[filled] = self._biases
+        return {
+            "index": np.array(self._index),
+            "pts_s": np.array(self._pts_s),
+            "size_wh": np.array(self._sizes, np.int32).reshape(-1, 2),
+            "maps_khw": khw,
+            "class_indices": classes,
+            "bias": bias,
+            "labels": np.array(self._labels, np.str_),
+            "method": np.array(self._method),
+            "geometry": np.array(GEOMETRY),
+        }
+
+    def _copy_maps(self, member: IO[bytes]) -> None:
+        """Copy the raw maps behind an array's header, each filled up to the largest shape."""
+        khw = self._khw
+        largest = tuple(int(side) for side in khw.max(axis=0, initial=0))
+        header = {"descr": "<f2", "fortran_order": False, "shape": (len(khw), *largest)}
+        np.lib.format.write_array_header_1_0(member, header)
+        if (khw == largest).all():
+            shutil.copyfileobj(self._raw, member)
+            return
+        for k, h, w in khw.tolist():
+            full = np.full(largest, np.nan, "<f2")
+            maps = np.frombuffer(self._raw.read(2 * k * h * w), "<f2")
+            full[:k, :h, :w] = maps.reshape(k, h, w)
+            member.write(full.tobytes())
+
+    def _failure(self, error: OSError) -> SinkError:
+        return SinkError(f"cannot write {self._draft.target}: {error.strerror}")

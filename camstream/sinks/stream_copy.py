@@ -1,0 +1,159 @@
+"""What goes from one video file into another as it is: sound, subtitles, attachments, chapters."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+from av import Packet
+from av.bitstream import BitStreamFilterContext
+
+from camstream.sources.container import open_input
+from camstream.sources.file import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from av.container import InputContainer, OutputContainer
+    from av.stream import Stream
+
+_MP4_LIKE = ("mp4", "mov", "ipod")
+_NO_TEXT = b"\0\0"  # what a subtitle of an mp4 file says where it says nothing
+
+
+class CopiedStreams:
+    """Every stream of a file but its picture, packet by packet, from a reader of its own."""
+
+    def __init__(self, like: FileSource, output: OutputContainer, remarks: list[str]) -> None:
+        """Add a stream to the output for each one that it can hold.
+
+        Args:
+            like: The file to copy from.
+            output: Where to; nothing has been written to it yet.
+            remarks: Is given a line for each stream that is left out.
+        """
+        self._input: InputContainer = open_input(like.path)
+        self._shift_s = like.shift_s
+        self._streams: dict[int, Stream] = {}
+        self._filters: dict[int, BitStreamFilterContext] = {}
+        self._said_until: dict[int, Fraction] = {}
+        output.metadata.update(content_of(self._input.metadata))
+        output.set_chapters(self._input.chapters())
+        for stream in self._input.streams:
+            if stream.index == like.stream.index:
+                continue
+            problem = self._add(stream, output)
+            if problem:
+                kind = stream.name or (stream.codec_context and stream.codec_context.name)
+                what = f"{stream.type} stream {stream.index}" + (f" ({kind})" if kind else "")
+                remarks.append(f"{what} is left out: {problem}")
+        self._packets = self._demux()
+        self._next: Packet[Any] | None = None
+
+    def until(self, time_s: float | None) -> Iterator[Packet[Any]]:
+        """Give the packets up to a time of the picture, None for all that are left."""
+        while True:
+            packet = self._next or next(self._packets, None)
+            self._next = None
+            if packet is None:
+                return
+            at = packet.pts if packet.pts is not None else packet.dts
+            if time_s is not None and at is not None and float(at * packet.time_base) > time_s:
+                self._next = packet
+                return
+            index = packet.stream.index
+            if index in self._said_until and at is not None:
+                self._said_until[index] = (at + (packet.duration or 0)) * packet.time_base
+            packet.stream = self._streams[index]
+            yield packet
+
+    def endings(self) -> Iterator[Packet[Any]]:
+        """Give what must follow the last packets.
+
+        The fragmenting mp4 muxer would otherwise end a subtitle with a silence as long as the
+        subtitle, and the file would outlast its picture.
+        """
+        for index, end_s in self._said_until.items():
+            silence: Packet[Any] = Packet(_NO_TEXT)
+            silence.stream = self._streams[index]
+            time_base = self._input.streams[index].time_base or Fraction(1, 1000)
+            silence.time_base = time_base
+            silence.pts = silence.dts = round(end_s / time_base)
+            silence.duration = 0
+            yield silence
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._packets.close()
+        self._input.close()
+
+    def _add(self, stream: Stream, output: OutputContainer) -> str | None:
+        """Add a stream like another to the output, or say why not."""
+        if stream.type == "video":
+            return "only the first picture is annotated"
+        if stream.type == "attachment" and output.format.name == "matroska":
+            output.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)  # type: ignore[attr-defined]
+            return None
+        unable = f"it cannot be copied into a {output.format.name} file"
+        codec = stream.codec_context
+        if stream.type not in ("audio", "subtitle") or not codec:
+            return "it is neither sound nor subtitles" if stream.type == "data" else unable
+        if codec.name not in output.supported_codecs:
+            return unable
+        try:
+            copy: Stream = output.add_stream_from_template(stream)
+        except (av.error.FFmpegError, ValueError):
+            return unable
+        copy.metadata.update(content_of(stream.metadata))
+        copy.disposition = stream.disposition
+        self._streams[stream.index] = copy
+        if output.format.name in _MP4_LIKE:
+            if codec.name == "aac" and not codec.extradata:
+                # Each packet of a transport stream repeats a header that mp4 has only once.
+                self._filters[stream.index] = BitStreamFilterContext("aac_adtstoasc", stream)
+            if codec.name == "mov_text":
+                self._said_until[stream.index] = Fraction(0)
+        return None
+
+    def _demux(self) -> Generator[Packet[Any]]:
+        wanted = [stream for stream in self._input.streams if stream.index in self._streams]
+        if not wanted:
+            return
+        try:
+            for packet in self._input.demux(wanted):
+                if packet.dts is None and packet.pts is None:  # the closing flush
+                    continue
+                _set_back(packet, self._shift_s)
+                bare = self._filters.get(packet.stream.index)
+                if bare is None:
+                    yield packet
+                else:
+                    yield from self._stripped(packet, bare)
+        except (av.error.FFmpegError, OSError):
+            return  # a damaged end: the source says so
+
+    def _stripped(self, packet: Packet[Any], bare: BitStreamFilterContext) -> Iterator[Packet[Any]]:
+        stream = packet.stream
+        for filtered in bare.filter(packet):
+            filtered.stream = stream
+            yield filtered
+
+
+def _set_back(packet: Packet[Any], shift_s: Fraction) -> None:
+    ticks = round(shift_s / packet.time_base)
+    if packet.pts is not None:
+        packet.pts -= ticks
+    if packet.dts is not None:
+        packet.dts -= ticks
+
+
+def content_of(metadata: dict[str, str]) -> dict[str, str]:
+    """Leave out of a file's metadata what describes its making, not its content."""
+    technical = {"encoder", "handler_name", "vendor_id", "duration", "major_brand"}
+    technical |= {"minor_version", "compatible_brands"}
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in technical and not key.startswith(("_STATISTICS", "NUMBER_OF", "BPS"))
+    }

@@ -1,0 +1,199 @@
+"""Records as tables, a row a frame: CSV and Parquet.
+
+A record's values (``camstream.sinks.records``) stand in columns of plain numbers and text:
+
+    index, pts_s                         as in the record
+    label, class_index, score, logit     of the best class
+    label_2, class_index_2, ... logit_5  of the classes after it; empty where there are fewer
+    peak_x, peak_y, peak                 place (pixels of the frame) and value of the largest one
+    centre_x, centre_y, spread           empty where the map has no positive evidence
+    width, height                        of the frame, pixels
+    input_width, input_height            of what the network got, pixels
+    method                               how the map was made
+    shown, boxes                         as in the record, as JSON; boxes empty where none were asked for
+
+Whatever else a record holds gets a column of its own name, as JSON unless it is plain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from camstream.contract import DEFAULT_TOP_K
+from camstream.drawing.overlay import Annotated
+from camstream.errors import SetupError, SinkError
+from camstream.sinks.atomic_file import Draft
+from camstream.sinks.records import to_record
+
+Row = dict[str, str | int | float | None]
+
+_CLASS: dict[str, type] = {"label": str, "class_index": int, "score": float, "logit": float}
+_PAIRS = {
+    "peak_xy": ("peak_x", "peak_y"),
+    "centre_xy": ("centre_x", "centre_y"),
+    "size_wh": ("width", "height"),
+    "input_wh": ("input_width", "input_height"),
+}
+COLUMNS: dict[str, type] = {
+    "index": int,
+    "pts_s": float,
+    **{
+        f"{name}_{rank}" if rank > 1 else name: kind
+        for rank in range(1, DEFAULT_TOP_K + 1)
+        for name, kind in _CLASS.items()
+    },
+    **dict.fromkeys(("peak_x", "peak_y", "peak", "centre_x", "centre_y", "spread"), float),
+    **dict.fromkeys(("width", "height", "input_width", "input_height"), int),
+    **dict.fromkeys(("method", "shown", "boxes"), str),
+}
+_ROWS_A_GROUP = 4096  # 2 MB in memory
+
+
+def to_row(record: Mapping[str, Any]) -> Row:
+    """Lay a record out in columns; those that it has nothing for are left out."""
+    row: Row = {}
+    for key, value in record.items():
+        if key == "top":
+            for rank, top in enumerate(value, 1):
+                ending = f"_{rank}" if rank > 1 else ""
+                row.update({f"{name}{ending}": top[name] for name in _CLASS})
+        elif key in _PAIRS:
+            row.update(zip(_PAIRS[key], value or (None, None), strict=True))
+        elif isinstance(value, list | dict):
+            row[key] = json.dumps(value, ensure_ascii=False)
+        else:
+            row[key] = value
+    return row
+
+
+class _Layout:
+    """The columns of a table: those that are always there, and what else its first row has."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.kinds: dict[str, type] = {}
+
+    def fit(self, row: Row) -> bool:
+        """Make sure that a row fits; True for the first one, which decides.
+
+        Raises:
+            SinkError: It has a value that there is no column for.
+        """
+        first = not self.kinds
+        if first:
+            self.kinds = dict(COLUMNS)
+            for name, value in row.items():
+                self.kinds.setdefault(name, str if value is None else type(value))
+        unknown = row.keys() - self.kinds.keys()
+        if unknown:
+            raise SinkError(
+                f"cannot write {self._target}: {', '.join(sorted(unknown))} came after the first "
+                "frame, when the columns were fixed; write the records as .jsonl"
+            )
+        return first
+
+
+class CsvLines:
+    """Writes records as lines of CSV, the first after a line of column names."""
+
+    def __init__(self, target: Path) -> None:
+        self._layout = _Layout(target)
+
+    def __call__(self, record: Mapping[str, object]) -> str:
+        """Write a record; its line's end is a bare newline."""
+        row, text = to_row(record), io.StringIO(newline="")
+        first = self._layout.fit(row)
+        writer = csv.DictWriter(text, list(self._layout.kinds), lineterminator="\n")
+        if first:
+            writer.writeheader()
+        writer.writerow(row)
+        return text.getvalue()
+
+
+class ParquetFile:
+    """Writes a row for each annotated frame into a Parquet file, a group of rows at a time.
+
+    Its index stands at its end: a run that is killed leaves no readable file.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+        """Prepare the file.
+
+        Raises:
+            SinkError: It cannot be written.
+            SetupError: pyarrow is not installed.
+        """
+        self._arrow = import_arrow("pyarrow", path)
+        self._parquet = import_arrow("pyarrow.parquet", path)
+        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._layout = _Layout(path)
+        self._rows: list[Row] = []
+        self._writer: Any = None
+
+    def write(self, annotated: Annotated) -> None:
+        """Write one row."""
+        row = to_row(to_record(annotated))
+        self._layout.fit(row)
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS_A_GROUP:
+            self._write_group()
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        if not self._layout.kinds:
+            self._layout.fit({})
+        self._write_group()
+        self._call(self._writer.close)
+        self._draft.commit()
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            # It is thrown away, and the first error is already on its way.
+            with contextlib.suppress(OSError, self._arrow.ArrowException):
+                writer.close()
+        self._draft.discard()
+
+    def _write_group(self) -> None:
+        names = {str: self._arrow.string(), int: self._arrow.int64(), float: self._arrow.float64()}
+        names[bool] = self._arrow.bool_()
+        fields = [(name, names[kind]) for name, kind in self._layout.kinds.items()]
+        schema = self._arrow.schema(fields)
+        if self._writer is None:
+            self._writer = self._call(self._parquet.ParquetWriter, str(self._draft.path), schema)
+        group = self._arrow.Table.from_pylist(self._rows, schema=schema)
+        self._rows = []
+        self._call(self._writer.write_table, group)
+
+    def _call(self, what: Any, *values: object) -> Any:
+        try:
+            return what(*values)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SinkError(f"cannot write {self._draft.target}: {reason}") from error
+
+
+def import_arrow(module: str, path: Path) -> Any:
+    """Import pyarrow, or one of its modules.
+
+    Args:
+        module: Its name.
+        path: What it is needed for, for the error's message.
+
+    Raises:
+        SetupError: It is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SetupError(
+            f'{path}: Parquet needs pyarrow; install it with pip install "camstream[parquet]"'
+        ) from error

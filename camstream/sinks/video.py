@@ -1,0 +1,217 @@
+"""Video files through PyAV: same timestamps, same colours, sound and subtitles untouched.
+
+The file is written under a temporary name as fragments, so that what was written plays even
+after SIGKILL; finished, it is an ordinary file and gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+from av import VideoFrame
+from av.container import Flags, OutputContainer
+from av.video.stream import VideoStream
+
+from camstream.errors import SinkError
+from camstream.sinks.atomic_file import Draft
+from camstream.sinks.encoding import CODECS, CodecName, Encoding
+from camstream.sinks.stream_copy import CopiedStreams, content_of
+
+if TYPE_CHECKING:
+    from camstream.picture import Picture
+    from camstream.sources.file import FileSource
+
+_KEY_FRAME_EVERY_S = 2.0
+
+
+class VideoFile:
+    """Encodes pictures into a file.
+
+    Attributes:
+        target: The file's name at the end.
+        remarks: What could not be kept, one clear line each.
+        frames: Frames written.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        *,
+        like: FileSource | None = None,
+        encoding: Encoding = Encoding(),
+        overwrite: bool = False,
+        rate_hz: float | None = None,
+    ) -> None:
+        """Prepare a file; the encoder starts with the first picture.
+
+        Args:
+            target: Its suffix says which container.
+            like: Take over this file's sound, subtitles, chapters and metadata.
+            encoding: Codec and quality.
+            overwrite: Whether an existing file may be replaced.
+            rate_hz: A hint for the encoder; the timestamps are the pictures' own.
+
+        Raises:
+            SinkError: The file may not be written, or its suffix is no video container's.
+        """
+        self._draft = Draft(target, overwrite=overwrite, inputs=[like.path] if like else [])
+        self._like = like
+        self._encoding = encoding
+        self._rate = Fraction(rate_hz or (like and like.rate_hz) or 30).limit_denominator(1001)
+        self.target = target
+        self.remarks: list[str] = []
+        self.frames = 0
+        self._stream: VideoStream | None = None
+        self._copied: CopiedStreams | None = None
+        self._last_s = 0.0
+        self._grid = 0  # greatest common divisor of all timestamps
+        webm = target.suffix.lower() == ".webm"
+        self._codec_name: CodecName = encoding.codec or ("vp9" if webm else "h264")
+        self._check_preset()
+        self._container = self._open()
+
+    def write(self, picture: Picture) -> None:
+        """Encode one picture at its own time.
+
+        Args:
+            picture: Its video frame carries ``pts`` and ``time_base``. All have one size.
+
+        Raises:
+            SinkError: It cannot be written, or the encoder refuses it.
+        """
+        frame = picture.yuv420().video_frame
+        try:
+            if self._stream is None:
+                self._stream = self._start(frame)
+            frame.pict_type = 0  # else the input's choice of key frames would be imposed
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+            self._last_s = float(frame.pts * frame.time_base)  # type: ignore[operator]
+            self._grid = math.gcd(self._grid, frame.pts)  # type: ignore[arg-type]
+            if self._copied is not None:
+                for copied in self._copied.until(self._last_s):
+                    self._container.mux(copied)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise self._failure(error) from error
+        self.frames += 1
+
+    def finish(self, *, whole: bool = True) -> None:
+        """Write what the encoder still holds, close the file and give it its name.
+
+        Args:
+            whole: False cuts sound and subtitles where the picture ends.
+        """
+        try:
+            if self._stream is not None:
+                for packet in self._stream.encode(None):
+                    if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
+                        packet.dts = packet.pts
+                    self._container.mux(packet)
+                self._remark_rounding(self._stream)
+            if self._copied is not None:
+                for copied in self._copied.until(None if whole else self._last_s):
+                    self._container.mux(copied)
+                for ending in self._copied.endings():
+                    self._container.mux(ending)
+            self._close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        if self.frames == 0:
+            self._draft.discard()
+            raise SinkError(f"{self.target} was not written: there was not one frame")
+        self._draft.commit()
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        # The file is thrown away, and the first error is already on its way.
+        with contextlib.suppress(av.error.FFmpegError, OSError):
+            self._close()
+        self._draft.discard()
+
+    def _close(self) -> None:
+        if self._copied is not None:
+            self._copied.close()
+        self._container.close()
+
+    def _check_preset(self) -> None:
+        preset, known = self._encoding.preset, CODECS[self._codec_name].presets
+        if preset is not None and preset not in known:
+            raise SinkError(
+                f"cannot write {self.target}: {self._codec_name} has no preset {preset!r}; "
+                f"there are {', '.join(known)}"
+            )
+
+    def _open(self) -> OutputContainer:
+        # Sound that begins before the picture keeps its time: nothing is shifted to zero.
+        options = {"avoid_negative_ts": "disabled"}
+        if self.target.suffix.lower() in (".mp4", ".mov", ".m4v"):
+            # Fragments until it is finished, then an ordinary index. Without delay_moov the
+            # muxer would shift all timestamps to make room for the encoder's delay.
+            options["movflags"] = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
+            # A stream's late start is kept in these units; by default milliseconds.
+            options["movie_timescale"] = str(self._like.finest_hz if self._like else 90_000)
+        try:
+            container = av.open(str(self._draft.path), "w", container_options=options)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._draft.discard()
+            reason = getattr(error, "strerror", None) or str(error)
+            if not self.target.suffix or isinstance(error, ValueError):
+                reason = "its name must end in a video container's suffix such as .mp4 or .mkv"
+            raise SinkError(f"cannot write {self.target}: {reason}") from error
+        if CODECS[self._codec_name].encoder not in container.supported_codecs:
+            container.close()
+            self._draft.discard()
+            raise SinkError(
+                f"cannot write {self.target}: {container.format.name} files hold no "
+                f"{self._codec_name} video; take another --codec, or a name ending in .mp4 or .mkv"
+            )
+        container.flags |= cast("int", Flags.flush_packets.value)
+        return container
+
+    def _start(self, frame: VideoFrame) -> VideoStream:
+        """Open the encoder as the first picture needs it, and the streams that are copied."""
+        codec = CODECS[self._codec_name]
+        quality = self._encoding.quality
+        options = dict(codec.options, crf=str(codec.crf if quality is None else quality))
+        options[codec.preset_option] = self._encoding.preset or codec.preset
+        if codec.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # else it tells its whole configuration
+        stream = self._container.add_stream(codec.encoder, rate=self._rate, options=options)
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        context.width, context.height = frame.width, frame.height
+        context.pix_fmt = "yuv420p"
+        context.time_base = frame.time_base  # type: ignore[assignment]
+        stream.time_base = frame.time_base
+        context.gop_size = max(1, round(_KEY_FRAME_EVERY_S * self._rate))
+        context.color_range, context.colorspace = int(frame.color_range), frame.colorspace
+        context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
+        if codec.tag and self.target.suffix.lower() != ".mkv":
+            context.codec_tag = codec.tag
+        if self._like is not None:
+            aspect = self._like.stream.sample_aspect_ratio
+            if aspect:
+                turned = self._like.is_transposed
+                context.sample_aspect_ratio = 1 / aspect if turned else aspect
+            stream.metadata.update(content_of(self._like.stream.metadata))
+            self._copied = CopiedStreams(self._like, self._container, self.remarks)
+        return stream
+
+    def _remark_rounding(self, stream: VideoStream) -> None:
+        """Say so where the container cannot hold the times exactly, as Matroska often cannot."""
+        step_s = stream.time_base or Fraction(1)
+        if (self._grid * stream.codec_context.time_base / step_s).denominator != 1:
+            step_ms = float(step_s * 1000)
+            self.remarks.append(
+                f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
+            )
+
+    def _failure(self, error: Exception) -> SinkError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return SinkError(f"cannot write {self.target}: {reason}")

@@ -1,0 +1,118 @@
+"""What a run may write beside its pictures, as one: records in any format, maps, presence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from camstream.drawing.overlay import Annotated
+from camstream.errors import SinkError
+from camstream.sinks.arrays import MapsFile
+from camstream.sinks.presence import PresenceFile
+from camstream.sinks.records import RecordsFile
+from camstream.sinks.tables import CsvLines, ParquetFile
+
+RECORDS_SUFFIXES = (".jsonl", ".csv", ".parquet")
+
+
+class SideOutput(Protocol):
+    """A file that takes something of each annotated frame, and is whole or not there."""
+
+    def write(self, annotated: Annotated) -> None: ...
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SidePaths:
+    """Where side outputs go, None for nowhere.
+
+    Attributes:
+        records: A record a frame; JSON lines, CSV or Parquet by its suffix.
+        maps: The raw maps, see ``camstream.sinks.arrays``.
+        presence: When something was there, see ``camstream.sinks.presence``.
+    """
+
+    records: Path | None = None
+    maps: Path | None = None
+    presence: Path | None = None
+
+
+class SideOutputs:
+    """The side outputs of one run."""
+
+    def __init__(
+        self,
+        paths: SidePaths,
+        labels: Sequence[str],
+        *,
+        overwrite: bool,
+        inputs: Sequence[Path] = (),
+    ) -> None:
+        """Open them all, or none.
+
+        Args:
+            paths: Where they go.
+            labels: One name a class, in the order of the logits.
+            overwrite: Whether existing files may be replaced.
+            inputs: Files that must never be replaced.
+
+        Raises:
+            SinkError: One cannot be written.
+            SetupError: One needs a package that is not installed.
+        """
+        self._files: list[SideOutput] = []
+        try:
+            if paths.records is not None:
+                self._files.append(open_records(paths.records, overwrite=overwrite, inputs=inputs))
+            if paths.maps is not None:
+                self._files.append(MapsFile(paths.maps, labels, overwrite=overwrite, inputs=inputs))
+            if paths.presence is not None:
+                self._files.append(PresenceFile(paths.presence, overwrite=overwrite, inputs=inputs))
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, annotated: Annotated) -> None:
+        """Write what each takes of a frame.
+
+        Raises:
+            SinkError: One cannot be written.
+        """
+        for file in self._files:
+            file.write(annotated)
+
+    def finish(self) -> None:
+        """Finish each, also where another fails.
+
+        Raises:
+            SinkError: One cannot be written.
+        """
+        with contextlib.ExitStack() as stack:
+            for file in self._files:
+                stack.callback(file.finish)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for file in self._files:
+            file.discard()
+
+
+def open_records(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> SideOutput:
+    """Open a file of records, of the kind that its suffix names.
+
+    Raises:
+        SinkError: It cannot be written, or the suffix names none.
+        SetupError: A package is needed that is not installed.
+    """
+    match path.suffix.lower():
+        case ".jsonl":
+            return RecordsFile(path, overwrite=overwrite, inputs=inputs)
+        case ".csv":
+            return RecordsFile(path, overwrite=overwrite, inputs=inputs, to_line=CsvLines(path))
+        case ".parquet":
+            return ParquetFile(path, overwrite=overwrite, inputs=inputs)
+    raise SinkError(f"cannot write {path}: records are written as {', '.join(RECORDS_SUFFIXES)}")

@@ -1,0 +1,223 @@
+"""Video files through PyAV: every frame, in order, with its own timestamp."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av import VideoFrame
+
+from camstream.errors import SourceError
+from camstream.frame import Frame
+from camstream.orientation import Orientation
+from camstream.picture import Picture
+from camstream.sources.container import declared_end_s, find_video, open_input
+
+# A transport stream's clock starts anywhere; an output that kept hours of it would open with
+# hours of nothing. What begins a little late is kept.
+_LATEST_START_S = 10
+_FINEST_HZ = 10_000_000
+
+
+class FileSource:
+    """A video file.
+
+    Attributes:
+        path: The file.
+        remarks: What is not as it was in the file, one clear line each; grows while reading.
+        stream: The video stream, for whoever writes a file like it.
+        shift_s: What was taken off all its times, because its clock starts that late.
+    """
+
+    is_live = False
+    state = ""
+    reconnects = 0
+
+    def __init__(self, path: Path, *, even: bool = False) -> None:
+        """Open a file.
+
+        Args:
+            path: Anything that FFmpeg reads.
+            even: Make odd widths and heights even, as 4:2:0 encoders need it.
+
+        Raises:
+            SourceError: There is no such file, or no video in it.
+        """
+        self.path = path
+        self.remarks: list[str] = []
+        self._even = even
+        self._stopped = False
+        self._damaged = 0
+        self.orientation: Orientation | None = None
+        self._last_pts: int | None = None
+        self._end_pts = 0
+        self._first: Picture | None = None
+        self._container = open_input(path)
+        self.stream = find_video(self._container, path)
+        self.stream.thread_type = "AUTO"
+        self.shift_s = self._late_start_s()
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Average frames a second."""
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        return float(rate) if rate else None
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether width and height swap places when the video is shown."""
+        return self.orientation is not None and self.orientation.transpose
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length that the file declares, seconds."""
+        if self.stream.duration and self.stream.time_base:
+            return float(self.stream.duration * self.stream.time_base)
+        if self._container.duration:
+            return self._container.duration / av.time_base
+        return None
+
+    @property
+    def frame_count(self) -> int | None:
+        """Frames that the file declares, or that follow from its length."""
+        if self.stream.frames:
+            return self.stream.frames
+        if self.duration_s and self.rate_hz:
+            return round(self.duration_s * self.rate_hz)
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode every frame.
+
+        Raises:
+            SourceError: Not one frame could be decoded.
+        """
+        index = 0
+        for decoded in self._decode():
+            if self._stopped:
+                return
+            self._stamp(decoded, index)
+            upright = Picture.from_video_frame(
+                decoded, orientation=self.orientation, even=self._even
+            )
+            picture = self._uniform(upright)
+            pts_s = float(decoded.pts * decoded.time_base)  # type: ignore[operator]
+            yield Frame(index, pts_s, time.perf_counter(), picture)
+            index += 1
+        if index == 0:
+            raise SourceError(f"cannot read {self.path}: not one frame of it can be decoded")
+        self._check_whole()
+
+    def stop(self) -> None:
+        """End the iteration at the next frame."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    @property
+    def finest_hz(self) -> int:
+        """Ticks a second in which every stream's times are whole, if there are not too many."""
+        streams = [self.stream, *self._container.streams]
+        rates = [stream.time_base.denominator for stream in streams if stream.time_base]
+        ticks = math.lcm(*rates)
+        return ticks if ticks <= _FINEST_HZ else rates[0]
+
+    def _late_start_s(self) -> Fraction:
+        start_s = Fraction(self._container.start_time or 0, av.time_base)
+        if start_s <= _LATEST_START_S:
+            return Fraction(0)
+        self.remarks.append(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
+        return start_s
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        packets = self._container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.error.FFmpegError, OSError) as error:
+                self._remark_damage(f"reading ends early ({error.strerror})")
+                return
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError:
+                self._damaged += 1
+
+    def _stamp(self, frame: VideoFrame, index: int) -> None:
+        """Give a frame a timestamp where it has none, or one that does not grow."""
+        base = frame.time_base or self.stream.time_base or Fraction(1, 90_000)
+        frame.time_base = base
+        if frame.pts is not None:
+            frame.pts -= round(self.shift_s / base)
+        step = max(1, round(1 / ((self.rate_hz or 25) * base)))
+        if self._last_pts is None:
+            self.orientation = Orientation.of(frame)
+            self._remark_format(frame)
+            if frame.pts is None:
+                frame.pts = 0
+        elif frame.pts is None:
+            frame.pts = self._last_pts + step
+        elif frame.pts <= self._last_pts:
+            self.remarks.append(f"frame {index}: its time does not follow the one before; moved")
+            frame.pts = self._last_pts + 1
+        self._last_pts = frame.pts
+        self._end_pts = frame.pts + (frame.duration or step)
+
+    def _remark_format(self, frame: VideoFrame) -> None:
+        layout = frame.format
+        if any(component.bits > 8 for component in layout.components):
+            self.remarks.append(f"{layout.name} is reduced to 8 bits a colour")
+        if not (layout.is_rgb or layout.has_palette) and (
+            layout.chroma_width(4) != 2 or layout.chroma_height(4) != 2
+        ):
+            self.remarks.append(f"{layout.name} is reduced to 4:2:0 colour resolution")
+        if frame.interlaced_frame:
+            self.remarks.append("interlaced: its fields are kept woven, as progressive frames")
+        if self._even and (frame.width % 2 or frame.height % 2):
+            width, height = frame.width, frame.height
+            if self.is_transposed:
+                width, height = height, width
+            self.remarks.append(
+                f"{width}x{height} is odd: the last column or row is repeated to make it even"
+            )
+
+    def _uniform(self, picture: Picture) -> Picture:
+        """Bring a frame of another size, where a stream changes it, to the first one's."""
+        if self._first is None:
+            self._first = picture
+        if picture.size_wh == self._first.size_wh:
+            return picture
+        remark = "the picture's size changes within the stream: scaled to the first"
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+        return picture.resized(self._first.size_wh)
+
+    def _remark_damage(self, what: str) -> None:
+        self.remarks.append(f"damaged input: {what}")
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something of the file could not be read."""
+        return any(remark.startswith("damaged") for remark in self.remarks)
+
+    def _check_whole(self) -> None:
+        if self._damaged:
+            self._remark_damage(f"{self._damaged} packets could not be decoded")
+        base, declared_s = self.stream.time_base, declared_end_s(self.stream)
+        if base is None or declared_s is None:
+            return
+        missing_s = float(declared_s - self._end_pts * base - self.shift_s)
+        if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
+            self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")

@@ -1,0 +1,191 @@
+"""``python -m export NETWORK -o FILE``; ``camstream export`` calls the same."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from camstream.console import steps
+from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
+from camstream.graph.add_cam import USUAL_MEAN, Wishes, graft_file
+from camstream.graph.quantize import Reduction
+from camstream.models import shipped_heads as shipped
+from export.options import one_of, parse_size, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from camstream.contract import ModelInfo
+    from export.networks.layers import Pool
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class InTorch:
+    """What only a network in torch can be asked for; see ``export.source`` and ``to_onnx``."""
+
+    weights: str | None = None
+    pool: str = "avg"
+    map_stride: int | None = None
+    layer: str | None = None
+
+
+@app.command()
+def export(
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="A network's name, person, module:factory of your own, or an ONNX classifier (.onnx)."
+        ),
+    ] = "efficientnet_lite0",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write.  [default: NETWORK.onnx]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="packaged, imagenet, random, or a .pth or .safetensors file."),
+    ] = None,
+    pool: Annotated[str, typer.Option(help="Global pooling: avg or max.")] = "avg",
+    map_stride: Annotated[
+        int | None, typer.Option(help="Finer maps: pixels a cell, 16 or 8, by dilation.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="The layer to map.  [default: found]")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help='Names of the classes: .txt (one a line), .csv ("name"), or "imagenet".'),
+    ] = None,
+    mean: Annotated[
+        Triple | None, typer.Option(help="Subtracted from each channel, 0 to 255.")
+    ] = None,
+    std: Annotated[Triple | None, typer.Option(help="Then divided by this.")] = None,
+    color: Annotated[str | None, typer.Option(help="Channel order: RGB or BGR.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
+    size: Annotated[str | None, typer.Option(help="Preferred input size, as 224x224.")] = None,
+    heat: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--range", help="Map values where heat begins and where it is full."),
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights, faster on CPUs.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="16-bit weights, for GPUs.")] = False,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Your own clip or folder of photos, for --int8.")
+    ] = None,
+) -> None:
+    """Write a network to ONNX with its class activation maps, and prove that they are right.
+
+    The options from --weights to --layer are for networks in torch. Those from --labels to
+    --range say what the network or the ONNX file does not.
+    """
+    console = Console(stderr=True, highlight=False)
+    path = output or Path(network.rpartition(":")[2]).with_suffix(".onnx")
+    try:
+        if path.exists() and not overwrite:
+            raise SinkError(f"{path} exists already; give another -o, or --overwrite to replace it")
+        wishes = Wishes(
+            labels=labels,
+            mean=mean,
+            std=std,
+            color=color and one_of("--color", color, "RGB", "BGR"),
+            layout=layout and one_of("--layout", layout, "NCHW", "NHWC"),
+            size_wh=parse_size(size),
+            cam_range=heat,
+        )
+        reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
+        in_torch = InTorch(weights, one_of("--pool", pool, "avg", "max"), map_stride, layer)
+        with steps(console, "starting") as say:
+            info = _export(network, path, in_torch, wishes, reduction, say)
+    except CamstreamError as error:
+        console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+    report(path, info)
+    if wishes.mean is None and wishes.std is None and info.mean == USUAL_MEAN:
+        console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
+
+
+def _export(
+    network: str,
+    path: Path,
+    in_torch: InTorch,
+    wishes: Wishes,
+    reduction: Reduction | None,
+    say: Callable[[str], None],
+) -> ModelInfo:
+    """Export a network in torch, build a shipped model, or graft a file.
+
+    What is to be smaller is grafted from the export.
+    """
+    if network.lower().endswith(".onnx"):
+        if in_torch != InTorch():
+            raise ModelError(
+                f"{network}: --weights, --pool, --map-stride and --layer are for networks in "
+                "torch; an ONNX file has its weights and its one layer before the pooling"
+            )
+        return graft_file(Path(network), path, wishes, reduction=reduction, say=say)
+    if wishes.layout is not None:
+        raise ModelError("--layout is for ONNX files; networks in torch take NCHW")
+    make = _from_head if network in shipped.names() else _from_torch
+    if reduction is None:
+        return make(network, path, in_torch, wishes, say)
+    with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
+        full = Path(folder) / "full.onnx"
+        make(network, full, in_torch, wishes, say)
+        return graft_file(full, path, Wishes(), reduction=reduction, say=say)
+
+
+def _from_head(
+    name: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+) -> ModelInfo:
+    if in_torch != InTorch() or wishes != Wishes():
+        raise ModelError(
+            f"{name} comes with the project, and all is known of it; leave out the options from "
+            "--weights to --range"
+        )
+    return shipped.build(name, path, say=say)
+
+
+def _from_torch(
+    network: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+) -> ModelInfo:
+    try:
+        from export.custom import is_custom, load_custom
+        from export.source import load_named
+        from export.to_onnx import export as to_onnx
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"exporting a network needs {error.name}, which is not installed; "
+            'run: pip install "camstream[export]"'
+        ) from error
+    if is_custom(network):
+        if in_torch.pool != "avg":
+            raise ModelError(f"--pool {in_torch.pool}: {network} decides its pooling itself")
+        source = load_custom(network, in_torch.weights)
+    else:
+        pool: Pool = "max" if in_torch.pool == "max" else "avg"
+        source = load_named(network, in_torch.weights, pool=pool, say=say)
+    return to_onnx(
+        source,
+        path,
+        wishes=wishes,
+        layer=in_torch.layer,
+        map_stride=in_torch.map_stride,
+        say=say,
+    )
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="python -m export")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Train and judge the model ``person``: ``python -m export.person.train_person FOLDER MASKS``.
+
+FOLDER has ``person`` and ``boxes`` with photos, and ``videos`` with ``presence.csv``; MASKS is what
+``cut_people`` wrote. Prints every figure of docs/person.md; takes about an hour on two cores and
+8 GB of memory. ``--write`` replaces the head that is shipped.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.progress import Progress
+
+from camstream.console import plain_errors
+from camstream.graph.backbone import Trunk
+from camstream.graph.new_head import Lesson, save
+from camstream.models import shipped_heads as shipped
+from camstream.models import zoo as catalog
+from camstream.models.session import Model
+from camstream.teach.dataset import Album
+from export.person import judge_person
+from export.person.cuttings import Cutting, cut_people, cut_things
+from export.person.fit_neck import Net, fit, peaks, to_shipped
+from export.person.judge_person import Judgement
+from export.person.person_photos import LABELS, photos
+from export.person.scenes import SQUARE, Scenes, all_scenes
+from export.person.views import TwoGrids, Views, look
+
+# What a fit goes without, and is judged on.
+_LEFT_OUT = (
+    ("imagenet1k",),
+    ("caltech101",),
+    ("imagenet1k", "imagenette", "imagenette_val"),
+    ("pedlab",),
+    ("houses", "roadsign"),
+)
+_CALIBRATED_ON = (0, 1, 3, 4)  # each photo once
+
+
+def cut_out_all(album: Album, masks: Path, default: Path) -> tuple[list[Cutting], list[Cutting]]:
+    """Cut people, and things, out of the photos."""
+    model = Model(default, device="cpu", threads=1, sharp=True)
+    with Progress() as bar:
+        task = bar.add_task("cutting out", total=len(album.items))
+        people = cut_people(album, masks, lambda: bar.advance(task))
+        return people, cut_things(album, model, lambda: bar.advance(task))
+
+
+def look_at_all(scenes: Scenes, two_grids: TwoGrids) -> list[Views]:
+    """Compute the features of every scene; the photos as they are come first."""
+    planned = all_scenes(scenes)
+    with Progress() as bar:
+        task = bar.add_task("looking", total=sum(map(len, planned)))
+        return [look(kind, two_grids, lambda: bar.advance(task)) for kind in planned]
+
+
+def main(
+    folder: Path,
+    masks: Path,
+    write: Annotated[bool, typer.Option("--write", help="Replace the shipped head.")] = False,
+) -> None:
+    """Train and judge the model person."""
+    with plain_errors(debug=False):
+        train_and_judge(folder, masks, write=write)
+
+
+def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
+    """Fit, print what it is worth, and replace the shipped head where that is asked for."""
+    torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
+    default = catalog.model_path(say=print)
+    album, two_grids = photos(folder), TwoGrids(default)
+    people, things = cut_out_all(album, masks, default)
+    print(f"{len(album.items)} photos; cut out: {len(people)} people, {len(things)} things")
+    views = look_at_all(Scenes(album, people, things), two_grids)
+    left_out = leave_out(album, views)
+    scale, offset = judge_person.together(left_out[n].judged for n in _CALIBRATED_ON).calibration()
+    print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
+    show_left_out(left_out, (scale, offset), album, two_grids, folder / "videos")
+    net = fit(views, np.zeros(len(album.items), np.bool_))
+    neck, row, bias = to_shipped(net, scale, offset)
+    highest = peaks(net, views[0].early, views[0].late) * scale
+    full = float(f"{np.median(highest[views[0].person]):.3g}")
+    lesson = Lesson(
+        labels=LABELS,
+        weight=np.stack([np.zeros_like(row), row]),
+        bias=np.stack([np.zeros_like(bias), bias]),
+        background=LABELS[0],
+        cam_range=(float(f"{full / 10:.3g}"), full),
+        size_hw=SQUARE[::-1],
+        taught_on=f"{len(album.items):,} photos with and without people (docs/person.md)",
+    )
+    print(f"heat begins and is full at {lesson.cam_range}")  # where nobody is, there is none
+    trunk = Trunk(default, neck=neck)
+    if write:
+        shipped.write("person", trunk, neck, lesson)
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / "person.onnx"
+        print(save(trunk, lesson, path, name="person").proof)
+        judge_file(path, folder / "videos")
+    crossed = judge_person.cross_validate(views, views[0]).scaled(scale, offset)
+    print(f"five-fold cross-validation: {crossed}")
+
+
+def judge_file(path: Path, videos: Path) -> None:
+    """Print the figures of the finished model: on clips, and by the clock."""
+    model = Model(path)
+    for name, (right, count) in judge_person.judge_presence(model, videos).items():
+        print(f"{name}: {right} of {count} unambiguous frames right")
+    for name, seen in judge_person.judge_clips(model, videos).items():
+        print(f"{name}: a person in {seen:.1%} of the frames (every 5th)")
+    default = catalog.model_path()
+    for threads in range(1, (os.cpu_count() or 1) + 1):
+        models = [
+            Model(path, device="cpu", threads=threads, input_size=side)
+            for side in judge_person.INPUT_SIZES
+        ]
+        usual_model = Model(default, device="cpu", threads=threads)
+        (usual, _), *own = judge_person.time_models([usual_model, *models])
+        for side, (median, best) in zip(judge_person.INPUT_SIZES, own, strict=True):
+            print(
+                f"alone, {threads} threads, input size {side}: {median:.0f} frames/s, fastest "
+                f"tenth {best:.0f}; {usual / median:.2f} times as long as {default.stem}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was fitted without some sources, and how photos that it never saw are judged.
+
+    Attributes:
+        sources: Those left out.
+        net: What was fitted.
+        judged: Their photos.
+    """
+
+    sources: tuple[str, ...]
+    net: Net
+    judged: Judgement
+
+
+def leave_out(album: Album, views: list[Views]) -> list[LeftOut]:
+    """Fit without some sources at a time."""
+    every = np.array([item.source for item in album.items])
+    found = []
+    for sources in _LEFT_OUT:
+        chosen = np.isin(every, sources)
+        net = fit(views, chosen)
+        found.append(LeftOut(sources, net, judge_person.judge_photos(net, views[0], chosen)))
+    return found
+
+
+def show_left_out(
+    left_out: list[LeftOut],
+    calibration: tuple[float, float],
+    album: Album,
+    two_grids: TwoGrids,
+    videos: Path,
+) -> None:
+    """Print the figures of sources that were left out."""
+    scale, offset = calibration
+    for one in left_out:
+        print(f"{', '.join(one.sources)} left out: {one.judged.scaled(*calibration)}")
+        if "houses" in one.sources:
+            small = judge_person.judge_small(album, two_grids, one.net, -offset / scale, videos)
+            for name, seen in small.items():
+                print(f"in houses left out, {name}: a person in {seen:.1%}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
