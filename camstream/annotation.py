@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.commands import inputs as batch
 from camstream.drawing.overlay import Style, annotate, caveats
 from camstream.frame import Prediction
 from camstream.maps.select import Attention, Focus
+from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.pipeline import Pipeline
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import Draft, check_apart
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import write_json
 from camstream.sinks.video import VideoFile
@@ -121,7 +121,7 @@ def run(
 
 def _check_outputs(job: Job) -> None:
     """Find out what cannot be written before hours are spent on what can."""
-    batch.check_apart([job.source], job.outputs)
+    check_apart([job.source], job.outputs)
     for path in job.outputs:
         Draft(path, overwrite=job.overwrite, inputs=[job.source])
 
@@ -161,6 +161,7 @@ def _run(
     stats = RunStats(
         source=source.name,
         device=model.device,
+        provider=PROVIDERS[model.device],
         # What was read ahead when it was stopped was never asked for.
         frames_in=video.frames if is_stopped else pipeline.captured,
         frames_out=video.frames,

@@ -29,7 +29,9 @@ METADATA_KEY.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,3 +184,34 @@ class ModelInfo:
             raise ModelError(
                 f"{path}: its camstream metadata cannot be read ({error!r}); export it again"
             ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def fit_size(
+    picture_wh: tuple[int, int], *, preferred_hw: tuple[int, int], multiple: int | None
+) -> tuple[int, int]:
+    """Choose the network's input size for a picture: its shape kept, the cost the same.
+
+    A 16:9 picture becomes 288 x 160 instead of 224 x 224: nothing is cropped, and things keep
+    their shape as far as multiples of the stride allow. On wide and tall clips that brings more
+    right labels than the square, at the same number of pixels.
+
+    Args:
+        picture_wh: Width and height of the picture, pixels.
+        preferred_hw: The model's own height and width.
+        multiple: Both sides must be multiples of this; None: only ``preferred_hw`` will do.
+
+    Returns:
+        Width and height, pixels.
+    """
+    height, width = preferred_hw
+    if multiple is None:
+        return width, height
+    aspect, area = picture_wh[0] / picture_wh[1], width * height
+    sides = range(multiple, 4 * max(preferred_hw) + 1, multiple)
+
+    def misfit(size_wh: tuple[int, int]) -> float:
+        w, h = size_wh
+        return abs(math.log(w / h / aspect)) + abs(math.log(w * h / area))
+
+    return min(((w, h) for w in sides for h in sides), key=misfit)

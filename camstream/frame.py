@@ -79,6 +79,41 @@ class ClassMaps:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of a frame.
+
+    Attributes:
+        xyxy: Left, top, right, bottom in pixels; (0, 0) is the top left corner of the first
+            pixel, so a box around one pixel is 1 wide.
+    """
+
+    xyxy: tuple[float, float, float, float]
+
+    @property
+    def area(self) -> float:
+        """In pixels."""
+        x0, y0, x1, y1 = self.xyxy
+        return (x1 - x0) * (y1 - y0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassBox:
+    """A box and what was looked for in the map that it was read from.
+
+    Attributes:
+        label: What it is called.
+        score: Its probability, 0 to 1.
+        class_index: Its position in the logits; None where it is not one class.
+        box: Where.
+    """
+
+    label: str
+    score: float
+    class_index: int | None
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What was decided about a frame by a model one of whose classes means "nothing of this".
 
@@ -163,3 +198,20 @@ class Prediction:
             return self.panes
         best = self.top[0]
         return (Pane(best.label, best.score, self.cam.shown[0], best.class_index),)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """A prediction and what was drawn of it.
+
+    Attributes:
+        prediction: What was drawn.
+        picture: The picture with the overlay; the prediction's own is unchanged.
+        boxes: In pixels of the prediction's frame; None where none were asked for.
+        box_threshold: Where they end, as it was asked for; None where it was not.
+    """
+
+    prediction: Prediction
+    picture: Picture
+    boxes: tuple[ClassBox, ...] | None = None
+    box_threshold: str | None = None

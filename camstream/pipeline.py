@@ -18,7 +18,7 @@ from typing import Self
 
 from camstream.channel import Channel, ChannelClosed, Policy
 from camstream.frame import Frame, Prediction
-from camstream.sources import Source
+from camstream.stages import Source
 from camstream.stats import StageTimes
 
 _log = logging.getLogger(__name__)

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from camstream.models.device import PROVIDERS
-
 # Percentiles are over this many latest values: memory does not grow in a run of days.
 _WINDOW = 10_000
 
@@ -81,6 +79,7 @@ class RunStats:
     Attributes:
         source: The input's name, without secrets.
         device: What really ran the model.
+        provider: ONNX Runtime's name of that device.
         frames_in: Frames that the source gave.
         frames_out: Frames that were written or shown.
         frames_dropped: Frames that were in time for neither; live, also those before the first map.
@@ -94,6 +93,7 @@ class RunStats:
 
     source: str
     device: str
+    provider: str
     frames_in: int
     frames_out: int
     frames_dropped: int
@@ -104,5 +104,5 @@ class RunStats:
     reconnects: int = 0
 
     def to_dict(self) -> dict[str, object]:
-        """Give the record as plain values, for JSON, with ONNX Runtime's name of the device."""
-        return asdict(self) | {"provider": PROVIDERS[self.device]}
+        """Give the record as plain values, for JSON."""
+        return asdict(self)

@@ -7,9 +7,9 @@ from pathlib import Path
 from camstream.errors import SourceError
 from camstream.models.session import Model
 from camstream.pipeline import Pipeline
-from camstream.sources import Source
 from camstream.sources.file import FileSource
 from camstream.sources.live import LiveSource, is_address
+from camstream.stages import Source
 
 
 def open_source(

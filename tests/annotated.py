@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from camstream.drawing.overlay import Annotated
-from camstream.frame import ClassMaps, Frame, TopClass
-from camstream.maps.boxes import Box, ClassBox
+from camstream.frame import Annotated, Box, ClassBox, ClassMaps, Frame, TopClass
 from camstream.picture import MapF32, Picture
 from tests.fakes import prediction_of
 

@@ -26,6 +26,7 @@ from camstream.commands.options import (
 from camstream.console import Stop, complain, note, plain_errors, progress_of, stoppable
 from camstream.errors import CamstreamError
 from camstream.models.session import Model
+from camstream.sinks.atomic_file import check_apart
 from camstream.sinks.encoding import CodecName, Encoding
 
 
@@ -80,7 +81,7 @@ def annotate(
             )
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]
-        batch.check_apart(sources, [path for job in jobs for path in job.outputs])
+        check_apart(sources, [path for job in jobs for path in job.outputs])
         model = network.load(input_size=look.input_size, sharp=look.sharp)
         focus = ask.focus(model.info)
         stop.end()

@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.errors import SinkError, SourceError
-from camstream.sinks.atomic_file import is_draft
-
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".3gp",
-        ".avi",
-        ".flv",
-        ".gif",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".ogv",
-        ".ts",
-        ".webm",
-        ".wmv",
-    ]
-)
+from camstream.media import VIDEO_SUFFIXES
+from camstream.sinks.atomic_file import check_apart, is_draft
 
 
 def expand(inputs: list[str]) -> list[Path]:
@@ -101,22 +80,6 @@ def _targets(sources: list[Path], folder: Path) -> list[Path]:
     # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
     names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
     return [folder / f"{name}.cam.mp4" for name in names]
-
-
-def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Make sure that no output is written twice or over an input.
-
-    Raises:
-        SinkError: One would be.
-    """
-    taken = {path.resolve() for path in inputs}
-    done: set[Path] = set()
-    for path in outputs:
-        if path.resolve() in taken:
-            raise SinkError(f"cannot write {path}: it is an input; give another output")
-        if path.resolve() in done:
-            raise SinkError(f"several outputs would be written to {path}; give them other names")
-        done.add(path.resolve())
 
 
 def beside(path: Path, target: Path, suffix: str, *, alone: bool) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from camstream.maps.boxes import Box
+    from camstream.frame import Box
     from camstream.picture import Picture
 
 Bgr = tuple[int, int, int]

@@ -18,8 +18,9 @@ from camstream.drawing.outline import Bgr, draw_outline, line_width
 from camstream.drawing.text import add_notes, panel_size, write, write_label, write_state
 from camstream.drawing.tiles import lay_out, tile_size
 from camstream.drawing.trail import draw_trail
+from camstream.frame import Annotated, Box, ClassBox
 from camstream.maps import cam as cams
-from camstream.maps.boxes import BOX_RULES, Box, BoxRule, ClassBox, boxes_of
+from camstream.maps.boxes import BOX_RULES, BoxRule, boxes_of
 from camstream.maps.threshold import parse_threshold
 from camstream.picture import ImageU8, Picture
 
@@ -74,23 +75,6 @@ class Style:
             raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
         if self.box_threshold is not None:
             parse_threshold(self.box_threshold)
-
-
-@dataclass(frozen=True, slots=True)
-class Annotated:
-    """A prediction and what was drawn of it.
-
-    Attributes:
-        prediction: What was drawn.
-        picture: The picture with the overlay; the prediction's own is unchanged.
-        boxes: In pixels of the prediction's frame; None where none were asked for.
-        box_threshold: Where they end, as it was asked for; None where it was not.
-    """
-
-    prediction: Prediction
-    picture: Picture
-    boxes: tuple[ClassBox, ...] | None = None
-    box_threshold: str | None = None
 
 
 def annotate(

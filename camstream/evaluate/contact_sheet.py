@@ -12,7 +12,7 @@ import numpy as np
 from camstream.drawing.overlay import Style, annotate, draw_box
 from camstream.errors import SinkError
 from camstream.evaluate.measure import CAM, Outcome, read_photo
-from camstream.maps.boxes import Box
+from camstream.frame import Box
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sinks.atomic_file import Draft

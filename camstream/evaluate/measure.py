@@ -17,8 +17,9 @@ from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.annotations import Thing
 from camstream.evaluate.metrics import F64
+from camstream.frame import Box
 from camstream.maps import cam as cams
-from camstream.maps.boxes import Box, find_boxes, five_ratios, regions
+from camstream.maps.boxes import find_boxes, five_ratios, regions
 from camstream.maps.threshold import Threshold, ratio_threshold
 from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32

@@ -20,7 +20,7 @@ from camstream.maps.boxes import regions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from camstream.maps.boxes import Box
+    from camstream.frame import Box
     from camstream.picture import MapF32
 
 F64 = NDArray[np.float64]

@@ -17,9 +17,10 @@ from camstream.evaluate.tracks import Sight
 from camstream.frame import Frame
 from camstream.maps import cam as cams
 from camstream.maps.boxes import find_boxes
+from camstream.maps.select import softmax
 from camstream.maps.smoothing import CALM_LEVELS, Calm, CalmLevel, Smoothed
 from camstream.maps.threshold import PAPER_RULE, Threshold, describe, parse_threshold
-from camstream.models.session import Model, softmax
+from camstream.models.session import Model
 from camstream.picture import MapF32
 
 _BEST = tuple(range(-1, -6, -1))  # the five best classes, in the words of the model's contract

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from camstream import contract
+from camstream.contract import fit_size
 from camstream.errors import ModelError
 from camstream.graph import neck as necks
 from camstream.graph.find_head import find_head
 from camstream.graph.graph_index import Graph
 from camstream.graph.nodes import Nodes
 from camstream.graph.onnx_file import plain, read_onnx
-from camstream.models.session import fit_size
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from camstream.drawing.overlay import COLORMAPS, Style
 from camstream.errors import ModelError
 from camstream.live.prompt import Prompt
-from camstream.maps.select import Contrast, Focus
+from camstream.maps.select import ClassGroup, Contrast, Focus
 from camstream.maps.smoothing import CALM_LEVELS
-from camstream.models.classes import ClassGroup, ClassNames
+from camstream.models.classes import ClassNames
 
 _OPACITY_STEP = 0.1
 _MESSAGE_S = 2.5

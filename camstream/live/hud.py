@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from camstream.live.controls import Controls
     from camstream.live.outputs import Saver
     from camstream.live.teaching import Teaching
-    from camstream.sources import Source
+    from camstream.stages import Source
 
 _STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
 

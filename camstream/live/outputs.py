@@ -9,9 +9,8 @@ from pathlib import Path
 
 import cv2
 
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
-from camstream.frame import Frame
+from camstream.frame import Annotated, Frame
 from camstream.picture import Picture
 from camstream.sinks.atomic_file import Draft
 from camstream.sinks.recording import Recorder

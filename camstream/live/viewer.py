@@ -11,23 +11,23 @@ import numpy as np
 
 from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
-from camstream.drawing.overlay import Annotated, Style, annotate, caveats
+from camstream.drawing.overlay import Style, annotate, caveats
 from camstream.drawing.text import add_notes
 from camstream.errors import SinkError
-from camstream.frame import Frame, Prediction
+from camstream.frame import Annotated, Frame, Prediction
 from camstream.live import teach_keys
 from camstream.live.controls import Controls
 from camstream.live.hud import Notes
 from camstream.live.outputs import Outputs, Saver
 from camstream.live.sync import Pairing
 from camstream.live.teaching import Teaching
-from camstream.maps.select import Attention, Focus, Infer
+from camstream.maps.select import Attention, Focus
 from camstream.models.classes import ClassNames
+from camstream.models.device import PROVIDERS
 from camstream.picture import Picture
 from camstream.pipeline import Pipeline
-from camstream.sinks.window import Screen
-from camstream.sources import Source
 from camstream.sources.live import PacedSource
+from camstream.stages import Infer, Screen, Source
 from camstream.stats import RunningRate, RunStats
 
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
@@ -120,6 +120,7 @@ class Viewer:
         return RunStats(
             source=self._source.name,
             device=self._device,
+            provider=PROVIDERS[self._device],
             frames_in=self._pipeline.captured,
             frames_out=self._shown,
             frames_dropped=self._dropped,

@@ -10,12 +10,12 @@ Nothing is boxed on a map that has nothing above the floor, or the same value ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import cv2
 import numpy as np
 
+from camstream.frame import Box, ClassBox
 from camstream.maps import cam as cams
 from camstream.maps.threshold import PAPER_RATIO, Threshold, ratio_threshold
 
@@ -30,41 +30,6 @@ BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
 LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
 APART_RATIO = 0.35  # parts what stands side by side; chosen on videos/people.csv
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle of a frame.
-
-    Attributes:
-        xyxy: Left, top, right, bottom in pixels; (0, 0) is the top left corner of the first
-            pixel, so a box around one pixel is 1 wide.
-    """
-
-    xyxy: tuple[float, float, float, float]
-
-    @property
-    def area(self) -> float:
-        """In pixels."""
-        x0, y0, x1, y1 = self.xyxy
-        return (x1 - x0) * (y1 - y0)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassBox:
-    """A box and what was looked for in the map that it was read from.
-
-    Attributes:
-        label: What it is called.
-        score: Its probability, 0 to 1.
-        class_index: Its position in the logits; None where it is not one class.
-        box: Where.
-    """
-
-    label: str
-    score: float
-    class_index: int | None
-    box: Box
 
 
 def find_boxes(

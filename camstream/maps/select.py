@@ -11,28 +11,36 @@ import dataclasses
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from camstream.contract import DEFAULT_TOP_K
-from camstream.frame import ClassMaps, Pane, TrailPoint
+from camstream.frame import ClassMaps, Pane, State, TrailPoint
 from camstream.maps import cam as cams
 from camstream.maps.smoothing import SETTINGS, Calm, CalmLevel, Smoothed
-from camstream.models.session import decided, softmax
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from camstream.contract import ModelInfo
     from camstream.frame import Frame, Prediction
-    from camstream.models.classes import ClassGroup
+    from camstream.stages import Infer
 
 MAX_TOP_K = 9
 
 
-class Infer(Protocol):
-    """A model as the pipeline needs it: frame in, prediction with the maps of classes out."""
+@dataclass(frozen=True, slots=True)
+class ClassGroup:
+    """One class, or several that go by one name.
 
-    def __call__(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction: ...
+    Attributes:
+        label: What to call it.
+        indices: Positions in the logits, at least one.
+    """
+
+    label: str
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +244,25 @@ def _first(cam: ClassMaps, count: int) -> ClassMaps:
         class_indices=cam.class_indices[:count],
         bias=cam.bias[:count],
     )
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the raw scores of all classes, (C,), into probabilities."""
+    scores: NDArray[np.float32] = np.exp(logits - logits.max())
+    scores /= scores.sum()
+    return scores
+
+
+def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
+    """Add the state to a frame's best class, where the model has a background class.
+
+    Args:
+        pane: Of the best class.
+        scores: (C,) probabilities of all classes.
+        info: What the model says of itself.
+    """
+    if info.background is None:
+        return pane
+    nothing = float(scores[info.labels.index(info.background)])
+    state = State(is_background=pane.label == info.background, presence=1 - nothing)
+    return dataclasses.replace(pane, state=state)

@@ -14,25 +14,12 @@ import importlib.util
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from camstream.errors import ModelError, SourceError
+from camstream.maps.select import ClassGroup
 
 _WNID = re.compile(r"n\d{8}")
-
-
-@dataclass(frozen=True, slots=True)
-class ClassGroup:
-    """One class, or several that go by one name.
-
-    Attributes:
-        label: What to call it.
-        indices: Positions in the logits, at least one.
-    """
-
-    label: str
-    indices: tuple[int, ...]
 
 
 class ClassNames:

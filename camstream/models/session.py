@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +11,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from camstream import contract
-from camstream.contract import ModelInfo
+from camstream.contract import ModelInfo, fit_size
 from camstream.errors import ModelError
-from camstream.frame import ClassMaps, Frame, Pane, Prediction, State, TopClass
+from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.maps.select import decided, softmax
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
 
@@ -201,59 +200,6 @@ class Model:
         return tuple(
             TopClass(self.info.labels[i], int(i), float(scores[i]), float(logits[i])) for i in best
         )
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn the raw scores of all classes, (C,), into probabilities."""
-    scores: NDArray[np.float32] = np.exp(logits - logits.max())
-    scores /= scores.sum()
-    return scores
-
-
-def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
-    """Add the state to a frame's best class, where the model has a background class.
-
-    Args:
-        pane: Of the best class.
-        scores: (C,) probabilities of all classes.
-        info: What the model says of itself.
-    """
-    if info.background is None:
-        return pane
-    nothing = float(scores[info.labels.index(info.background)])
-    state = State(is_background=pane.label == info.background, presence=1 - nothing)
-    return dataclasses.replace(pane, state=state)
-
-
-@functools.lru_cache(maxsize=64)
-def fit_size(
-    picture_wh: tuple[int, int], *, preferred_hw: tuple[int, int], multiple: int | None
-) -> tuple[int, int]:
-    """Choose the network's input size for a picture: its shape kept, the cost the same.
-
-    A 16:9 picture becomes 288 x 160 instead of 224 x 224: nothing is cropped, and things keep
-    their shape as far as multiples of the stride allow. On wide and tall clips that brings more
-    right labels than the square, at the same number of pixels.
-
-    Args:
-        picture_wh: Width and height of the picture, pixels.
-        preferred_hw: The model's own height and width.
-        multiple: Both sides must be multiples of this; None: only ``preferred_hw`` will do.
-
-    Returns:
-        Width and height, pixels.
-    """
-    height, width = preferred_hw
-    if multiple is None:
-        return width, height
-    aspect, area = picture_wh[0] / picture_wh[1], width * height
-    sides = range(multiple, 4 * max(preferred_hw) + 1, multiple)
-
-    def misfit(size_wh: tuple[int, int]) -> float:
-        w, h = size_wh
-        return abs(math.log(w / h / aspect)) + abs(math.log(w * h / area))
-
-    return min(((w, h) for w in sides for h in sides), key=misfit)
 
 
 def read_info(session: ort.InferenceSession, path: str) -> ModelInfo:

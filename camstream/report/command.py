@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.commands.inputs import check_apart
 from camstream.console import console, steps
 from camstream.errors import SinkError
 from camstream.maps.presence import PresenceRule
@@ -15,7 +14,7 @@ from camstream.report.pictures import choose_times, make_album
 from camstream.report.plots import check_plots, write_plots
 from camstream.report.read import read_records
 from camstream.report.timeline import Story, tell
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import Draft, check_apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
+from camstream.frame import Annotated
 from camstream.sinks.atomic_file import Draft
 
 GEOMETRY = (

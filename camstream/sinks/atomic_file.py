@@ -67,3 +67,19 @@ class Draft:
     def discard(self) -> None:
         """Remove the temporary file, if it is there."""
         self.path.unlink(missing_ok=True)
+
+
+def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Make sure that no output is written twice or over an input.
+
+    Raises:
+        SinkError: One would be.
+    """
+    taken = {path.resolve() for path in inputs}
+    done: set[Path] = set()
+    for path in outputs:
+        if path.resolve() in taken:
+            raise SinkError(f"cannot write {path}: it is an input; give another output")
+        if path.resolve() in done:
+            raise SinkError(f"several outputs would be written to {path}; give them other names")
+        done.add(path.resolve())

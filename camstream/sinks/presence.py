@@ -12,9 +12,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
-from camstream.frame import Prediction
+from camstream.frame import Annotated, Prediction
 from camstream.maps.presence import Interval, Presence, PresenceRule
 from camstream.sinks.atomic_file import Draft
 

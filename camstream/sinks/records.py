@@ -37,8 +37,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
+from camstream.frame import Annotated
 from camstream.maps import cam as cams
 from camstream.sinks.atomic_file import Draft
 

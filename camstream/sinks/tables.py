@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from camstream.contract import DEFAULT_TOP_K
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SetupError, SinkError
+from camstream.frame import Annotated
 from camstream.sinks.atomic_file import Draft
 from camstream.sinks.records import to_record
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Protocol
 
 import cv2
 
@@ -14,16 +13,6 @@ from camstream.picture import ImageU8
 
 _REMEDY = "use --no-window, with --record FILE or --records FILE to keep what is seen"
 _SPECIAL = {8: "backspace", 9: "tab", 13: "enter", 27: "escape", 32: "space"}
-
-
-class Screen(Protocol):
-    """Where a live picture is shown, and where keys come from."""
-
-    def show(self, image: ImageU8) -> None: ...
-    def key(self) -> str | None: ...
-    @property
-    def is_open(self) -> bool: ...
-    def close(self) -> None: ...
 
 
 class Window:

@@ -6,24 +6,16 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
+from camstream.frame import Annotated
 from camstream.sinks.arrays import MapsFile
 from camstream.sinks.presence import PresenceFile
 from camstream.sinks.records import RecordsFile
 from camstream.sinks.tables import CsvLines, ParquetFile
+from camstream.stages import SideOutput
 
 RECORDS_SUFFIXES = (".jsonl", ".csv", ".parquet")
-
-
-class SideOutput(Protocol):
-    """A file that takes something of each annotated frame, and is whole or not there."""
-
-    def write(self, annotated: Annotated) -> None: ...
-    def finish(self) -> None: ...
-    def discard(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

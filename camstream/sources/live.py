@@ -18,7 +18,7 @@ from camstream.frame import Frame
 from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
-    from camstream.sources import Source
+    from camstream.stages import Source
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camstream.commands.inputs import VIDEO_SUFFIXES
 from camstream.errors import SourceError
+from camstream.media import VIDEO_SUFFIXES
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
 

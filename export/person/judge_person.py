@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from camstream.models.session import Model, fit_size
+from camstream.contract import fit_size
+from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
 from camstream.teach.calibration import calibrate

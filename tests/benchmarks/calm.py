@@ -27,8 +27,9 @@ from camstream import load_model
 from camstream.commands.clips import sample_clip
 from camstream.evaluate.flicker import measure_flicker
 from camstream.frame import Frame
+from camstream.maps.select import softmax
 from camstream.maps.smoothing import CALM_LEVELS, Calm, CalmLevel
-from camstream.models.session import Model, softmax
+from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32, Picture
 from camstream.sources.file import FileSource
 

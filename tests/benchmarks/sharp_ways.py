@@ -14,13 +14,14 @@ import onnx
 from numpy.typing import NDArray
 
 from camstream import contract
+from camstream.contract import fit_size
 from camstream.evaluate.annotations import Thing
 from camstream.evaluate.measure import read_photo
 from camstream.graph.graph_index import Graph
 from camstream.maps import cam as cams
 from camstream.maps.threshold import Threshold, parse_threshold
 from camstream.models.device import create_session
-from camstream.models.session import fit_size, read_info
+from camstream.models.session import read_info
 from camstream.picture import ImageU8, MapF32, Picture
 
 SIDES = (224, 256, 288, 320)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from camstream.annotation import Job, run
 from camstream.commands.clips import sample_clip
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SinkError
-from camstream.frame import Prediction
+from camstream.frame import Annotated, Prediction
 from camstream.models.session import Model
 from camstream.sinks.arrays import MapsFile
 from camstream.sinks.encoding import Encoding

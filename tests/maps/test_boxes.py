@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from camstream.annotation import Job, run
 from camstream.commands.clips import sample_clip
 from camstream.drawing.overlay import Style, annotate, draw_box
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.frame import Box, ClassMaps, Frame, Prediction, TopClass
 from camstream.maps import boxes as boxing
-from camstream.maps.boxes import Box, BoxRule, boxes_of, find_boxes, largest_box, regions
+from camstream.maps.boxes import BoxRule, boxes_of, find_boxes, largest_box, regions
 from camstream.maps.threshold import percentile_threshold, ratio_threshold
 from camstream.models.session import Model
 from camstream.picture import MapF32, Picture

@@ -6,8 +6,8 @@ import pytest
 
 from camstream.drawing.overlay import Style
 from camstream.live.controls import Controls
-from camstream.maps.select import Contrast, Focus
-from camstream.models.classes import ClassGroup, ClassNames
+from camstream.maps.select import ClassGroup, Contrast, Focus
+from camstream.models.classes import ClassNames
 
 NAMES = ClassNames(["Persian cat", "tabby", "table lamp", "tent"])
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camstream import contract
+from camstream.contract import fit_size
 from camstream.errors import ModelError
-from camstream.models.session import Model, fit_size
+from camstream.models.session import Model
 from camstream.picture import ImageU8
 from tests import tiny
 

@@ -17,7 +17,7 @@ from camstream import contract
 from camstream.errors import ModelError
 from camstream.graph.add_cam import Wishes, graft_file, usual_range
 from camstream.models.session import Model
-from tests.export import light, small
+from tests.graph import light, small
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from onnx import numpy_helper
 from camstream.errors import ModelError
 from camstream.graph.numpy_reference import Reference
 from camstream.graph.verify import Outputs, verify
-from tests.export import small
-from tests.export.test_graft import RAW, graft
+from tests.graph import small
+from tests.graph.test_add_cam import RAW, graft
 
 if TYPE_CHECKING:
     from pathlib import Path

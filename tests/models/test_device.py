@@ -121,7 +121,7 @@ def test_a_provider_that_is_not_built_in(lite0: Path) -> None:
 
 @needs_no_driver
 def test_the_command_with_cuda_fails_in_one_line(lite0: Path) -> None:
-    clip = Path(__file__).parents[1] / "videos" / "sample.mp4"
+    clip = Path(__file__).parents[2] / "videos" / "sample.mp4"
     command = ["live", str(clip), "--no-window", "--model", str(lite0), "--device", "cuda"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1
@@ -132,7 +132,7 @@ def test_the_command_with_cuda_fails_in_one_line(lite0: Path) -> None:
 
 @needs_no_driver
 def test_the_command_prints_the_provider_that_runs(lite0: Path) -> None:
-    clip = Path(__file__).parents[1] / "videos" / "sample.mp4"
+    clip = Path(__file__).parents[2] / "videos" / "sample.mp4"
     command = ["live", str(clip), "--no-window", "--model", str(lite0), "--frames", "1"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from camstream.errors import ModelError
 from camstream.graph.find_head import find_head
-from tests.export import light, small
+from tests.graph import light, small
 
 
 def refusal(model: onnx.ModelProto) -> str:

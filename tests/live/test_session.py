@@ -24,12 +24,12 @@ from camstream.errors import SinkError, SourceError
 from camstream.frame import Frame, Prediction
 from camstream.live.outputs import Outputs
 from camstream.live.viewer import Viewer
-from camstream.maps.select import Infer
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.recording import Recorder
 from camstream.sources.file import FileSource
 from camstream.sources.live import LiveSource, PacedSource
+from camstream.stages import Infer
 from tests.fakes import INFO, FakeSource, counted, endless, make_frame, predict
 from tests.mjpeg import Camera, read_number, serve
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from camstream.evaluate import metrics
 from camstream.evaluate.measure import try_map
 from camstream.evaluate.metrics import F64
-from camstream.maps.boxes import Box
+from camstream.frame import Box
 from camstream.picture import MapF32
 
 _coordinates = st.integers(-500, 500).map(float)

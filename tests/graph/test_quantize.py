@@ -19,8 +19,8 @@ from camstream.graph.calibration_pictures import sample_pictures
 from camstream.graph.quantize import Pictures, Reduction
 from camstream.models.session import Model
 from export.command import app
-from tests.export import small
-from tests.export.test_graft import RAW, frames, run
+from tests.graph import small
+from tests.graph.test_add_cam import RAW, frames, run
 
 if TYPE_CHECKING:
     from camstream.contract import Quantization

@@ -14,10 +14,18 @@ from hypothesis.extra import numpy as hnp
 from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.tiles import grid_size
 from camstream.frame import Frame, Prediction
-from camstream.maps.select import Attention, Contrast, Focus, compose, group_pane
+from camstream.maps.select import (
+    Attention,
+    ClassGroup,
+    Contrast,
+    Focus,
+    compose,
+    group_pane,
+    softmax,
+)
 from camstream.maps.smoothing import Smoothed
-from camstream.models.classes import ClassGroup, ClassNames
-from camstream.models.session import Model, softmax
+from camstream.models.classes import ClassNames
+from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
 from tests import fakes

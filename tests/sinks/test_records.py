@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from camstream.annotation import Job, run
 from camstream.commands.clips import sample_clip
-from camstream.drawing.overlay import Annotated
 from camstream.errors import SetupError, SinkError
+from camstream.frame import Annotated
 from camstream.live.outputs import Outputs, Saver
 from camstream.maps import cam as cams
 from camstream.models.session import Model

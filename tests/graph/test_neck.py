@@ -18,10 +18,10 @@ from camstream.graph.verify import sample_frames
 from camstream.models.session import Model
 from export.person.fit_neck import fit, logits, peaks, to_shipped
 from export.person.views import TwoGrids, Views
-from tests.export import small
-from tests.export.test_graft import RAW, graft
-from tests.export.test_reduce import photos
-from tests.export.test_teach import lesson
+from tests.graph import small
+from tests.graph.test_add_cam import RAW, graft
+from tests.graph.test_quantize import photos
+from tests.teach.test_teach import lesson
 
 if TYPE_CHECKING:
     from pathlib import Path

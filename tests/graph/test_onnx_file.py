@@ -15,7 +15,7 @@ from camstream.graph.add_cam import Wishes, graft_file
 from camstream.graph.onnx_file import read_onnx
 from camstream.models.session import Model
 from export.command import app
-from tests.export import small
+from tests.graph import small
 
 if TYPE_CHECKING:
     from pathlib import Path

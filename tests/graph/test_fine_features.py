@@ -13,10 +13,10 @@ from camstream.graph.backbone import Trunk
 from camstream.graph.new_head import save
 from camstream.graph.quantize import Reduction
 from camstream.models.session import Model
-from tests.export import light, small
-from tests.export.test_graft import RAW, graft
-from tests.export.test_reduce import photos
-from tests.export.test_teach import lesson
+from tests.graph import light, small
+from tests.graph.test_add_cam import RAW, graft
+from tests.graph.test_quantize import photos
+from tests.teach.test_teach import lesson
 
 if TYPE_CHECKING:
     from pathlib import Path

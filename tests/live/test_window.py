@@ -20,7 +20,7 @@ TOOLS = ("Xvfb", "openbox", "xdotool", "wmctrl")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
-SAMPLE = Path(__file__).parents[1] / "videos" / "sample.mp4"
+SAMPLE = Path(__file__).parents[2] / "videos" / "sample.mp4"
 LIMIT_S = 40
 
 

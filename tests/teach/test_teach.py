@@ -22,7 +22,7 @@ from camstream.graph.verify import law_residual, open_quietly, sample_frames
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.teach.teacher import Teacher
-from tests.export import light, small
+from tests.graph import light, small
 
 RAW = Wishes(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
 

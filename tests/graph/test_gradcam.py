@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camstream.graph.add_cam import Wishes
-from tests.export import light, small
-from tests.export.test_graft import RAW, frames, graft, run
+from tests.graph import light, small
+from tests.graph.test_add_cam import RAW, frames, graft, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

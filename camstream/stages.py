@@ -1,0 +1,71 @@
+"""The stages that a program can replace by its own: what each must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from camstream.frame import Annotated, Frame, Prediction
+from camstream.picture import ImageU8
+
+
+class Source(Protocol):
+    """A stream of frames. Iterated in one thread; ``stop`` and ``close`` may come from another.
+
+    Attributes:
+        name: What to call it in a message, without secrets.
+        is_live: Live sources do not wait: the newest frame counts. Others give every frame.
+        rate_hz: Nominal frames a second, None where unknown.
+        frame_count: Frames expected, None where unknown.
+        state: Empty while frames come, otherwise what is going on ("reconnecting ...").
+        reconnects: How often the source was opened again.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_live(self) -> bool: ...
+    @property
+    def rate_hz(self) -> float | None: ...
+    @property
+    def frame_count(self) -> int | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def reconnects(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Give the frames; raises SourceError where they cannot be read."""
+        ...
+
+    def stop(self) -> None:
+        """Make the iteration end soon, also while it waits."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file or device. May be called twice."""
+        ...
+
+
+class Infer(Protocol):
+    """A model as the pipeline needs it: frame in, prediction with the maps of classes out."""
+
+    def __call__(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction: ...
+
+
+class SideOutput(Protocol):
+    """A file that takes something of each annotated frame, and is whole or not there."""
+
+    def write(self, annotated: Annotated) -> None: ...
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+
+
+class Screen(Protocol):
+    """Where a live picture is shown, and where keys come from."""
+
+    def show(self, image: ImageU8) -> None: ...
+    def key(self) -> str | None: ...
+    @property
+    def is_open(self) -> bool: ...
+    def close(self) -> None: ...
