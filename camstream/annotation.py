@@ -9,15 +9,15 @@ from pathlib import Path
 
 from camstream.drawing.overlay import Style, annotate, caveats
 from camstream.frame import Prediction
-from camstream.maps.select import Attention, Focus
+from camstream.maps.select import MapSelector, Selection
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.pipeline import Pipeline
-from camstream.sinks.atomic_file import Draft, check_apart
+from camstream.sinks.atomic_file import AtomicFile, check_apart
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import write_json
 from camstream.sinks.video import VideoFile
-from camstream.sinks.writers import SideOutputs, SidePaths
+from camstream.sinks.writers import WriterPaths, Writers
 from camstream.sources.file import FileSource
 from camstream.stats import RunStats
 
@@ -34,7 +34,7 @@ class Job:
         style: How to draw.
         encoding: How to encode.
         overwrite: Whether existing outputs may be replaced.
-        focus: What to look for.
+        selection: What to look for.
         maps: Where to write the raw maps, None for nowhere.
         presence: Where to write when something was there, None for nowhere.
     """
@@ -46,7 +46,7 @@ class Job:
     encoding: Encoding = Encoding()
     overwrite: bool = False
     stats: Path | None = None
-    focus: Focus = Focus()
+    selection: Selection = Selection()
     maps: Path | None = None
     presence: Path | None = None
 
@@ -63,7 +63,7 @@ class Result:
 
     Attributes:
         stats: Counts and times.
-        remarks: What could not be kept, or was damaged, one clear line each.
+        warnings: What could not be kept, or was damaged, one clear line each.
         labels: How many frames each shown label had, most frequent first.
         is_damaged: Whether part of the input could not be read.
         is_stopped: Whether it was stopped before the input's end; the output plays up to there.
@@ -71,7 +71,7 @@ class Result:
     """
 
     stats: RunStats
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
     labels: dict[str, int]
     is_damaged: bool
     is_stopped: bool
@@ -99,12 +99,12 @@ def run(
     """
     _check_outputs(job)
     source = FileSource(job.source, even=True)
-    outputs: list[VideoFile | SideOutputs] = []
+    outputs: list[VideoFile | Writers] = []
     try:
         video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
         outputs.append(video)
-        sides = SideOutputs(
-            SidePaths(job.records, job.maps, job.presence),
+        sides = Writers(
+            WriterPaths(job.records, job.maps, job.presence),
             model.info.labels,
             overwrite=job.overwrite,
             inputs=[job.source],
@@ -123,7 +123,7 @@ def _check_outputs(job: Job) -> None:
     """Find out what cannot be written before hours are spent on what can."""
     check_apart([job.source], job.outputs)
     for path in job.outputs:
-        Draft(path, overwrite=job.overwrite, inputs=[job.source])
+        AtomicFile(path, overwrite=job.overwrite, inputs=[job.source])
 
 
 def _run(
@@ -131,7 +131,7 @@ def _run(
     model: Model,
     source: FileSource,
     video: VideoFile,
-    sides: SideOutputs,
+    sides: Writers,
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],
 ) -> Result:
@@ -140,15 +140,15 @@ def _run(
     end_s = 0.0
     is_stopped = False
     started = time.perf_counter()
-    with Pipeline(source, Attention(model.infer, model.info, job.focus)) as pipeline:
+    with Pipeline(source, MapSelector(model.infer, model.info, job.selection)) as pipeline:
         for prediction in pipeline:
             with pipeline.times.measure("annotate"):
                 annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
             with pipeline.times.measure("write"):
                 video.write(annotated.picture)
                 sides.write(annotated)
-            is_asked = job.focus.watch or job.focus.contrast
-            label = (prediction.top if is_asked else prediction.shown)[0].label
+            is_asked = job.selection.classes or job.selection.contrast
+            label = (prediction.top if is_asked else prediction.displayed)[0].label
             labels[label] = labels.get(label, 0) + 1
             end_s = prediction.frame.pts_s
             on_frame(prediction, source.frame_count)
@@ -173,5 +173,5 @@ def _run(
     if job.stats is not None:
         write_json(job.stats, stats.to_dict(), overwrite=job.overwrite)
     ordered = dict(sorted(labels.items(), key=lambda item: -item[1]))
-    remarks = tuple(source.remarks + video.remarks)
-    return Result(stats, remarks, ordered, source.is_damaged, is_stopped, end_s)
+    warnings = tuple(source.warnings + video.warnings)
+    return Result(stats, warnings, ordered, source.is_damaged, is_stopped, end_s)

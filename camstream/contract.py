@@ -33,6 +33,7 @@ import functools
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from camstream.errors import ModelError
@@ -51,23 +52,48 @@ OUTPUTS = (LOGITS, CAM, CAM_CLASSES, CAM_BIAS)
 
 DEFAULT_TOP_K = 5
 
+# What files made by camstream 0.1 call it.
+_OLD_KEYS = {"proof": "parity", "law_residual": "identity_error", "early": "fine_features"}
+
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ModelFile:
+    """A model's file, on the disk or only in memory.
+
+    Attributes:
+        path: Where it lies, or what a file in memory is called.
+        content: The bytes of a file that is only in memory, None for one on the disk.
+    """
+
+    path: Path
+    content: bytes | None = None
+
+    @classmethod
+    def of(cls, file: Path | ModelFile) -> ModelFile:
+        """Accept a path as well."""
+        return file if isinstance(file, ModelFile) else cls(file)
+
+    def read(self) -> bytes:
+        """Return the file's bytes."""
+        return self.path.read_bytes() if self.content is None else self.content
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
     """What the exporter measured on the finished file, against the network it came from.
 
     Attributes:
         shapes_nhw: The (batch, height, width) of every input that was compared.
         logits_max_diff: Largest absolute difference of a logit.
         cam_max_diff: Largest absolute difference of a map value, in logit units.
-        law_residual: Largest absolute mean(cam) + bias - logit; None where the method promises
+        identity_error: Largest absolute mean(cam) + bias - logit; None where the method promises
             no such law.
     """
 
     shapes_nhw: tuple[tuple[int, int, int], ...]
     logits_max_diff: float
     cam_max_diff: float
-    law_residual: float | None
+    identity_error: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +139,12 @@ class ModelInfo:
         weights: Where the weights came from, in words.
         weights_sha256: SHA-256 of the file they were read from, hexadecimal.
         versions: Package name to version, of what made the file.
-        proof: What the exporter measured.
+        parity: What the exporter measured.
         quantization: How it differs from float32; None where it does not.
         background: The label that means "none of the others", such as "no cup"; None where no
             class does. Its logit and its map are 0 everywhere: the other classes' maps are the
             evidence for them against it.
-        early: The tensor, (N, D, h', w'), of an earlier layer's features on a grid twice as fine
+        fine_features: The tensor, (N, D, h', w'), of an earlier layer's features on a grid twice as fine
             as the maps', which ``camstream.graph.refine`` joins them with. It is no output of the file,
             which would cost every user one percent. None where there is no such layer.
         contract: Version of this contract.
@@ -137,10 +163,10 @@ class ModelInfo:
     weights: str
     weights_sha256: str
     versions: dict[str, str]
-    proof: Proof | None = None
+    parity: ParityReport | None = None
     quantization: Quantization | None = None
     background: str | None = None
-    early: str | None = None
+    fine_features: str | None = None
     contract: int = CONTRACT_VERSION
 
     @property
@@ -171,12 +197,14 @@ class ModelInfo:
                     f"{path}: made for contract version {version}, this camstream reads "
                     f"{CONTRACT_VERSION}; export the model again"
                 )
+            _rename(values, _OLD_KEYS)
             for key in ("labels", "size_hw", "mean", "std", "cam_range"):
                 values[key] = tuple(values[key])
-            if values["proof"] is not None:
-                proof = values["proof"]
-                proof["shapes_nhw"] = tuple(tuple(shape) for shape in proof["shapes_nhw"])
-                values["proof"] = Proof(**proof)
+            if values["parity"] is not None:
+                parity = values["parity"]
+                _rename(parity, _OLD_KEYS)
+                parity["shapes_nhw"] = tuple(tuple(shape) for shape in parity["shapes_nhw"])
+                values["parity"] = ParityReport(**parity)
             if values.get("quantization") is not None:
                 values["quantization"] = Quantization(**values["quantization"])
             return cls(**values)
@@ -184,6 +212,12 @@ class ModelInfo:
             raise ModelError(
                 f"{path}: its camstream metadata cannot be read ({error!r}); export it again"
             ) from error
+
+
+def _rename(values: dict[str, Any], names: dict[str, str]) -> None:
+    for old, new in names.items():
+        if old in values:
+            values[new] = values.pop(old)
 
 
 @functools.lru_cache(maxsize=64)

@@ -60,22 +60,22 @@ class ClassMaps:
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
         method: How they were made, as ``ModelInfo.method`` says it.
-        finer: (K, h', w') float32, what ``camstream.graph.refine`` made of them: they say better where,
+        refined: (K, h', w') float32, what ``camstream.graph.refine`` made of them: they say better where,
             but their mean is not the logit; None where it was not asked for.
-        sharp: What was done to get these, in words; empty where nothing was.
+        refinement: What was done to get these, in words; empty where nothing was.
     """
 
     maps: MapF32
     class_indices: NDArray[np.int64]
     bias: NDArray[np.float32]
     method: str = "CAM"
-    finer: MapF32 | None = None
-    sharp: str = ""
+    refined: MapF32 | None = None
+    refinement: str = ""
 
     @property
-    def shown(self) -> MapF32:
+    def displayed(self) -> MapF32:
         """The maps to draw and to read places from: the finer ones where there are any."""
-        return self.maps if self.finer is None else self.finer
+        return self.maps if self.refined is None else self.refined
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Pane:
+class View:
     """One thing that is looked for in a frame, as it is to be shown.
 
     Attributes:
@@ -180,7 +180,7 @@ class Prediction:
         infer_ms: Time that inference took, resize included.
         image: (H, W, 3) uint8 BGR, what the network was given.
         logits: (C,) float32, the raw scores of all classes.
-        panes: What is to be shown of it, see ``camstream.maps.select``; empty is the top-1 class.
+        views: What is to be shown of it, see ``camstream.maps.select``; empty is the top-1 class.
     """
 
     frame: Frame
@@ -189,15 +189,15 @@ class Prediction:
     infer_ms: float
     image: ImageU8
     logits: NDArray[np.float32]
-    panes: tuple[Pane, ...] = ()
+    views: tuple[View, ...] = ()
 
     @property
-    def shown(self) -> tuple[Pane, ...]:
+    def displayed(self) -> tuple[View, ...]:
         """What is to be shown, at least one pane; the first is the main one."""
-        if self.panes:
-            return self.panes
+        if self.views:
+            return self.views
         best = self.top[0]
-        return (Pane(best.label, best.score, self.cam.shown[0], best.class_index),)
+        return (View(best.label, best.score, self.cam.displayed[0], best.class_index),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Infer(Protocol):
     def __call__(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction: ...
 
 
-class SideOutput(Protocol):
+class Writer(Protocol):
     """A file that takes something of each annotated frame, and is whole or not there."""
 
     def write(self, annotated: Annotated) -> None: ...

@@ -13,7 +13,7 @@ import numpy as np
 import camstream
 from camstream.commands.clips import sample_clip
 from camstream.drawing.overlay import Style, annotate
-from camstream.maps.select import Attention, Focus
+from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model
 from camstream.sources.file import FileSource
 
@@ -23,7 +23,7 @@ COLUMNS = 3
 
 def picture_of(clip: Path, model: Model, style: Style, frames: tuple[int, ...], path: Path) -> None:
     """Write a table of a clip's frames, as ``camstream annotate`` shows them."""
-    look = Attention(model.infer, model.info, Focus())
+    look = MapSelector(model.infer, model.info, Selection())
     tiles = []
     for frame in FileSource(clip):
         prediction = look(frame)

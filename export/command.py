@@ -1,4 +1,4 @@
-"""``python -m export NETWORK -o FILE``; ``camstream export`` calls the same."""
+"""``camstream export``: networks to ONNX with their class activation maps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from camstream.commands.options import parse_size
 from camstream.console import steps
 from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
-from camstream.graph.add_cam import USUAL_MEAN, Wishes, graft_file
-from camstream.graph.quantize import Reduction
-from camstream.models import shipped_heads as shipped
-from export.options import one_of, parse_size, report
+from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file
+from camstream.graph.quantize import Precision
+from camstream.models import zoo
+from camstream.models.session import Model
+from camstream.sinks.atomic_file import AtomicFile
+from export.options import one_of, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from camstream.contract import ModelInfo
     from export.networks.layers import Pool
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 Triple = tuple[float, float, float]
 
@@ -38,7 +39,6 @@ class InTorch:
     layer: str | None = None
 
 
-@app.command()
 def export(
     network: Annotated[
         str,
@@ -91,7 +91,7 @@ def export(
     try:
         if path.exists() and not overwrite:
             raise SinkError(f"{path} exists already; give another -o, or --overwrite to replace it")
-        wishes = Wishes(
+        overrides = Overrides(
             labels=labels,
             mean=mean,
             std=std,
@@ -100,15 +100,15 @@ def export(
             size_wh=parse_size(size),
             cam_range=heat,
         )
-        reduction = Reduction.of(int8=int8, fp16=fp16, calibrate=calibrate)
+        precision = Precision.of(int8=int8, fp16=fp16, calibrate=calibrate)
         in_torch = InTorch(weights, one_of("--pool", pool, "avg", "max"), map_stride, layer)
-        with steps(console, "starting") as say:
-            info = _export(network, path, in_torch, wishes, reduction, say)
+        with steps(console, "starting") as progress:
+            info = _export(network, path, in_torch, overrides, precision, progress)
     except CamstreamError as error:
         console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
     report(path, info)
-    if wishes.mean is None and wishes.std is None and info.mean == USUAL_MEAN:
+    if overrides.mean is None and overrides.std is None and info.mean == USUAL_MEAN:
         console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
 
 
@@ -116,9 +116,9 @@ def _export(
     network: str,
     path: Path,
     in_torch: InTorch,
-    wishes: Wishes,
-    reduction: Reduction | None,
-    say: Callable[[str], None],
+    overrides: Overrides,
+    precision: Precision | None,
+    progress: Callable[[str], None],
 ) -> ModelInfo:
     """Export a network in torch, build a shipped model, or graft a file.
 
@@ -130,31 +130,42 @@ def _export(
                 f"{network}: --weights, --pool, --map-stride and --layer are for networks in "
                 "torch; an ONNX file has its weights and its one layer before the pooling"
             )
-        return graft_file(Path(network), path, wishes, reduction=reduction, say=say)
-    if wishes.layout is not None:
+        return add_cam_to_file(
+            Path(network), path, overrides, precision=precision, progress=progress
+        )
+    if overrides.layout is not None:
         raise ModelError("--layout is for ONNX files; networks in torch take NCHW")
-    make = _from_head if network in shipped.names() else _from_torch
-    if reduction is None:
-        return make(network, path, in_torch, wishes, say)
+    make = _from_head if network == zoo.PERSON else _from_torch
+    if precision is None:
+        return make(network, path, in_torch, overrides, progress)
     with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
         full = Path(folder) / "full.onnx"
-        make(network, full, in_torch, wishes, say)
-        return graft_file(full, path, Wishes(), reduction=reduction, say=say)
+        make(network, full, in_torch, overrides, progress)
+        return add_cam_to_file(full, path, Overrides(), precision=precision, progress=progress)
 
 
 def _from_head(
-    name: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+    name: str, path: Path, in_torch: InTorch, overrides: Overrides, progress: Callable[[str], None]
 ) -> ModelInfo:
-    if in_torch != InTorch() or wishes != Wishes():
+    if in_torch != InTorch() or overrides != Overrides():
         raise ModelError(
             f"{name} comes with the project, and all is known of it; leave out the options from "
             "--weights to --range"
         )
-    return shipped.build(name, path, say=say)
+    progress(f"assembling {name}")
+    file = zoo.find_model(name)
+    atomic_file = AtomicFile(path, overwrite=True)
+    atomic_file.path.write_bytes(file.read())
+    atomic_file.commit()
+    return Model(file, device="cpu").info
 
 
 def _from_torch(
-    network: str, path: Path, in_torch: InTorch, wishes: Wishes, say: Callable[[str], None]
+    network: str,
+    path: Path,
+    in_torch: InTorch,
+    overrides: Overrides,
+    progress: Callable[[str], None],
 ) -> ModelInfo:
     try:
         from export.custom import is_custom, load_custom
@@ -171,21 +182,12 @@ def _from_torch(
         source = load_custom(network, in_torch.weights)
     else:
         pool: Pool = "max" if in_torch.pool == "max" else "avg"
-        source = load_named(network, in_torch.weights, pool=pool, say=say)
+        source = load_named(network, in_torch.weights, pool=pool, progress=progress)
     return to_onnx(
         source,
         path,
-        wishes=wishes,
+        overrides=overrides,
         layer=in_torch.layer,
         map_stride=in_torch.map_stride,
-        say=say,
+        progress=progress,
     )
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="python -m export")
-
-
-if __name__ == "__main__":
-    main()

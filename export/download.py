@@ -27,7 +27,7 @@ def fetch(
     *,
     base_url: str,
     folder: Path | None = None,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> Path:
     """Give the path of a file on this machine, downloading what is not there yet.
 
@@ -36,7 +36,7 @@ def fetch(
             the suffix: "resnet18-f37072fd.pth".
         base_url: An http or https folder; ends in "/".
         folder: Where files are kept; None: the user's cache folder.
-        say: Is told the progress.
+        progress: Is told the progress.
 
     Raises:
         SetupError: It cannot be downloaded; what has arrived is kept for the next try.
@@ -51,7 +51,7 @@ def fetch(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not _is_whole(part, digits):
-            _download(url, part, say)
+            _download(url, part, progress)
         if not _is_whole(part, digits):
             part.unlink()
             raise ModelError(
@@ -70,7 +70,7 @@ def fetch(
     return path
 
 
-def _download(url: str, part: Path, say: Callable[[str], None]) -> None:
+def _download(url: str, part: Path, progress: Callable[[str], None]) -> None:
     """Append to ``part`` what it lacks; a server that cannot do that sends all of it again."""
     start = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
@@ -80,7 +80,7 @@ def _download(url: str, part: Path, say: Callable[[str], None]) -> None:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             part.unlink()  # longer than the file: it is of something else
-            _download(url, part, say)
+            _download(url, part, progress)
             return
         raise
     with response:
@@ -94,7 +94,7 @@ def _download(url: str, part: Path, say: Callable[[str], None]) -> None:
                 file.write(chunk)
                 done += len(chunk)
                 of_all = f" of {total / _MB:.1f}" if total else ""
-                say(f"downloading {part.stem}: {done / _MB:.1f}{of_all} MB")
+                progress(f"downloading {part.stem}: {done / _MB:.1f}{of_all} MB")
     if total is not None and done < total:
         raise ConnectionError(
             f"the connection ended after {done / _MB:.1f} of {total / _MB:.1f} MB"

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 def report(path: Path, info: ModelInfo) -> None:
     """Print what is in a file that was written, and what was measured."""
-    proof, lower = info.proof, info.quantization
-    assert proof is not None
+    parity, lower = info.parity, info.quantization
+    assert parity is not None
     origin = f"{lower.kind} network" if lower else "source"
     typer.echo(
         f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
         f"{info.method} of {info.layer}\n"
         f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
         f"minus {info.mean}, divided by {info.std}\n"
-        f"  equal to its {origin} at {len(proof.shapes_nhw)} shapes: "
-        f"logits within {proof.logits_max_diff:.1e}, cam within {proof.cam_max_diff:.1e}"
+        f"  equal to its {origin} at {len(parity.shapes_nhw)} shapes: "
+        f"logits within {parity.logits_max_diff:.1e}, cam within {parity.cam_max_diff:.1e}"
     )
     if info.is_random:
         typer.echo(f"  weights: {info.weights}; its scores and maps mean nothing")
-    if proof.law_residual is not None:
-        typer.echo(f"  mean(cam) + bias = logit within {proof.law_residual:.1e}")
+    if parity.identity_error is not None:
+        typer.echo(f"  mean(cam) + bias = logit within {parity.identity_error:.1e}")
     if lower is not None:
         typer.echo(
             f"  {lower.kind} against float32 on {lower.compared} pictures of {lower.pictures}: "
@@ -49,17 +49,3 @@ def one_of(option: str, value: str, *choices: str) -> str:
         if value.lower() == choice.lower():
             return choice
     raise ModelError(f"{option} {value}: choose {' or '.join(choices)}")
-
-
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Read WIDTHxHEIGHT; None stays None.
-
-    Raises:
-        ModelError: It is something else.
-    """
-    if text is None:
-        return None
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal() and int(width) * int(height)):
-        raise ModelError(f"--size {text}: give width and height, as 224x224")
-    return int(width), int(height)

@@ -42,12 +42,14 @@ class Saliency:
         network: In inference mode.
     """
 
-    def __init__(self, info: ModelInfo, *, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, info: ModelInfo, *, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
         """Build the network that a model file was exported from.
 
         Args:
             info: What the file says of itself.
-            say: Is told the progress.
+            progress: Is told the progress.
 
         Raises:
             ModelError: It is no network that ``camstream export`` builds, or has weights of the
@@ -60,7 +62,7 @@ class Saliency:
                 f"--saliency needs the network in torch, and {info.name} is none that camstream "
                 "export builds by name; leave --saliency out"
             )
-        source = load_named(info.name, PACKAGED if known.packaged else IMAGENET, say=say)
+        source = load_named(info.name, PACKAGED if known.packaged else IMAGENET, progress=progress)
         if source.weights_sha256 != info.weights_sha256:
             raise ModelError(
                 f"--saliency needs the weights that {info.name} was made of ({info.weights}), and "

@@ -56,7 +56,7 @@ def load_named(
     choice: str | None = None,
     *,
     pool: Pool = "avg",
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
     base_url: str = weights.PUBLISHER,
     cache: Path | None = None,
 ) -> Source:
@@ -67,7 +67,7 @@ def load_named(
         choice: "packaged", "imagenet", "random", "imagenet+random" (a published trunk and
             untrained new layers), or a file; None: packaged where there are such.
         pool: Global average or maximum pooling.
-        say: Is told the progress.
+        progress: Is told the progress.
         base_url: Where the publisher's files are.
         cache: Where downloaded files are kept; None: the user's cache folder.
 
@@ -78,11 +78,11 @@ def load_named(
     spec = networks.find(name)
     if pool != "avg" and not spec.poolable:
         raise ModelError(f"--pool {pool}: {name} ends in fully connected layers, not in a pooling")
-    say(f"loading the weights of {name}")
+    progress(f"loading the weights of {name}")
 
     def publishers() -> Weights:
         assert spec.published is not None
-        return weights.published(spec.published, say=say, base_url=base_url, folder=cache)
+        return weights.published(spec.published, progress=progress, base_url=base_url, folder=cache)
 
     if choice is None and spec.packaged is not None:
         choice = PACKAGED
@@ -135,10 +135,10 @@ def _untrained(spec: NetworkSpec, pool: Pool) -> nn.Module:
 def _with_trunk(spec: NetworkSpec, pool: Pool, found: Weights) -> tuple[nn.Module, Weights]:
     """Load a published file's part of a network; the new layers stay random."""
     network = _untrained(spec, pool)
-    trunk = {name for name in network.state_dict() if name.split(".")[0] not in spec.new}
-    state = {name: tensor for name, tensor in spec.adapt(found.state).items() if name in trunk}
+    backbone = {name for name in network.state_dict() if name.split(".")[0] not in spec.new}
+    state = {name: tensor for name, tensor in spec.adapt(found.state).items() if name in backbone}
     missing = network.load_state_dict(state, strict=False).missing_keys
-    lost = [name for name in missing if name in trunk]
+    lost = [name for name in missing if name in backbone]
     if lost:
         raise ModelError(f"{found.source} lacks {_some(lost)}; it is not this network's trunk")
     return network, Weights(state, f"{RANDOM} behind the trunk of {found.source}", found.sha256)
@@ -167,8 +167,8 @@ def load_strictly(
     shapes = [key for key in own.keys() & state if own[key].shape != state[key].shape]
     faults = {"missing": missing, "unknown": state.keys() - own, "of another shape": shapes}
     if any(faults.values()):
-        told = "; ".join(f"{len(k)} {what} ({_some(k)})" for what, k in faults.items() if k)
-        raise ModelError(f"the weights of {source} are not {name}'s: {told}")
+        reported = "; ".join(f"{len(k)} {what} ({_some(k)})" for what, k in faults.items() if k)
+        raise ModelError(f"the weights of {source} are not {name}'s: {reported}")
     network.load_state_dict(state, strict=False)
 
 

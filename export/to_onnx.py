@@ -13,12 +13,12 @@ from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError, SinkError
-from camstream.graph.add_cam import Wishes, usual_range
+from camstream.graph.add_cam import Overrides, usual_range
 from camstream.graph.find_head import find_head
 from camstream.graph.head import Head
 from camstream.graph.labels import read_labels
 from camstream.graph.picture_input import declare_input
-from camstream.graph.save_verified import publish, versions
+from camstream.graph.save_verified import save_verified, versions
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, sample_frames
 from export.networks.dilate import dilate
 from export.source import Source
@@ -32,20 +32,20 @@ def export(
     source: Source,
     output: Path,
     *,
-    wishes: Wishes | None = None,
+    overrides: Overrides | None = None,
     layer: str | None = None,
     map_stride: int | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> ModelInfo:
     """Export a network; the file gets its name only after it has passed every check.
 
     Args:
         source: The network; ``map_stride`` changes it in place.
         output: The file to write; one that is there is replaced.
-        wishes: What the user says of the network, against what the source says.
+        overrides: What the user says of the network, against what the source says.
         layer: The layer that the maps must be of; None: the one that can be mapped.
         map_stride: Input pixels a cell of the maps, by dilation; None: as the network is.
-        say: Is told each step, one line each.
+        progress: Is told each step, one line each.
 
     Returns:
         The record that is in the file, with what was measured.
@@ -56,11 +56,11 @@ def export(
     """
     if not output.parent.is_dir():
         raise SinkError(f"cannot write {output}: there is no folder {output.parent}")
-    wishes = wishes or Wishes()
-    size_hw = wishes.size_wh[::-1] if wishes.size_wh else source.size_hw
+    overrides = overrides or Overrides()
+    size_hw = overrides.size_wh[::-1] if overrides.size_wh else source.size_hw
     if map_stride is not None:
         dilate(source.network, map_stride, size_hw=size_hw)
-    say("writing the graph")
+    progress("writing the graph")
     core, program = trace(source.network, size_hw, name=source.name)
     head = find_head(core)
     found = layer_of(program, head.features)
@@ -69,16 +69,16 @@ def export(
     any_size = _with_any_size(core)
     stride = _stride(program, head, size_hw)
     info = ModelInfo(
-        name=wishes.name or source.name,
-        labels=_labels(source, wishes, head.classes),
+        name=overrides.name or source.name,
+        labels=_labels(source, overrides, head.classes),
         size_hw=size_hw,
         size_multiple=stride or source.size_multiple,
-        color=wishes.color or "RGB",
-        mean=wishes.mean or (_ZERO if wishes.std else source.mean),
-        std=wishes.std or (_ONE if wishes.mean else source.std),
+        color=overrides.color or "RGB",
+        mean=overrides.mean or (_ZERO if overrides.std else source.mean),
+        std=overrides.std or (_ONE if overrides.mean else source.std),
         method=head.method,
         layer=found if map_stride is None else f"{found} (stride {map_stride} by dilation)",
-        cam_range=wishes.cam_range or source.cam_range or usual_range(head.classes),
+        cam_range=overrides.cam_range or source.cam_range or usual_range(head.classes),
         weights=source.weights,
         weights_sha256=source.weights_sha256,
         versions=versions("torch", "onnxscript", opset=OPSET),
@@ -88,8 +88,8 @@ def export(
     if source.size_multiple is None and not _takes_any_size(any_size, reference):
         any_size, shapes = core, ((1, *size_hw), (3, *size_hw))
         info = dataclasses.replace(info, size_multiple=None)
-    say("comparing every output with torch")
-    return publish(any_size, head, info, output, reference, shapes_nhw=shapes)
+    progress("comparing every output with torch")
+    return save_verified(any_size, head, info, output, reference, shapes_nhw=shapes)
 
 
 def _wrong_layer(source: Source, layer: str, found: str) -> str:
@@ -102,13 +102,13 @@ def _wrong_layer(source: Source, layer: str, found: str) -> str:
     )
 
 
-def _labels(source: Source, wishes: Wishes, classes: int) -> tuple[str, ...]:
+def _labels(source: Source, overrides: Overrides, classes: int) -> tuple[str, ...]:
     """Name the classes: as the user says, else as the source says, else by number."""
-    labels = read_labels(wishes.labels) if wishes.labels else source.labels
+    labels = read_labels(overrides.labels) if overrides.labels else source.labels
     if labels is None:
         return tuple(f"class {index}" for index in range(classes))
     if len(labels) != classes:
-        what = wishes.labels or "the network's attribute"
+        what = overrides.labels or "the network's attribute"
         raise ModelError(f"{what} has {len(labels)} labels, {source.name} has {classes} classes")
     return labels
 

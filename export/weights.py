@@ -126,7 +126,7 @@ def packaged_efficientnet_lite0() -> Weights:
 def published(
     file_name: str,
     *,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
     base_url: str = PUBLISHER,
     folder: Path | None = None,
 ) -> Weights:
@@ -134,14 +134,14 @@ def published(
 
     Args:
         file_name: Such as "resnet18-f37072fd.pth".
-        say: Is told the progress.
+        progress: Is told the progress.
         base_url: Where the file is.
         folder: Where it is kept; None: the user's cache folder.
 
     Raises:
         SetupError: It cannot be downloaded.
     """
-    path = fetch(file_name, base_url=base_url, folder=folder, say=say)
+    path = fetch(file_name, base_url=base_url, folder=folder, progress=progress)
     return load_file(path, source=f"torchvision {file_name} (ImageNet-1k)")
 
 

@@ -26,7 +26,7 @@ def make_annotated(
     """A frame with these best classes; its maps are of the first ones and obey the law."""
     if maps is None:
         maps = np.random.default_rng(index).normal(0, 9, (2, 3, 4)).astype(np.float32)
-    shown = list(range(len(maps)))
+    displayed = list(range(len(maps)))
     bias = np.linspace(-1, 1, len(maps), dtype=np.float32)
     top = tuple(
         TopClass(LABELS[one], one, score, 3.25 - rank)
@@ -34,7 +34,7 @@ def make_annotated(
     )
     time_s = index / 30 if pts_s is None else pts_s
     picture = Picture.from_bgr(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
-    cam = ClassMaps(maps, np.array(shown), bias)
+    cam = ClassMaps(maps, np.array(displayed), bias)
     prediction = prediction_of(Frame(index, time_s, 0.0, picture), top, cam)
     found = (
         (ClassBox(top[0].label, top[0].score, top[0].class_index, Box((1.0, 2.0, 30.5, 40.0))),)

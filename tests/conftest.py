@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from camstream.commands.clips import sample_clip
+from camstream.models import zoo
 from camstream.models.session import Model
 from tests import tiny
 
@@ -27,13 +26,9 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default network, exported by the command that users call."""
-    path = tmp_path_factory.mktemp("models") / "lite0.onnx"
-    command = [sys.executable, "-P", "-m", "export", "efficientnet_lite0", "-o", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return path
+def lite0() -> Path:
+    """The default network, as it comes with the package."""
+    return zoo.find_model().path
 
 
 @pytest.fixture(scope="session")

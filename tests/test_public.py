@@ -46,13 +46,13 @@ def test_importing_needs_neither_torch_nor_onnx() -> None:
 
 @pytest.mark.parametrize("name", camstream.__all__)
 def test_every_public_name_is_documented_and_typed(name: str) -> None:
-    thing = getattr(camstream, name)
-    assert inspect.getdoc(thing)
-    functions = [thing] if inspect.isfunction(thing) else []
-    if inspect.isclass(thing):
+    ground_truth = getattr(camstream, name)
+    assert inspect.getdoc(ground_truth)
+    functions = [ground_truth] if inspect.isfunction(ground_truth) else []
+    if inspect.isclass(ground_truth):
         functions += [
             member
-            for member_name, member in vars(thing).items()
+            for member_name, member in vars(ground_truth).items()
             if inspect.isfunction(member) and not member_name.startswith("_")
         ]
     for function in functions:
@@ -127,40 +127,3 @@ def test_a_stream_over_any_source_may_be_left_early(model: Model) -> None:
 def test_a_stream_of_what_is_not_there_is_an_error(model: Model) -> None:
     with pytest.raises(OSError, match="no such file"):
         camstream.stream("nothing.mp4", model)
-
-
-def test_first_use_exports_into_the_cache(lite0: Path, tmp_path: Path) -> None:
-    """With an export package that only copies: the real one is run for every other test."""
-    (tmp_path / "export").mkdir()
-    (tmp_path / "export" / "__init__.py").touch()
-    (tmp_path / "export" / "__main__.py").write_text(
-        "import shutil, sys\n"
-        "name, dash_o, path, _ = sys.argv[1:]\n"
-        "assert (name, dash_o) == ('efficientnet_lite0', '-o')\n"
-        "print('a step', file=sys.stderr)\n"
-        f"shutil.copy({str(lite0)!r}, path)\n"
-    )
-    code = (
-        "import camstream\n"
-        "said = []\n"
-        "model = camstream.load_model(device='cpu', say=said.append)\n"
-        "assert said[1:] in ([], ['a step'])\n"
-        "print(model.path, len(said))\n"
-    )
-    environment = {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": _path_with(tmp_path)}
-    first = _python(code, **environment)
-    assert first.returncode == 0, first.stderr
-    path, said = first.stdout.split()
-    assert Path(path).is_relative_to(tmp_path)
-    assert said == "2"
-    assert _python(code, **environment).stdout.split() == [path, "0"]
-
-
-def test_first_use_without_torch_names_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text(
-        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
-    )
-    code = "import camstream\ntry:\n    camstream.load_model()\nexcept camstream.SetupError as error:\n    print(error)\n"
-    done = _python(code, XDG_CACHE_HOME=str(tmp_path), PYTHONPATH=_path_with(tmp_path))
-    assert 'run: pip install "camstream[export]"' in done.stdout, done.stderr
-    assert "torch" in done.stdout

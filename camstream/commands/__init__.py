@@ -11,14 +11,14 @@ import sys
 import cv2
 import typer
 
+from camstream.commands import plugins
 from camstream.commands.annotate import annotate
 from camstream.commands.demo import demo
 from camstream.commands.live import live
-from camstream.commands.measure import bench, evaluate
-from camstream.commands.models import doctor, export, info
+from camstream.commands.measure import evaluate
+from camstream.commands.models import doctor, info
 from camstream.commands.report import report
 from camstream.commands.teach import teach
-from camstream.commands.train import train
 
 app = typer.Typer(
     help="See what a network looks at, live.",
@@ -26,13 +26,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 for command in (annotate, live):
     app.command()(command)
-for command in (export, train):
-    app.command(context_settings=_PASSED_ON)(command)
-for command in (teach, info, doctor, demo, evaluate, bench, report):
+for entry_point in plugins.find("camstream.commands"):
+    app.command()(entry_point.load())
+for command in (teach, info, doctor, demo, evaluate, report):
     app.command()(command)
 
 

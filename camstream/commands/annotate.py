@@ -82,11 +82,11 @@ def annotate(
             for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
         ]
         check_apart(sources, [path for job in jobs for path in job.outputs])
-        model = network.load(input_size=look.input_size, sharp=look.sharp)
-        focus = ask.focus(model.info)
+        model = network.load(input_size=look.input_size, refine=look.refine)
+        selection = ask.selection(model.info)
         stop.end()
         failures = 0
-        for job in (dataclasses.replace(job, focus=focus) for job in jobs):
+        for job in (dataclasses.replace(job, selection=selection) for job in jobs):
             try:
                 failures += annotate_one(job, model, stop).is_damaged
             except CamstreamError as error:
@@ -109,8 +109,8 @@ def annotate_one(job: Job, model: Model, stop: Stop) -> Result:
     typer.echo(
         f"{job.source} -> {job.output}: {stats.frames_out} frames, {stats.rate_hz:.1f} a second; {seen}"
     )
-    for remark in result.remarks:
-        note(remark)
+    for warning in result.warnings:
+        note(warning)
     if result.is_stopped:
         note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
     return result

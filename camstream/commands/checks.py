@@ -14,7 +14,7 @@ from typing import Literal
 import onnxruntime as ort
 
 from camstream.errors import CamstreamError
-from camstream.models import zoo as catalog
+from camstream.models import zoo as zoo
 from camstream.models.device import PROVIDERS, create_session, has_nvidia_driver, preload_cuda
 from camstream.sinks.window import check_display
 
@@ -42,7 +42,7 @@ def examine() -> Iterator[Finding]:
     yield _onnxruntime()
     yield from _gpu()
     yield _export_extra()
-    yield _default_model()
+    yield from _models()
     yield _display()
     yield _cameras()
 
@@ -88,12 +88,8 @@ def _gpu() -> Iterator[Finding]:
             "CUDA libraries",
             f'CUDA 13 and cuDNN 9 cannot be loaded ({first}); run: pip install "camstream[cuda]"',
         )
-    path = catalog.cached_path(catalog.DEFAULT_MODEL)
-    if not path.exists():
-        yield Finding("note", "CUDA", "not tried: no model is exported yet; run: camstream info")
-        return
     try:
-        _, device, _ = create_session(str(path), "cuda")
+        _, device, _ = create_session(str(zoo.find_model().path), "cuda")
     except CamstreamError as error:
         yield Finding("problem", "CUDA", str(error))
     else:
@@ -116,16 +112,14 @@ def _export_extra() -> Finding:
     return Finding("ok", "export", f"torch {_version('torch')}, onnx {_version('onnx')}")
 
 
-def _default_model() -> Finding:
-    path = catalog.cached_path(catalog.DEFAULT_MODEL)
-    if not path.exists():
-        text = f"{catalog.DEFAULT_MODEL} is not exported yet; the first command does it"
-        return Finding("note", "default model", text)
-    try:
-        model = catalog.load_model()
-    except CamstreamError as error:
-        return Finding("problem", "default model", f"{error}; delete it to have it exported again")
-    return Finding("ok", "default model", f"{path} runs on {model.device}")
+def _models() -> Iterator[Finding]:
+    for name in zoo.SHIPPED:
+        try:
+            model = zoo.load_model(name)
+        except CamstreamError as error:
+            yield Finding("problem", f"model {name}", str(error))
+        else:
+            yield Finding("ok", f"model {name}", f"runs on {model.device}")
 
 
 def _display() -> Finding:

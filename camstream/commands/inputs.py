@@ -6,7 +6,7 @@ from pathlib import Path
 
 from camstream.errors import SinkError, SourceError
 from camstream.media import VIDEO_SUFFIXES
-from camstream.sinks.atomic_file import check_apart, is_draft
+from camstream.sinks.atomic_file import check_apart, is_partial
 
 
 def expand(inputs: list[str]) -> list[Path]:
@@ -22,7 +22,7 @@ def expand(inputs: list[str]) -> list[Path]:
             inside = sorted(
                 file
                 for file in path.iterdir()
-                if file.suffix.lower() in VIDEO_SUFFIXES and not is_draft(file)
+                if file.suffix.lower() in VIDEO_SUFFIXES and not is_partial(file)
             )
             if not inside:
                 raise SourceError(f"there is no video file in the folder {path}")
@@ -30,7 +30,7 @@ def expand(inputs: list[str]) -> list[Path]:
         elif not path.exists() and any(mark in text for mark in "*?["):
             anchor = Path(path.anchor)
             globbed = anchor.glob(str(path.relative_to(anchor)))
-            matches = sorted(file for file in globbed if not is_draft(file))
+            matches = sorted(file for file in globbed if not is_partial(file))
             if not matches:
                 raise SourceError(f"no file matches {text}")
             files += matches

@@ -25,7 +25,7 @@ from camstream.live.outputs import Outputs
 from camstream.live.teaching import Teacher, Teaching
 from camstream.live.viewer import Viewer
 from camstream.models.session import Model
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.live import PacedSource
@@ -73,16 +73,16 @@ def live(
             raise SinkError(f"cannot write {taught}: a taught model is written as .onnx")
         for path in (stats, taught):
             if path is not None:
-                Draft(path, overwrite=overwrite)  # known now, not after an hour
-        shown = Window("camstream") if window else None
-        model = network.load(input_size=look.input_size, sharp=look.sharp)
-        focus = ask.focus(model.info)
+                AtomicFile(path, overwrite=overwrite)  # known now, not after an hour
+        displayed = Window("camstream") if window else None
+        model = network.load(input_size=look.input_size, refine=look.refine)
+        selection = ask.selection(model.info)
         teaching = (
             Teaching(
                 lambda: _open_teacher(model, look.input_size),
                 teach or (),
                 device=model.device,
-                sharp=look.sharp,
+                refine=look.refine,
                 output=taught,
                 overwrite=overwrite,
             )
@@ -96,9 +96,9 @@ def live(
             model.info,
             device=model.device,
             style=style,
-            focus=focus,
+            selection=selection,
             outputs=Outputs(record, records, overwrite, frames, seconds, maps, presence),
-            window=shown,
+            window=displayed,
             stop=stop,
             teaching=teaching,
         )
@@ -118,7 +118,7 @@ def _open_teacher(model: Model, input_size: int | None) -> Teacher:
     # Imported now, not before: scikit-learn takes a second, and few users teach.
     from camstream.teach.teacher import Teacher as Learner
 
-    return Learner(model.path, input_size=input_size)
+    return Learner(model.file, input_size=input_size)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

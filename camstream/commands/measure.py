@@ -1,4 +1,4 @@
-"""``camstream evaluate`` and ``bench``: how good, and how fast."""
+"""``camstream evaluate``: how well a model names things and finds where they are."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from camstream.commands import plugins
 from camstream.commands.options import (
     BoxThresholdOption,
     DebugOption,
     InputSizeOption,
     Network,
     OverwriteOption,
-    SharpOption,
+    RefineOption,
     with_options,
 )
 from camstream.console import note, plain_errors
-from camstream.errors import SetupError
 from camstream.maps.threshold import PAPER_RULE
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def evaluate(
         Path | None, typer.Option(help="A folder of true masks NAME.png, for PxAP.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
-    sheet: Annotated[
+    contact_sheet: Annotated[
         Path | None, typer.Option(help="Draw the best, the typical and the worst: a .jpg.")
     ] = None,
-    sharp: SharpOption = False,
+    refine: RefineOption = False,
     input_size: InputSizeOption = None,
     box_threshold: BoxThresholdOption = None,
     saliency: Annotated[
@@ -67,16 +67,16 @@ def evaluate(
 
     with plain_errors(debug):
         rule = box_threshold or PAPER_RULE
-        request = Request(photos, boxes, from_folders, masks, json, sheet, overwrite, rule)
+        request = Request(photos, boxes, from_folders, masks, json, contact_sheet, overwrite, rule)
         if saliency and (request.is_clip or boxes is None):
             raise typer.BadParameter("--saliency is for photos with --boxes")
         if request.is_clip:
-            found = evaluate_clip(request, network.load(input_size=input_size, sharp=sharp))
+            found = evaluate_clip(request, network.load(input_size=input_size, refine=refine))
             Console(highlight=False, soft_wrap=True).print(video.to_table(found))
             if found.unknown_boxes:
                 note(f"{found.unknown_boxes} boxes are of classes that the model does not know")
             return
-        model = network.load(input_size=input_size, sharp=sharp)
+        model = network.load(input_size=input_size, refine=refine)
         report = run_evaluate(request, model, _saliency(model) if saliency else {})
         Console(highlight=False, soft_wrap=True).print(to_table(report))
         if report.under_floor and report.ways:
@@ -87,24 +87,4 @@ def evaluate(
 
 def _saliency(model: Model) -> dict[str, ClassMapper]:
     """Build the model's network in torch, which nothing else here needs."""
-    try:
-        from export.saliency import Saliency
-    except ModuleNotFoundError as error:
-        raise SetupError(
-            f"--saliency needs {error.name}, which is not installed; "
-            'run: pip install "camstream[export]"'
-        ) from error
-    return {"saliency": Saliency(model.info)}
-
-
-@with_options
-def bench(
-    network: Network,
-    quick: Annotated[bool, typer.Option(help="Fewer repetitions.")] = False,
-    debug: DebugOption = False,
-) -> None:
-    """Measure this machine: each figure is a ratio of two things timed in turns in one run."""
-    from tests.benchmarks.speed import run_all
-
-    with plain_errors(debug):
-        run_all(network.model, network.device, quick=quick, say=typer.echo)
+    return {"saliency": plugins.load("camstream.class_mappers", "saliency")(model.info)}

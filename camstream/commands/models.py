@@ -1,8 +1,7 @@
-"""``camstream export``, ``info`` and ``doctor``: make, tell about, and check what runs models."""
+"""``camstream info`` and ``doctor``: what a model file holds, and what works on this machine."""
 
 from __future__ import annotations
 
-import subprocess
 from typing import Annotated
 
 import typer
@@ -11,18 +10,13 @@ from rich.table import Table
 
 from camstream.commands.options import DebugOption, Network
 from camstream.console import plain_errors
-from camstream.models import zoo as catalog
-
-
-def export(context: typer.Context) -> None:
-    """Write a network to ONNX with its class activation maps (needs the "export" extra)."""
-    raise typer.Exit(subprocess.run(catalog.export_command(context.args), check=False).returncode)
+from camstream.models import zoo as zoo
 
 
 def info(
     model: Annotated[
         str, typer.Argument(help="A network's name or an .onnx file.")
-    ] = catalog.DEFAULT_MODEL,
+    ] = zoo.DEFAULT_MODEL,
     debug: DebugOption = False,
 ) -> None:
     """Tell what a model file says of itself."""
@@ -43,14 +37,14 @@ def info(
                 f"{name} {version}" for name, version in values.versions.items()
             ),
         }
-        if values.proof is not None:
-            proof = values.proof
+        if values.parity is not None:
+            parity = values.parity
             rows["proof"] = (
-                f"logits within {proof.logits_max_diff:.1e} of the source, cam within "
-                f"{proof.cam_max_diff:.1e}"
+                f"logits within {parity.logits_max_diff:.1e} of the source, cam within "
+                f"{parity.cam_max_diff:.1e}"
             )
-            if proof.law_residual is not None:
-                rows["law"] = f"mean(cam) + bias = logit within {proof.law_residual:.1e}"
+            if parity.identity_error is not None:
+                rows["law"] = f"mean(cam) + bias = logit within {parity.identity_error:.1e}"
         if values.quantization is not None:
             lower = values.quantization
             rows[lower.kind] = (

@@ -12,19 +12,20 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from camstream.console import console, note, steps
+from camstream.console import console, note
 from camstream.contract import ModelInfo
 from camstream.drawing.overlay import Colormap, Style
+from camstream.errors import ModelError
 from camstream.maps.boxes import BoxRule
-from camstream.maps.select import MAX_TOP_K, Contrast, Focus
-from camstream.maps.smoothing import CalmLevel
+from camstream.maps.select import MAX_TOP_K, Contrast, Selection
+from camstream.maps.smoothing import SmoothingLevel
 from camstream.maps.threshold import parse_threshold
-from camstream.models import zoo as catalog
+from camstream.models import zoo as zoo
 from camstream.models.classes import ClassNames, complete
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 
-_STYLE, _FOCUS = Style(), Focus()
+_STYLE, _FOCUS = Style(), Selection()
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="A network's name or an .onnx file.")
@@ -36,7 +37,7 @@ RecordsOption = Annotated[
     Path | None, typer.Option(help="Write a record a frame: a .jsonl, .csv or .parquet file.")
 ]
 MapsOption = Annotated[Path | None, typer.Option(help="Write the raw maps to a .npz file.")]
-SharpOption = Annotated[
+RefineOption = Annotated[
     bool, typer.Option("--sharp", help="Finer maps that follow outlines; off, maps are exact.")
 ]
 InputSizeOption = Annotated[
@@ -82,15 +83,12 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback o
 class Network:
     """Which model, and what runs it."""
 
-    model: ModelOption = catalog.DEFAULT_MODEL
+    model: ModelOption = zoo.DEFAULT_MODEL
     device: DeviceOption = "auto"
 
-    def load(self, *, input_size: int | None = None, sharp: bool = False) -> Model:
+    def load(self, *, input_size: int | None = None, refine: bool = False) -> Model:
         """Open the model and say what really runs it."""
-        with steps(console, "opening the model") as say:
-            model = catalog.load_model(
-                self.model, device=self.device, input_size=input_size, sharp=sharp, say=say
-            )
+        model = zoo.load_model(self.model, device=self.device, input_size=input_size, refine=refine)
         provider = PROVIDERS[model.device]
         console.print(
             f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False
@@ -126,7 +124,7 @@ class Look:
         ),
     ] = _STYLE.box_rule
     box_threshold: BoxThresholdOption = _STYLE.box_threshold
-    sharp: SharpOption = False
+    refine: RefineOption = False
     input_size: InputSizeOption = None
 
     def style(self) -> Style:
@@ -152,7 +150,7 @@ class Ask:
         int,
         typer.Option(min=1, max=MAX_TOP_K, help="Show the maps of so many best classes in a grid."),
     ] = 1
-    watch: Annotated[
+    classes: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
@@ -166,11 +164,13 @@ class Ask:
             metavar="A B", help="Show what speaks for A against B.", autocompletion=complete
         ),
     ] = None
-    calm: Annotated[CalmLevel, typer.Option(help="Smoothing over time.")] = _FOCUS.calm
+    smoothing: Annotated[SmoothingLevel, typer.Option(help="Smoothing over time.")] = (
+        _FOCUS.smoothing
+    )
     trail: Annotated[
         float, typer.Option(min=0, max=60, metavar="SECONDS", help="Show the path of the peak.")
     ] = 0.0
-    linger: Annotated[
+    decay: Annotated[
         float,
         typer.Option(
             min=0,
@@ -180,7 +180,7 @@ class Ask:
         ),
     ] = 0.0
 
-    def focus(self, info: ModelInfo) -> Focus:
+    def selection(self, info: ModelInfo) -> Selection:
         """Find the classes in the model.
 
         Raises:
@@ -190,8 +190,8 @@ class Ask:
         contrast = None
         if self.contrast is not None:
             contrast = Contrast((names.find(self.contrast[0]), names.find(self.contrast[1])))
-        watch = tuple(names.find(name) for name in self.watch or ())
-        return Focus(self.top_k, watch, contrast, self.calm, self.trail, self.linger)
+        classes = tuple(names.find(name) for name in self.classes or ())
+        return Selection(self.top_k, classes, contrast, self.smoothing, self.trail, self.decay)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -202,15 +202,15 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """
     hints = get_type_hints(command, include_extras=True)
     records: dict[str, list[str]] = {}
-    shown: list[inspect.Parameter] = []
+    displayed: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         kind = hints[name]
         if not dataclasses.is_dataclass(kind):
-            shown.append(parameter.replace(annotation=kind, kind=parameter.KEYWORD_ONLY))
+            displayed.append(parameter.replace(annotation=kind, kind=parameter.KEYWORD_ONLY))
             continue
         types = get_type_hints(kind, include_extras=True)
         records[name] = [field.name for field in dataclasses.fields(kind)]
-        shown += [
+        displayed += [
             inspect.Parameter(
                 field.name,
                 parameter.KEYWORD_ONLY,
@@ -226,6 +226,20 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = hints[name](**{field: values.pop(field) for field in fields})
         command(**values)
 
-    flat.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    flat.__signature__ = inspect.Signature(displayed)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in displayed}
     return flat
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Read WIDTHxHEIGHT; None stays None.
+
+    Raises:
+        ModelError: It is something else.
+    """
+    if text is None:
+        return None
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) * int(height)):
+        raise ModelError(f"--size {text}: give width and height, as 224x224")
+    return int(width), int(height)

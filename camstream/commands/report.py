@@ -33,7 +33,7 @@ def report(
     present: Annotated[
         tuple[float, float],
         typer.Option(help="Scores at which a class's presence begins and ends."),
-    ] = (_RULE.enter, _RULE.leave),
+    ] = (_RULE.on_threshold, _RULE.off_threshold),
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -49,11 +49,11 @@ def report(
             raise typer.BadParameter(str(error)) from error
         target = output or Path(f"{records.stem}.report.html")
         request = Request(records, target, video, png, stats, rule, overwrite)
-        told = run_report(request)
-        frames, changes = len(told.story.records), count_changes(told.story)
+        reported = run_report(request)
+        frames, changes = len(reported.timeline.records), count_changes(reported.timeline)
         typer.echo(
             f"{records} -> {target}: {frames} frames, {changes} changes of the label, "
-            f"{told.thumbs} pictures, {told.size_bytes / 1e6:.1f} MB"
+            f"{reported.thumbs} pictures, {reported.size_bytes / 1e6:.1f} MB"
         )
-        for remark in told.remarks:
-            note(remark)
+        for warning in reported.warnings:
+            note(warning)

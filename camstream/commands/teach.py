@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 
 from camstream.commands.options import DebugOption, ModelOption, OverwriteOption
-from camstream.console import console, plain_errors, steps
-from camstream.models import zoo as catalog
+from camstream.console import plain_errors
+from camstream.models import zoo as zoo
 
 
 def teach(
     folder: Annotated[Path, typer.Argument(help="One folder a class, with photos or clips.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model to write: .onnx.")],
-    model: ModelOption = catalog.DEFAULT_MODEL,
+    model: ModelOption = zoo.DEFAULT_MODEL,
     background: Annotated[
         str | None,
         typer.Option(help='The class of what is none of the others.  [default: "no ..." or "ok"]'),
@@ -39,19 +39,17 @@ def teach(
     debug: DebugOption = False,
 ) -> None:
     """Teach a model new classes: a folder a class in, a camstream model out."""
+    from camstream.commands.options import parse_size
     from camstream.teach.features import Look
     from camstream.teach.report import show
     from camstream.teach.run import Request
     from camstream.teach.run import teach as run_teach
-    from export.options import parse_size
 
     with plain_errors(debug):
         size_wh = parse_size(size)
         look = Look(size_wh and size_wh[::-1], stretch, flips, every)
         request = Request(folder, output, background, look, json, overwrite)
-        with steps(console, "opening the model") as say:
-            path = catalog.model_path(model, say=say)
-        report = run_teach(request, path)
+        report = run_teach(request, zoo.find_model(model))
         plain = Console(highlight=False, soft_wrap=True)
         show(report, plain)
         plain.print(f"{output}: {', '.join(report.labels)}", markup=False)

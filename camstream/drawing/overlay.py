@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from camstream.contract import ModelInfo
-    from camstream.frame import Pane, Prediction
+    from camstream.frame import Prediction, View
     from camstream.models.session import Model
     from camstream.picture import MapF32
 
@@ -88,7 +88,7 @@ def annotate(
     """Draw a prediction.
 
     Args:
-        prediction: What it shows (``Prediction.shown``) is drawn; several panes side by side.
+        prediction: What it shows (``Prediction.displayed``) is drawn; several panes side by side.
         cam_range: The model's own range, see ``ModelInfo.cam_range``.
         style: How.
         picture: Draw onto this later picture of the same source instead of the prediction's.
@@ -97,17 +97,17 @@ def annotate(
     base = picture or prediction.frame.picture
     limits = style.cam_range or cam_range
     boxes = _boxes(prediction, style, limits[0]) if style.show_boxes else None
-    panes = prediction.shown
+    views = prediction.displayed
     size_wh = prediction.frame.picture.size_wh
-    if len(panes) == 1:
+    if len(views) == 1:
         target = base.copy()
-        _draw_pane(target, panes[0], boxes or (), size_wh, limits, style)
+        _draw_view(target, views[0], boxes or (), size_wh, limits, style)
     else:
         plain = base.resized(tile_size(base.size_wh))
-        tiles = [plain.copy() for _ in panes]
-        for tile, pane in zip(tiles, panes, strict=True):
-            own = [found for found in boxes or () if found.label == pane.label]
-            _draw_pane(tile, pane, own, size_wh, limits, style)
+        tiles = [plain.copy() for _ in views]
+        for tile, view in zip(tiles, views, strict=True):
+            own = [found for found in boxes or () if found.label == view.label]
+            _draw_view(tile, view, own, size_wh, limits, style)
         target = lay_out([plain, *tiles], like=base)
     add_notes(target, notes)
     return Annotated(prediction, target, boxes, style.box_threshold)
@@ -118,24 +118,24 @@ def _boxes(prediction: Prediction, style: Style, floor: float) -> tuple[ClassBox
     return boxes_of(prediction, style.box_rule, floor=floor, threshold=threshold)
 
 
-def _draw_pane(
+def _draw_view(
     target: Picture,
-    pane: Pane,
+    view: View,
     boxes: Sequence[ClassBox],
     frame_wh: tuple[int, int],
     limits: tuple[float, float],
     style: Style,
 ) -> None:
     """Draw one pane onto a picture; boxes and trail are in pixels of a frame of that size."""
-    if not pane.is_background:
+    if not view.is_background:
         if style.show_heatmap and style.heatmap_opacity > 0:
-            _draw_heat(target, pane.cam, limits, style)
-        draw_trail(target, pane.trail, frame_wh)
-        _draw_boxes(target, boxes, frame_wh, is_named=pane.state is None)
-    if style.show_label and pane.state is None:
-        write_label(target, f"{pane.label}  {pane.score:.0%}")
+            _draw_heat(target, view.cam, limits, style)
+        draw_trail(target, view.trail, frame_wh)
+        _draw_boxes(target, boxes, frame_wh, is_named=view.state is None)
+    if style.show_label and view.state is None:
+        write_label(target, f"{view.label}  {view.score:.0%}")
     elif style.show_label:
-        write_state(target, pane.label, pane.score, is_background=pane.is_background)
+        write_state(target, view.label, view.score, is_background=view.is_background)
 
 
 def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:

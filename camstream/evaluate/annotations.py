@@ -26,7 +26,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".JPEG", ".JPG", ".png", ".PNG", ".bmp", ".we
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class GroundTruth:
     """One class in one photo.
 
     Attributes:
@@ -53,7 +53,9 @@ class _Row:
     where: str
 
 
-def read_things(photos: Path, annotations: Path, names: ClassNames) -> tuple[list[Thing], int]:
+def read_ground_truths(
+    photos: Path, annotations: Path, names: ClassNames
+) -> tuple[list[GroundTruth], int]:
     """Read the boxes of a folder of photos.
 
     Args:
@@ -83,8 +85,8 @@ def read_things(photos: Path, annotations: Path, names: ClassNames) -> tuple[lis
             boxes.setdefault((row.file, index), []).append(row)
     if not boxes:
         raise SourceError(f"{annotations} holds no box of a class that the model knows")
-    things = [
-        Thing(
+    ground_truths = [
+        GroundTruth(
             find_photo(photos, file, rows[0].where),
             index,
             np.array([row.xyxy for row in rows], np.float64),
@@ -92,17 +94,17 @@ def read_things(photos: Path, annotations: Path, names: ClassNames) -> tuple[lis
         )
         for (file, index), rows in sorted(boxes.items())
     ]
-    return things, unknown
+    return ground_truths, unknown
 
 
-def read_folders(photos: Path, names: ClassNames) -> list[Thing]:
+def read_folders(photos: Path, names: ClassNames) -> list[GroundTruth]:
     """Take the sub-folders of a folder for the classes of the photos in them.
 
     Raises:
         SourceError: There is no photo, or a sub-folder's name is no class.
     """
     folders = sorted(path for path in photos.iterdir() if path.is_dir()) if photos.is_dir() else []
-    things = []
+    ground_truths = []
     for folder in folders:
         index = names.index_of(folder.name)
         if index is None:
@@ -111,10 +113,10 @@ def read_folders(photos: Path, names: ClassNames) -> list[Thing]:
                 "label, the WordNet id or the class's number"
             )
         inside = sorted(path for path in folder.iterdir() if path.suffix in PHOTO_SUFFIXES)
-        things += [Thing(path, index, np.zeros((0, 4))) for path in inside]
-    if not things:
+        ground_truths += [GroundTruth(path, index, np.zeros((0, 4))) for path in inside]
+    if not ground_truths:
         raise SourceError(f"{photos} holds no photos in sub-folders, one a class")
-    return things
+    return ground_truths
 
 
 def find_photo(folder: Path, file: str, where: str) -> Path:
@@ -171,14 +173,14 @@ def _read_voc(path: Path) -> Iterator[_Row]:
     try:
         root = ElementTree.parse(path).getroot()
         size = [root.findtext(f"size/{key}") for key in ("width", "height")]
-        for thing in root.iter("object"):
+        for ground_truth in root.iter("object"):
             left, top, right, bottom = (
-                float(thing.findtext(f"bndbox/{key}", ""))
+                float(ground_truth.findtext(f"bndbox/{key}", ""))
                 for key in ("xmin", "ymin", "xmax", "ymax")
             )
             yield _Row(
                 root.findtext("filename") or path.stem,
-                thing.findtext("name", "").strip(),
+                ground_truth.findtext("name", "").strip(),
                 (left - 1, top - 1, right, bottom),
                 (int(size[0]), int(size[1])) if size[0] and size[1] else None,
                 str(path),

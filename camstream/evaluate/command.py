@@ -11,16 +11,16 @@ from rich.progress import track
 
 from camstream.console import console
 from camstream.errors import SinkError, SourceError
-from camstream.evaluate.annotations import read_folders, read_things
-from camstream.evaluate.contact_sheet import SHEET_SUFFIXES, write_sheet
-from camstream.evaluate.measure import ClassMapper, Outcome, look_at
+from camstream.evaluate.annotations import read_folders, read_ground_truths
+from camstream.evaluate.contact_sheet import CONTACT_SHEET_SUFFIXES, write_contact_sheet
+from camstream.evaluate.measure import ClassMapper, PhotoResult, evaluate_photo
 from camstream.evaluate.report import Report, sum_up
 from camstream.evaluate.tracks import read_track
-from camstream.evaluate.video import ClipReport, look_at_clip
+from camstream.evaluate.video import ClipReport, measure_clip
 from camstream.maps.threshold import PAPER_RULE, parse_threshold
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sources.file import FileSource
 
@@ -31,12 +31,12 @@ class Request:
 
     Attributes:
         photos: A folder of photos, or a clip.
-        boxes: Their boxes, see ``annotations.read_things``; None: only classes are known. Of a
+        boxes: Their boxes, see ``annotations.read_ground_truths``; None: only classes are known. Of a
             clip: see ``tracks.read_track``.
         from_folders: Whether sub-folders name the classes.
         masks: A folder of masks, see ``measure.read_mask``.
         json: Where to write the figures.
-        sheet: Where to draw the best, the typical and the worst.
+        contact_sheet: Where to draw the best, the typical and the worst.
         overwrite: Whether existing outputs may be replaced.
         box_threshold: Where boxes end, see ``camstream.maps.threshold``.
     """
@@ -46,7 +46,7 @@ class Request:
     from_folders: bool = False
     masks: Path | None = None
     json: Path | None = None
-    sheet: Path | None = None
+    contact_sheet: Path | None = None
     overwrite: bool = False
     box_threshold: str = PAPER_RULE
 
@@ -57,17 +57,20 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.is_clip and (
-            self.boxes is None or self.masks is not None or self.sheet is not None
+            self.boxes is None or self.masks is not None or self.contact_sheet is not None
         ):
             raise SourceError(f"{self.photos} is a clip: it takes --boxes FILE.csv and --json only")
         if (self.boxes is None) != self.from_folders:
             raise SourceError(
                 "what is true of the photos? give either --boxes FILE, or --labels-from-folders"
             )
-        if self.boxes is None and (self.masks is not None or self.sheet is not None):
+        if self.boxes is None and (self.masks is not None or self.contact_sheet is not None):
             raise SourceError("--masks and --sheet need --boxes: there is no place to compare with")
-        if self.sheet is not None and self.sheet.suffix.lower() not in SHEET_SUFFIXES:
-            raise SinkError(f"cannot write {self.sheet}: a sheet is a .jpg or .png picture")
+        if (
+            self.contact_sheet is not None
+            and self.contact_sheet.suffix.lower() not in CONTACT_SHEET_SUFFIXES
+        ):
+            raise SinkError(f"cannot write {self.contact_sheet}: a sheet is a .jpg or .png picture")
 
 
 def evaluate(
@@ -84,32 +87,32 @@ def evaluate(
         SourceError: A photo or an annotation cannot be read.
         SinkError: An output cannot be written.
     """
-    for output in (request.json, request.sheet):
+    for output in (request.json, request.contact_sheet):
         if output is not None:  # to be told now, not after minutes of work
-            Draft(output, overwrite=request.overwrite)
+            AtomicFile(output, overwrite=request.overwrite)
     names, unknown = ClassNames(model.info.labels), 0
     if request.boxes is None:
-        things = read_folders(request.photos, names)
+        ground_truths = read_folders(request.photos, names)
     else:
-        things, unknown = read_things(request.photos, request.boxes, names)
+        ground_truths, unknown = read_ground_truths(request.photos, request.boxes, names)
     threshold = parse_threshold(request.box_threshold)
-    outcomes: list[Outcome] = [
-        look_at(model, thing, request.masks, threshold=threshold, others=others)
-        for thing in track(things, "looking", console=console, transient=True)
+    results: list[PhotoResult] = [
+        evaluate_photo(model, ground_truth, request.masks, threshold=threshold, others=others)
+        for ground_truth in track(ground_truths, "looking", console=console, transient=True)
     ]
     report = sum_up(
-        outcomes,
+        results,
         model=model.info.name,
         weights_sha256=model.info.weights_sha256,
         floor=model.info.cam_range[0],
         unknown_boxes=unknown,
-        sharp=model.sharp,
+        refinement=model.refinement,
         box_threshold=request.box_threshold,
     )
     if request.json is not None:
         write_json(request.json, report.to_dict(), overwrite=request.overwrite)
-    if request.sheet is not None:
-        write_sheet(request.sheet, outcomes, model, overwrite=request.overwrite)
+    if request.contact_sheet is not None:
+        write_contact_sheet(request.contact_sheet, results, model, overwrite=request.overwrite)
     return report
 
 
@@ -123,14 +126,16 @@ def evaluate_clip(request: Request, model: Model) -> ClipReport:
     if request.boxes is None:
         raise SourceError(f"{request.photos} is a clip: it needs --boxes FILE.csv")
     if request.json is not None:
-        Draft(request.json, overwrite=request.overwrite, inputs=[request.photos, request.boxes])
-    sights, unknown = read_track(request.boxes, ClassNames(model.info.labels))
+        AtomicFile(
+            request.json, overwrite=request.overwrite, inputs=[request.photos, request.boxes]
+        )
+    frame_truths, unknown = read_track(request.boxes, ClassNames(model.info.labels))
     source = FileSource(request.photos)
     try:
         frames = track(source, "looking", total=source.frame_count, console=console, transient=True)
-        report = look_at_clip(
+        report = measure_clip(
             frames,
-            sights,
+            frame_truths,
             model,
             clip=request.photos.name,
             unknown_boxes=unknown,

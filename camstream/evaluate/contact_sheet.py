@@ -11,22 +11,22 @@ import numpy as np
 
 from camstream.drawing.overlay import Style, annotate, draw_box
 from camstream.errors import SinkError
-from camstream.evaluate.measure import CAM, Outcome, read_photo
+from camstream.evaluate.measure import CAM, PhotoResult, read_photo
 from camstream.frame import Box
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 
-SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
+CONTACT_SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 _COLUMNS = 6
 _TILE_PX, _CAPTION_PX, _GAP_PX, _TITLE_PX = 256, 40, 8, 34
 _TRUE, _FOUND = (90, 230, 90), (255, 90, 255)  # BGR
 _STYLE = Style(show_label=False)
 
 
-def choose(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+def choose(results: Sequence[PhotoResult]) -> dict[str, list[PhotoResult]]:
     """Choose what to show by the IoU of the map's box: the first, the middle and the last."""
-    ordered = sorted(outcomes, key=lambda outcome: -outcome.trials[CAM].iou)
+    ordered = sorted(results, key=lambda result: -result.localizations[CAM].iou)
     middle = max(0, (len(ordered) - _COLUMNS) // 2)
     return {
         "best": ordered[:_COLUMNS],
@@ -35,72 +35,72 @@ def choose(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     }
 
 
-def write_sheet(
-    path: Path, outcomes: Sequence[Outcome], model: Model, *, overwrite: bool = False
+def write_contact_sheet(
+    path: Path, results: Sequence[PhotoResult], model: Model, *, overwrite: bool = False
 ) -> None:
     """Write the sheet as a picture; its suffix is one of SHEET_SUFFIXES.
 
     Args:
         path: The file to be.
-        outcomes: With boxes; the chosen ones are looked at once more.
+        results: With boxes; the chosen ones are looked at once more.
         model: The model that was evaluated.
         overwrite: Whether an existing file may be replaced.
 
     Raises:
         SinkError: It cannot be written.
     """
-    draft = Draft(path, overwrite=overwrite)
-    rows = [_row(title, chosen, model) for title, chosen in choose(outcomes).items()]
-    sheet = np.concatenate(rows)
+    atomic_file = AtomicFile(path, overwrite=overwrite)
+    rows = [_row(title, chosen, model) for title, chosen in choose(results).items()]
+    contact_sheet = np.concatenate(rows)
     try:
-        draft.path.write_bytes(cv2.imencode(path.suffix, sheet)[1].tobytes())
+        atomic_file.path.write_bytes(cv2.imencode(path.suffix, contact_sheet)[1].tobytes())
     except OSError as error:
-        draft.discard()
+        atomic_file.discard()
         raise SinkError(f"cannot write {path}: {error.strerror}") from error
-    draft.commit()
+    atomic_file.commit()
 
 
-def tile(outcome: Outcome, model: Model) -> ImageU8:
+def tile(result: PhotoResult, model: Model) -> ImageU8:
     """Draw one thing: the heat of its class's map, its true boxes, the map's box.
 
     Returns:
         (tile + caption, tile, 3) uint8 BGR.
     """
-    image = read_photo(outcome.thing)
-    prediction = model.predict(image, classes=[outcome.thing.class_index])
+    image = read_photo(result.ground_truth)
+    prediction = model.predict(image, classes=[result.ground_truth.class_index])
     height, width = image.shape[:2]
     scale = _TILE_PX / max(height, width)
     shrunk = prediction.frame.picture.resized(
         (max(2, round(width * scale)), max(2, round(height * scale)))
     )
     drawn = annotate(prediction, model.info.cam_range, _STYLE, picture=shrunk).picture
-    for corners in outcome.thing.truth.tolist():
+    for corners in result.ground_truth.truth.tolist():
         draw_box(drawn, _scaled(corners, (width, height), drawn), colour=_TRUE)
-    found = outcome.trials[CAM].box
+    found = result.localizations[CAM].box
     if found is not None:
         draw_box(drawn, _scaled(found.xyxy, (width, height), drawn), colour=_FOUND)
     canvas = np.full((_TILE_PX + _CAPTION_PX, _TILE_PX, 3), 24, np.uint8)
     w, h = drawn.size_wh
     top, left = (_TILE_PX - h) // 2, (_TILE_PX - w) // 2
     canvas[top : top + h, left : left + w] = drawn.bgr()
-    label = model.info.labels[outcome.thing.class_index]
-    remarks = [] if outcome.rank == 0 else [f"seen as {prediction.top[0].label}"]
-    if outcome.peak <= model.info.cam_range[0]:
-        remarks.append("map under the floor")
-    _write(canvas, f"{label}  IoU {outcome.trials[CAM].iou:.2f}", (4, _TILE_PX + 16), 14)
-    _write(canvas, ", ".join(remarks), (4, _TILE_PX + 33), 12)
+    label = model.info.labels[result.ground_truth.class_index]
+    warnings = [] if result.rank == 0 else [f"seen as {prediction.top[0].label}"]
+    if result.peak <= model.info.cam_range[0]:
+        warnings.append("map under the floor")
+    _write(canvas, f"{label}  IoU {result.localizations[CAM].iou:.2f}", (4, _TILE_PX + 16), 14)
+    _write(canvas, ", ".join(warnings), (4, _TILE_PX + 33), 12)
     return canvas
 
 
-def _row(title: str, chosen: Sequence[Outcome], model: Model) -> ImageU8:
+def _row(title: str, chosen: Sequence[PhotoResult], model: Model) -> ImageU8:
     width = _COLUMNS * (_TILE_PX + _GAP_PX) + _GAP_PX
     row = np.full((_TITLE_PX + _TILE_PX + _CAPTION_PX, width, 3), 24, np.uint8)
     _write(row, title, (_GAP_PX, 24), 20)
     _write(row, "true box", (_GAP_PX + 120, 24), 15, _TRUE)
     _write(row, "box from the map", (_GAP_PX + 200, 24), 15, _FOUND)
-    for column, outcome in enumerate(chosen):
+    for column, result in enumerate(chosen):
         left = _GAP_PX + column * (_TILE_PX + _GAP_PX)
-        row[_TITLE_PX:, left : left + _TILE_PX] = tile(outcome, model)
+        row[_TITLE_PX:, left : left + _TILE_PX] = tile(result, model)
     return row
 
 

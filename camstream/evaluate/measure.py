@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
-from camstream.evaluate.annotations import Thing
+from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.metrics import F64
 from camstream.frame import Box
 from camstream.maps import cam as cams
@@ -36,7 +36,7 @@ ClassMapper = Callable[[ImageU8, int], MapF32]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Localization:
     """One way to find one thing.
 
     Attributes:
@@ -57,35 +57,35 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PhotoResult:
     """What came of one thing.
 
     Attributes:
-        thing: What was to be found.
+        ground_truth: What was to be found.
         rank: Of its class among the best five, counted from 0; 5 where it is none of them.
         peak: Of its class's map, logit units.
-        trials: By the name of the way; empty where no box is known.
+        localizations: By the name of the way; empty where no box is known.
     """
 
-    thing: Thing
+    ground_truth: GroundTruth
     rank: int
     peak: float
-    trials: dict[str, Trial]
+    localizations: dict[str, Localization]
 
 
-def look_at(
+def evaluate_photo(
     model: Model,
-    thing: Thing,
+    ground_truth: GroundTruth,
     masks: Path | None = None,
     *,
     threshold: Threshold = ratio_threshold,
     others: Mapping[str, ClassMapper] = MappingProxyType({}),
-) -> Outcome:
+) -> PhotoResult:
     """Try to find one thing, by the map of its own class and by the baselines.
 
     Args:
         model: Looks at the photo.
-        thing: What is to be found.
+        ground_truth: What is to be found.
         masks: A folder with a PNG for each photo, see ``read_mask``.
         threshold: Where the one box of a map ends.
         others: Other ways to map a class, by name.
@@ -93,25 +93,34 @@ def look_at(
     Raises:
         SourceError: The photo or its mask cannot be read, or has another size than was told.
     """
-    image = read_photo(thing)
-    prediction = model.predict(image, classes=[thing.class_index])
-    cam = prediction.cam.shown[0]
+    image = read_photo(ground_truth)
+    prediction = model.predict(image, classes=[ground_truth.class_index])
+    cam = prediction.cam.displayed[0]
     ranking = [top.class_index for top in prediction.top]
-    rank = ranking.index(thing.class_index) if thing.class_index in ranking else len(ranking)
-    trials: dict[str, Trial] = {}
-    if len(thing.truth):
+    rank = (
+        ranking.index(ground_truth.class_index)
+        if ground_truth.class_index in ranking
+        else len(ranking)
+    )
+    localizations: dict[str, Localization] = {}
+    if len(ground_truth.truth):
         size_wh = image.shape[1], image.shape[0]
-        mask = None if masks is None else read_mask(masks, thing.path, size_wh)
+        mask = None if masks is None else read_mask(masks, ground_truth.path, size_wh)
         found = partial(
-            try_map, rank=rank, size_wh=size_wh, truth=thing.truth, mask=mask, threshold=threshold
+            try_map,
+            rank=rank,
+            size_wh=size_wh,
+            truth=ground_truth.truth,
+            mask=mask,
+            threshold=threshold,
         )
-        trials[CAM] = found(cam)
+        localizations[CAM] = found(cam)
         for name, mapper in others.items():
-            trials[name] = found(mapper(prediction.image, thing.class_index))
-        trials[CENTRE] = _try_box(centre_box(size_wh, 0.5), rank, thing.truth)
-        trials[WHOLE] = _try_box(centre_box(size_wh, 1.0), rank, thing.truth)
-        trials[GAUSSIAN] = _try_gaussian(size_wh, thing.truth, mask)
-    return Outcome(thing, rank, float(cam.max()), trials)
+            localizations[name] = found(mapper(prediction.image, ground_truth.class_index))
+        localizations[CENTRE] = _try_box(centre_box(size_wh, 0.5), rank, ground_truth.truth)
+        localizations[WHOLE] = _try_box(centre_box(size_wh, 1.0), rank, ground_truth.truth)
+        localizations[GAUSSIAN] = _try_gaussian(size_wh, ground_truth.truth, mask)
+    return PhotoResult(ground_truth, rank, float(cam.max()), localizations)
 
 
 def try_map(
@@ -121,7 +130,7 @@ def try_map(
     truth: F64,
     mask: NDArray[np.int8] | None,
     threshold: Threshold = ratio_threshold,
-) -> Trial:
+) -> Localization:
     """Find a thing by a class activation map, as published: without a floor.
 
     Args:
@@ -138,7 +147,7 @@ def try_map(
     for ratio in five_ratios(rank):
         five += find_boxes(fine, size_wh, ratio_threshold(fine, ratio))[:1]
     score = metrics.normalise(fine)
-    return Trial(
+    return Localization(
         found[0] if found else None,
         metrics.best_iou(found, truth),
         metrics.best_iou(five, truth),
@@ -148,18 +157,18 @@ def try_map(
     )
 
 
-def read_photo(thing: Thing) -> ImageU8:
+def read_photo(ground_truth: GroundTruth) -> ImageU8:
     """Read a photo as (H, W, 3) uint8 BGR, upright.
 
     Raises:
         SourceError: It cannot be read, or is not of the size that its boxes are for.
     """
-    image = _read(thing.path, cv2.IMREAD_COLOR)
+    image = _read(ground_truth.path, cv2.IMREAD_COLOR)
     size_wh = image.shape[1], image.shape[0]
-    if thing.size_wh is not None and thing.size_wh != size_wh:
+    if ground_truth.size_wh is not None and ground_truth.size_wh != size_wh:
         raise SourceError(
-            f"{thing.path} is {size_wh[0]}x{size_wh[1]}, but its boxes are for "
-            f"{thing.size_wh[0]}x{thing.size_wh[1]}"
+            f"{ground_truth.path} is {size_wh[0]}x{size_wh[1]}, but its boxes are for "
+            f"{ground_truth.size_wh[0]}x{ground_truth.size_wh[1]}"
         )
     return image
 
@@ -198,20 +207,22 @@ def centre_box(size_wh: tuple[int, int], area: float) -> Box:
     return Box((width * margin, height * margin, width * (1 - margin), height * (1 - margin)))
 
 
-def _try_box(box: Box, rank: int, truth: F64) -> Trial:
+def _try_box(box: Box, rank: int, truth: F64) -> Localization:
     value = metrics.best_iou([box], truth)
     x0, y0, x1, y1 = box.xyxy
     curves = np.full((2, len(metrics.THRESHOLDS)), value)
     is_guessed = len(five_ratios(rank)) > 0
-    centre = (x0 + x1) / 2, (y0 + y1) / 2
-    return Trial(box, value, value * is_guessed, curves, metrics.is_hit(centre, truth))
+    centroid = (x0 + x1) / 2, (y0 + y1) / 2
+    return Localization(box, value, value * is_guessed, curves, metrics.is_hit(centroid, truth))
 
 
-def _try_gaussian(size_wh: tuple[int, int], truth: F64, mask: NDArray[np.int8] | None) -> Trial:
+def _try_gaussian(
+    size_wh: tuple[int, int], truth: F64, mask: NDArray[np.int8] | None
+) -> Localization:
     score, found = _gaussian(size_wh)
     hit = metrics.is_hit((size_wh[0] / 2, size_wh[1] / 2), truth)
     pixels = None if mask is None else _count(score, mask)
-    return Trial(None, np.nan, np.nan, metrics.curves_of(found, truth), hit, pixels)
+    return Localization(None, np.nan, np.nan, metrics.curves_of(found, truth), hit, pixels)
 
 
 @functools.lru_cache(maxsize=16)

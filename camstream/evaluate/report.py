@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from camstream.evaluate import metrics
-from camstream.evaluate.measure import CAM, Outcome
+from camstream.evaluate.measure import CAM, PhotoResult
 from camstream.maps.threshold import PAPER_RULE, describe
 
 
@@ -65,10 +65,10 @@ class Report:
     Attributes:
         model: The model's name.
         weights_sha256: Of the weights it was made from.
-        sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
+        refinement: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
         box_threshold: Where boxes end, see ``camstream.maps.threshold``.
         photos: How many photos were looked at.
-        things: How many pairs of a photo and a class.
+        ground_truths: How many pairs of a photo and a class.
         unknown_boxes: Boxes left out as the model has no such class.
         class_top1_error: Classification error.
         class_top5_error: The true class is none of the best five.
@@ -78,10 +78,10 @@ class Report:
 
     model: str
     weights_sha256: str
-    sharp: str
+    refinement: str
     box_threshold: str
     photos: int
-    things: int
+    ground_truths: int
     unknown_boxes: int
     class_top1_error: float
     class_top5_error: float
@@ -94,54 +94,56 @@ class Report:
 
 
 def sum_up(
-    outcomes: Sequence[Outcome],
+    results: Sequence[PhotoResult],
     *,
     model: str,
     weights_sha256: str,
     floor: float,
     unknown_boxes: int = 0,
-    sharp: str = "",
+    refinement: str = "",
     box_threshold: str = PAPER_RULE,
 ) -> Report:
     """Compute every figure.
 
     Args:
-        outcomes: At least one.
+        results: At least one.
         model: The model's name.
         weights_sha256: Of its weights.
         floor: Maps without a value above it have no box when they are drawn, logit units.
         unknown_boxes: How many boxes were left out.
-        sharp: What was done to the maps.
+        refinement: What was done to the maps.
         box_threshold: Where their boxes end.
     """
-    ranks = np.array([outcome.rank for outcome in outcomes], np.int64)
-    drawn = np.array([outcome.peak > floor for outcome in outcomes], np.bool_)
+    ranks = np.array([result.rank for result in results], np.int64)
+    drawn = np.array([result.peak > floor for result in results], np.bool_)
     return Report(
         model=model,
         weights_sha256=weights_sha256,
-        sharp=sharp,
+        refinement=refinement,
         box_threshold=box_threshold,
-        photos=len({outcome.thing.path for outcome in outcomes}),
-        things=len(outcomes),
+        photos=len({result.ground_truth.path for result in results}),
+        ground_truths=len(results),
         unknown_boxes=unknown_boxes,
         class_top1_error=float((ranks >= 1).mean()),
         class_top5_error=float((ranks >= 5).mean()),
         under_floor=int((~drawn).sum()),
-        ways={way: _figures(outcomes, way, ranks, drawn) for way in outcomes[0].trials},
+        ways={way: _figures(results, way, ranks, drawn) for way in results[0].localizations},
     )
 
 
 def _figures(
-    outcomes: Sequence[Outcome],
+    results: Sequence[PhotoResult],
     way: str,
     ranks: np.ndarray[tuple[int], np.dtype[np.int64]],
     drawn: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> Figures:
-    trials = [outcome.trials[way] for outcome in outcomes]
-    ious = np.array([trial.iou for trial in trials])
-    five = np.array([trial.five_iou for trial in trials])
-    largest, every = np.stack([trial.curves for trial in trials], axis=1)
-    counts = [trial.pixels for trial in trials if trial.pixels is not None]
+    localizations = [result.localizations[way] for result in results]
+    ious = np.array([localization.iou for localization in localizations])
+    five = np.array([localization.five_iou for localization in localizations])
+    largest, every = np.stack([localization.curves for localization in localizations], axis=1)
+    counts = [
+        localization.pixels for localization in localizations if localization.pixels is not None
+    ]
     has_rule = not np.isnan(ious).any()
     has_threshold = bool(np.ptp(largest, axis=1).any())
     best = int((largest >= metrics.IOU).mean(axis=0).argmax())
@@ -154,7 +156,7 @@ def _figures(
         max_box_acc=metrics.max_box_acc(largest),
         best_threshold=float(metrics.THRESHOLDS[best]) if has_threshold else None,
         max_box_acc_v2=metrics.max_box_acc_v2(every),
-        pointing=float(np.mean([trial.hit for trial in trials])),
+        pointing=float(np.mean([localization.hit for localization in localizations])),
         px_ap=metrics.px_ap(np.sum(counts, axis=0)) if counts else None,
     )
 
@@ -162,7 +164,7 @@ def _figures(
 def to_table(report: Report) -> Table:
     """Lay the figures out; errors and shares in percent."""
     table = Table(box=None, pad_edge=False)
-    table.add_column(f"{report.things} things in {report.photos} photos", no_wrap=True)
+    table.add_column(f"{report.ground_truths} things in {report.photos} photos", no_wrap=True)
     for way in report.ways or ("",):
         table.add_column(way, justify="right")
     blanks = [""] * (len(report.ways) - 1)

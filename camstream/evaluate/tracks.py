@@ -24,7 +24,7 @@ _CORNERS = ("x0", "y0", "x1", "y1")
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class FrameGroundTruth:
     """One class in one frame.
 
     Attributes:
@@ -46,7 +46,7 @@ class _Row:
     xyxy: tuple[float, ...]
 
 
-def read_track(path: Path, names: ClassNames) -> tuple[dict[int, list[Sight]], int]:
+def read_track(path: Path, names: ClassNames) -> tuple[dict[int, list[FrameGroundTruth]], int]:
     """Read what there is to find in a clip.
 
     Args:
@@ -70,12 +70,12 @@ def read_track(path: Path, names: ClassNames) -> tuple[dict[int, list[Sight]], i
             boxes.setdefault((row.frame, index), []).append(row)
     if not boxes:
         raise SourceError(f"{path} holds no box of a class that the model knows")
-    sights: dict[int, list[Sight]] = {}
+    frame_truths: dict[int, list[FrameGroundTruth]] = {}
     for (frame, index), rows in sorted(boxes.items()):
         accepted = rows[0].accepted | {index}
         truth = np.array([row.xyxy for row in rows], np.float64)
-        sights.setdefault(frame, []).append(Sight(index, accepted, truth))
-    return sights, unknown
+        frame_truths.setdefault(frame, []).append(FrameGroundTruth(index, accepted, truth))
+    return frame_truths, unknown
 
 
 def _read(path: Path) -> list[_Row]:

@@ -13,12 +13,12 @@ from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.flicker import measure_flicker
 from camstream.evaluate.measure import CENTRE, centre_box
-from camstream.evaluate.tracks import Sight
+from camstream.evaluate.tracks import FrameGroundTruth
 from camstream.frame import Frame
 from camstream.maps import cam as cams
 from camstream.maps.boxes import find_boxes
 from camstream.maps.select import softmax
-from camstream.maps.smoothing import CALM_LEVELS, Calm, CalmLevel, Smoothed
+from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoothed, Smoother, SmoothingLevel
 from camstream.maps.threshold import PAPER_RULE, Threshold, describe, parse_threshold
 from camstream.models.session import Model
 from camstream.picture import MapF32
@@ -77,12 +77,12 @@ class ClipReport:
         model: The model's name.
         weights_sha256: Of the weights it was made from.
         frames: How many the clip has.
-        things: How many pairs of a frame and a class there were to find.
+        ground_truths: How many pairs of a frame and a class there were to find.
         unknown_boxes: Boxes left out as the model has no such class.
         cuts: Frames with which a new scene begins, as ``camstream.maps.scene_cuts`` finds them.
         levels: Figures by level of calm.
-        centre: The baseline that looks at nothing.
-        sharp: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
+        centroid: The baseline that looks at nothing.
+        refinement: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
         box_threshold: Where boxes end, see ``camstream.maps.threshold``.
     """
 
@@ -90,12 +90,12 @@ class ClipReport:
     model: str
     weights_sha256: str
     frames: int
-    things: int
+    ground_truths: int
     unknown_boxes: int
     cuts: tuple[int, ...]
-    levels: dict[CalmLevel, ClipFigures]
-    centre: CentreFigures
-    sharp: str
+    levels: dict[SmoothingLevel, ClipFigures]
+    centroid: CentreFigures
+    refinement: str
     box_threshold: str
 
     def to_dict(self) -> dict[str, object]:
@@ -107,7 +107,7 @@ class ClipReport:
 class _Tally:
     """What was seen at one level of calm."""
 
-    calm: Calm
+    smoothing: Smoother
     threshold: Threshold
     ious: list[float] = field(default_factory=list)
     hits: list[bool] = field(default_factory=list)
@@ -115,11 +115,13 @@ class _Tally:
     maps: list[MapF32] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
 
-    def add(self, seen: Smoothed, sights: Sequence[Sight], size_wh: tuple[int, int]) -> None:
+    def add(
+        self, seen: Smoothed, frame_truths: Sequence[FrameGroundTruth], size_wh: tuple[int, int]
+    ) -> None:
         """Compare what is shown of a frame with what is true of it."""
         self.maps.append(seen.maps[seen.class_index])
         self.labels.append(seen.class_index)
-        for sight in sights:
+        for sight in frame_truths:
             fine = cams.enlarge(seen.maps[sight.class_index])
             found = find_boxes(fine, size_wh, self.threshold(fine))[:1]
             self.ious.append(metrics.best_iou(found, sight.truth))
@@ -127,9 +129,9 @@ class _Tally:
             self.right.append(seen.class_index in sight.accepted)
 
 
-def look_at_clip(
+def measure_clip(
     frames: Iterable[Frame],
-    sights: dict[int, list[Sight]],
+    frame_truths: dict[int, list[FrameGroundTruth]],
     model: Model,
     *,
     clip: str,
@@ -140,7 +142,7 @@ def look_at_clip(
 
     Args:
         frames: Of the clip, all of them.
-        sights: By the frame's index, what there is to find; at least one thing.
+        frame_truths: By the frame's index, what there is to find; at least one thing.
         model: Looks at the frames.
         clip: The clip's name, for errors and the report.
         unknown_boxes: How many boxes were left out.
@@ -150,62 +152,66 @@ def look_at_clip(
         SourceError: The frames cannot be read, or boxes are of other frames than the clip's.
     """
     threshold = parse_threshold(box_threshold)
-    tallies = {level: _Tally(Calm(level), threshold) for level in CALM_LEVELS}
-    centre: list[tuple[float, bool]] = []
+    tallies = {level: _Tally(Smoother(level), threshold) for level in SMOOTHING_LEVELS}
+    centroid: list[tuple[float, bool]] = []
     # A map is smoothed only while it is asked for: so ask for every true class all the time.
-    true = {sight.class_index for group in sights.values() for sight in group}
+    true = {sight.class_index for group in frame_truths.values() for sight in group}
     best = _BEST[: len(model.info.labels)]
     times: list[float] = []
     cuts: list[bool] = []
     for frame in frames:
-        wanted = {index for tally in tallies.values() for index in tally.calm.wanted}
+        wanted = {index for tally in tallies.values() for index in tally.smoothing.wanted}
         prediction = model.infer(frame, classes=[*best, *sorted(true | wanted)])
-        maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True))
-        here = sights.get(frame.index, [])
+        maps = dict(
+            zip(prediction.cam.class_indices.tolist(), prediction.cam.displayed, strict=True)
+        )
+        here = frame_truths.get(frame.index, [])
         _check_inside(here, frame, clip)
         is_cut = False
         for tally in tallies.values():
-            seen = tally.calm.update(
+            seen = tally.smoothing.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
             tally.add(seen, here, frame.picture.size_wh)
             is_cut = is_cut or seen.is_cut
-        centre += [_try_centre(sight, frame.picture.size_wh) for sight in here]
+        centroid += [_try_centre(sight, frame.picture.size_wh) for sight in here]
         times.append(frame.pts_s)
         cuts.append(is_cut)
-    if max(sights) >= len(times):
-        raise SourceError(f"{clip} has {len(times)} frames, but a box is of frame {max(sights)}")
+    if max(frame_truths) >= len(times):
+        raise SourceError(
+            f"{clip} has {len(times)} frames, but a box is of frame {max(frame_truths)}"
+        )
     return ClipReport(
         clip=clip,
         model=model.info.name,
         weights_sha256=model.info.weights_sha256,
         frames=len(times),
-        things=sum(len(group) for group in sights.values()),
+        ground_truths=sum(len(group) for group in frame_truths.values()),
         unknown_boxes=unknown_boxes,
         cuts=tuple(index for index, is_cut in enumerate(cuts) if is_cut),
         levels={
             level: _sum_up(tally, times, cuts, model.info.cam_range)
             for level, tally in tallies.items()
         },
-        centre=CentreFigures(
-            corloc=metrics.share_right(np.array([value for value, _ in centre])),
-            pointing=float(np.mean([hit for _, hit in centre])),
+        centroid=CentreFigures(
+            corloc=metrics.share_right(np.array([value for value, _ in centroid])),
+            pointing=float(np.mean([hit for _, hit in centroid])),
         ),
-        sharp=model.sharp,
+        refinement=model.refinement,
         box_threshold=box_threshold,
     )
 
 
-def _try_centre(sight: Sight, size_wh: tuple[int, int]) -> tuple[float, bool]:
+def _try_centre(sight: FrameGroundTruth, size_wh: tuple[int, int]) -> tuple[float, bool]:
     """Give the IoU of the box in the middle, and whether the middle lies in a true box."""
     middle = size_wh[0] / 2, size_wh[1] / 2
     value = metrics.best_iou([centre_box(size_wh, 0.5)], sight.truth)
     return value, metrics.is_hit(middle, sight.truth)
 
 
-def _check_inside(sights: Sequence[Sight], frame: Frame, clip: str) -> None:
+def _check_inside(frame_truths: Sequence[FrameGroundTruth], frame: Frame, clip: str) -> None:
     width, height = frame.picture.size_wh
-    for sight in sights:
+    for sight in frame_truths:
         x0, y0 = sight.truth[:, :2].max(axis=0)
         if x0 >= width or y0 >= height or sight.truth[:, 2:].min() <= 0:
             raise SourceError(
@@ -230,18 +236,18 @@ def _sum_up(
 def to_table(report: ClipReport) -> Table:
     """Lay the figures out; shares in percent."""
     table = Table(box=None, pad_edge=False)
-    table.add_column(f"{report.things} things in {report.frames} frames", no_wrap=True)
+    table.add_column(f"{report.ground_truths} things in {report.frames} frames", no_wrap=True)
     for level in report.levels:
         table.add_column(f"calm {level}", justify="right")
     table.add_column(CENTRE, justify="right")
     for name, title in ROWS.items():
         values = [getattr(figures, name) for figures in report.levels.values()]
         is_share = name in ("corloc", "pointing", "top1_accuracy")
-        shown = [
+        displayed = [
             f"{100 * value:.1f} %" if is_share else f"{value:.3g}" if value else "0"
             for value in values
         ]
-        baseline = getattr(report.centre, name, None)
-        shown.append("-" if baseline is None else f"{100 * baseline:.1f} %")
-        table.add_row(title.format(rule=describe(report.box_threshold)), *shown)
+        baseline = getattr(report.centroid, name, None)
+        displayed.append("-" if baseline is None else f"{100 * baseline:.1f} %")
+        table.add_row(title.format(rule=describe(report.box_threshold)), *displayed)
     return table

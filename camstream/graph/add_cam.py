@@ -23,15 +23,15 @@ from camstream.graph.labels import read_labels
 from camstream.graph.numpy_reference import Reference
 from camstream.graph.onnx_file import opset_of, plain, read_onnx, upgraded
 from camstream.graph.picture_input import PictureInput, redeclared
-from camstream.graph.quantize import Pictures, Reduction, difference, reduced
-from camstream.graph.save_verified import publish, versions
+from camstream.graph.quantize import Pictures, Precision, difference, quantized
+from camstream.graph.save_verified import save_verified, versions
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Head", "Wishes", "find_head", "graft_file"]
+__all__ = ["Head", "Overrides", "add_cam_to_file", "find_head"]
 
 Triple = tuple[float, float, float]
 
@@ -44,7 +44,7 @@ _HALF_TOLERANCE = 2e-2
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Overrides:
     """What the user says of an ONNX file that the file itself does not say.
 
     Attributes:
@@ -69,22 +69,22 @@ class Wishes:
     cam_range: tuple[float, float] | None = None
 
 
-def graft_file(
+def add_cam_to_file(
     source: Path,
     output: Path,
-    wishes: Wishes,
+    overrides: Overrides,
     *,
-    reduction: Reduction | None = None,
-    say: Callable[[str], None],
+    precision: Precision | None = None,
+    progress: Callable[[str], None],
 ) -> ModelInfo:
     """Write an ONNX classifier anew with class activation maps.
 
     Args:
         source: Any ONNX image classifier, a camstream model included; it is not changed.
         output: The file to write; one that is there is replaced.
-        wishes: What is known of the source.
-        reduction: A lower precision to bring it to; None keeps its own.
-        say: Is told each step, one line each.
+        overrides: What is known of the source.
+        precision: A lower precision to bring it to; None keeps its own.
+        progress: Is told each step, one line each.
 
     Returns:
         The record that is in the file, with what was measured.
@@ -94,12 +94,12 @@ def graft_file(
             equal to it.
         SinkError: The file cannot be written.
     """
-    say(f"reading {source.name}")
+    progress(f"reading {source.name}")
     model, known = plain(read_onnx(source), source)
-    model, head = _located(model, wishes)
+    model, head = _located(model, overrides)
     picture = PictureInput.of(model, head.image)
-    info = _info(source, picture, head, known, wishes)
-    say("running the source")
+    info = _info(source, picture, head, known, overrides)
+    progress("running the source")
     reference = Reference(model, info, name=source.name)
     shapes = _shapes(reference, picture, info.size_hw, source)
     core = upgraded(_declared(model, shapes), source)
@@ -108,16 +108,16 @@ def graft_file(
         size_multiple=_multiple(reference, shapes, info.size_hw),
         versions=versions(opset=opset_of(core)),
     )
-    if reduction is not None:
-        pictures = Pictures.of(reduction, info.size_hw)
-        say(f"converting to {reduction.kind}")
-        core, full = reduced(core, reduction, pictures, reference), reference
-        reference = Reference(core, info, name=f"{source.name} in {reduction.kind}")
-        say("comparing with float32")
-        quantization = difference(pictures, reduction.kind, full, reference)
+    if precision is not None:
+        pictures = Pictures.of(precision, info.size_hw)
+        progress(f"converting to {precision.kind}")
+        core, full = quantized(core, precision, pictures, reference), reference
+        reference = Reference(core, info, name=f"{source.name} in {precision.kind}")
+        progress("comparing with float32")
+        quantization = difference(pictures, precision.kind, full, reference)
         info = dataclasses.replace(info, quantization=quantization)
-    say("comparing every output with the source")
-    return publish(
+    progress("comparing every output with the source")
+    return save_verified(
         core,
         find_head(core),
         info,
@@ -128,16 +128,16 @@ def graft_file(
     )
 
 
-def _located(model: onnx.ModelProto, wishes: Wishes) -> tuple[onnx.ModelProto, Head]:
+def _located(model: onnx.ModelProto, overrides: Overrides) -> tuple[onnx.ModelProto, Head]:
     """Find the head; where the pooling fits one input size only, the size must be told first."""
-    if wishes.layout is not None:
-        model = redeclared(model, channels_first=wishes.layout == "NCHW")
+    if overrides.layout is not None:
+        model = redeclared(model, channels_first=overrides.layout == "NCHW")
     try:
         return model, find_head(model)
     except ModelError:
-        if wishes.size_wh is None:
+        if overrides.size_wh is None:
             raise
-    model = redeclared(model, size_hw=wishes.size_wh[::-1])
+    model = redeclared(model, size_hw=overrides.size_wh[::-1])
     return model, find_head(model)
 
 
@@ -146,33 +146,33 @@ def _info(
     picture: PictureInput,
     head: Head,
     known: ModelInfo | None,
-    wishes: Wishes,
+    overrides: Overrides,
 ) -> ModelInfo:
     """Gather what is known: what the user says, else what the file says, else the usual."""
-    labels = read_labels(wishes.labels) if wishes.labels else known and known.labels
+    labels = read_labels(overrides.labels) if overrides.labels else known and known.labels
     if labels and len(labels) != head.classes:
         raise ModelError(
-            f"{wishes.labels} has {len(labels)} labels, but {source} has {head.classes} classes"
+            f"{overrides.labels} has {len(labels)} labels, but {source} has {head.classes} classes"
         )
-    size_hw = wishes.size_wh[::-1] if wishes.size_wh else known and known.size_hw
+    size_hw = overrides.size_wh[::-1] if overrides.size_wh else known and known.size_hw
     size_hw = size_hw or (picture.height or _USUAL_HW[0], picture.width or _USUAL_HW[1])
     if size_hw != (picture.height or size_hw[0], picture.width or size_hw[1]):
         raise ModelError(f"{source} takes {picture.width}x{picture.height} only, whatever --size")
-    told = wishes.mean is not None or wishes.std is not None
-    is_raw = told or picture.element_type == TensorProto.UINT8
-    mean = wishes.mean or ((0.0,) * 3 if is_raw else known.mean if known else USUAL_MEAN)
-    std = wishes.std or ((1.0,) * 3 if is_raw else known.std if known else _USUAL_STD)
+    reported = overrides.mean is not None or overrides.std is not None
+    is_raw = reported or picture.element_type == TensorProto.UINT8
+    mean = overrides.mean or ((0.0,) * 3 if is_raw else known.mean if known else USUAL_MEAN)
+    std = overrides.std or ((1.0,) * 3 if is_raw else known.std if known else _USUAL_STD)
     return ModelInfo(
-        name=wishes.name or (known.name if known else source.stem),
+        name=overrides.name or (known.name if known else source.stem),
         labels=labels or tuple(f"class {index}" for index in range(head.classes)),
         size_hw=size_hw,
         size_multiple=None,
-        color=wishes.color or (known.color if known else "RGB"),
+        color=overrides.color or (known.color if known else "RGB"),
         mean=mean,
         std=std,
         method=head.method,
         layer=known.layer if known else head.features,
-        cam_range=wishes.cam_range or (known.cam_range if known else usual_range(head.classes)),
+        cam_range=overrides.cam_range or (known.cam_range if known else usual_range(head.classes)),
         weights=known.weights if known else f"the file {source.name}",
         weights_sha256=known.weights_sha256
         if known

@@ -17,10 +17,10 @@ from onnx import TensorProto, helper
 from camstream import contract
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
-from camstream.graph.fine_features import find_early
+from camstream.graph.fine_features import find_fine_features
 from camstream.graph.gradcam import channel_weights, weighted_places
 from camstream.graph.graph_index import Graph
-from camstream.graph.nodes import Nodes
+from camstream.graph.nodes import NodeBuilder
 from camstream.graph.picture_input import PictureInput
 from camstream.graph.precision import head_in_float32
 
@@ -56,7 +56,7 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.CopyFrom(core)
     model.ir_version = max(model.ir_version, _MIN_IR)
     head = head_in_float32(model, _free_names(model, head))
-    before, behind = Nodes(BEFORE), Nodes(BEHIND)
+    before, behind = NodeBuilder(BEFORE), NodeBuilder(BEHIND)
     _preprocessing(before, head.image, picture, info)
     _choose(behind, head)
     _maps(behind, head)
@@ -66,8 +66,8 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.graph.initializer.extend([*before.initializers, *behind.initializers])
     _declare(model.graph, picture, head.classes)
     _prune(model)
-    early = find_early(model, head.features, info.size_hw)
-    return with_info(model, dataclasses.replace(info, early=early))
+    fine_features = find_fine_features(model, head.features, info.size_hw)
+    return with_info(model, dataclasses.replace(info, fine_features=fine_features))
 
 
 def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
@@ -118,7 +118,7 @@ def _free_names(model: onnx.ModelProto, head: Head) -> Head:
     )
 
 
-def _preprocessing(nodes: Nodes, image: str, picture: PictureInput, info: ModelInfo) -> None:
+def _preprocessing(nodes: NodeBuilder, image: str, picture: PictureInput, info: ModelInfo) -> None:
     """Uint8 NHWC BGR to what the network was trained on, in one pass over small integers."""
     last = contract.FRAMES
     if picture.channels_first:
@@ -135,7 +135,7 @@ def _preprocessing(nodes: Nodes, image: str, picture: PictureInput, info: ModelI
     nodes.add("Cast", last, name="image", output=image, to=picture.element_type)
 
 
-def _choose(nodes: Nodes, head: Head) -> None:
+def _choose(nodes: NodeBuilder, head: Head) -> None:
     """Choose which class each map is of: as asked, or the one on that rank in this frame."""
     logits = nodes.add("Flatten", head.logits, name="logits", output=contract.LOGITS, axis=1)
     # An initializer that is an input as well: the default of an input that may be left out.
@@ -154,7 +154,7 @@ def _choose(nodes: Nodes, head: Head) -> None:
     nodes.add("Where", by_rank, ranked, asked, name="cam_classes", output=contract.CAM_CLASSES)
 
 
-def _maps(nodes: Nodes, head: Head) -> None:
+def _maps(nodes: NodeBuilder, head: Head) -> None:
     """Weight the feature maps for the chosen classes, and give their biases."""
     flat = nodes.integers("flat", 0, 0, -1)
     places = nodes.add("Reshape", head.features, flat, name="places")  # (N, D, h * w)

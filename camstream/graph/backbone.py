@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-from pathlib import Path
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +15,17 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from camstream import contract
-from camstream.contract import fit_size
+from camstream.contract import ModelFile, fit_size
 from camstream.errors import ModelError
 from camstream.graph import neck as necks
 from camstream.graph.find_head import find_head
 from camstream.graph.graph_index import Graph
-from camstream.graph.nodes import Nodes
-from camstream.graph.onnx_file import plain, read_onnx
+from camstream.graph.nodes import NodeBuilder
+from camstream.graph.onnx_file import plain, read_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from camstream.contract import ModelInfo
     from camstream.graph.neck import Neck
     from camstream.picture import ImageU8, MapF32, Picture
@@ -34,7 +37,7 @@ TAUGHT = "taught"
 POOLED, LOGITS = f"{TAUGHT}.pooled", f"{TAUGHT}.logits"
 
 
-class Trunk:
+class Backbone:
     """Computes the pooled features of frames, by the very nodes that the model has.
 
     Safe to call from several threads.
@@ -48,11 +51,13 @@ class Trunk:
         has_new_neck: Whether a neck was put on it, see there.
     """
 
-    def __init__(self, path: Path, *, neck: Neck | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, file: Path | ModelFile, *, neck: Neck | None = None, threads: int = 1
+    ) -> None:
         """Take the trunk out of a model file.
 
         Args:
-            path: A file made by ``camstream export`` or ``camstream teach``.
+            file: Made by ``camstream export`` or ``camstream teach``.
             neck: Is put on it, and makes the features in its place; None: nothing is.
             threads: Cores that one call uses; calls from several threads run side by side.
 
@@ -60,7 +65,9 @@ class Trunk:
             ModelError: It is not a camstream model, or its maps are no weighted sums of feature
                 maps that are averaged.
         """
-        model = read_onnx(path)
+        file = ModelFile.of(file)
+        path = file.path
+        model = read_model(file)
         classifier, info = plain(model, path)
         if info is None:
             raise ModelError(
@@ -75,21 +82,19 @@ class Trunk:
                 "with global average pooling, such as the default one"
             )
         self.info: ModelInfo = info
-        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.sha256 = hashlib.sha256(file.read()).hexdigest()
         self.features, self.channels = head.features, head.channels
         self.has_new_neck = neck is not None
         if neck is not None:
-            reads = necks.inputs(classifier, info.early, head.features)
+            reads = necks.inputs(classifier, info.fine_features, head.features)
             for part in (model, classifier):
                 neck.put_on(part, *reads)
             self.features, self.channels = necks.FEATURES, neck.channels
             self.info = dataclasses.replace(info, layer=necks.FEATURES)
         self.core = _up_to(classifier, self.features)
-        nodes = Nodes(TAUGHT)
-        nodes.add("GlobalAveragePool", self.features, name="pooled", output=POOLED)
-        tapped = _up_to(model, self.features)  # without the pooling of a head taught before
-        tapped.graph.node.extend(nodes.nodes)
-        self._session = open_up_to(tapped, self.features, POOLED, threads=threads)
+        self._tapped = _up_to(model, self.features)  # without the pooling of a head taught before
+        self._threads = threads
+        self._opening = threading.Lock()
 
     def size_wh(
         self, picture: Picture, preferred_hw: tuple[int, int] | None = None
@@ -128,7 +133,17 @@ class Trunk:
         return self._run([self.features], frames)[0]
 
     def _run(self, outputs: list[str], frames: NDArray[np.uint8]) -> list[F32]:
-        return list(self._session.run(outputs, {contract.FRAMES: frames}))
+        with self._opening:
+            session = self._session
+        return list(session.run(outputs, {contract.FRAMES: frames}))
+
+    @functools.cached_property
+    def _session(self) -> ort.InferenceSession:
+        """Is opened with the first frame: a head can be put on without one."""
+        nodes = NodeBuilder(TAUGHT)
+        nodes.add("GlobalAveragePool", self.features, name="pooled", output=POOLED)
+        self._tapped.graph.node.extend(nodes.nodes)
+        return open_up_to(self._tapped, self.features, POOLED, threads=self._threads)
 
 
 def _up_to(classifier: onnx.ModelProto, *tensors: str) -> onnx.ModelProto:

@@ -17,7 +17,9 @@ _JOINS = ("Add", "Sum", "Concat")
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
-def find_early(model: onnx.ModelProto, features: str, size_hw: tuple[int, int]) -> str | None:
+def find_fine_features(
+    model: onnx.ModelProto, features: str, size_hw: tuple[int, int]
+) -> str | None:
     """Find the last tensor whose grid is about twice as fine as that of the feature maps.
 
     Args:

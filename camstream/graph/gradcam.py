@@ -22,10 +22,10 @@ from camstream import contract
 
 if TYPE_CHECKING:
     from camstream.graph.head import Head, Linear
-    from camstream.graph.nodes import Nodes
+    from camstream.graph.nodes import NodeBuilder
 
 
-def channel_weights(nodes: Nodes, head: Head) -> str:
+def channel_weights(nodes: NodeBuilder, head: Head) -> str:
     """Write one weight for every channel of the feature maps; gives the (N, K, D) tensor."""
     if not head.layers:  # the feature maps are the class maps: each class has its own
         depth = nodes.integers("classes", head.classes)
@@ -42,7 +42,7 @@ def channel_weights(nodes: Nodes, head: Head) -> str:
     return nodes.add("ReduceSum", places, axis, name="channel_weights", keepdims=0)
 
 
-def weighted_places(nodes: Nodes, head: Head, places: str) -> str:
+def weighted_places(nodes: NodeBuilder, head: Head, places: str) -> str:
     """Write HiResCAM's map (Draelos and Carin 2020): gradient times feature, place by place.
 
     Args:
@@ -68,7 +68,7 @@ def weighted_places(nodes: Nodes, head: Head, places: str) -> str:
     return nodes.add("Mul", summed, scale, name="scaled")
 
 
-def _gradient(nodes: Nodes, layers: tuple[Linear, ...]) -> str:
+def _gradient(nodes: NodeBuilder, layers: tuple[Linear, ...]) -> str:
     """Write the gradient of the asked classes' logits by the layers' input, (N, K, inputs)."""
     gradient = _rows(nodes, layers[-1])
     for number, layer in enumerate(reversed(layers[:-1])):
@@ -87,7 +87,7 @@ def _gradient(nodes: Nodes, layers: tuple[Linear, ...]) -> str:
     return gradient
 
 
-def _rows(nodes: Nodes, layer: Linear) -> str:
+def _rows(nodes: NodeBuilder, layer: Linear) -> str:
     """Write the last layer's rows of the asked classes, (N, K, inputs)."""
     if not layer.outputs_first:
         columns = nodes.add("Gather", layer.weight, contract.CAM_CLASSES, name="columns", axis=1)
@@ -98,7 +98,7 @@ def _rows(nodes: Nodes, layer: Linear) -> str:
     return nodes.add("Reshape", rows, nodes.integers("flat_rows", 0, 0, -1), name="rows_flat")
 
 
-def _mask(nodes: Nodes, layer: Linear, number: int) -> str:
+def _mask(nodes: NodeBuilder, layer: Linear, number: int) -> str:
     """Write where the layer's ReLU let its values through, (N, 1, outputs) of 0 and 1."""
     assert layer.active is not None
     active = nodes.add("Flatten", layer.active, name=f"active_{number}", axis=1)

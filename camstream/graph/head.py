@@ -91,6 +91,6 @@ class Head:
         return {"mean": "CAM", "max": "CAM (max pooling)", None: "HiResCAM"}[self.pool]
 
     @property
-    def obeys_law(self) -> bool:
+    def keeps_identity(self) -> bool:
         """Whether mean(cam) + bias is the logit."""
         return self.method in ("CAM", "HiResCAM")

@@ -8,7 +8,7 @@ from pathlib import Path
 from camstream.errors import ModelError
 
 IMAGENET = "imagenet"
-_IMAGENET_TABLE = Path(__file__).parent / "imagenet1k_labels.csv"
+_IMAGENET_TABLE = Path(__file__).parents[1] / "models" / "imagenet1k_labels.csv"
 
 
 def read_labels(source: str) -> tuple[str, ...]:

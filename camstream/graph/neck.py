@@ -4,7 +4,7 @@
     g = exp(gain tanh(attention . h + attention_bias))        (2h, 2w)
     features = h g / mean(g)                                  (H, 2h, 2w)
 
-``early`` are the last features on the trunk's twice finer grid, ``late`` those that its last
+``fine_features`` are the last features on the trunk's twice finer grid, ``late`` those that its last
 convolution reads. The average of such features is attention pooling (Ilse et al. 2018, ICML, with
 its tanh, but bounded, so that all places that matter count alike and none takes all): a thing
 counts by what it looks like, not by its area. Of a larger picture, with more places, one that
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from camstream.errors import ModelError
 from camstream.graph.graph_index import Graph
-from camstream.graph.nodes import Nodes
+from camstream.graph.nodes import NodeBuilder
 
 F32 = NDArray[np.float32]
 PREFIX = "neck"
@@ -65,15 +65,15 @@ class Neck:
         """How many feature maps it makes: H."""
         return len(self.bias)
 
-    def put_on(self, model: onnx.ModelProto, early: str, late: str) -> None:
+    def put_on(self, model: onnx.ModelProto, fine_features: str, late: str) -> None:
         """Append the nodes to a model's graph; they make the tensor ``FEATURES``.
 
         Args:
             model: Changed in place.
-            early: Tensor (N, E, 2h, 2w), see ``inputs``.
+            fine_features: Tensor (N, E, 2h, 2w), see ``inputs``.
             late: Tensor (N, L, h, w).
         """
-        nodes = Nodes(PREFIX)
+        nodes = NodeBuilder(PREFIX)
         coarse = nodes.constant("coarse", self.coarse[:, :, np.newaxis, np.newaxis])
         fine, bias = nodes.constant("fine", self.fine), nodes.constant("bias", self.bias)
         attention = nodes.constant(
@@ -85,7 +85,7 @@ class Neck:
         places = nodes.integers("places", 2, 3)
         reach = self.fine.shape[-1] // 2
         low = nodes.add("Conv", late, coarse, name="late")
-        high = nodes.add("Conv", early, fine, bias, name="early", pads=[reach] * 4)
+        high = nodes.add("Conv", fine_features, fine, bias, name="early", pads=[reach] * 4)
         # To the very size: an odd grid of 7 x 7 was halved to 4 x 4. All four sides of it, since
         # onnxruntime's rearranging of int8 networks overlooks the axes of a Resize.
         shape = nodes.add("Shape", high, name="shape")
@@ -115,12 +115,12 @@ class Neck:
         model.graph.initializer.extend(nodes.initializers)
 
 
-def inputs(model: onnx.ModelProto, early: str | None, features: str) -> tuple[str, str]:
+def inputs(model: onnx.ModelProto, fine_features: str | None, features: str) -> tuple[str, str]:
     """Name the tensors that a neck reads on a trunk: the early features and the late ones.
 
     Args:
         model: The trunk.
-        early: What its record names as its earlier features.
+        fine_features: What its record names as its earlier features.
         features: Its feature maps.
 
     Raises:
@@ -130,8 +130,8 @@ def inputs(model: onnx.ModelProto, early: str | None, features: str) -> tuple[st
     node = graph.producer(features)
     while node is not None and node.op_type != "Conv":
         node = graph.producer(node.input[0])
-    if early is None or node is None:
+    if fine_features is None or node is None:
         raise ModelError(
             f"no neck fits here: nothing finer, or no convolution, before {features!r}"
         )
-    return early, node.input[0]
+    return fine_features, node.input[0]

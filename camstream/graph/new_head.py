@@ -14,11 +14,11 @@ from onnx import TensorProto, helper
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
 from camstream.graph.assemble import assemble
-from camstream.graph.backbone import F32, LOGITS, POOLED, TAUGHT, Trunk
+from camstream.graph.backbone import F32, LOGITS, POOLED, TAUGHT, Backbone
 from camstream.graph.find_head import find_head
-from camstream.graph.nodes import Nodes
+from camstream.graph.nodes import NodeBuilder
 from camstream.graph.onnx_file import opset_of
-from camstream.graph.save_verified import publish, versions
+from camstream.graph.save_verified import save_verified, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class LinearHead:
     """A linear layer on pooled features, and what is to be said of it.
 
     Attributes:
@@ -49,27 +49,29 @@ class Lesson:
     taught_on: str
 
 
-def to_model(trunk: Trunk, lesson: Lesson, *, name: str) -> onnx.ModelProto:
+def to_model(backbone: Backbone, linear_head: LinearHead, *, name: str) -> onnx.ModelProto:
     """Build the model of a lesson; every node and weight of the trunk stays as it is.
 
     Args:
-        trunk: Computes the features.
-        lesson: Its weight has as many columns as the trunk has channels.
+        backbone: Computes the features.
+        linear_head: Its weight has as many columns as the trunk has channels.
         name: The new model's name.
 
     Raises:
         ModelError: The lesson is of another trunk, or this trunk takes one input size only.
     """
-    core = _classifier(trunk, lesson)
-    return assemble(core, find_head(core), _info(trunk, lesson, name))
+    core = _classifier(backbone, linear_head)
+    return assemble(core, find_head(core), _info(backbone, linear_head, name))
 
 
-def save(trunk: Trunk, lesson: Lesson, output: Path, *, name: str | None = None) -> ModelInfo:
+def save(
+    backbone: Backbone, linear_head: LinearHead, output: Path, *, name: str | None = None
+) -> ModelInfo:
     """Write the model of a lesson; it gets its name after it was compared with the trunk.
 
     Args:
-        trunk: Computes the features.
-        lesson: Its weight has as many columns as the trunk has channels.
+        backbone: Computes the features.
+        linear_head: Its weight has as many columns as the trunk has channels.
         output: The file to write; one that is there is replaced.
         name: The new model's name; None: the file's.
 
@@ -80,46 +82,46 @@ def save(trunk: Trunk, lesson: Lesson, output: Path, *, name: str | None = None)
         ModelError: As ``to_model``, or the file does not compute what the lesson says.
         SinkError: The file cannot be written.
     """
-    core = _classifier(trunk, lesson)
-    info = _info(trunk, lesson, name or output.stem)
-    return publish(
+    core = _classifier(backbone, linear_head)
+    info = _info(backbone, linear_head, name or output.stem)
+    return save_verified(
         core,
         find_head(core),
         info,
         output,
-        _Reference(trunk, lesson),
-        shapes_nhw=_shapes(trunk, info.size_hw),
+        _Reference(backbone, linear_head),
+        shapes_nhw=_shapes(backbone, info.size_hw),
     )
 
 
-def _classifier(trunk: Trunk, lesson: Lesson) -> onnx.ModelProto:
+def _classifier(backbone: Backbone, linear_head: LinearHead) -> onnx.ModelProto:
     """Put pooling and a linear layer behind a trunk."""
-    if lesson.weight.shape != (len(lesson.labels), trunk.channels):
+    if linear_head.weight.shape != (len(linear_head.labels), backbone.channels):
         raise ModelError(
-            f"the last layer is for {lesson.weight.shape[1]} features, and "
-            f"{trunk.info.name} has {trunk.channels}; teach it on this model"
+            f"the last layer is for {linear_head.weight.shape[1]} features, and "
+            f"{backbone.info.name} has {backbone.channels}; teach it on this model"
         )
     core = onnx.ModelProto()
-    core.CopyFrom(trunk.core)
-    nodes = Nodes(TAUGHT)
-    nodes.add("GlobalAveragePool", trunk.features, name="pooled", output=POOLED)
+    core.CopyFrom(backbone.core)
+    nodes = NodeBuilder(TAUGHT)
+    nodes.add("GlobalAveragePool", backbone.features, name="pooled", output=POOLED)
     nodes.add("Flatten", POOLED, name="flat", axis=1)
-    weight = nodes.constant("weight", lesson.weight.astype(np.float32))
-    bias = nodes.constant("bias", lesson.bias.astype(np.float32))
+    weight = nodes.constant("weight", linear_head.weight.astype(np.float32))
+    bias = nodes.constant("bias", linear_head.bias.astype(np.float32))
     flat = f"{TAUGHT}.flat"
     nodes.add("Gemm", flat, weight, bias, name="logits", output=LOGITS, transB=1)
     core.graph.node.extend(nodes.nodes)
     core.graph.initializer.extend(nodes.initializers)
     batch = core.graph.input[0].type.tensor_type.shape.dim[0].dim_value or "n"
     core.graph.output.append(
-        helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, (batch, len(lesson.labels)))
+        helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, (batch, len(linear_head.labels)))
     )
     return core
 
 
-def _info(trunk: Trunk, lesson: Lesson, name: str) -> ModelInfo:
-    old = trunk.info
-    size_hw = lesson.size_hw or old.size_hw
+def _info(backbone: Backbone, linear_head: LinearHead, name: str) -> ModelInfo:
+    old = backbone.info
+    size_hw = linear_head.size_hw or old.size_hw
     if size_hw != old.size_hw and (
         old.size_multiple is None or any(side % old.size_multiple for side in size_hw)
     ):
@@ -129,38 +131,38 @@ def _info(trunk: Trunk, lesson: Lesson, name: str) -> ModelInfo:
             f"{old.size_hw[1]}x{old.size_hw[0]} it takes {only}"
         )
     lower = f" in {old.quantization.kind}" if old.quantization else ""
-    what = "the neck and the last layer" if trunk.has_new_neck else "the last layer"
+    what = "the neck and the last layer" if backbone.has_new_neck else "the last layer"
     return dataclasses.replace(
         old,
         name=name,
-        labels=lesson.labels,
-        background=lesson.background,
+        labels=linear_head.labels,
+        background=linear_head.background,
         size_hw=size_hw,
-        cam_range=lesson.cam_range,
-        weights=f"{old.weights}{lower}; {what} taught on {lesson.taught_on}",
-        versions=versions("scikit-learn", opset=opset_of(trunk.core)),
-        proof=None,
+        cam_range=linear_head.cam_range,
+        weights=f"{old.weights}{lower}; {what} taught on {linear_head.taught_on}",
+        versions=versions("scikit-learn", opset=opset_of(backbone.core)),
+        parity=None,
         quantization=None,  # it was measured with the old head
     )
 
 
-def _shapes(trunk: Trunk, size_hw: tuple[int, int]) -> tuple[ShapeNHW, ...]:
+def _shapes(backbone: Backbone, size_hw: tuple[int, int]) -> tuple[ShapeNHW, ...]:
     """Compare at the new size, and wherever the trunk itself was found to be right."""
-    proof = trunk.info.proof
-    return tuple(dict.fromkeys(((1, *size_hw), *(proof.shapes_nhw if proof else ()))))
+    parity = backbone.info.parity
+    return tuple(dict.fromkeys(((1, *size_hw), *(parity.shapes_nhw if parity else ()))))
 
 
 class _Reference:
     """What the new model must give: the source's own features, times the lesson, in numpy."""
 
-    def __init__(self, trunk: Trunk, lesson: Lesson) -> None:
-        self._trunk, self._lesson = trunk, lesson
+    def __init__(self, backbone: Backbone, linear_head: LinearHead) -> None:
+        self._trunk, self._lesson = backbone, linear_head
 
     def __call__(self, frames: NDArray[np.uint8], classes: NDArray[np.int64]) -> Outputs:
-        lesson = self._lesson
+        linear_head = self._lesson
         maps = self._trunk.batch(frames).astype(np.float64)  # (N, D, h, w)
-        every = np.einsum("cd,ndhw->nchw", lesson.weight.astype(np.float64), maps)
-        logits = every.mean(axis=(2, 3)) + lesson.bias
+        every = np.einsum("cd,ndhw->nchw", linear_head.weight.astype(np.float64), maps)
+        logits = every.mean(axis=(2, 3)) + linear_head.bias
         order = np.argsort(-logits, axis=1, kind="stable")
         chosen = np.where(classes < 0, order[:, np.maximum(-classes - 1, 0)], classes)
         cam = np.take_along_axis(every, chosen[:, :, np.newaxis, np.newaxis], axis=1)
@@ -168,5 +170,5 @@ class _Reference:
             logits.astype(np.float32),
             cam.astype(np.float32),
             chosen,
-            lesson.bias[chosen].astype(np.float32),
+            linear_head.bias[chosen].astype(np.float32),
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Nodes:
+class NodeBuilder:
     """Nodes and constants to add to a graph; every tensor they make has one prefix.
 
     Attributes:

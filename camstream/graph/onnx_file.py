@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, version_converter
 
 from camstream import contract
-from camstream.contract import ModelInfo
+from camstream.contract import ModelFile, ModelInfo
 from camstream.errors import ModelError
 from camstream.graph.assemble import BEFORE, BEHIND, MIN_OPSET, info_of
 from camstream.graph.graph_index import attributes
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_BYTES = 2**31 - 1  # of one protobuf message, which an ONNX file is
+
+
+def read_model(file: ModelFile) -> onnx.ModelProto:
+    """Read a model, from the disk or from memory, see ``read_onnx``."""
+    return read_onnx(file.path) if file.content is None else onnx.load_from_string(file.content)
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:

@@ -36,7 +36,7 @@ _LEAST = 10  # pictures; fewer say nothing of a value's range
 
 
 @dataclass(frozen=True, slots=True)
-class Reduction:
+class Precision:
     """What is asked for.
 
     Attributes:
@@ -48,7 +48,7 @@ class Reduction:
     pictures: Path | None
 
     @classmethod
-    def of(cls, *, int8: bool, fp16: bool, calibrate: Path | None) -> Reduction | None:
+    def of(cls, *, int8: bool, fp16: bool, calibrate: Path | None) -> Precision | None:
         """Read the command line's options; None where nothing is to be reduced.
 
         Raises:
@@ -74,43 +74,43 @@ class Pictures:
     compare: list[NDArray[np.uint8]]
 
     @classmethod
-    def of(cls, reduction: Reduction, size_hw: tuple[int, int]) -> Pictures:
+    def of(cls, precision: Precision, size_hw: tuple[int, int]) -> Pictures:
         """Sample the user's pictures; every second one is kept for the comparison.
 
         Raises:
             ModelError: There are too few.
             SourceError: There are none that can be read.
         """
-        if reduction.pictures is None:
+        if precision.pictures is None:
             random = np.random.default_rng(2)
             return cls("artificial noise", [], list(sample_frames((_COMPARED, *size_hw), random)))
-        shots = sample_pictures(reduction.pictures, _CALIBRATED + _COMPARED, size_hw=size_hw)
+        shots = sample_pictures(precision.pictures, _CALIBRATED + _COMPARED, size_hw=size_hw)
         calibrate, compare = shots[::2], shots[1::2]
         if len(compare) < _LEAST:
             raise ModelError(
-                f"{reduction.pictures} has {len(shots)} pictures; calibrating and comparing need "
+                f"{precision.pictures} has {len(shots)} pictures; calibrating and comparing need "
                 f"{2 * _LEAST} at least"
             )
-        if reduction.kind == "fp16":
+        if precision.kind == "fp16":
             calibrate = []
-        return cls(reduction.pictures.name, calibrate, compare)
+        return cls(precision.pictures.name, calibrate, compare)
 
 
-def reduced(
-    core: onnx.ModelProto, reduction: Reduction, pictures: Pictures, reference: Reference
+def quantized(
+    core: onnx.ModelProto, precision: Precision, pictures: Pictures, reference: Reference
 ) -> onnx.ModelProto:
     """Give the classifier in lower precision.
 
     Args:
         core: The float32 classifier, of opset 15 or more. It is not changed.
-        reduction: What is asked for.
+        precision: What is asked for.
         pictures: To read the ranges of values from.
         reference: The float32 network; it prepares the pictures.
     """
     lower = any(tensor.data_type in _LOWER for tensor in core.graph.initializer)
     if lower or any(node.op_type == "DequantizeLinear" for node in core.graph.node):
-        raise ModelError(f"it is in a lower precision already; make {reduction.kind} of float32")
-    if reduction.kind == "fp16":
+        raise ModelError(f"it is in a lower precision already; make {precision.kind} of float32")
+    if precision.kind == "fp16":
         return _fp16(core)
     return _int8(core, [reference.prepared(picture[np.newaxis]) for picture in pictures.calibrate])
 

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 ZOOM = 8 / 7  # of the input's sides: 256 in place of 224 pixels, 1.3 times as many
 STEPS = 6  # how far evidence is passed on
-SHARPNESS = 4.0  # power of the similarity: places that look less alike hardly count
-TONE = 2.25  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
+AFFINITY_POWER = 4.0  # power of the similarity: places that look less alike hardly count
+GAMMA = 2.25  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
 
-FINER = "camstream.graph.refine.finer"
+REFINED = "camstream.graph.refine.finer"
 
 
 def zoomed_hw(info: ModelInfo) -> tuple[int, int]:
@@ -59,25 +59,25 @@ def describe(info: ModelInfo, *, zoomed: bool = True) -> str:
     larger = zoomed and zoomed_hw(info) != info.size_hw
     zoom = f"input {ZOOM:.2f} times as wide and high, " if larger else ""
     return (
-        f"{zoom}maps joined with an earlier layer ({STEPS} steps along cosine^{SHARPNESS:g}, "
-        f"tone {TONE:g})"
+        f"{zoom}maps joined with an earlier layer ({STEPS} steps along cosine^{AFFINITY_POWER:g}, "
+        f"tone {GAMMA:g})"
     )
 
 
 def graph(
-    *, steps: int = STEPS, sharpness: float = SHARPNESS, tone: float = TONE
+    *, steps: int = STEPS, affinity_power: float = AFFINITY_POWER, gamma: float = GAMMA
 ) -> onnx.GraphProto:
     """Write the nodes that join maps with features.
 
     Args:
         steps: How many times evidence is passed on.
-        sharpness: Power that cosine similarity is raised to.
-        tone: Power that the result, 0 to 1, is raised to.
+        affinity_power: Power that cosine similarity is raised to.
+        gamma: Power that the result, 0 to 1, is raised to.
 
     Returns:
         A graph from ``cam`` (N, K, h, w) float32, logit units, any sign, where negative values
-        count as no evidence, and ``early`` (N, D, h', w') float32, features of the same frames,
-        to ``finer`` (N, K, h', w') float32. It keeps the raw map's maximum, so that it means
+        count as no evidence, and ``fine_features`` (N, D, h', w') float32, features of the same frames,
+        to ``refined`` (N, K, h', w') float32. It keeps the raw map's maximum, so that it means
         the same to heat and floor, and goes down to least^2 / maximum, least being the raw map's
         least evidence: so a map that is nearly constant stays so (its contrast is at most
         doubled), and one with a place without evidence goes down to 0. What is not finite makes
@@ -89,7 +89,7 @@ def graph(
     )
     return onnx.parser.parse_graph(f"""
         sharpen (float[n, k, h, w] cam, float[n, d, y, x] early) => (float[n, k, y, x] finer)
-        <float tiny = {{1e-12}}, float sharpness = {{{sharpness}}}, float tone = {{{tone}}},
+        <float tiny = {{1e-12}}, float sharpness = {{{affinity_power}}}, float tone = {{{gamma}}},
          int64[3] flat = {{0, 0, -1}}, int64[1] over_channels = {{1}}>
         {{
             places = Reshape (early, flat)
@@ -141,27 +141,27 @@ def graph(
     """)
 
 
-def with_sharp(model: str | bytes, early: str) -> bytes:
+def with_refinement(model: str | bytes, fine_features: str) -> bytes:
     """Put the joining into a camstream model, as one more output FINER.
 
     Args:
         model: The file's path, or its content.
-        early: The tensor of the earlier layer's features, see ``ModelInfo.early``.
+        fine_features: The tensor of the earlier layer's features, see ``ModelInfo.fine_features``.
 
     Returns:
         The new file's content.
     """
     whole = onnx.load(model) if isinstance(model, str) else onnx.load_from_string(model)
-    prefix = FINER.removesuffix("finer")
+    prefix = REFINED.removesuffix("finer")
     joining = onnx.compose.add_prefix_graph(graph(), prefix)
     whole.graph.node.extend(
         [
             helper.make_node("Identity", [contract.CAM], [f"{prefix}cam"]),
-            helper.make_node("Cast", [early], [f"{prefix}early"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", [fine_features], [f"{prefix}early"], to=TensorProto.FLOAT),
             *joining.node,
         ]
     )
     whole.graph.initializer.extend(joining.initializer)
-    whole.graph.output.append(onnx.ValueInfoProto(name=FINER))
+    whole.graph.output.append(onnx.ValueInfoProto(name=REFINED))
     content: bytes = whole.SerializeToString()
     return content

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from camstream.graph.head import Head
 
 
-def publish(
+def save_verified(
     core: onnx.ModelProto,
     head: Head,
     info: ModelInfo,
@@ -52,19 +52,19 @@ def publish(
     model = assemble(core, head, info)
     try:
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".camstream-") as folder:
-            draft = Path(folder) / "draft.onnx"
-            onnx.save(model, draft)
-            proof = verify(
-                draft,
+            atomic_file = Path(folder) / "draft.onnx"
+            onnx.save(model, atomic_file)
+            parity = verify(
+                atomic_file,
                 reference,
                 classes=head.classes,
-                law=head.obeys_law,
+                law=head.keeps_identity,
                 shapes_nhw=shapes_nhw,
                 tolerance=tolerance,
             )
-            info = dataclasses.replace(info_of(model, path=str(output)), proof=proof)
-            onnx.save(with_info(model, info), draft)
-            draft.replace(output)
+            info = dataclasses.replace(info_of(model, path=str(output)), parity=parity)
+            onnx.save(with_info(model, info), atomic_file)
+            atomic_file.replace(output)
     except OSError as error:
         raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
     return info

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from camstream import contract
-from camstream.contract import Proof
+from camstream.contract import ParityReport
 from camstream.errors import ModelError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def verify(
     law: bool = True,
     shapes_nhw: tuple[ShapeNHW, ...] = SHAPES_NHW,
     tolerance: float = TOLERANCE,
-) -> Proof:
+) -> ParityReport:
     """Check a file against its source network on every output.
 
     Args:
@@ -52,7 +52,7 @@ def verify(
         reference: The source network: (N, H, W, 3) uint8 BGR frames and (K,) classes to the
             four outputs of ``camstream.contract``.
         classes: How many classes it has.
-        law: Whether mean(cam) + bias must be the logit, see ``Head.obeys_law``.
+        law: Whether mean(cam) + bias must be the logit, see ``Head.keeps_identity``.
         shapes_nhw: The batches, heights and widths to compare at.
         tolerance: How far an output may be off, relative to its largest value.
 
@@ -91,10 +91,10 @@ def verify(
                 )
             ]
             logits_diff, cam_diff = max(logits_diff, off[0]), max(cam_diff, off[1])
-            residual = max(residual, law_residual(*got))
+            residual = max(residual, identity_error(*got))
             if law and residual > tolerance * float(np.abs(got[1]).max()):
                 raise ModelError(f"{path}: mean(cam) + bias is not the logit by {residual:.3g}")
-    return Proof(shapes_nhw, logits_diff, cam_diff, residual if law else None)
+    return ParityReport(shapes_nhw, logits_diff, cam_diff, residual if law else None)
 
 
 def open_quietly(model: str | bytes) -> ort.InferenceSession:
@@ -106,7 +106,7 @@ def open_quietly(model: str | bytes) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def law_residual(
+def identity_error(
     logits: NDArray[np.float32],
     cam: NDArray[np.float32],
     cam_classes: NDArray[np.int64],

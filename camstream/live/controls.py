@@ -9,8 +9,8 @@ from typing import Any, Literal
 from camstream.drawing.overlay import COLORMAPS, Style
 from camstream.errors import ModelError
 from camstream.live.prompt import Prompt
-from camstream.maps.select import ClassGroup, Contrast, Focus
-from camstream.maps.smoothing import CALM_LEVELS
+from camstream.maps.select import ClassGroup, Contrast, Selection
+from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
 
 _OPACITY_STEP = 0.1
@@ -56,7 +56,7 @@ class Controls:
 
     Attributes:
         style: How predictions are drawn.
-        focus: What is looked for.
+        selection: What is looked for.
         is_paused: Whether the picture is held.
         wants_quit: Whether the user has seen enough.
         show_help: Whether the keys are listed on the picture.
@@ -66,18 +66,18 @@ class Controls:
     """
 
     def __init__(
-        self, style: Style, focus: Focus, names: ClassNames, *, show_display: bool
+        self, style: Style, selection: Selection, names: ClassNames, *, show_display: bool
     ) -> None:
         """Begin with what the command line said.
 
         Args:
             style: How predictions are drawn at first.
-            focus: What is looked for at first; what is watched there can be switched off and on.
+            selection: What is looked for at first; what is watched there can be switched off and on.
             names: Of the model's classes, for the one that is typed.
             show_display: Whether rate, lag, drops and device are shown at first.
         """
         self.style = style
-        self.focus = focus
+        self.selection = selection
         self.is_paused = False
         self.wants_quit = False
         self.show_help = False
@@ -85,8 +85,8 @@ class Controls:
         self.prompt: Prompt | None = None
         self.class_number = 0
         self._names = names
-        self._watched = focus.watch
-        self._contrast = focus.contrast or Contrast()
+        self._watched = selection.classes
+        self._contrast = selection.contrast or Contrast()
         self._message, self._message_until = "", 0.0
 
     @property
@@ -104,8 +104,8 @@ class Controls:
         """Forget what was asked for by name: the classes are others now."""
         self._names = names
         self._watched, self._contrast = (), Contrast()
-        contrast = None if self.focus.contrast is None else self._contrast
-        self.focus = dataclasses.replace(self.focus, watch=(), contrast=contrast)
+        contrast = None if self.selection.contrast is None else self._contrast
+        self.selection = dataclasses.replace(self.selection, classes=(), contrast=contrast)
 
     def obey(self, key: str) -> Errand | None:
         """Change what a key changes; gives the errand that is left to the viewer."""
@@ -128,30 +128,32 @@ class Controls:
                 self.show_help = not self.show_help
             case "d":
                 self.show_display = not self.show_display
-            case _ if not self._change_focus(key):
+            case _ if not self._change_selection(key):
                 self._change_style(key)
         return None
 
-    def _change_focus(self, key: str) -> bool:
-        focus = self.focus
+    def _change_selection(self, key: str) -> bool:
+        selection = self.selection
         match key:
             case "k":
-                following = next((k for k in _TOP_KS if k > focus.top_k), _TOP_KS[0])
+                following = next((k for k in _TOP_KS if k > selection.top_k), _TOP_KS[0])
                 self._look(
                     f"the {following} best" if following > 1 else "the best", top_k=following
                 )
             case "/":
                 self.prompt = Prompt("watch", self._watch_named, self._names.suggest)
             case "w":
-                self._watch(() if focus.watch else self._watched)
+                self._watch(() if selection.classes else self._watched)
             case "v":
-                contrast = None if focus.contrast else self._contrast
+                contrast = None if selection.contrast else self._contrast
                 self._look("contrast" if contrast else "no contrast", contrast=contrast)
             case "m":
-                calm = CALM_LEVELS[(CALM_LEVELS.index(focus.calm) + 1) % len(CALM_LEVELS)]
-                self._look(f"calm: {calm}", calm=calm)
+                smoothing = SMOOTHING_LEVELS[
+                    (SMOOTHING_LEVELS.index(selection.smoothing) + 1) % len(SMOOTHING_LEVELS)
+                ]
+                self._look(f"calm: {smoothing}", smoothing=smoothing)
             case "t":
-                trail_s = 0.0 if focus.trail_s else _TRAIL_S
+                trail_s = 0.0 if selection.trail_s else _TRAIL_S
                 self._look("trail" if trail_s else "no trail", trail_s=trail_s)
             case _:
                 return False
@@ -160,11 +162,11 @@ class Controls:
     def _watch(self, groups: tuple[ClassGroup, ...]) -> None:
         watched = ", ".join(group.label for group in groups)
         self._look(
-            f"watching {watched}" if groups else "watching nothing: / names it", watch=groups
+            f"watching {watched}" if groups else "watching nothing: / names it", classes=groups
         )
 
     def _look(self, message: str, **changes: Any) -> None:
-        self.focus = dataclasses.replace(self.focus, **changes)
+        self.selection = dataclasses.replace(self.selection, **changes)
         self.say(message)
 
     def _watch_named(self, name: str) -> None:

@@ -12,9 +12,9 @@ import cv2
 from camstream.errors import SinkError
 from camstream.frame import Annotated, Frame
 from camstream.picture import Picture
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.recording import Recorder
-from camstream.sinks.writers import SideOutputs, SidePaths
+from camstream.sinks.writers import WriterPaths, Writers
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Saver:
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
-        paths = SidePaths(outputs.records, outputs.maps, outputs.presence)
-        self._sides = SideOutputs(paths, labels, overwrite=outputs.overwrite)
+        paths = WriterPaths(outputs.records, outputs.maps, outputs.presence)
+        self._sides = Writers(paths, labels, overwrite=outputs.overwrite)
         if outputs.record is not None:
             try:
                 self._recorder = self._record_to(outputs.record, overwrite=outputs.overwrite)
@@ -90,12 +90,12 @@ class Saver:
     def snapshot(self, picture: Picture) -> str:
         """Write a picture; a failure is told and does not end the run."""
         try:
-            draft = Draft(self._folder / f"camstream-{_stamp()}.png")
-            draft.path.write_bytes(cv2.imencode(".png", picture.bgr())[1].tobytes())
-            draft.commit()
+            atomic_file = AtomicFile(self._folder / f"camstream-{_stamp()}.png")
+            atomic_file.path.write_bytes(cv2.imencode(".png", picture.bgr())[1].tobytes())
+            atomic_file.commit()
         except OSError as error:
             return f"no snapshot: {error}"
-        return f"saved {draft.target.name}"
+        return f"saved {atomic_file.target.name}"
 
     def toggle_recording(self) -> str:
         """Begin or end a recording; a failure is told and does not end the run."""

@@ -20,7 +20,7 @@ _CARE_S = 0.003  # how often other things are cared for while waiting
 T = TypeVar("T")
 
 
-class Pairing:
+class Sync:
     """Takes pictures and maps as they come.
 
     Attributes:
@@ -47,7 +47,7 @@ class Pairing:
         """
         return self._wait_for(self._pipeline.frames, time.perf_counter() + timeout_s)
 
-    def map_for(self, frame: Frame) -> Prediction | None:
+    def prediction_for(self, frame: Frame) -> Prediction | None:
         """Take the newest prediction; wait for the frame's own where it will be here soon.
 
         Returns:

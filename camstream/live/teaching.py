@@ -32,7 +32,7 @@ class Teacher(Protocol):
     def add(self, picture: Picture, label: str) -> None: ...
     def rename(self, label: str, name: str) -> None: ...
     def forget(self, label: str) -> None: ...
-    def fit(self, *, device: str = "cpu", sharp: bool = False) -> Model: ...
+    def fit(self, *, device: str = "cpu", refine: bool = False) -> Model: ...
     def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo: ...
 
 
@@ -49,7 +49,7 @@ class Teaching:
         names: Sequence[str] = (),
         *,
         device: str = "cpu",
-        sharp: bool = False,
+        refine: bool = False,
         output: Path | None = None,
         overwrite: bool = False,
         folder: Path = Path(),
@@ -60,7 +60,7 @@ class Teaching:
             open_teacher: Opens what learns; may take a second.
             names: Of the first classes; the others are "class 3" and so on until they are named.
             device: Where the taught model is to run.
-            sharp: Whether its maps are to be finer, see ``camstream.graph.refine``.
+            refine: Whether its maps are to be finer, see ``camstream.graph.refine``.
             output: The file that is saved to; None: one named after the time, in ``folder``.
             overwrite: Whether a file that is there may be replaced; one saved before always is.
             folder: Where a file without a name goes.
@@ -77,7 +77,7 @@ class Teaching:
         self._labels = dict(enumerate(names, 1))
         self._open = open_teacher
         self._device = device
-        self._sharp = sharp
+        self._sharp = refine
         self._output = output
         self._overwrite = overwrite
         self._folder = folder
@@ -92,14 +92,14 @@ class Teaching:
     def status(self) -> str:
         """How many frames each class has, and what is being done; empty before the first frame."""
         counts = self._teacher.counts if self._teacher is not None else {}
-        told = [
+        reported = [
             f"{number} {label} {counts[label]}"
             for number, label in sorted(self._labels.items())
             if counts.get(label)
         ]
-        if not told and not self._busy:
+        if not reported and not self._busy:
             return ""
-        return "   ".join([*told, self._busy or "f fits   x saves"])
+        return "   ".join([*reported, self._busy or "f fits   x saves"])
 
     def unnamed(self, after: int = 0) -> int | None:
         """Give the first taught class beyond a number that has no name yet."""
@@ -146,7 +146,9 @@ class Teaching:
 
     def fit(self) -> None:
         """Fit to what was taught; the model comes with ``results``."""
-        self._do("fitting ...", lambda teacher: teacher.fit(device=self._device, sharp=self._sharp))
+        self._do(
+            "fitting ...", lambda teacher: teacher.fit(device=self._device, refine=self._sharp)
+        )
 
     def save(self) -> None:
         """Fit once more, as names may have changed, and save."""
@@ -154,7 +156,7 @@ class Teaching:
         output = self._output or self._folder / f"camstream-taught-{stamp}.onnx"
 
         def fit_and_save(teacher: Teacher) -> str:
-            self._outcomes.put(teacher.fit(device=self._device, sharp=self._sharp))
+            self._outcomes.put(teacher.fit(device=self._device, refine=self._sharp))
             teacher.save(output, overwrite=self._overwrite or output in self._saved)
             self._saved.add(output)
             return f"saved {output.name}"
@@ -180,13 +182,13 @@ class Teaching:
             try:
                 if self._teacher is None:
                     self._teacher = self._open()
-                outcome = work(self._teacher)
+                result = work(self._teacher)
             except CamstreamError as error:
-                outcome = str(error)
+                result = str(error)
             finally:
                 self._busy = ""
-            if outcome is not None:
-                self._outcomes.put(outcome)
+            if result is not None:
+                self._outcomes.put(result)
 
         self._jobs.append(self._worker.submit(guarded))
 

@@ -19,9 +19,9 @@ from camstream.live import teach_keys
 from camstream.live.controls import Controls
 from camstream.live.hud import Notes
 from camstream.live.outputs import Outputs, Saver
-from camstream.live.sync import Pairing
+from camstream.live.sync import Sync
 from camstream.live.teaching import Teaching
-from camstream.maps.select import Attention, Focus
+from camstream.maps.select import MapSelector, Selection
 from camstream.models.classes import ClassNames
 from camstream.models.device import PROVIDERS
 from camstream.picture import Picture
@@ -45,7 +45,7 @@ class Viewer:
         *,
         device: str,
         style: Style = Style(),
-        focus: Focus = Focus(),
+        selection: Selection = Selection(),
         outputs: Outputs = Outputs(),
         window: Screen | None = None,
         stop: Callable[[], bool] = lambda: False,
@@ -60,7 +60,7 @@ class Viewer:
             info: What the model says of itself.
             device: What runs it, for the display.
             style: How to draw at first.
-            focus: What to look for at first.
+            selection: What to look for at first.
             outputs: What to write, and when to end.
             window: Where to show it; None shows nothing.
             stop: Asked for every frame; True ends the run.
@@ -71,9 +71,9 @@ class Viewer:
             SinkError: An output cannot be written.
         """
         self._controls = Controls(
-            style, focus, ClassNames(info.labels), show_display=window is not None
+            style, selection, ClassNames(info.labels), show_display=window is not None
         )
-        self._attention = Attention(infer, info, focus)
+        self._selector = MapSelector(infer, info, selection)
         self._source = source
         self._info = info
         self._device = device
@@ -81,9 +81,9 @@ class Viewer:
         self._outputs = outputs
         self._stop = stop
         self._teaching = teaching
-        self._pipeline = Pipeline(source, self._attention, show_frames=True)
+        self._pipeline = Pipeline(source, self._selector, show_frames=True)
         meanwhile = None if window is None else self._hear_typing
-        self._pairing = Pairing(self._pipeline, meanwhile=meanwhile)
+        self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._last: tuple[Frame, Prediction] | None = None
         self._keys: list[str] = []
         self._shown = 0
@@ -135,7 +135,7 @@ class Viewer:
         """Give frames as they come, and look after the window while none comes."""
         while not self._wants_end(started):
             try:
-                frame = self._pairing.frame(_WINDOW_CARE_S)
+                frame = self._sync.frame(_WINDOW_CARE_S)
             except TimeoutError:
                 self._redraw()
                 continue
@@ -162,7 +162,7 @@ class Viewer:
         )
 
     def _look_at(self, frame: Frame) -> None:
-        prediction = self._pairing.map_for(frame)
+        prediction = self._sync.prediction_for(frame)
         if prediction is None:  # the model has not seen anything yet
             self._without_map += 1
             self._redraw()
@@ -231,22 +231,22 @@ class Viewer:
             if isinstance(result, str):
                 self._controls.say(result)
                 continue
-            self._info, self._pairing.newest = result.info, None
+            self._info, self._sync.newest = result.info, None
             self._controls.renew(ClassNames(result.info.labels))
-            self._attention.replace(result.infer, result.info, self._controls.focus)
+            self._selector.replace(result.infer, result.info, self._controls.selection)
             if self._last is not None:
                 frame, prediction = self._last
-                self._last = frame, self._attention(prediction.frame)
+                self._last = frame, self._selector(prediction.frame)
             self._controls.say(f"these classes now: {', '.join(result.info.labels)}")
 
     def _look_anew(self) -> None:
         """Look for what the user now asks for; at the held picture once more."""
-        if self._attention.focus is self._controls.focus:
+        if self._selector.selection is self._controls.selection:
             return
-        self._attention.focus = self._controls.focus
+        self._selector.selection = self._controls.selection
         if self._controls.is_paused and self._last is not None:
             frame, prediction = self._last
-            self._last = frame, self._attention(prediction.frame)
+            self._last = frame, self._selector(prediction.frame)
 
     def _redraw(self) -> None:
         """Show the last picture again: its state, a message or the style may have changed."""

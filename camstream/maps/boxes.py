@@ -127,14 +127,14 @@ def boxes_of(
     """
     if rule is not None and rule not in BOX_RULES:
         raise ValueError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
-    panes = [pane for pane in prediction.shown if not pane.is_background]
+    views = [view for view in prediction.displayed if not view.is_background]
     if rule == "five":
-        return _five(prediction, floor) if panes else ()
+        return _five(prediction, floor) if views else ()
     size_wh = prediction.frame.picture.size_wh
     found = []
-    for pane in panes:
-        fine = cams.enlarge(pane.cam)
-        is_apart = rule is None and pane.state is not None
+    for view in views:
+        fine = cams.enlarge(view.cam)
+        is_apart = rule is None and view.state is not None
         ratio = APART_RATIO if is_apart else PAPER_RATIO
         level = threshold(fine) if threshold else ratio_threshold(fine, ratio)
         boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
@@ -143,13 +143,13 @@ def boxes_of(
             boxes = [box for box in boxes if box.area >= cell_px]
         elif rule != "all":
             boxes = boxes[:1]
-        found += [ClassBox(pane.label, pane.score, pane.class_index, box) for box in boxes]
+        found += [ClassBox(view.label, view.score, view.class_index, box) for box in boxes]
     return tuple(found)
 
 
 def _five(prediction: Prediction, floor: float) -> tuple[ClassBox, ...]:
     size_wh, cam = prediction.frame.picture.size_wh, prediction.cam
-    maps = dict(zip(cam.class_indices.tolist(), cam.shown, strict=True))
+    maps = dict(zip(cam.class_indices.tolist(), cam.displayed, strict=True))
     found = []
     for rank, top in enumerate(prediction.top):
         if top.class_index not in maps:

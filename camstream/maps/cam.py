@@ -99,7 +99,7 @@ def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
     return cast("ImageU8", cv2.convertScaleAbs(np.maximum(fine - low, 0), alpha=scale))
 
 
-def find_centre(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | None:
+def find_centroid(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | None:
     """Find the centre of gravity of a raw map's positive evidence.
 
     Args:
@@ -118,7 +118,7 @@ def find_centre(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | 
     return x, y
 
 
-def find_spread(cam: MapF32) -> float | None:
+def find_area(cam: MapF32) -> float | None:
     """Tell which part of the picture carries a raw map's positive evidence.
 
     The evidence in n cells, as parts p of its sum, has as many effective cells as evenly filled

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Mean:
+class Ema:
     """The exponentially weighted mean of one array over time.
 
     What lies t seconds back counts exp(-t / tau): a frame enters with 1 - exp(-dt / tau), dt
@@ -47,7 +47,7 @@ class Mean:
         self.at_s = at_s
 
 
-class Maximum:
+class DecayingMax:
     """The decaying maximum of one array over time.
 
     Attributes:

@@ -1,6 +1,6 @@
 """When something is there: intervals of presence from a score for every frame.
 
-A score over ``enter`` begins a presence, one under ``leave`` ends it, so that a score which
+A score over ``on_threshold`` begins a presence, one under ``off_threshold`` ends it, so that a score which
 wavers between the two changes nothing. Presences that are close are then joined, and what is
 still short is left out. All times are seconds, so the rule means the same at any frame rate.
 """
@@ -17,26 +17,26 @@ class PresenceRule:
     """What counts as presence.
 
     Attributes:
-        enter: A score of at least this begins a presence.
-        leave: A score under this ends it; at most ``enter``.
-        shortest_s: Shorter presences are left out, seconds.
-        bridge_s: Presences no further apart than this are one, seconds.
-        blind_s: Where no frame comes for longer than this (a stream that was away), presence
+        on_threshold: A score of at least this begins a presence.
+        off_threshold: A score under this ends it; at most ``on_threshold``.
+        min_duration_s: Shorter presences are left out, seconds.
+        max_gap_s: Presences no further apart than this are one, seconds.
+        max_dropout_s: Where no frame comes for longer than this (a stream that was away), presence
             ends with the last frame before, seconds.
     """
 
-    enter: float = 0.5
-    leave: float = 0.25
-    shortest_s: float = 0.3
-    bridge_s: float = 0.5
-    blind_s: float = 2.0
+    on_threshold: float = 0.5
+    off_threshold: float = 0.25
+    min_duration_s: float = 0.3
+    max_gap_s: float = 0.5
+    max_dropout_s: float = 2.0
 
     def __post_init__(self) -> None:
-        if not self.leave <= self.enter:
+        if not self.off_threshold <= self.on_threshold:
             raise ValueError(
-                f"presence ends at {self.leave:g}, above where it begins: {self.enter:g}"
+                f"presence ends at {self.off_threshold:g}, above where it begins: {self.on_threshold:g}"
             )
-        if min(self.shortest_s, self.bridge_s, self.blind_s) < 0:
+        if min(self.min_duration_s, self.max_gap_s, self.max_dropout_s) < 0:
             raise ValueError("the times of a presence rule are 0 or more seconds")
 
 
@@ -81,19 +81,19 @@ class Presence:
         if not pts_s > self._last_s:
             raise ValueError(f"a frame at {pts_s:g} s follows one at {self._last_s:g} s")
         score = 0.0 if math.isnan(score) else score
-        if pts_s - self._last_s > self._rule.blind_s:
+        if pts_s - self._last_s > self._rule.max_dropout_s:
             self._close(self._last_s)
         self._last_s = pts_s
-        if self._open is not None and score < self._rule.leave:
+        if self._open is not None and score < self._rule.off_threshold:
             self._close(pts_s)
         if self._open is not None:
             self._open = Interval(self._open.start_s, pts_s, max(self._open.peak_score, score))
-        elif score >= self._rule.enter:
+        elif score >= self._rule.on_threshold:
             self._open = Interval(pts_s, pts_s, score)
             return self._resume()
         else:
             self._between = max(self._between, score)
-            if self._waiting is not None and pts_s - self._waiting.end_s > self._rule.bridge_s:
+            if self._waiting is not None and pts_s - self._waiting.end_s > self._rule.max_gap_s:
                 return self._release()
         return []
 
@@ -111,7 +111,7 @@ class Presence:
     def _resume(self) -> list[Interval]:
         """Join what has just begun with what is waiting, or let that go."""
         before, now = self._waiting, self._open
-        if before is None or now is None or now.start_s - before.end_s > self._rule.bridge_s:
+        if before is None or now is None or now.start_s - before.end_s > self._rule.max_gap_s:
             return self._release()
         peak = max(before.peak_score, self._between, now.peak_score)
         self._open, self._waiting = Interval(before.start_s, now.end_s, peak), None
@@ -119,7 +119,7 @@ class Presence:
 
     def _release(self) -> list[Interval]:
         done, self._waiting = self._waiting, None
-        if done is None or done.end_s - done.start_s < self._rule.shortest_s:
+        if done is None or done.end_s - done.start_s < self._rule.min_duration_s:
             return []
         return [done]
 
@@ -135,8 +135,8 @@ def find_intervals(
 
     Returns:
         In order, apart from each other, none outside the sequence. Every frame that scores at
-        least ``rule.enter`` lies in one, unless that one would be shorter than
-        ``rule.shortest_s``.
+        least ``rule.on_threshold`` lies in one, unless that one would be shorter than
+        ``rule.min_duration_s``.
 
     Raises:
         ValueError: The times do not grow.

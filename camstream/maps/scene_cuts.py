@@ -24,7 +24,7 @@ _RECENT_FRAMES = 3.0
 _LEAST_LEVELS = 8.0  # of 255: on flat pictures noise alone decides how alike they are
 
 
-class CutFinder:
+class SceneCutDetector:
     """Tells for each picture whether a new scene begins with it."""
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class CutFinder:
         if before is None:
             return False
         is_seen = float(np.abs(coarse - before).mean()) > _LEAST_LEVELS
-        change = unlikeness(before, coarse) if is_seen else 0.0
+        change = dissimilarity(before, coarse) if is_seen else 0.0
         is_cut = change > max(_CUT, _RESTLESS * self._usual)
         # A cut counts as well, or a scene of nothing but changes would be a cut at every frame.
         self._usual += (change - self._usual) / _RECENT_FRAMES
         return is_cut
 
 
-def unlikeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def dissimilarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Give 1 - r, r being Pearson's correlation of all values; 1 where one of them is flat.
 
     Args:

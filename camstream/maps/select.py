@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from camstream.contract import DEFAULT_TOP_K
-from camstream.frame import ClassMaps, Pane, State, TrailPoint
+from camstream.frame import ClassMaps, State, TrailPoint, View
 from camstream.maps import cam as cams
-from camstream.maps.smoothing import SETTINGS, Calm, CalmLevel, Smoothed
+from camstream.maps.smoothing import SETTINGS, Smoothed, Smoother, SmoothingLevel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,26 +55,26 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True)
-class Focus:
+class Selection:
     """What is looked for.
 
     Attributes:
         top_k: The maps of so many best classes, 1 to 9. One only is left out where something
             else is asked for.
-        watch: The maps of these, whatever wins.
+        classes: The maps of these, whatever wins.
         contrast: Show what speaks for one thing against another.
-        calm: How much is smoothed over time.
+        smoothing: How much is smoothed over time.
         trail_s: Show the path of the main map's peak over so many seconds; 0 shows none.
-        linger_s: Let heat fade over so many seconds instead of following the map down: it shows
-            where something has been; 0 does not. See ``CalmSettings.maximum_s``.
+        decay_s: Let heat fade over so many seconds instead of following the map down: it shows
+            where something has been; 0 does not. See ``SmoothingSettings.decay_s``.
     """
 
     top_k: int = 1
-    watch: tuple[ClassGroup, ...] = ()
+    classes: tuple[ClassGroup, ...] = ()
     contrast: Contrast | None = None
-    calm: CalmLevel = "default"
+    smoothing: SmoothingLevel = "default"
     trail_s: float = 0.0
-    linger_s: float = 0.0
+    decay_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.top_k <= MAX_TOP_K:
@@ -83,78 +83,84 @@ class Focus:
     @property
     def indices(self) -> tuple[int, ...]:
         """The classes that must be mapped, besides the best."""
-        groups = [*self.watch]
+        groups = [*self.classes]
         if self.contrast is not None and self.contrast.sides is not None:
             groups += self.contrast.sides
         return tuple(index for group in groups for index in group.indices)
 
 
-class Attention:
+class MapSelector:
     """Looks at frames as the focus says.
 
     Attributes:
-        focus: May be replaced at any time, from any thread; the next frame is looked at so.
+        selection: May be replaced at any time, from any thread; the next frame is looked at so.
     """
 
-    def __init__(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+    def __init__(self, infer: Infer, info: ModelInfo, selection: Selection) -> None:
         self._one_at_a_time = threading.Lock()
-        self.replace(infer, info, focus)
+        self.replace(infer, info, selection)
 
-    def replace(self, infer: Infer, info: ModelInfo, focus: Focus) -> None:
+    def replace(self, infer: Infer, info: ModelInfo, selection: Selection) -> None:
         """Look through another model from the next frame on; nothing is remembered."""
         with self._one_at_a_time:
-            self.focus = focus
+            self.selection = selection
             self._infer = infer
             self._info = info
-            self._calm, self._calm_level = self._calm_of(focus), focus.calm
+            self._smoother, self._smoothing_level = (
+                self._smoother_for(selection),
+                selection.smoothing,
+            )
             self._trail = Trail()
 
     def __call__(self, frame: Frame) -> Prediction:
         """Look at a frame, the next of its source or the same one once more."""
         with self._one_at_a_time:
-            focus = self.focus
-            if focus.calm != self._calm_level:
-                self._calm, self._calm_level = self._calm_of(focus), focus.calm
-            prediction = self._infer(frame, classes=self._classes(focus))
+            selection = self.selection
+            if selection.smoothing != self._smoothing_level:
+                self._smoother, self._smoothing_level = (
+                    self._smoother_for(selection),
+                    selection.smoothing,
+                )
+            prediction = self._infer(frame, classes=self._classes(selection))
             maps = dict(
-                zip(prediction.cam.class_indices.tolist(), prediction.cam.shown, strict=True)
+                zip(prediction.cam.class_indices.tolist(), prediction.cam.displayed, strict=True)
             )
-            smoothed = self._calm.update(
+            smoothed = self._smoother.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
-            panes = compose(focus, smoothed, self._info)
+            views = select_views(selection, smoothed, self._info)
             return dataclasses.replace(
                 prediction,
                 cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
-                panes=(self._with_trail(panes[0], frame, smoothed), *panes[1:]),
+                views=(self._with_trail(views[0], frame, smoothed), *views[1:]),
             )
 
-    def _calm_of(self, focus: Focus) -> Calm:
-        settings = dataclasses.replace(SETTINGS[focus.calm], maximum_s=focus.linger_s)
+    def _smoother_for(self, selection: Selection) -> Smoother:
+        settings = dataclasses.replace(SETTINGS[selection.smoothing], decay_s=selection.decay_s)
         if self._info.background is not None:
             # A state that is held on to would stand beside a probability that contradicts it.
             settings = dataclasses.replace(settings, hold_s=0.0)
-        return Calm(settings)
+        return Smoother(settings)
 
-    def _classes(self, focus: Focus) -> list[int] | None:
-        more = sorted({*focus.indices, *self._calm.wanted})
-        if not more and focus.top_k <= DEFAULT_TOP_K:
+    def _classes(self, selection: Selection) -> list[int] | None:
+        more = sorted({*selection.indices, *self._smoother.wanted})
+        if not more and selection.top_k <= DEFAULT_TOP_K:
             return None  # the model's own default
-        count = min(max(DEFAULT_TOP_K, focus.top_k), len(self._info.labels))
+        count = min(max(DEFAULT_TOP_K, selection.top_k), len(self._info.labels))
         return [*range(-1, -count - 1, -1), *more]
 
-    def _with_trail(self, pane: Pane, frame: Frame, smoothed: Smoothed) -> Pane:
-        seconds = self.focus.trail_s
+    def _with_trail(self, view: View, frame: Frame, smoothed: Smoothed) -> View:
+        seconds = self.selection.trail_s
         if seconds <= 0:
-            return pane
+            return view
         points = self._trail.add(
-            pane,
+            view,
             frame,
             seconds=seconds,
             floor=self._info.cam_range[0],
             is_cut=smoothed.is_cut,
         )
-        return dataclasses.replace(pane, trail=points)
+        return dataclasses.replace(view, trail=points)
 
 
 class Trail:
@@ -166,15 +172,15 @@ class Trail:
         self._is_broken = True
 
     def add(
-        self, pane: Pane, frame: Frame, *, seconds: float, floor: float, is_cut: bool
+        self, view: View, frame: Frame, *, seconds: float, floor: float, is_cut: bool
     ) -> tuple[TrailPoint, ...]:
         """Add a frame; gives the points of the last seconds, oldest first."""
         now = frame.pts_s
         kept = [point for point in self._points if now - seconds <= point.pts_s < now]
-        if is_cut or pane.label != self._label:
+        if is_cut or view.label != self._label:
             kept, self._is_broken = [], True
-        self._label = pane.label
-        peak = cams.find_peak(cams.enlarge(pane.cam), frame.picture.size_wh)
+        self._label = view.label
+        peak = cams.find_peak(cams.enlarge(view.cam), frame.picture.size_wh)
         if peak.value > floor:
             kept.append(TrailPoint(now, peak.xy, self._is_broken or not kept))
         self._is_broken = not peak.value > floor
@@ -182,11 +188,11 @@ class Trail:
         return self._points
 
 
-def compose(focus: Focus, seen: Smoothed, info: ModelInfo) -> list[Pane]:
+def select_views(selection: Selection, seen: Smoothed, info: ModelInfo) -> list[View]:
     """Choose what is to be shown of a frame.
 
     Args:
-        focus: What is looked for.
+        selection: What is looked for.
         seen: Scores of all classes, and the maps of those that were asked for.
         info: What the model says of itself.
 
@@ -195,26 +201,26 @@ def compose(focus: Focus, seen: Smoothed, info: ModelInfo) -> list[Pane]:
     """
     ranked = sorted(seen.maps, key=lambda index: -float(seen.scores[index]))
     best = [seen.class_index, *(index for index in ranked if index != seen.class_index)]
-    panes = [
-        Pane(info.labels[index], float(seen.scores[index]), seen.maps[index], index)
-        for index in best[: focus.top_k]
+    views = [
+        View(info.labels[index], float(seen.scores[index]), seen.maps[index], index)
+        for index in best[: selection.top_k]
     ]
-    panes[0] = decided(panes[0], seen.scores, info)
-    if focus.top_k == 1 and (focus.watch or focus.contrast is not None):
-        panes = []
-    panes += [group_pane(group.label, group.indices, seen) for group in focus.watch]
-    if focus.contrast is not None:
-        sides = focus.contrast.sides
+    views[0] = decided(views[0], seen.scores, info)
+    if selection.top_k == 1 and (selection.classes or selection.contrast is not None):
+        views = []
+    views += [group_view(group.label, group.indices, seen) for group in selection.classes]
+    if selection.contrast is not None:
+        sides = selection.contrast.sides
         first, second = (
-            [group_pane(side.label, side.indices, seen) for side in sides]
+            [group_view(side.label, side.indices, seen) for side in sides]
             if sides is not None
-            else [group_pane(info.labels[index], (index,), seen) for index in (best * 2)[:2]]
+            else [group_view(info.labels[index], (index,), seen) for index in (best * 2)[:2]]
         )
-        panes.append(contrast_pane(first, second))
-    return panes
+        views.append(contrast_view(first, second))
+    return views
 
 
-def group_pane(label: str, indices: Sequence[int], seen: Smoothed) -> Pane:
+def group_view(label: str, indices: Sequence[int], seen: Smoothed) -> View:
     """Sum classes: their probabilities, and their maps weighted by each one's share of them.
 
     The weights are the gradient of log(sum(exp(logits))) over the group, so the map stays in
@@ -225,14 +231,14 @@ def group_pane(label: str, indices: Sequence[int], seen: Smoothed) -> Pane:
     shares = scores / total if total > 0 else np.full(len(indices), 1 / len(indices))
     cam = np.tensordot(shares, np.stack([seen.maps[index] for index in indices]), 1)
     only = indices[0] if len(indices) == 1 else None
-    return Pane(label, min(1.0, total), cam.astype(np.float32), only)
+    return View(label, min(1.0, total), cam.astype(np.float32), only)
 
 
-def contrast_pane(first: Pane, second: Pane) -> Pane:
+def contrast_view(first: View, second: View) -> View:
     """Weigh one thing against another; heat is where more speaks for the first."""
     both = first.score + second.score
     score = first.score / both if both > 0 else 0.5
-    return Pane(f"{first.label} against {second.label}", score, first.cam - second.cam)
+    return View(f"{first.label} against {second.label}", score, first.cam - second.cam)
 
 
 def _first(cam: ClassMaps, count: int) -> ClassMaps:
@@ -240,7 +246,7 @@ def _first(cam: ClassMaps, count: int) -> ClassMaps:
     return dataclasses.replace(
         cam,
         maps=cam.maps[:count],
-        finer=None if cam.finer is None else cam.finer[:count],
+        refined=None if cam.refined is None else cam.refined[:count],
         class_indices=cam.class_indices[:count],
         bias=cam.bias[:count],
     )
@@ -253,16 +259,16 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return scores
 
 
-def decided(pane: Pane, scores: NDArray[np.float32], info: ModelInfo) -> Pane:
+def decided(view: View, scores: NDArray[np.float32], info: ModelInfo) -> View:
     """Add the state to a frame's best class, where the model has a background class.
 
     Args:
-        pane: Of the best class.
+        view: Of the best class.
         scores: (C,) probabilities of all classes.
         info: What the model says of itself.
     """
     if info.background is None:
-        return pane
+        return view
     nothing = float(scores[info.labels.index(info.background)])
-    state = State(is_background=pane.label == info.background, presence=1 - nothing)
-    return dataclasses.replace(pane, state=state)
+    state = State(is_background=view.label == info.background, presence=1 - nothing)
+    return dataclasses.replace(view, state=state)

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from camstream.maps.ema import Maximum, Mean
-from camstream.maps.scene_cuts import CutFinder
+from camstream.maps.ema import DecayingMax, Ema
+from camstream.maps.scene_cuts import SceneCutDetector
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from camstream.picture import ImageU8, MapF32
 
-CalmLevel = Literal["off", "default", "strong"]
-CALM_LEVELS: tuple[CalmLevel, ...] = get_args(CalmLevel)
+SmoothingLevel = Literal["off", "default", "strong"]
+SMOOTHING_LEVELS: tuple[SmoothingLevel, ...] = get_args(SmoothingLevel)
 
 _LONGEST_GAP_S = 3.0  # what comes later belongs to a source that was restarted
 _FORGOTTEN = 5.0  # time constants without a map, after which e^-5 of a class is left
@@ -40,7 +40,7 @@ _WANTED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class CalmSettings:
+class SmoothingSettings:
     """How calm.
 
     Attributes:
@@ -48,7 +48,7 @@ class CalmSettings:
         score_s: Time constant of the scores, seconds; 0 leaves them as they are.
         margin: A label gives way to one whose score is this many times its own, at least 1.
         hold_s: ... for this long, seconds.
-        maximum_s: Temporal maximum: a cell rises at once to the smoothed map's value and falls
+        decay_s: Temporal maximum: a cell rises at once to the smoothed map's value and falls
             towards it with this time constant, seconds; 0 switches it off. It shows where
             something has been, and breaks the law of the mean.
     """
@@ -57,18 +57,18 @@ class CalmSettings:
     score_s: float = 0.0
     margin: float = 1.0
     hold_s: float = 0.0
-    maximum_s: float = 0.0
+    decay_s: float = 0.0
 
     def __post_init__(self) -> None:
-        times = (self.map_s, self.score_s, self.hold_s, self.maximum_s)
+        times = (self.map_s, self.score_s, self.hold_s, self.decay_s)
         if not all(0 <= value < math.inf for value in times) or not 1 <= self.margin < math.inf:
             raise ValueError(f"times are at least 0 and the margin at least 1, not {self}")
 
 
-SETTINGS: dict[CalmLevel, CalmSettings] = {
-    "off": CalmSettings(),
-    "default": CalmSettings(map_s=0.15, score_s=0.3, margin=1.5, hold_s=0.2),
-    "strong": CalmSettings(map_s=0.5, score_s=0.8, margin=2.0, hold_s=0.5),
+SETTINGS: dict[SmoothingLevel, SmoothingSettings] = {
+    "off": SmoothingSettings(),
+    "default": SmoothingSettings(map_s=0.15, score_s=0.3, margin=1.5, hold_s=0.2),
+    "strong": SmoothingSettings(map_s=0.5, score_s=0.8, margin=2.0, hold_s=0.5),
 }
 
 
@@ -96,10 +96,10 @@ class _Memory:
     """What is remembered of the frames so far."""
 
     at_s: float
-    scores: Mean
-    shown: int
-    maps: dict[int, Mean] = field(default_factory=dict)
-    maxima: dict[int, Maximum] = field(default_factory=dict)
+    scores: Ema
+    displayed: int
+    maps: dict[int, Ema] = field(default_factory=dict)
+    maxima: dict[int, DecayingMax] = field(default_factory=dict)
     rivals: dict[int, float] = field(default_factory=dict)  # class -> since when it is ahead
 
     def continues(self, pts_s: float, scores: NDArray[np.float32], maps: dict[int, MapF32]) -> bool:
@@ -112,14 +112,14 @@ class _Memory:
         )
 
 
-class Calm:
+class Smoother:
     """Remembers what was seen; give it every frame, in order.
 
     Attributes:
         settings: How calm.
     """
 
-    def __init__(self, level: CalmLevel | CalmSettings = "default") -> None:
+    def __init__(self, level: SmoothingLevel | SmoothingSettings = "default") -> None:
         """Begin with nothing remembered.
 
         Args:
@@ -127,10 +127,10 @@ class Calm:
                 ``dataclasses.replace(SETTINGS["default"], maximum_s=1.0)``.
         """
         if isinstance(level, str) and level not in SETTINGS:
-            raise ValueError(f"no level {level!r} of calm; there are {', '.join(CALM_LEVELS)}")
+            raise ValueError(f"no level {level!r} of calm; there are {', '.join(SMOOTHING_LEVELS)}")
         self.settings = SETTINGS[level] if isinstance(level, str) else level
         self._is_off = self.settings == SETTINGS["off"]
-        self._cuts = CutFinder()
+        self._cuts = SceneCutDetector()
         self._memory: _Memory | None = None
 
     @property
@@ -146,7 +146,7 @@ class Calm:
         scores = memory.scores.values
         count = min(_WANTED - 1, len(scores))
         best = np.argpartition(-scores, count - 1)[:count].tolist()
-        return (memory.shown, *(index for index in best if index != memory.shown))
+        return (memory.displayed, *(index for index in best if index != memory.displayed))
 
     def update(
         self,
@@ -175,30 +175,30 @@ class Calm:
         if memory is not None and not memory.continues(pts_s, scores, maps):
             is_cut = True
         if memory is None or is_cut:
-            mean = Mean(scores, pts_s)
+            mean = Ema(scores, pts_s)
             memory = self._memory = _Memory(pts_s, mean, _best(mean.values, maps))
         else:
             memory.scores.add(scores, pts_s, self.settings.score_s)
             memory.at_s = pts_s
-            memory.shown = self._choose(memory, maps)
-        calmed = {index: self._calm_map(memory, index, cam) for index, cam in maps.items()}
+            memory.displayed = self._choose(memory, maps)
+        smoothed_maps = {index: self._smooth_map(memory, index, cam) for index, cam in maps.items()}
         self._drop_old(memory)
-        return Smoothed(memory.scores.values, calmed, memory.shown, is_cut)
+        return Smoothed(memory.scores.values, smoothed_maps, memory.displayed, is_cut)
 
-    def _calm_map(self, memory: _Memory, index: int, cam: MapF32) -> MapF32:
+    def _smooth_map(self, memory: _Memory, index: int, cam: MapF32) -> MapF32:
         mean = memory.maps.get(index)
         if mean is None:
-            mean = memory.maps[index] = Mean(cam, memory.at_s)
+            mean = memory.maps[index] = Ema(cam, memory.at_s)
         else:
             mean.add(cam, memory.at_s, self.settings.map_s)
-        if self.settings.maximum_s == 0:
+        if self.settings.decay_s == 0:
             return mean.values
-        maximum = memory.maxima.setdefault(index, Maximum(mean.values, memory.at_s))
-        maximum.add(mean.values, memory.at_s, self.settings.maximum_s)
+        maximum = memory.maxima.setdefault(index, DecayingMax(mean.values, memory.at_s))
+        maximum.add(mean.values, memory.at_s, self.settings.decay_s)
         return maximum.values
 
     def _drop_old(self, memory: _Memory) -> None:
-        longest_s = _FORGOTTEN * max(self.settings.map_s, self.settings.maximum_s)
+        longest_s = _FORGOTTEN * max(self.settings.map_s, self.settings.decay_s)
         for index in [i for i, mean in memory.maps.items() if memory.at_s - mean.at_s > longest_s]:
             del memory.maps[index]
             memory.maxima.pop(index, None)
@@ -206,14 +206,14 @@ class Calm:
     def _choose(self, memory: _Memory, maps: Collection[int]) -> int:
         """Give the label to show, one that has a map."""
         scores, now_s = memory.scores.values, memory.at_s
-        if maps and memory.shown not in maps:
+        if maps and memory.displayed not in maps:
             return _best(scores, maps)
-        ahead = np.flatnonzero(scores > self.settings.margin * scores[memory.shown]).tolist()
+        ahead = np.flatnonzero(scores > self.settings.margin * scores[memory.displayed]).tolist()
         memory.rivals = {index: memory.rivals.get(index, now_s) for index in ahead}
         held = [i for i, since in memory.rivals.items() if now_s - since >= self.settings.hold_s]
         held = [index for index in held if index in maps or not maps]
         if not held:
-            return memory.shown
+            return memory.displayed
         memory.rivals = {}
         return _best(scores, held)
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 import csv
 import difflib
 import importlib.resources
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from camstream.errors import ModelError, SourceError
 from camstream.maps.select import ClassGroup
@@ -92,12 +90,13 @@ def complete(begun: str) -> list[str]:
 
 
 def _imagenet_rows() -> list[dict[str, str]]:
-    spec = importlib.util.find_spec("export")  # the table is data of the package, not its code
-    table = Path(spec.origin).with_name("imagenet1k_labels.csv") if spec and spec.origin else None
-    if table is None or not table.is_file():
-        return []
-    with table.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return _rows("imagenet1k_labels.csv")
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    """Read a table that comes with camstream."""
+    text = (importlib.resources.files("camstream.models") / table).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def _imagenet_ids(labels: Sequence[str]) -> dict[str, int]:
@@ -110,11 +109,10 @@ def _imagenet_ids(labels: Sequence[str]) -> dict[str, int]:
 
 def _imagenet_groups(indices: dict[str, int]) -> dict[str, tuple[int, ...]]:
     """Read the groups, as far as the model has their labels."""
-    table = importlib.resources.files("camstream") / "imagenet_groups.csv"
     groups: dict[str, tuple[int, ...]] = {}
     if not {"tench", "toilet tissue"} <= indices.keys():  # the runs are in ImageNet's order
         return groups
-    for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
+    for row in _rows("imagenet_groups.csv"):
         first, last = (indices.get(row[end].casefold()) for end in ("first", "last"))
         if first is not None and last is not None:
             groups[row["group"]] = (*groups.get(row["group"], ()), *range(first, last + 1))

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from camstream import contract
-from camstream.contract import ModelInfo, fit_size
+from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.maps.select import decided, softmax
@@ -27,30 +27,28 @@ class Model:
     """A network that says what it sees and where it looks, in one forward pass.
 
     Attributes:
-        path: The file, or what a model in memory goes by.
+        file: What was opened.
+        path: Its path, or what a model in memory is called.
         info: What the file says of itself.
         device: What really runs it ("cpu", "cuda", ...).
-        sharp: What is done to its maps, see ``ClassMaps.sharp``; empty: nothing.
+        refinement: What is done to its maps, see ``ClassMaps.refinement``; empty: nothing.
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
     """
 
     def __init__(
         self,
-        path: Path,
+        file: Path | ModelFile,
         *,
-        content: bytes | None = None,
         device: str = "auto",
         threads: int | None = None,
         size_wh: tuple[int, int] | None = None,
         input_size: int | None = None,
-        sharp: bool = False,
+        refine: bool = False,
     ) -> None:
         """Open a model file and run it once, so that the first frame is as fast as the next.
 
         Args:
-            path: A file made by ``camstream export`` or ``camstream teach``.
-            content: What such a file holds, for a model that is on no disk; ``path`` is then
-                only what to call it.
+            file: A file made by ``camstream export`` or ``camstream teach``, or its path.
             device: "auto", "cpu", "cuda" and others; see ``camstream.models.device``.
             threads: CPU threads; None leaves one core to the rest of the pipeline.
             size_wh: Width and height that every picture is stretched to; None chooses them for
@@ -58,17 +56,18 @@ class Model:
             input_size: Pixels a side of a square with as many pixels as the network gets of a
                 picture of any shape; None: the model's own, see ``ModelInfo.size_hw``. Larger
                 sees smaller things and makes finer maps, and takes longer by its square.
-            sharp: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
+            refine: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
 
         Raises:
             ModelError: The file is not a camstream model, or the device cannot run it, or it
-                takes no such input size, or ``sharp`` is asked of a network that has no layer
+                takes no such input size, or ``refine`` is asked of a network that has no layer
                 for it.
         """
-        if content is None and not path.is_file():
+        self.file = ModelFile.of(file)
+        self.path = path = self.file.path
+        if self.file.content is None and not path.is_file():
             raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
-        self.path = path
-        source = str(path) if content is None else content
+        source = str(path) if self.file.content is None else self.file.content
         self.session, self.device, self.gpu_problem = create_session(
             source, device, threads=threads
         )
@@ -76,9 +75,9 @@ class Model:
         self._size_wh = size_wh
         self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
-        self.sharp = ""
-        if sharp:
-            self._add_sharp(source, threads, zoomed=input_size is None)
+        self.refinement = ""
+        if refine:
+            self._add_refinement(source, threads, zoomed=input_size is None)
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
@@ -110,19 +109,21 @@ class Model:
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
         logits, cam, cam_classes, bias, *more = self._run(feed)
-        finer = more[0][0] if more else None
+        refined = more[0][0] if more else None
         prediction = Prediction(
             frame=frame,
             top=self._top(logits[0]),
-            cam=ClassMaps(cam[0], cam_classes[0], bias[0], self.info.method, finer, self.sharp),
+            cam=ClassMaps(
+                cam[0], cam_classes[0], bias[0], self.info.method, refined, self.refinement
+            ),
             infer_ms=(time.perf_counter() - started) * 1e3,
             image=image,
             logits=logits[0],
         )
         if self.info.background is None or classes is not None:
             return prediction
-        pane = decided(prediction.shown[0], softmax(prediction.logits), self.info)
-        return dataclasses.replace(prediction, panes=(pane,))
+        view = decided(prediction.displayed[0], softmax(prediction.logits), self.info)
+        return dataclasses.replace(prediction, views=(view,))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
@@ -144,21 +145,22 @@ class Model:
             )
         return side, side
 
-    def _add_sharp(self, source: str | bytes, threads: int | None, *, zoomed: bool) -> None:
+    def _add_refinement(self, source: str | bytes, threads: int | None, *, zoomed: bool) -> None:
         """Open the model once more, with the finer maps as one more output."""
-        from camstream.graph import refine as sharp  # it imports onnx, 0.2 s that nothing else pays
+        # Imported here: it imports onnx, 0.2 s that nothing else pays.
+        from camstream.graph import refine
 
-        if self.info.early is None:
+        if self.info.fine_features is None:
             raise ModelError(
                 f"{self.path} names no layer that is twice as fine as its maps, which --sharp "
                 "needs; export it again if an older camstream made it, else leave --sharp out"
             )
-        content = sharp.with_sharp(source, self.info.early)
+        content = refine.with_refinement(source, self.info.fine_features)
         self.session, _, _ = create_session(content, self.device, threads=threads)
-        self._outputs.append(sharp.FINER)
+        self._outputs.append(refine.REFINED)
         if zoomed:
-            self._preferred_hw = sharp.zoomed_hw(self.info)
-        self.sharp = sharp.describe(self.info, zoomed=zoomed)
+            self._preferred_hw = refine.zoomed_hw(self.info)
+        self.refinement = refine.describe(self.info, zoomed=zoomed)
 
     def _warm_up(self) -> None:
         try:

@@ -1,25 +1,25 @@
-"""Models by name or by path; one that was never exported is exported on first use."""
+"""Models by name or by path: those that come with camstream, and files of the user's own."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import importlib.util
-import logging
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
-from camstream.contract import CONTRACT_VERSION
-from camstream.errors import ModelError, SetupError
+from camstream.contract import ModelFile
+from camstream.errors import ModelError
 from camstream.models.session import Model
 
 DEFAULT_MODEL = "efficientnet_lite0"
-_REVISION = 2  # of what an export holds; the first had no features for --sharp
+PERSON = "person"
+SHIPPED = (DEFAULT_MODEL, PERSON)
 
-_log = logging.getLogger(__name__)
+_FOLDER = Path(__file__).parent
+_SHA256 = {
+    "efficientnet_lite0.onnx": "0a4dec0e87c6e60eee8f128e9454b93f5c3e3849877bcfc0398fc4fbee145b11",
+    "person.json": "b1efbcceb1f8886d19f5265b0a16a16bc46b287e2f8d1fc5c318035a51677930",
+    "person.npz": "053431435e74df4173753b7081932d9f1c65a0f6174cc21673a2521d9418f3bf",
+}
 
 
 def load_model(
@@ -27,97 +27,62 @@ def load_model(
     *,
     device: str = "auto",
     input_size: int | None = None,
-    sharp: bool = False,
-    say: Callable[[str], None] = _log.info,
+    refine: bool = False,
 ) -> Model:
-    """Open a model, exporting it first where it is a name that was never exported here.
+    """Open a model.
 
     Args:
-        name_or_path: A network that ``camstream export`` knows, or an .onnx file.
+        name_or_path: One of ``SHIPPED``, or the path of an .onnx file.
         device: "auto", "cpu", "cuda" and others; see ``camstream.models.device``.
         input_size: How large a picture the network gets, see ``Model``; None: its own size.
-        sharp: Finer maps that follow outlines, see ``camstream.graph.refine``.
-        say: Is told what takes long.
+        refine: Finer maps that follow outlines, see ``camstream.graph.refine``.
 
     Raises:
-        ModelError: There is no such file or network, or the device cannot run it, or not so.
-        SetupError: It has to be exported, and torch is not installed.
+        ModelError: There is no such model, or the device cannot run it as asked.
     """
-    path = model_path(name_or_path, say=say)
-    return Model(path, device=device, input_size=input_size, sharp=sharp)
+    file = find_model(name_or_path)
+    return Model(file, device=device, input_size=input_size, refine=refine)
 
 
-def model_path(
-    name_or_path: str | Path = DEFAULT_MODEL, *, say: Callable[[str], None] = _log.info
-) -> Path:
-    """Find a model's file, exporting it first where it is a name that was never exported here.
+def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> ModelFile:
+    """Find a model's file; ``person`` is assembled in memory.
 
     Args:
-        name_or_path: A network that ``camstream export`` knows, or an .onnx file, which need
-            not be there.
-        say: Is told what takes long.
+        name_or_path: One of ``SHIPPED``, or the path of an .onnx file, which need not exist.
 
     Raises:
-        ModelError: There is no such network.
-        SetupError: It has to be exported, and torch is not installed.
+        ModelError: There is no such model, or a file that comes with camstream is damaged.
     """
     path = Path(name_or_path)
     if path.suffix.lower() == ".onnx" or path.is_file():
-        return path
+        return ModelFile(path)
     name = str(name_or_path)
-    if not name.isidentifier():
-        raise ModelError(f"no model file {name}; make one with: camstream export -o {name}")
-    path = cached_path(name)
-    if not path.exists():
-        say(f"{name} is used for the first time here: exporting it (about half a minute)")
-        _export(name, path, say)
+    if name == DEFAULT_MODEL:
+        return ModelFile(_intact(f"{DEFAULT_MODEL}.onnx"))
+    if name == PERSON:
+        return ModelFile(Path(PERSON), _person())
+    raise ModelError(
+        f"no model {name}: {' and '.join(SHIPPED)} come with camstream; another network is made "
+        f"with: camstream export {name} -o {name}.onnx"
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _person() -> bytes:
+    """Put the head of ``person`` on the default network."""
+    from camstream.models import shipped_head  # it imports onnx, 0.2 s that nobody else pays
+
+    numbers, record = _intact(f"{PERSON}.npz"), _intact(f"{PERSON}.json")
+    head = shipped_head.read(numbers, record)
+    return shipped_head.assemble(PERSON, head, find_model(head.record.network))
+
+
+@functools.lru_cache
+def _intact(name: str) -> Path:
+    """Find a file that comes with camstream, and make sure that it is the one that was shipped."""
+    path = _FOLDER / name
+    if not path.is_file():
+        raise ModelError(f"{path} is missing: this installation is incomplete; install it again")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256[name]:
+        raise ModelError(f"{path} is damaged (its SHA-256 is another); install camstream again")
     return path
-
-
-def cached_path(name: str) -> Path:
-    """Where the export of a network lies in the user's cache folder.
-
-    A model whose last layer comes with the project has that layer's digest in its file's name:
-    another layer, such as that of a newer release, is another file.
-    """
-    folder = platformdirs.user_cache_path("camstream") / "models"
-    return folder / f"{name}-contract{CONTRACT_VERSION}-{_REVISION}{_digest_of_head(name)}.onnx"
-
-
-def _digest_of_head(name: str) -> str:
-    """Give "-" and eight digits for a last layer that comes with the project, else nothing."""
-    spec = importlib.util.find_spec("export")  # its data, not its code
-    if spec is None or spec.origin is None:
-        return ""
-    parts = [Path(spec.origin).parent / "heads" / f"{name}.{kind}" for kind in ("json", "npz")]
-    if not all(part.is_file() for part in parts):
-        return ""
-    return "-" + hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:8]
-
-
-def export_command(arguments: list[str]) -> list[str]:
-    """The command that runs the export package; camstream itself never imports torch."""
-    return module_command("export", arguments)
-
-
-def module_command(module: str, arguments: list[str]) -> list[str]:
-    """The command that runs a module in a process of its own."""
-    # -P: a file export.py in the user's folder must not be taken for the package.
-    return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def _export(name: str, path: Path, say: Callable[[str], None]) -> None:
-    """Run the export and pass on each step that it tells."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = export_command([name, "-o", str(path), "--overwrite"])
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    last = f"exporting {name} was stopped"
-    with subprocess.Popen(command, stderr=pipe, stdout=nothing, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.strip():
-                last = line.strip().removeprefix("export: ")
-                say(last)
-    if process.returncode != 0:
-        kind = SetupError if "pip install" in last else ModelError
-        raise kind(last)

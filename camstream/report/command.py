@@ -13,8 +13,8 @@ from camstream.report.page import to_html
 from camstream.report.pictures import choose_times, make_album
 from camstream.report.plots import check_plots, write_plots
 from camstream.report.read import read_records
-from camstream.report.timeline import Story, tell
-from camstream.sinks.atomic_file import Draft, check_apart
+from camstream.report.timeline import Timeline, build_timeline
+from camstream.sinks.atomic_file import AtomicFile, check_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,16 @@ class Told:
     """What came of it.
 
     Attributes:
-        story: The clip.
+        timeline: The clip.
         thumbs: How many small pictures the page has.
         size_bytes: Of the page.
-        remarks: What the reader should know, one line each; the page says them too.
+        warnings: What the reader should know, one line each; the page says them too.
     """
 
-    story: Story
+    timeline: Timeline
     thumbs: int
     size_bytes: int
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def report(request: Request) -> Told:
@@ -70,33 +70,33 @@ def report(request: Request) -> Told:
         SinkError: An output cannot be written. Nothing of it is left.
     """
     check_apart(request.inputs, [request.output])
-    page = Draft(request.output, overwrite=request.overwrite, inputs=request.inputs)
-    with steps(console, f"reading {request.records.name}") as say:
+    page = AtomicFile(request.output, overwrite=request.overwrite, inputs=request.inputs)
+    with steps(console, f"reading {request.records.name}") as progress:
         run = read_stats(request.stats) if request.stats is not None else []
-        story = tell(read_records(request.records), request.rule)
+        timeline = build_timeline(read_records(request.records), request.rule)
         has_video = request.video is not None
         plots = []
         if request.png is not None:
             plots = check_plots(request.png, album=has_video, overwrite=request.overwrite)
         album = None
         if request.video is not None:
-            say(f"looking up {len(choose_times(story))} pictures in {request.video.name}")
-            album = make_album(request.video, story)
-        remarks = [*story.records.remarks, *(album.remarks if album else ())]
-        say(f"writing {request.output.name}")
+            progress(f"looking up {len(choose_times(timeline))} pictures in {request.video.name}")
+            album = make_album(request.video, timeline)
+        warnings = [*timeline.records.warnings, *(album.warnings if album else ())]
+        progress(f"writing {request.output.name}")
         title = (request.video or request.records).stem
-        text = to_html(story, album, title=title, remarks=remarks, run=run)
+        text = to_html(timeline, album, title=title, warnings=warnings, run=run)
         size_bytes = _write(page, text)
-        write_plots(plots, story, album)
-    return Told(story, len(album.thumbs) if album else 0, size_bytes, tuple(remarks))
+        write_plots(plots, timeline, album)
+    return Told(timeline, len(album.thumbs) if album else 0, size_bytes, tuple(warnings))
 
 
-def _write(draft: Draft, text: str) -> int:
+def _write(atomic_file: AtomicFile, text: str) -> int:
     try:
-        draft.path.write_text(text, encoding="utf-8")
-        size_bytes = draft.path.stat().st_size
+        atomic_file.path.write_text(text, encoding="utf-8")
+        size_bytes = atomic_file.path.stat().st_size
     except OSError as error:
-        draft.discard()
-        raise SinkError(f"cannot write {draft.target}: {error.strerror}") from error
-    draft.commit()
+        atomic_file.discard()
+        raise SinkError(f"cannot write {atomic_file.target}: {error.strerror}") from error
+    atomic_file.commit()
     return size_bytes

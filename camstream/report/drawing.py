@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from camstream.report.read import F64
-from camstream.report.timeline import Story, curve, full_height, pieces, spans
+from camstream.report.timeline import Timeline, curve, full_height, pieces, spans
 
 WIDTH, HEIGHT = 2000, 100  # of a curve's box; the page stretches it
 PATH_PIECES = 48  # of the attention's path, each of one colour
@@ -43,27 +43,27 @@ class PathPiece:
     colour: str
 
 
-def x_of(story: Story, time_s: float) -> float:
+def x_of(timeline: Timeline, time_s: float) -> float:
     """Where a time lies in a curve's box, 0 to WIDTH."""
-    return (time_s - story.start_s) / (story.end_s - story.start_s) * WIDTH
+    return (time_s - timeline.start_s) / (timeline.end_s - timeline.start_s) * WIDTH
 
 
-def draw_ribbon(story: Story, class_index: int) -> Ribbon:
+def draw_ribbon(timeline: Timeline, class_index: int) -> Ribbon:
     """Draw a class's score as a band around the middle of its box, see ``full_height``."""
-    records = story.records
-    heights = curve(story, records.scores_of(class_index)) / full_height(story)
-    is_best = curve(story, (records.classes[:, 0] == class_index).astype(np.float64)) >= 0.5
+    records = timeline.records
+    heights = curve(timeline, records.scores_of(class_index)) / full_height(timeline)
+    is_best = curve(timeline, (records.classes[:, 0] == class_index).astype(np.float64)) >= 0.5
     return Ribbon(
-        _band(story, heights, heights > 0.002), _band(story, heights, is_best & (heights > 0))
+        _band(timeline, heights, heights > 0.002), _band(timeline, heights, is_best & (heights > 0))
     )
 
 
-def draw_line(story: Story, values: F64) -> str:
+def draw_line(timeline: Timeline, values: F64) -> str:
     """Draw values of 0 to 1, one a frame, as a line from the bottom to the top of its box."""
-    points = curve(story, values)
+    points = curve(timeline, values)
     return "".join(
-        "M" + "L".join(_steps(story, HEIGHT * (1 - points), piece))
-        for piece in pieces(story, np.isfinite(points))
+        "M" + "L".join(_steps(timeline, HEIGHT * (1 - points), piece))
+        for piece in pieces(timeline, np.isfinite(points))
     )
 
 
@@ -95,26 +95,28 @@ def colour_at(part: float) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
-def _steps(story: Story, ys: F64, piece: slice) -> list[str]:
+def _steps(timeline: Timeline, ys: F64, piece: slice) -> list[str]:
     """The corners of a curve that keeps each value until the next; equal ones are joined."""
-    starts, ends = spans(story)
+    starts, ends = spans(timeline)
     corners: list[str] = []
     y = ""
     for place in range(piece.start, piece.stop):
         if f"{ys[place]:.0f}" != y:
-            x = f"{x_of(story, starts[place]):.0f}"
+            x = f"{x_of(timeline, starts[place]):.0f}"
             if y:
                 corners.append(f"{x} {y}")
             y = f"{ys[place]:.0f}"
             corners.append(f"{x} {y}")
-    corners.append(f"{x_of(story, ends[piece.stop - 1]):.0f} {y}")
+    corners.append(f"{x_of(timeline, ends[piece.stop - 1]):.0f} {y}")
     return corners
 
 
-def _band(story: Story, heights: F64, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+def _band(
+    timeline: Timeline, heights: F64, known: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> str:
     parts = []
-    for piece in pieces(story, known):
-        upper = _steps(story, HEIGHT / 2 * (1 - heights), piece)
-        lower = _steps(story, HEIGHT / 2 * (1 + heights), piece)
+    for piece in pieces(timeline, known):
+        upper = _steps(timeline, HEIGHT / 2 * (1 - heights), piece)
+        lower = _steps(timeline, HEIGHT / 2 * (1 + heights), piece)
         parts.append("M" + "L".join([*upper, *reversed(lower)]) + "Z")
     return "".join(parts)

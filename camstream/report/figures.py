@@ -10,7 +10,7 @@ import numpy as np
 from camstream.errors import SourceError
 from camstream.report.read import F64
 from camstream.report.timeline import (
-    Story,
+    Timeline,
     changes_a_minute,
     clock,
     clock_span,
@@ -24,38 +24,38 @@ Figures = list[tuple[str, str]]
 _NONE = "none"
 
 
-def tiles_of(story: Story) -> Figures:
+def tiles_of(timeline: Timeline) -> Figures:
     """The few figures that a reader sees first."""
-    best, part = next(iter(shares(story).items()))
+    best, part = next(iter(shares(timeline).items()))
     return [
-        ("duration", clock(story.end_s - story.start_s)),
-        ("frames", f"{len(story.records):,}"),
-        ("best label", f"{story.label(best)} {part:.0%}"),
-        ("median score", _percent(_median(story.records.scores[:, 0]))),
-        ("changes a minute", _changes(story)),
-        ("median spread", _percent(_median(story.records.spread))),
+        ("duration", clock(timeline.end_s - timeline.start_s)),
+        ("frames", f"{len(timeline.records):,}"),
+        ("best label", f"{timeline.label(best)} {part:.0%}"),
+        ("median score", _percent(_median(timeline.records.scores[:, 0]))),
+        ("changes a minute", _changes(timeline)),
+        ("median spread", _percent(_median(timeline.records.spread))),
     ]
 
 
-def figures_of(story: Story) -> Figures:
+def figures_of(timeline: Timeline) -> Figures:
     """All figures that follow from the records."""
-    records = story.records
+    records = timeline.records
     count = len(records)
-    longest = max(story.segments, key=lambda one: one.end_s - one.start_s)
+    longest = max(timeline.segments, key=lambda one: one.end_s - one.start_s)
     rate_hz = (count - 1) / (records.pts_s[-1] - records.pts_s[0]) if count > 1 else None
     figures = [
         ("records", records.name),
         ("frames", f"{count:,}"),
-        ("media time", clock_span(story.start_s, story.end_s)),
+        ("media time", clock_span(timeline.start_s, timeline.end_s)),
         ("frames a second", f"{rate_hz:.2f}" if rate_hz else _NONE),
-        ("size of the frames", _size(story)),
+        ("size of the frames", _size(timeline)),
         ("maps", records.method or "not told"),
-        ("labels that were best", f"{len(shares(story)):,}"),
-        ("changes of the label", f"{count_changes(story):,}"),
-        ("changes a minute", _changes(story)),
+        ("labels that were best", f"{len(shares(timeline)):,}"),
+        ("changes of the label", f"{count_changes(timeline):,}"),
+        ("changes a minute", _changes(timeline)),
         (
             "longest without a change",
-            f"{clock(longest.end_s - longest.start_s)}, {story.label(longest.class_index)}",
+            f"{clock(longest.end_s - longest.start_s)}, {timeline.label(longest.class_index)}",
         ),
         ("score of the best, median", _percent(_median(records.scores[:, 0]))),
         ("spread of the attention, median", _percent(_median(records.spread))),
@@ -96,16 +96,16 @@ def _counts(stats: dict[str, object]) -> str:
     return ", ".join(f"{int(str(stats[name])):,}" for name in names)
 
 
-def _changes(story: Story) -> str:
-    rate = changes_a_minute(story)
+def _changes(timeline: Timeline) -> str:
+    rate = changes_a_minute(timeline)
     return _NONE if rate is None else f"{rate:.1f}"
 
 
-def _size(story: Story) -> str:
-    sizes = np.unique(story.records.size_wh, axis=0)
-    if story.size_wh is None:
+def _size(timeline: Timeline) -> str:
+    sizes = np.unique(timeline.records.size_wh, axis=0)
+    if timeline.size_wh is None:
         return "not told"
-    width, height = story.size_wh
+    width, height = timeline.size_wh
     return f"{width} x {height}" + (", not all" if len(sizes) > 1 else "")
 
 

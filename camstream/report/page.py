@@ -17,7 +17,7 @@ from camstream.report.figures import figures_of, tiles_of
 from camstream.report.pictures import Album
 from camstream.report.read import F64
 from camstream.report.timeline import (
-    Story,
+    Timeline,
     clock,
     clock_span,
     full_height,
@@ -32,50 +32,50 @@ _LABELS = 5  # of a moment
 
 
 def to_html(
-    story: Story,
+    timeline: Timeline,
     album: Album | None,
     *,
     title: str,
-    remarks: Sequence[str] = (),
+    warnings: Sequence[str] = (),
     run: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Write the page.
 
     Args:
-        story: The clip.
+        timeline: The clip.
         album: Its small pictures, None for a page without.
         title: What to call the clip; without secrets.
-        remarks: What the reader should know first, one line each.
+        warnings: What the reader should know first, one line each.
         run: More figures of the run, name and value.
     """
-    size_wh = story.size_wh or (album.size_wh if album else _around(story))
-    best = list(shares(story).items())[:_SHARES]
+    size_wh = timeline.size_wh or (album.size_wh if album else _around(timeline))
+    best = list(shares(timeline).items())[:_SHARES]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.from_string(_text("page.html.j2")).render(
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
         title=title,
-        subtitle=f"Told by camstream from {story.records.name}",
-        remarks=remarks,
-        tiles=tiles_of(story),
-        figures=[*figures_of(story), *run],
-        shares=[(story.label(one), f"{part:.1%}") for one, part in best],
+        subtitle=f"Told by camstream from {timeline.records.name}",
+        warnings=warnings,
+        tiles=tiles_of(timeline),
+        figures=[*figures_of(timeline), *run],
+        shares=[(timeline.label(one), f"{part:.1%}") for one, part in best],
         size=size_wh,
         mark=round(max(size_wh) / 45, 1),
         box=(drawing.WIDTH, drawing.HEIGHT),
-        span=(round(story.start_s, 3), round(story.end_s, 3)),
-        span_text=(clock(story.start_s), clock(story.end_s)),
+        span=(round(timeline.start_s, 3), round(timeline.end_s, 3)),
+        span_text=(clock(timeline.start_s), clock(timeline.end_s)),
         thumb_count=len(album.thumbs) if album else 0,
-        rows=_rows(story),
-        spread=drawing.draw_line(story, story.records.spread),
-        axis=_axis(story),
-        full=f"{full_height(story):.0%}",
-        changes=_changes(story, album),
-        changes_note=_changes_note(story),
-        presence=_presence(story),
-        presence_note=_presence_note(story),
-        data=_to_json(_data(story, album)),
-        **_path(story, album),
+        rows=_rows(timeline),
+        spread=drawing.draw_line(timeline, timeline.records.spread),
+        axis=_axis(timeline),
+        full=f"{full_height(timeline):.0%}",
+        changes=_changes(timeline, album),
+        changes_note=_changes_note(timeline),
+        presence=_presence(timeline),
+        presence_note=_presence_note(timeline),
+        data=_to_json(_data(timeline, album)),
+        **_path(timeline, album),
     )
 
 
@@ -83,50 +83,50 @@ def _text(name: str) -> str:
     return resources.files("camstream.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _around(story: Story) -> tuple[int, int]:
+def _around(timeline: Timeline) -> tuple[int, int]:
     """A frame that holds every place, where nothing tells its size."""
-    x, y = np.nanmax(np.vstack([story.records.peak_xy, [[1, 1]]]), axis=0)
+    x, y = np.nanmax(np.vstack([timeline.records.peak_xy, [[1, 1]]]), axis=0)
     return int(np.ceil(x)), int(np.ceil(y))
 
 
-def _rows(story: Story) -> list[dict[str, Any]]:
-    parts = shares(story)
+def _rows(timeline: Timeline) -> list[dict[str, Any]]:
+    parts = shares(timeline)
     return [
         {
-            "label": story.label(one),
+            "label": timeline.label(one),
             "share": f"{parts.get(one, 0.0):.0%}",
             "colour": colour,
-            "ribbon": drawing.draw_ribbon(story, one),
+            "ribbon": drawing.draw_ribbon(timeline, one),
             "bars": [
-                (_left(story, found.start_s), _width(story, found.start_s, found.end_s))
-                for found in story.presence[one]
+                (_left(timeline, found.start_s), _width(timeline, found.start_s, found.end_s))
+                for found in timeline.presence[one]
             ],
         }
-        for colour, one in enumerate(story.shown, 1)
+        for colour, one in enumerate(timeline.displayed, 1)
     ]
 
 
-def _axis(story: Story) -> list[dict[str, Any]]:
+def _axis(timeline: Timeline) -> list[dict[str, Any]]:
     """Round times along the axis; those at its ends keep inside it."""
     axis = []
-    for tick in ticks(story.start_s, story.end_s):
-        left = _left(story, tick)
+    for tick in ticks(timeline.start_s, timeline.end_s):
+        left = _left(timeline, tick)
         place = "first" if left < 4 else "last" if left > 96 else ""
         axis.append({"left": left, "text": short_clock(tick), "place": place})
     return axis
 
 
-def _changes(story: Story, album: Album | None) -> list[dict[str, Any]]:
+def _changes(timeline: Timeline, album: Album | None) -> list[dict[str, Any]]:
     changes = []
-    for segment in story.long_segments:
-        best_s = float(story.records.pts_s[segment.best])
+    for segment in timeline.long_segments:
+        best_s = float(timeline.records.pts_s[segment.best])
         one = segment.class_index
         changes.append(
             {
                 "t": round(best_s, 6),
                 "thumb": album.nearest(best_s) if album else None,
-                "label": story.label(one),
-                "colour": story.shown.index(one) + 1 if one in story.shown else 0,
+                "label": timeline.label(one),
+                "colour": timeline.displayed.index(one) + 1 if one in timeline.displayed else 0,
                 "when": clock_span(segment.start_s, segment.end_s),
                 "score": f"{segment.peak_score:.0%}",
             }
@@ -134,20 +134,20 @@ def _changes(story: Story, album: Album | None) -> list[dict[str, Any]]:
     return changes
 
 
-def _changes_note(story: Story) -> str:
-    count, shown = len(story.segments), len(story.long_segments)
+def _changes_note(timeline: Timeline) -> str:
+    count, displayed = len(timeline.segments), len(timeline.long_segments)
     if count == 1:
         return "It never does."
     said = (
         "Each stretch of one best label, by the frame in which it scores highest, and that score."
     )
-    return said if shown == count else f"{said} The {shown} longest of {count:,}."
+    return said if displayed == count else f"{said} The {displayed} longest of {count:,}."
 
 
-def _presence(story: Story) -> list[dict[str, Any]]:
+def _presence(timeline: Timeline) -> list[dict[str, Any]]:
     rows = []
-    for colour, one in enumerate(story.shown, 1):
-        found = story.presence[one]
+    for colour, one in enumerate(timeline.displayed, 1):
+        found = timeline.presence[one]
         times = [
             (round(i.start_s, 6), f"{clock_span(i.start_s, i.end_s)} ({i.peak_score:.0%})")
             for i in found[:_INTERVALS]
@@ -155,7 +155,7 @@ def _presence(story: Story) -> list[dict[str, Any]]:
         if found:
             rows.append(
                 {
-                    "label": story.label(one),
+                    "label": timeline.label(one),
                     "colour": colour,
                     "total": clock(sum(i.end_s - i.start_s for i in found)),
                     "times": times,
@@ -165,22 +165,22 @@ def _presence(story: Story) -> list[dict[str, Any]]:
     return rows
 
 
-def _presence_note(story: Story) -> str:
-    rule = story.rule
+def _presence_note(timeline: Timeline) -> str:
+    rule = timeline.rule
     return (
-        f"From a score of {rule.enter:.0%} until one under {rule.leave:.0%}; gaps up to "
-        f"{rule.bridge_s:g} s are bridged, what is shorter than {rule.shortest_s:g} s is left "
+        f"From a score of {rule.on_threshold:.0%} until one under {rule.off_threshold:.0%}; gaps up to "
+        f"{rule.max_gap_s:g} s are bridged, what is shorter than {rule.min_duration_s:g} s is left "
         "out. In brackets the highest score."
     )
 
 
-def _path(story: Story, album: Album | None) -> dict[str, Any]:
+def _path(timeline: Timeline, album: Album | None) -> dict[str, Any]:
     """What the path's card needs."""
-    records = story.records
-    has_centre = bool(np.isfinite(records.centre_xy).any())
-    places = records.centre_xy if has_centre else _peaks(story)
+    records = timeline.records
+    has_centre = bool(np.isfinite(records.centroid_xy).any())
+    places = records.centroid_xy if has_centre else _peaks(timeline)
     what = "The centre of the positive evidence" if has_centre else "The strongest place"
-    middle_s = (story.start_s + story.end_s) / 2
+    middle_s = (timeline.start_s + timeline.end_s) / 2
     return {
         "has_centre": has_centre,
         "path": drawing.draw_path(places),
@@ -191,14 +191,14 @@ def _path(story: Story, album: Album | None) -> dict[str, Any]:
     }
 
 
-def _peaks(story: Story) -> F64:
+def _peaks(timeline: Timeline) -> F64:
     """The strongest places, NaN where nothing speaks for the class anywhere."""
-    return np.where(story.records.peak[:, np.newaxis] > 0, story.records.peak_xy, np.nan)
+    return np.where(timeline.records.peak[:, np.newaxis] > 0, timeline.records.peak_xy, np.nan)
 
 
-def _data(story: Story, album: Album | None) -> dict[str, Any]:
+def _data(timeline: Timeline, album: Album | None) -> dict[str, Any]:
     """What the page's script shows of each moment."""
-    records, moments = story.records, story.moments
+    records, moments = timeline.records, timeline.moments
     known = sorted(records.labels)
     place_of = {one: place for place, one in enumerate(known)}
     best = [
@@ -213,14 +213,14 @@ def _data(story: Story, album: Album | None) -> dict[str, Any]:
     ]
     thumbs = album.thumbs if album else ()
     return {
-        "span": [story.start_s, story.end_s],
-        "first": float(records.pts_s[story.segments[0].best]),
+        "span": [timeline.start_s, timeline.end_s],
+        "first": float(records.pts_s[timeline.segments[0].best]),
         "labels": [records.labels[one] for one in known],
-        "colours": {place_of[one]: colour for colour, one in enumerate(story.shown, 1)},
+        "colours": {place_of[one]: colour for colour, one in enumerate(timeline.displayed, 1)},
         "times": [round(time, 6) for time in records.pts_s[moments].tolist()],
         "best": best,
-        "peaks": _pairs(_peaks(story)[moments]),
-        "centres": _pairs(records.centre_xy[moments]),
+        "peaks": _pairs(_peaks(timeline)[moments]),
+        "centres": _pairs(records.centroid_xy[moments]),
         "spread": [None if np.isnan(s) else round(s, 4) for s in records.spread[moments].tolist()],
         "thumbTimes": [round(thumb.pts_s, 6) for thumb in thumbs],
         "thumbs": [_to_uri(thumb.jpeg) for thumb in thumbs],
@@ -246,9 +246,9 @@ def _to_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _left(story: Story, time_s: float) -> float:
-    return round(drawing.x_of(story, time_s) / drawing.WIDTH * 100, 2)
+def _left(timeline: Timeline, time_s: float) -> float:
+    return round(drawing.x_of(timeline, time_s) / drawing.WIDTH * 100, 2)
 
 
-def _width(story: Story, start_s: float, end_s: float) -> float:
-    return round((end_s - start_s) / (story.end_s - story.start_s) * 100, 2)
+def _width(timeline: Timeline, start_s: float, end_s: float) -> float:
+    return round((end_s - start_s) / (timeline.end_s - timeline.start_s) * 100, 2)

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from camstream.errors import SourceError
 from camstream.orientation import Orientation
 from camstream.picture import Picture
-from camstream.report.timeline import Story, clock
+from camstream.report.timeline import Timeline, clock
 from camstream.sources.file import FileSource
 
 THUMBS = 240
@@ -53,12 +53,12 @@ class Album:
     Attributes:
         thumbs: In order of time.
         size_wh: The video's width and height.
-        remarks: What speaks against the video being of the clip, one clear line each.
+        warnings: What speaks against the video being of the clip, one clear line each.
     """
 
     thumbs: tuple[Thumb, ...]
     size_wh: tuple[int, int]
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     def nearest(self, pts_s: float) -> int:
         """The place of the thumb nearest to a time."""
@@ -69,12 +69,14 @@ class _NoTimesError(Exception):
     """A frame of the file has no time of its own."""
 
 
-def make_album(path: Path, story: Story, *, on_thumb: Callable[[], None] = lambda: None) -> Album:
+def make_album(
+    path: Path, timeline: Timeline, *, on_thumb: Callable[[], None] = lambda: None
+) -> Album:
     """Read a clip's small pictures from its video.
 
     Args:
         path: The video that the records are of, or the annotated one.
-        story: The clip.
+        timeline: The clip.
         on_thumb: Is told of each picture that was looked for.
 
     Raises:
@@ -84,30 +86,30 @@ def make_album(path: Path, story: Story, *, on_thumb: Callable[[], None] = lambd
     try:
         thumbs: dict[float, Thumb] = {}
         size_wh = (0, 0)
-        for wanted_s, (frame_s, picture) in find_frames(source, choose_times(story)):
+        for wanted_s, (frame_s, picture) in find_frames(source, choose_times(timeline)):
             if size_wh == (0, 0):
                 size_wh = picture.size_wh
-                _check_shape(path, story, size_wh)
-            if abs(frame_s - wanted_s) <= max(0.1, 2 * story.step_s) and frame_s not in thumbs:
+                _check_shape(path, timeline, size_wh)
+            if abs(frame_s - wanted_s) <= max(0.1, 2 * timeline.step_s) and frame_s not in thumbs:
                 thumbs[frame_s] = Thumb(frame_s, _shrink(picture))
             on_thumb()
         if not thumbs:
-            name = story.records.name
+            name = timeline.records.name
             raise SourceError(f"{path} has no frame at the times of {name}: is it another clip?")
-        remarks = _doubts(source, story, size_wh)
-        return Album(tuple(thumbs[time] for time in sorted(thumbs)), size_wh, tuple(remarks))
+        warnings = _low_confidences(source, timeline, size_wh)
+        return Album(tuple(thumbs[time] for time in sorted(thumbs)), size_wh, tuple(warnings))
     finally:
         source.close()
 
 
-def choose_times(story: Story) -> list[float]:
+def choose_times(timeline: Timeline) -> list[float]:
     """Choose the frames to show: the best of each long segment, and others evenly.
 
     Returns:
         Media times, growing, at most THUMBS.
     """
-    times = story.records.pts_s
-    chosen = {segment.best for segment in story.long_segments}
+    times = timeline.records.pts_s
+    chosen = {segment.best for segment in timeline.long_segments}
     room = THUMBS - len(chosen)
     if len(times) <= THUMBS:
         chosen = set(range(len(times)))
@@ -193,28 +195,28 @@ def _shrink(picture: Picture) -> bytes:
     return encoded
 
 
-def _check_shape(path: Path, story: Story, size_wh: tuple[int, int]) -> None:
+def _check_shape(path: Path, timeline: Timeline, size_wh: tuple[int, int]) -> None:
     """Refuse a video in which the places of the records mean nothing."""
-    width, height = story.size_wh or size_wh
+    width, height = timeline.size_wh or size_wh
     shape = width / height / (size_wh[0] / size_wh[1])
     if not 1 / _ASPECT < shape < _ASPECT:
         raise SourceError(
-            f"{path} is {size_wh[0]}x{size_wh[1]}, the frames of {story.records.name} were "
+            f"{path} is {size_wh[0]}x{size_wh[1]}, the frames of {timeline.records.name} were "
             f"{width}x{height}: is it another clip?"
         )
 
 
-def _doubts(source: FileSource, story: Story, size_wh: tuple[int, int]) -> list[str]:
-    said, name = [], story.records.name
-    if story.size_wh not in (None, size_wh):
+def _low_confidences(source: FileSource, timeline: Timeline, size_wh: tuple[int, int]) -> list[str]:
+    said, name = [], timeline.records.name
+    if timeline.size_wh not in (None, size_wh):
         said.append(
             f"{source.name} is {size_wh[0]}x{size_wh[1]}, the frames of {name} were "
-            f"{story.size_wh[0]}x{story.size_wh[1]}: places are scaled"
+            f"{timeline.size_wh[0]}x{timeline.size_wh[1]}: places are scaled"
         )
     length_s = source.duration_s
-    if length_s is not None and abs(length_s - story.end_s) > _ENDS_S:
+    if length_s is not None and abs(length_s - timeline.end_s) > _ENDS_S:
         said.append(
-            f"{source.name} is {clock(length_s)} long, {name} goes to {clock(story.end_s)}: "
+            f"{source.name} is {clock(length_s)} long, {name} goes to {clock(timeline.end_s)}: "
             "a run that was stopped, or another clip?"
         )
     return said

@@ -14,7 +14,7 @@ from camstream.errors import SinkError
 from camstream.report.drawing import RAMP
 from camstream.report.pictures import Album
 from camstream.report.timeline import (
-    Story,
+    Timeline,
     clock_span,
     curve,
     full_height,
@@ -22,7 +22,7 @@ from camstream.report.timeline import (
     spans,
     ticks,
 )
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ _DPI = 150
 _COLUMNS = 5
 _PATH_POINTS = 2000
 
-Plot = Callable[[Story, Album | None], "Figure"]
+Plot = Callable[[Timeline, Album | None], "Figure"]
 
 
 def plot_names(album: bool) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def plot_names(album: bool) -> tuple[str, ...]:
     return ("ribbons.png", "path.png", "spread.png", *(("changes.png",) if album else ()))
 
 
-def check_plots(folder: Path, *, album: bool, overwrite: bool) -> list[Draft]:
+def check_plots(folder: Path, *, album: bool, overwrite: bool) -> list[AtomicFile]:
     """Make the folder and find out whether the pictures may be written.
 
     Raises:
@@ -61,15 +61,15 @@ def check_plots(folder: Path, *, album: bool, overwrite: bool) -> list[Draft]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SinkError(f"cannot make the folder {folder}: {error.strerror}") from error
-    return [Draft(folder / name, overwrite=overwrite) for name in plot_names(album)]
+    return [AtomicFile(folder / name, overwrite=overwrite) for name in plot_names(album)]
 
 
-def write_plots(drafts: Sequence[Draft], story: Story, album: Album | None) -> None:
+def write_plots(drafts: Sequence[AtomicFile], timeline: Timeline, album: Album | None) -> None:
     """Draw and write the pictures.
 
     Args:
         drafts: From ``check_plots``.
-        story: The clip.
+        timeline: The clip.
         album: Its small pictures, None for none.
 
     Raises:
@@ -81,17 +81,17 @@ def write_plots(drafts: Sequence[Draft], story: Story, album: Album | None) -> N
         "spread.png": _plot_spread,
         "changes.png": _plot_changes,
     }
-    for draft in drafts:
-        figure = plots[draft.target.name](story, album)
+    for atomic_file in drafts:
+        figure = plots[atomic_file.target.name](timeline, album)
         try:
             with warnings.catch_warnings():
                 # A label in a script that the font lacks is drawn as boxes; that is no error.
                 warnings.filterwarnings("ignore", "Glyph .* missing from font")
-                figure.savefig(draft.path, dpi=_DPI, bbox_inches="tight", pad_inches=0.15)
+                figure.savefig(atomic_file.path, dpi=_DPI, bbox_inches="tight", pad_inches=0.15)
         except OSError as error:
-            draft.discard()
-            raise SinkError(f"cannot write {draft.target}: {error.strerror}") from error
-        draft.commit()
+            atomic_file.discard()
+            raise SinkError(f"cannot write {atomic_file.target}: {error.strerror}") from error
+        atomic_file.commit()
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -101,53 +101,53 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), facecolor="white", layout="constrained")
 
 
-def _plot_ribbons(story: Story, _: Album | None) -> Figure:
-    figure = _figure(10, 0.55 + 0.62 * len(story.shown))
-    rows: Any = figure.subplots(len(story.shown), sharex=True, squeeze=False)
-    for axes, one, colour in zip(rows[:, 0], story.shown, COLOURS, strict=False):
-        heights = curve(story, story.records.scores_of(one)) / full_height(story)
-        is_best = curve(story, (story.records.classes[:, 0] == one).astype(np.float64)) >= 0.5
+def _plot_ribbons(timeline: Timeline, _: Album | None) -> Figure:
+    figure = _figure(10, 0.55 + 0.62 * len(timeline.displayed))
+    rows: Any = figure.subplots(len(timeline.displayed), sharex=True, squeeze=False)
+    for axes, one, colour in zip(rows[:, 0], timeline.displayed, COLOURS, strict=False):
+        heights = curve(timeline, timeline.records.scores_of(one)) / full_height(timeline)
+        is_best = curve(timeline, (timeline.records.classes[:, 0] == one).astype(np.float64)) >= 0.5
         for part, opacity in ((heights, 0.3), (np.where(is_best, heights, 0), 1.0)):
-            xs, ys = _stairs(story, part)
+            xs, ys = _stairs(timeline, part)
             axes.fill_between(xs, -ys, ys, color=colour, alpha=opacity, linewidth=0)
-        for found in story.presence[one]:
+        for found in timeline.presence[one]:
             axes.plot([found.start_s, found.end_s], [-1.25] * 2, color=colour, linewidth=2.5)
         axes.set_ylim(-1.45, 1.05)
         axes.set_yticks([])
         _bare(axes)
-        axes.text(0, 1.0, story.label(one), transform=axes.transAxes, va="bottom", fontsize=9,
+        axes.text(0, 1.0, timeline.label(one), transform=axes.transAxes, va="bottom", fontsize=9,
                   color=_INK, parse_math=False)  # fmt: skip
-    _time_axis(story, rows[-1, 0])
+    _time_axis(timeline, rows[-1, 0])
     return figure
 
 
-def _plot_spread(story: Story, _: Album | None) -> Figure:
+def _plot_spread(timeline: Timeline, _: Album | None) -> Figure:
     figure = _figure(10, 2.4)
     axes = figure.subplots()
-    values = curve(story, story.records.spread)
-    xs, ys = _stairs(story, np.nan_to_num(values))
+    values = curve(timeline, timeline.records.spread)
+    xs, ys = _stairs(timeline, np.nan_to_num(values))
     axes.fill_between(xs, ys, color=COLOURS[0], alpha=0.2, linewidth=0)
-    xs, ys = _stairs(story, values)
+    xs, ys = _stairs(timeline, values)
     axes.plot(xs, ys, color=COLOURS[0], linewidth=1.3)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
     axes.set_ylabel("spread of the attention", fontsize=9, color=_SOFT)
     _bare(axes)
-    _time_axis(story, axes)
+    _time_axis(timeline, axes)
     return figure
 
 
-def _plot_path(story: Story, album: Album | None) -> Figure:
+def _plot_path(timeline: Timeline, album: Album | None) -> Figure:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-    records = story.records
-    places = records.centre_xy if np.isfinite(records.centre_xy).any() else records.peak_xy
-    width, height = story.size_wh or (album.size_wh if album else (1, 1))
+    records = timeline.records
+    places = records.centroid_xy if np.isfinite(records.centroid_xy).any() else records.peak_xy
+    width, height = timeline.size_wh or (album.size_wh if album else (1, 1))
     figure = _figure(8, 8 * height / width)
     axes = figure.subplots()
     if album is not None:
-        middle_s = (story.start_s + story.end_s) / 2
+        middle_s = (timeline.start_s + timeline.end_s) / 2
         grey = cv2.cvtColor(_decode(album, album.nearest(middle_s)), cv2.COLOR_RGB2GRAY)
         axes.imshow(grey * 0.55, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
     axes.set_facecolor("#0b0c0f")
@@ -157,7 +157,7 @@ def _plot_path(story: Story, album: Album | None) -> Figure:
     lines = LineCollection(
         np.concatenate([points[:-1], points[1:]], axis=1).tolist(),
         cmap=ramp,
-        norm=Normalize(story.start_s, story.end_s),
+        norm=Normalize(timeline.start_s, timeline.end_s),
         linewidths=1.8,
         capstyle="round",
     )
@@ -165,15 +165,15 @@ def _plot_path(story: Story, album: Album | None) -> Figure:
     axes.add_collection(lines)
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[], aspect="equal")
     bar = figure.colorbar(lines, ax=axes, orientation="horizontal", shrink=0.6, aspect=50, pad=0.02)
-    times = ticks(story.start_s, story.end_s, 6)
+    times = ticks(timeline.start_s, timeline.end_s, 6)
     bar.set_ticks(times, labels=[short_clock(time) for time in times])
     bar.outline.set_visible(False)
     return figure
 
 
-def _plot_changes(story: Story, album: Album | None) -> Figure:
+def _plot_changes(timeline: Timeline, album: Album | None) -> Figure:
     assert album is not None
-    segments = story.long_segments
+    segments = timeline.long_segments
     rows = -(-len(segments) // _COLUMNS)
     shape = album.size_wh[1] / album.size_wh[0]
     figure = _figure(2.4 * _COLUMNS, rows * (2.3 * shape + 0.55))
@@ -181,27 +181,27 @@ def _plot_changes(story: Story, album: Album | None) -> Figure:
     for axes in tiles.flat:
         axes.set_axis_off()
     for axes, segment in zip(tiles.flat, segments, strict=False):
-        axes.imshow(_decode(album, album.nearest(float(story.records.pts_s[segment.best]))))
+        axes.imshow(_decode(album, album.nearest(float(timeline.records.pts_s[segment.best]))))
         text = (
-            f"{_cut(story.label(segment.class_index))}  {segment.peak_score:.0%}\n"
+            f"{_cut(timeline.label(segment.class_index))}  {segment.peak_score:.0%}\n"
             f"{clock_span(segment.start_s, segment.end_s)}"
         )
         axes.set_title(text, fontsize=8, color=_INK, loc="left", parse_math=False)
     return figure
 
 
-def _stairs(story: Story, values: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+def _stairs(timeline: Timeline, values: np.ndarray[Any, Any]) -> tuple[Any, Any]:
     """Corners of a curve that keeps each moment's value until its end; NaN between."""
-    starts, ends = spans(story)
+    starts, ends = spans(timeline)
     xs = np.stack([starts, ends, ends], axis=1).ravel()
     gaps = np.append(ends[:-1] < starts[1:], True)
     ys = np.stack([values, values, np.where(gaps, np.nan, values)], axis=1).ravel()
     return xs, ys
 
 
-def _time_axis(story: Story, axes: Axes) -> None:
-    axes.set_xlim(story.start_s, story.end_s)
-    times = ticks(story.start_s, story.end_s)
+def _time_axis(timeline: Timeline, axes: Axes) -> None:
+    axes.set_xlim(timeline.start_s, timeline.end_s)
+    times = ticks(timeline.start_s, timeline.end_s)
     axes.set_xticks(times, [short_clock(time) for time in times])
     axes.tick_params(axis="x", labelbottom=True, labelsize=8, colors=_SOFT)
 

@@ -39,12 +39,12 @@ class Records:
         scores: (T, K) 0 to 1.
         peak_xy: (T, 2) pixels of the frame.
         peak: (T,) logit units.
-        centre_xy: (T, 2) pixels of the frame; NaN without positive evidence, or in old records.
+        centroid_xy: (T, 2) pixels of the frame; NaN without positive evidence, or in old records.
         spread: (T,) up to 1; NaN as above.
         size_wh: (T, 2) pixels, NaN in old records.
         labels: The name of every class that occurs.
         method: How the maps were made.
-        remarks: What was not as it should be, one clear line each.
+        warnings: What was not as it should be, one clear line each.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Records:
     scores: F64
     peak_xy: F64
     peak: F64
-    centre_xy: F64
+    centroid_xy: F64
     spread: F64
     size_wh: F64
     labels: dict[int, str]
     method: str
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.pts_s)
@@ -158,12 +158,12 @@ class _Gathered:
             scores=np.nan_to_num(scores, nan=0.0),
             peak_xy=places[:, 0:2],
             peak=places[:, 2],
-            centre_xy=places[:, 3:5],
+            centroid_xy=places[:, 3:5],
             spread=places[:, 5],
             size_wh=places[:, 6:8],
             labels=self._labels,
             method=self._method,
-            remarks=tuple(self._remarks),
+            warnings=tuple(self._remarks),
         )
 
     def _values(self, row: Mapping[str, Any]) -> Values:

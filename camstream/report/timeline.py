@@ -38,14 +38,14 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Timeline:
     """What is told of a clip.
 
     Attributes:
         records: What it is told from.
         step_s: Median time from frame to frame.
         end_s: When the last frame ends.
-        shown: The classes that score highest over all frames, in the order in which they come
+        displayed: The classes that score highest over all frames, in the order in which they come
             to be best; those that never do last.
         segments: In order of time.
         presence: Of the shown classes.
@@ -56,7 +56,7 @@ class Story:
     records: Records
     step_s: float
     end_s: float
-    shown: tuple[int, ...]
+    displayed: tuple[int, ...]
     segments: tuple[Segment, ...]
     presence: dict[int, list[Interval]]
     rule: PresenceRule
@@ -93,7 +93,7 @@ class Story:
         return self.records.labels[class_index]
 
 
-def tell(records: Records, rule: PresenceRule = PresenceRule()) -> Story:
+def build_timeline(records: Records, rule: PresenceRule = PresenceRule()) -> Timeline:
     """Find out what happened.
 
     Args:
@@ -104,15 +104,15 @@ def tell(records: Records, rule: PresenceRule = PresenceRule()) -> Story:
     steps = np.diff(pts_s)
     step_s = float(np.median(steps)) if len(steps) else _ALONE_S
     end_s = float(pts_s[-1]) + step_s
-    shown = _best_classes(records)
+    displayed = _best_classes(records)
     presence = {
         one: find_intervals(zip(pts_s.tolist(), records.scores_of(one).tolist(), strict=True), rule)
-        for one in shown
+        for one in displayed
     }
     count = min(len(records), MOMENTS)
     moments = np.linspace(0, len(records) - 1, count).round().astype(np.int64)
-    return Story(
-        records, step_s, end_s, shown, _find_segments(records, step_s), presence, rule, moments
+    return Timeline(
+        records, step_s, end_s, displayed, _find_segments(records, step_s), presence, rule, moments
     )
 
 
@@ -150,35 +150,35 @@ def _ends(starts_s: F64, end_s: float) -> F64:
     return np.where(is_gap, starts_s + usual_s, following)
 
 
-def count_changes(story: Story) -> int:
+def count_changes(timeline: Timeline) -> int:
     """How often the label changes."""
-    best = story.records.classes[:, 0]
+    best = timeline.records.classes[:, 0]
     return int(np.count_nonzero(best[1:] != best[:-1]))
 
 
-def changes_a_minute(story: Story) -> float | None:
+def changes_a_minute(timeline: Timeline) -> float | None:
     """How often the label changes; None for a clip of one frame."""
-    if len(story.records) < 2:
+    if len(timeline.records) < 2:
         return None
-    return count_changes(story) / (story.end_s - story.start_s) * 60
+    return count_changes(timeline) / (timeline.end_s - timeline.start_s) * 60
 
 
-def shares(story: Story) -> dict[int, float]:
+def shares(timeline: Timeline) -> dict[int, float]:
     """Which part of the frames has each class as the best, most frequent first."""
-    classes, counts = np.unique(story.records.classes[:, 0], return_counts=True)
-    parts = zip(classes.tolist(), (counts / len(story.records)).tolist(), strict=True)
+    classes, counts = np.unique(timeline.records.classes[:, 0], return_counts=True)
+    parts = zip(classes.tolist(), (counts / len(timeline.records)).tolist(), strict=True)
     return dict(sorted(parts, key=lambda part: -part[1]))
 
 
-def full_height(story: Story) -> float:
+def full_height(timeline: Timeline) -> float:
     """The score at which a ribbon has its full height: the highest, up to the next tenth."""
-    highest = max(float(story.records.scores_of(one).max()) for one in story.shown)
+    highest = max(float(timeline.records.scores_of(one).max()) for one in timeline.displayed)
     return max(0.1, float(np.ceil(highest * 10 - 1e-9)) / 10)
 
 
-def curve(story: Story, values: F64) -> F64:
+def curve(timeline: Timeline, values: F64) -> F64:
     """Average the values of all frames to one a moment, (T,) to (M,); NaN counts for nothing."""
-    edges = (story.moments[1:] + story.moments[:-1] + 1) // 2
+    edges = (timeline.moments[1:] + timeline.moments[:-1] + 1) // 2
     starts = np.concatenate([[0], edges])
     known = np.isfinite(values)
     counts = np.add.reduceat(known.astype(np.float64), starts)
@@ -187,23 +187,23 @@ def curve(story: Story, values: F64) -> F64:
     return np.divide(sums, counts, out=means, where=counts > 0)
 
 
-def spans(story: Story) -> tuple[F64, F64]:
+def spans(timeline: Timeline) -> tuple[F64, F64]:
     """When each moment begins and ends, (M,) seconds: until the next, but not over a gap."""
-    starts = story.records.pts_s[story.moments]
-    return starts, _ends(starts, story.end_s)
+    starts = timeline.records.pts_s[timeline.moments]
+    return starts, _ends(starts, timeline.end_s)
 
 
-def pieces(story: Story, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[slice]:
+def pieces(timeline: Timeline, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[slice]:
     """Cut the moments where frames are missing or a value is not known.
 
     Args:
-        story: The clip.
+        timeline: The clip.
         known: (M,) whether each moment has a value.
 
     Returns:
         Ranges of moments without a gap in them.
     """
-    starts, ends = spans(story)
+    starts, ends = spans(timeline)
     apart = ends[:-1] < starts[1:]
     cuts = np.flatnonzero(apart | ~known[1:] | ~known[:-1]) + 1
     edges = [0, *cuts.tolist(), len(starts)]

@@ -36,7 +36,7 @@ import numpy as np
 
 from camstream.errors import SinkError
 from camstream.frame import Annotated
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 
 GEOMETRY = (
     "cell (row, col) of a map of h x w cells covers the frame's rectangle from x = col * width / w, "
@@ -70,7 +70,7 @@ class MapsFile:
         """
         if path.suffix.lower() != MAPS_SUFFIX:
             raise SinkError(f"cannot write {path}: maps are written to a {MAPS_SUFFIX} file")
-        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
         self._labels = labels
         self._method = ""
         self._index, self._pts_s = array("q"), array("d")
@@ -102,7 +102,7 @@ class MapsFile:
         """Put the arrays together and give the file its name."""
         try:
             self._raw.seek(0)
-            with zipfile.ZipFile(self._draft.path, "w", zipfile.ZIP_DEFLATED) as archive:
+            with zipfile.ZipFile(self._atomic_file.path, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, values in self._small().items():
                     with archive.open(f"{name}.npy", "w") as member:
                         np.lib.format.write_array(member, values, allow_pickle=False)
@@ -111,14 +111,14 @@ class MapsFile:
             self._raw.close()
         except OSError as error:
             raise self._failure(error) from error
-        self._draft.commit()
+        self._atomic_file.commit()
 
     def discard(self) -> None:
         """Remove what was written."""
         # Closing writes what is left, which fails again where the disk is full.
         with contextlib.suppress(OSError):
             self._raw.close()
-        self._draft.discard()
+        self._atomic_file.discard()
 
     @property
     def _khw(self) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -160,4 +160,4 @@ class MapsFile:
             member.write(full.tobytes())
 
     def _failure(self, error: OSError) -> SinkError:
-        return SinkError(f"cannot write {self._draft.target}: {error.strerror}")
+        return SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from camstream.errors import SinkError
 
-_DRAFT = re.compile(r"\.partial-\d+$")
+_PARTIAL = re.compile(r"\.partial-\d+$")
 
 
-def is_draft(path: Path) -> bool:
+def is_partial(path: Path) -> bool:
     """Tell whether a file has the name of one that is being written, or that a killed run left."""
-    return _DRAFT.search(path.stem) is not None
+    return _PARTIAL.search(path.stem) is not None
 
 
-class Draft:
+class AtomicFile:
     """A file under a temporary name beside its target.
 
     Attributes:

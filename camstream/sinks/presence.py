@@ -1,6 +1,6 @@
 """When something was there: ``start_s,end_s,peak_score`` as CSV, from the scores that are shown.
 
-The score of a frame is that of ``Prediction.shown``, smoothed over time as the focus says: with
+The score of a frame is that of ``Prediction.displayed``, smoothed over time as the focus says: with
 a model that has a background class, the probability that it is any other class; else the highest
 of what is shown, which is what was asked for (``--watch``) or the best class.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from camstream.errors import SinkError
 from camstream.frame import Annotated, Prediction
 from camstream.maps.presence import Interval, Presence, PresenceRule
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 
 _SUFFIX = ".csv"
 _COLUMNS = ("start_s", "end_s", "peak_score")
@@ -23,9 +23,9 @@ _COLUMNS = ("start_s", "end_s", "peak_score")
 
 def presence_score(prediction: Prediction) -> float:
     """Give the probability that what is looked for is there, 0 to 1."""
-    shown = prediction.shown
-    state = shown[0].state
-    return max(pane.score for pane in shown) if state is None else state.presence
+    displayed = prediction.displayed
+    state = displayed[0].state
+    return max(view.score for view in displayed) if state is None else state.presence
 
 
 class PresenceFile:
@@ -52,7 +52,7 @@ class PresenceFile:
         """
         if path.suffix.lower() != _SUFFIX:
             raise SinkError(f"cannot write {path}: presence is written as {_SUFFIX}")
-        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
         self._presence = Presence(rule)
         self._found: list[Interval] = []
         self._last_s = -math.inf
@@ -72,17 +72,17 @@ class PresenceFile:
         """
         self._found += self._presence.finish()
         try:
-            with self._draft.path.open("w", encoding="utf-8", newline="") as file:
+            with self._atomic_file.path.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(_COLUMNS)
                 for found in self._found:
                     values = (found.start_s, found.end_s, found.peak_score)
                     writer.writerow([round(value, 6) for value in values])
         except OSError as error:
-            self._draft.discard()
-            raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
-        self._draft.commit()
+            self._atomic_file.discard()
+            raise SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}") from error
+        self._atomic_file.commit()
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        self._draft.discard()
+        self._atomic_file.discard()

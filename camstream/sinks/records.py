@@ -7,16 +7,16 @@
      "size_wh": [640, 360], "input_wh": [288, 160], "method": "CAM"}
 
 ``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
-best classes as the model gave them, ``shown`` what the picture says after smoothing (one entry a
+best classes as the model gave them, ``displayed`` what the picture says after smoothing (one entry a
 map), ``peak_xy`` the place of the best class's raw map's largest value in pixels of the frame,
-``peak`` that value in logit units, ``centre_xy`` the centre of gravity of the raw map's positive
-evidence in pixels of the frame (``cam.find_centre``), ``spread`` the effective part of the frame
-that carries this evidence, up to 1 (``cam.find_spread``), ``size_wh`` the frame's width and
+``peak`` that value in logit units, ``centroid_xy`` the centre of gravity of the raw map's positive
+evidence in pixels of the frame (``cam.find_centroid``), ``spread`` the effective part of the frame
+that carries this evidence, up to 1 (``cam.find_area``), ``size_wh`` the frame's width and
 height, ``input_wh`` those that the network got it in, and ``method`` how the map was made ("CAM",
-"CAM (max pooling)", "Grad-CAM" or "HiResCAM"). ``centre_xy`` and ``spread`` are null where a map has no positive evidence.
+"CAM (max pooling)", "Grad-CAM" or "HiResCAM"). ``centroid_xy`` and ``spread`` are null where a map has no positive evidence.
 
 With ``--sharp`` there is also ``"sharp": "input 1.14 times ..., maps joined ..."``: what was done to
-the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centre_xy`` and ``spread`` are of the
+the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centroid_xy`` and ``spread`` are of the
 raw map all the same.
 
 Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
@@ -40,7 +40,7 @@ from typing import TextIO
 from camstream.errors import SinkError
 from camstream.frame import Annotated
 from camstream.maps import cam as cams
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 
 
 def to_json_line(record: Mapping[str, object]) -> str:
@@ -70,10 +70,10 @@ class RecordsFile:
         Raises:
             SinkError: It cannot be written.
         """
-        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
         self._to_line = to_line
         try:
-            self._file: TextIO = self._draft.path.open("w", encoding="utf-8", newline="")
+            self._file: TextIO = self._atomic_file.path.open("w", encoding="utf-8", newline="")
         except OSError as error:
             raise SinkError(f"cannot write {path}: {error.strerror}") from error
 
@@ -82,30 +82,30 @@ class RecordsFile:
         try:
             self._file.write(self._to_line(to_record(annotated)))
         except OSError as error:
-            raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
+            raise SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}") from error
 
     def finish(self) -> None:
         """Close the file and give it its name."""
         try:
             self._file.close()
         except OSError as error:
-            raise SinkError(f"cannot write {self._draft.target}: {error.strerror}") from error
-        self._draft.commit()
+            raise SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}") from error
+        self._atomic_file.commit()
 
     def discard(self) -> None:
         """Close and remove the file."""
         # Closing writes what is left, which fails again where the disk is full.
         with contextlib.suppress(OSError):
             self._file.close()
-        self._draft.discard()
+        self._atomic_file.discard()
 
 
 def to_record(annotated: Annotated) -> dict[str, object]:
     """Give the values of one line."""
     prediction = annotated.prediction
-    shown, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
-    peak = cams.find_peak(cams.enlarge(shown), size_wh)
-    centre, spread = cams.find_centre(shown, size_wh), cams.find_spread(shown)
+    displayed, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
+    peak = cams.find_peak(cams.enlarge(displayed), size_wh)
+    centroid, spread = cams.find_centroid(displayed, size_wh), cams.find_area(displayed)
     record: dict[str, object] = {
         "index": prediction.frame.index,
         "pts_s": round(prediction.frame.pts_s, 6),
@@ -119,18 +119,18 @@ def to_record(annotated: Annotated) -> dict[str, object]:
             for top in prediction.top
         ],
         "shown": [
-            {"label": pane.label, "score": round(pane.score, 6)} for pane in prediction.shown
+            {"label": view.label, "score": round(view.score, 6)} for view in prediction.displayed
         ],
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),
-        "centre_xy": centre and [round(value, 1) for value in centre],
+        "centre_xy": centroid and [round(value, 1) for value in centroid],
         "spread": spread and round(spread, 4),
         "size_wh": list(size_wh),
         "input_wh": list(prediction.image.shape[1::-1]),
         "method": prediction.cam.method,
     }
-    if prediction.cam.sharp:
-        record["sharp"] = prediction.cam.sharp
+    if prediction.cam.refinement:
+        record["sharp"] = prediction.cam.refinement
     if annotated.boxes is not None and annotated.box_threshold is not None:
         record["box_threshold"] = annotated.box_threshold
     if annotated.boxes is not None:
@@ -148,10 +148,10 @@ def to_record(annotated: Annotated) -> dict[str, object]:
 
 def write_json(path: Path, values: object, *, overwrite: bool) -> None:
     """Write a JSON file that is whole or not there."""
-    draft = Draft(path, overwrite=overwrite)
+    atomic_file = AtomicFile(path, overwrite=overwrite)
     try:
-        draft.path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        atomic_file.path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        draft.discard()
+        atomic_file.discard()
         raise SinkError(f"cannot write {path}: {error.strerror}") from error
-    draft.commit()
+    atomic_file.commit()

@@ -22,16 +22,16 @@ _MP4_LIKE = ("mp4", "mov", "ipod")
 _NO_TEXT = b"\0\0"  # what a subtitle of an mp4 file says where it says nothing
 
 
-class CopiedStreams:
+class StreamCopy:
     """Every stream of a file but its picture, packet by packet, from a reader of its own."""
 
-    def __init__(self, like: FileSource, output: OutputContainer, remarks: list[str]) -> None:
+    def __init__(self, like: FileSource, output: OutputContainer, warnings: list[str]) -> None:
         """Add a stream to the output for each one that it can hold.
 
         Args:
             like: The file to copy from.
             output: Where to; nothing has been written to it yet.
-            remarks: Is given a line for each stream that is left out.
+            warnings: Is given a line for each stream that is left out.
         """
         self._input: InputContainer = open_input(like.path)
         self._shift_s = like.shift_s
@@ -47,7 +47,7 @@ class CopiedStreams:
             if problem:
                 kind = stream.name or (stream.codec_context and stream.codec_context.name)
                 what = f"{stream.type} stream {stream.index}" + (f" ({kind})" if kind else "")
-                remarks.append(f"{what} is left out: {problem}")
+                warnings.append(f"{what} is left out: {problem}")
         self._packets = self._demux()
         self._next: Packet[Any] | None = None
 

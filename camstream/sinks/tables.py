@@ -29,7 +29,7 @@ from typing import Any
 from camstream.contract import DEFAULT_TOP_K
 from camstream.errors import SetupError, SinkError
 from camstream.frame import Annotated
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import to_record
 
 Row = dict[str, str | int | float | None]
@@ -132,7 +132,7 @@ class ParquetFile:
         """
         self._arrow = import_arrow("pyarrow", path)
         self._parquet = import_arrow("pyarrow.parquet", path)
-        self._draft = Draft(path, overwrite=overwrite, inputs=inputs)
+        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
         self._layout = _Layout(path)
         self._rows: list[Row] = []
         self._writer: Any = None
@@ -151,7 +151,7 @@ class ParquetFile:
             self._layout.fit({})
         self._write_group()
         self._call(self._writer.close)
-        self._draft.commit()
+        self._atomic_file.commit()
 
     def discard(self) -> None:
         """Close and remove the file."""
@@ -160,7 +160,7 @@ class ParquetFile:
             # It is thrown away, and the first error is already on its way.
             with contextlib.suppress(OSError, self._arrow.ArrowException):
                 writer.close()
-        self._draft.discard()
+        self._atomic_file.discard()
 
     def _write_group(self) -> None:
         names = {str: self._arrow.string(), int: self._arrow.int64(), float: self._arrow.float64()}
@@ -168,7 +168,9 @@ class ParquetFile:
         fields = [(name, names[kind]) for name, kind in self._layout.kinds.items()]
         schema = self._arrow.schema(fields)
         if self._writer is None:
-            self._writer = self._call(self._parquet.ParquetWriter, str(self._draft.path), schema)
+            self._writer = self._call(
+                self._parquet.ParquetWriter, str(self._atomic_file.path), schema
+            )
         group = self._arrow.Table.from_pylist(self._rows, schema=schema)
         self._rows = []
         self._call(self._writer.write_table, group)
@@ -178,7 +180,7 @@ class ParquetFile:
             return what(*values)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise SinkError(f"cannot write {self._draft.target}: {reason}") from error
+            raise SinkError(f"cannot write {self._atomic_file.target}: {reason}") from error
 
 
 def import_arrow(module: str, path: Path) -> Any:

@@ -19,9 +19,9 @@ from av.container import Flags, OutputContainer
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.encoding import CODECS, CodecName, Encoding
-from camstream.sinks.stream_copy import CopiedStreams, content_of
+from camstream.sinks.stream_copy import StreamCopy, content_of
 
 if TYPE_CHECKING:
     from camstream.picture import Picture
@@ -35,7 +35,7 @@ class VideoFile:
 
     Attributes:
         target: The file's name at the end.
-        remarks: What could not be kept, one clear line each.
+        warnings: What could not be kept, one clear line each.
         frames: Frames written.
     """
 
@@ -60,15 +60,17 @@ class VideoFile:
         Raises:
             SinkError: The file may not be written, or its suffix is no video container's.
         """
-        self._draft = Draft(target, overwrite=overwrite, inputs=[like.path] if like else [])
+        self._atomic_file = AtomicFile(
+            target, overwrite=overwrite, inputs=[like.path] if like else []
+        )
         self._like = like
         self._encoding = encoding
         self._rate = Fraction(rate_hz or (like and like.rate_hz) or 30).limit_denominator(1001)
         self.target = target
-        self.remarks: list[str] = []
+        self.warnings: list[str] = []
         self.frames = 0
         self._stream: VideoStream | None = None
-        self._copied: CopiedStreams | None = None
+        self._copied: StreamCopy | None = None
         self._last_s = 0.0
         self._grid = 0  # greatest common divisor of all timestamps
         webm = target.suffix.lower() == ".webm"
@@ -113,7 +115,7 @@ class VideoFile:
                     if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
                         packet.dts = packet.pts
                     self._container.mux(packet)
-                self._remark_rounding(self._stream)
+                self._warn_of_rounding(self._stream)
             if self._copied is not None:
                 for copied in self._copied.until(None if whole else self._last_s):
                     self._container.mux(copied)
@@ -123,16 +125,16 @@ class VideoFile:
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         if self.frames == 0:
-            self._draft.discard()
+            self._atomic_file.discard()
             raise SinkError(f"{self.target} was not written: there was not one frame")
-        self._draft.commit()
+        self._atomic_file.commit()
 
     def discard(self) -> None:
         """Close and remove the file."""
         # The file is thrown away, and the first error is already on its way.
         with contextlib.suppress(av.error.FFmpegError, OSError):
             self._close()
-        self._draft.discard()
+        self._atomic_file.discard()
 
     def _close(self) -> None:
         if self._copied is not None:
@@ -157,16 +159,16 @@ class VideoFile:
             # A stream's late start is kept in these units; by default milliseconds.
             options["movie_timescale"] = str(self._like.finest_hz if self._like else 90_000)
         try:
-            container = av.open(str(self._draft.path), "w", container_options=options)
+            container = av.open(str(self._atomic_file.path), "w", container_options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            self._draft.discard()
+            self._atomic_file.discard()
             reason = getattr(error, "strerror", None) or str(error)
             if not self.target.suffix or isinstance(error, ValueError):
                 reason = "its name must end in a video container's suffix such as .mp4 or .mkv"
             raise SinkError(f"cannot write {self.target}: {reason}") from error
         if CODECS[self._codec_name].encoder not in container.supported_codecs:
             container.close()
-            self._draft.discard()
+            self._atomic_file.discard()
             raise SinkError(
                 f"cannot write {self.target}: {container.format.name} files hold no "
                 f"{self._codec_name} video; take another --codec, or a name ending in .mp4 or .mkv"
@@ -200,15 +202,15 @@ class VideoFile:
                 turned = self._like.is_transposed
                 context.sample_aspect_ratio = 1 / aspect if turned else aspect
             stream.metadata.update(content_of(self._like.stream.metadata))
-            self._copied = CopiedStreams(self._like, self._container, self.remarks)
+            self._copied = StreamCopy(self._like, self._container, self.warnings)
         return stream
 
-    def _remark_rounding(self, stream: VideoStream) -> None:
+    def _warn_of_rounding(self, stream: VideoStream) -> None:
         """Say so where the container cannot hold the times exactly, as Matroska often cannot."""
         step_s = stream.time_base or Fraction(1)
         if (self._grid * stream.codec_context.time_base / step_s).denominator != 1:
             step_ms = float(step_s * 1000)
-            self.remarks.append(
+            self.warnings.append(
                 f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
             )
 

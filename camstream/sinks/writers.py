@@ -13,13 +13,13 @@ from camstream.sinks.arrays import MapsFile
 from camstream.sinks.presence import PresenceFile
 from camstream.sinks.records import RecordsFile
 from camstream.sinks.tables import CsvLines, ParquetFile
-from camstream.stages import SideOutput
+from camstream.stages import Writer
 
 RECORDS_SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
-class SidePaths:
+class WriterPaths:
     """Where side outputs go, None for nowhere.
 
     Attributes:
@@ -33,12 +33,12 @@ class SidePaths:
     presence: Path | None = None
 
 
-class SideOutputs:
+class Writers:
     """The side outputs of one run."""
 
     def __init__(
         self,
-        paths: SidePaths,
+        paths: WriterPaths,
         labels: Sequence[str],
         *,
         overwrite: bool,
@@ -56,7 +56,7 @@ class SideOutputs:
             SinkError: One cannot be written.
             SetupError: One needs a package that is not installed.
         """
-        self._files: list[SideOutput] = []
+        self._files: list[Writer] = []
         try:
             if paths.records is not None:
                 self._files.append(open_records(paths.records, overwrite=overwrite, inputs=inputs))
@@ -93,7 +93,7 @@ class SideOutputs:
             file.discard()
 
 
-def open_records(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> SideOutput:
+def open_records(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> Writer:
     """Open a file of records, of the kind that its suffix names.
 
     Raises:

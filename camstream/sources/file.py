@@ -28,7 +28,7 @@ class FileSource:
 
     Attributes:
         path: The file.
-        remarks: What is not as it was in the file, one clear line each; grows while reading.
+        warnings: What is not as it was in the file, one clear line each; grows while reading.
         stream: The video stream, for whoever writes a file like it.
         shift_s: What was taken off all its times, because its clock starts that late.
     """
@@ -48,7 +48,7 @@ class FileSource:
             SourceError: There is no such file, or no video in it.
         """
         self.path = path
-        self.remarks: list[str] = []
+        self.warnings: list[str] = []
         self._even = even
         self._stopped = False
         self._damaged = 0
@@ -137,7 +137,7 @@ class FileSource:
         start_s = Fraction(self._container.start_time or 0, av.time_base)
         if start_s <= _LATEST_START_S:
             return Fraction(0)
-        self.remarks.append(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
+        self.warnings.append(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
         return start_s
 
     def _decode(self) -> Iterator[VideoFrame]:
@@ -148,7 +148,7 @@ class FileSource:
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:
-                self._remark_damage(f"reading ends early ({error.strerror})")
+                self._warn_of_damage(f"reading ends early ({error.strerror})")
                 return
             try:
                 yield from packet.decode()
@@ -164,32 +164,32 @@ class FileSource:
         step = max(1, round(1 / ((self.rate_hz or 25) * base)))
         if self._last_pts is None:
             self.orientation = Orientation.of(frame)
-            self._remark_format(frame)
+            self._warn_of_format(frame)
             if frame.pts is None:
                 frame.pts = 0
         elif frame.pts is None:
             frame.pts = self._last_pts + step
         elif frame.pts <= self._last_pts:
-            self.remarks.append(f"frame {index}: its time does not follow the one before; moved")
+            self.warnings.append(f"frame {index}: its time does not follow the one before; moved")
             frame.pts = self._last_pts + 1
         self._last_pts = frame.pts
         self._end_pts = frame.pts + (frame.duration or step)
 
-    def _remark_format(self, frame: VideoFrame) -> None:
+    def _warn_of_format(self, frame: VideoFrame) -> None:
         layout = frame.format
         if any(component.bits > 8 for component in layout.components):
-            self.remarks.append(f"{layout.name} is reduced to 8 bits a colour")
+            self.warnings.append(f"{layout.name} is reduced to 8 bits a colour")
         if not (layout.is_rgb or layout.has_palette) and (
             layout.chroma_width(4) != 2 or layout.chroma_height(4) != 2
         ):
-            self.remarks.append(f"{layout.name} is reduced to 4:2:0 colour resolution")
+            self.warnings.append(f"{layout.name} is reduced to 4:2:0 colour resolution")
         if frame.interlaced_frame:
-            self.remarks.append("interlaced: its fields are kept woven, as progressive frames")
+            self.warnings.append("interlaced: its fields are kept woven, as progressive frames")
         if self._even and (frame.width % 2 or frame.height % 2):
             width, height = frame.width, frame.height
             if self.is_transposed:
                 width, height = height, width
-            self.remarks.append(
+            self.warnings.append(
                 f"{width}x{height} is odd: the last column or row is repeated to make it even"
             )
 
@@ -199,25 +199,25 @@ class FileSource:
             self._first = picture
         if picture.size_wh == self._first.size_wh:
             return picture
-        remark = "the picture's size changes within the stream: scaled to the first"
-        if remark not in self.remarks:
-            self.remarks.append(remark)
+        warning = "the picture's size changes within the stream: scaled to the first"
+        if warning not in self.warnings:
+            self.warnings.append(warning)
         return picture.resized(self._first.size_wh)
 
-    def _remark_damage(self, what: str) -> None:
-        self.remarks.append(f"damaged input: {what}")
+    def _warn_of_damage(self, what: str) -> None:
+        self.warnings.append(f"damaged input: {what}")
 
     @property
     def is_damaged(self) -> bool:
         """Whether something of the file could not be read."""
-        return any(remark.startswith("damaged") for remark in self.remarks)
+        return any(warning.startswith("damaged") for warning in self.warnings)
 
     def _check_whole(self) -> None:
         if self._damaged:
-            self._remark_damage(f"{self._damaged} packets could not be decoded")
+            self._warn_of_damage(f"{self._damaged} packets could not be decoded")
         base, declared_s = self.stream.time_base, declared_end_s(self.stream)
         if base is None or declared_s is None:
             return
         missing_s = float(declared_s - self._end_pts * base - self.shift_s)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
-            self._remark_damage(f"the last {missing_s:.1f} s that it declares are not there")
+            self._warn_of_damage(f"the last {missing_s:.1f} s that it declares are not there")

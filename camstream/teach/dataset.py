@@ -67,7 +67,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
+class ImageFolder:
     """What is to be taught.
 
     Attributes:
@@ -81,7 +81,7 @@ class Album:
     items: tuple[Item, ...]
 
 
-def open_album(folder: Path) -> Album:
+def open_dataset(folder: Path) -> ImageFolder:
     """List the photos and clips of a folder; hidden files and others are left out.
 
     Raises:
@@ -104,7 +104,7 @@ def open_album(folder: Path) -> Album:
             raise SourceError(f"cannot teach {inside.name!r}: no photo or clip is in {inside}")
         items += [Item(f, str(f.relative_to(folder)), index, _source_of(f, inside)) for f in files]
     _refuse_duplicates(items)
-    return Album(folder, tuple(inside.name for inside in classes), tuple(items))
+    return ImageFolder(folder, tuple(inside.name for inside in classes), tuple(items))
 
 
 def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | None:

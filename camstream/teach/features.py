@@ -13,10 +13,10 @@ import numpy as np
 import platformdirs
 
 from camstream.errors import SourceError
-from camstream.graph.backbone import Trunk
+from camstream.graph.backbone import Backbone
 from camstream.picture import ImageU8
 from camstream.teach.calibration import I64
-from camstream.teach.dataset import MIN_PICTURES, Album, Item
+from camstream.teach.dataset import MIN_PICTURES, ImageFolder, Item
 from camstream.teach.fit import F32, Samples
 
 # The frames of a clip are cut into this many stretches. What lies in one stretch is alike, and
@@ -47,7 +47,7 @@ class Look:
         """How often each picture is looked at."""
         return 2 if self.flips else 1
 
-    def images(self, item: Item, trunk: Trunk) -> Iterator[tuple[str, list[ImageU8]]]:
+    def images(self, item: Item, backbone: Backbone) -> Iterator[tuple[str, list[ImageU8]]]:
         """Read the pictures of an item at the network's size: a name, and one image a view.
 
         Raises:
@@ -55,9 +55,9 @@ class Look:
         """
         for name, picture in item.pictures(self.every_s):
             if self.stretch:
-                size_wh = (self.size_hw or trunk.info.size_hw)[::-1]
+                size_wh = (self.size_hw or backbone.info.size_hw)[::-1]
             else:
-                size_wh = trunk.size_wh(picture, self.size_hw)
+                size_wh = backbone.size_wh(picture, self.size_hw)
             image = picture.bgr(size_wh)
             yield name, [image, np.ascontiguousarray(image[:, ::-1])][: self.views]
 
@@ -67,7 +67,7 @@ class Gallery:
     """The pictures of an album as features.
 
     Attributes:
-        album: The album.
+        dataset: The album.
         names: (N,) what to call each picture.
         targets: (N,) its class.
         sources: (N,) where it came from, see ``Item.source``.
@@ -76,7 +76,7 @@ class Gallery:
         skipped: What could not be read, and why.
     """
 
-    album: Album
+    dataset: ImageFolder
     names: tuple[str, ...]
     targets: I64
     sources: tuple[str, ...]
@@ -96,13 +96,13 @@ class Gallery:
             self.features.reshape(count * views, channels),
             np.repeat(self.targets, views),
             np.repeat(self.groups, views),
-            self.album.labels,
+            self.dataset.labels,
         )
 
 
 def look_through(
-    album: Album,
-    trunk: Trunk,
+    dataset: ImageFolder,
+    backbone: Backbone,
     look: Look,
     *,
     cache: Path | None = None,
@@ -111,8 +111,8 @@ def look_through(
     """Compute the features of every picture that can be read.
 
     Args:
-        album: What to look at.
-        trunk: Looks.
+        dataset: What to look at.
+        backbone: Looks.
         look: How.
         cache: The folder to keep features in; None: the user's cache folder.
         on_item: Called after each photo or clip.
@@ -120,7 +120,7 @@ def look_through(
     Raises:
         SourceError: A class has too few pictures that can be read.
     """
-    kept = _Cache(album, trunk, look, cache)
+    kept = _Cache(dataset, backbone, look, cache)
     found: dict[Item, tuple[list[str], F32]] = {}
     skipped: list[str] = []
 
@@ -130,8 +130,8 @@ def look_through(
             return known
         try:
             shots = [
-                (name, [trunk.pooled(view) for view in views])
-                for name, views in look.images(item, trunk)
+                (name, [backbone.pooled(view) for view in views])
+                for name, views in look.images(item, backbone)
             ]
         except SourceError as error:
             return error
@@ -139,7 +139,7 @@ def look_through(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for item, seen in zip(album.items, pool.map(see, album.items), strict=True):
+            for item, seen in zip(dataset.items, pool.map(see, dataset.items), strict=True):
                 if isinstance(seen, SourceError):
                     skipped.append(str(seen))
                 else:
@@ -148,16 +148,16 @@ def look_through(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    _refuse_few(album, found)
+    _refuse_few(dataset, found)
     kept.put(found)
-    return _gallery(album, found, skipped)
+    return _gallery(dataset, found, skipped)
 
 
-def _refuse_few(album: Album, found: dict[Item, tuple[list[str], F32]]) -> None:
-    counts = [0] * len(album.labels)
+def _refuse_few(dataset: ImageFolder, found: dict[Item, tuple[list[str], F32]]) -> None:
+    counts = [0] * len(dataset.labels)
     for item, (names, _) in found.items():
         counts[item.class_index] += len(names)
-    for label, count in zip(album.labels, counts, strict=True):
+    for label, count in zip(dataset.labels, counts, strict=True):
         if count < MIN_PICTURES:
             raise SourceError(
                 f"cannot teach {label!r}: {count} of its pictures can be read, and at least "
@@ -165,7 +165,9 @@ def _refuse_few(album: Album, found: dict[Item, tuple[list[str], F32]]) -> None:
             )
 
 
-def _gallery(album: Album, found: dict[Item, tuple[list[str], F32]], skipped: list[str]) -> Gallery:
+def _gallery(
+    dataset: ImageFolder, found: dict[Item, tuple[list[str], F32]], skipped: list[str]
+) -> Gallery:
     names: list[str] = []
     sources: list[str] = []
     targets: list[int] = []
@@ -177,7 +179,7 @@ def _gallery(album: Album, found: dict[Item, tuple[list[str], F32]], skipped: li
         first = groups[-1] + 1 if groups else 0
         groups += [first + stretch_of(n, len(shots)) for n in range(len(shots))]
     return Gallery(
-        album,
+        dataset,
         tuple(names),
         np.array(targets, np.int64),
         tuple(sources),
@@ -195,8 +197,10 @@ def stretch_of(number: int, count: int) -> int:
 class _Cache:
     """Features on the disk, by file and its time and size; one file an album, trunk and look."""
 
-    def __init__(self, album: Album, trunk: Trunk, look: Look, folder: Path | None) -> None:
-        key = f"{_CACHE_VERSION} {album.folder.resolve()} {trunk.sha256} {look}"
+    def __init__(
+        self, dataset: ImageFolder, backbone: Backbone, look: Look, folder: Path | None
+    ) -> None:
+        key = f"{_CACHE_VERSION} {dataset.folder.resolve()} {backbone.sha256} {look}"
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         folder = folder or platformdirs.user_cache_path("camstream") / "features"
         self._path = folder / f"{name}.npz"
@@ -216,19 +220,19 @@ class _Cache:
 
     def put(self, found: dict[Item, tuple[list[str], F32]]) -> None:
         """Keep what is there now; that it cannot be written is no reason to fail."""
-        draft = self._path.with_name(f"{self._path.stem}.partial-{os.getpid()}.npz")
+        atomic_file = self._path.with_name(f"{self._path.stem}.partial-{os.getpid()}.npz")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(
-                draft,
+                atomic_file,
                 keys=np.array([_key(item) for item in found]),
                 counts=np.array([len(names) for names, _ in found.values()]),
                 names=np.array([name for names, _ in found.values() for name in names]),
                 rows=np.concatenate([rows for _, rows in found.values()]),
             )
-            draft.replace(self._path)
+            atomic_file.replace(self._path)
         except OSError:
-            draft.unlink(missing_ok=True)
+            atomic_file.unlink(missing_ok=True)
 
 
 def _key(item: Item) -> str:

@@ -131,7 +131,7 @@ def fit(
     *,
     candidates: Sequence[Candidate] = CANDIDATES,
     folds: int = _FOLDS,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
     """Choose a candidate by cross-validation, calibrate it, and fit it to all samples.
 
@@ -141,7 +141,7 @@ def fit(
         samples: At least two groups of each of two classes.
         candidates: What to choose from, by balanced accuracy; of equals, by the likelihood.
         folds: How many parts the samples are cut into.
-        say: Is told each step.
+        progress: Is told each step.
     """
     groups_of_rarest = min(
         len(np.unique(samples.groups[samples.targets == index]))
@@ -151,7 +151,7 @@ def fit(
     tried: dict[Candidate, tuple[float, float]] = {}
     results: dict[Candidate, tuple[F64, Calibration]] = {}
     for candidate in candidates:
-        say(f"trying {candidate}")
+        progress(f"trying {candidate}")
         values = _out_of_fold(samples, parts, candidate)
         calibration, loss = calibrate(values, samples.targets)
         logits = values * calibration.scale + calibration.offset
@@ -160,7 +160,7 @@ def fit(
         tried[candidate] = float(right), -loss
     chosen = max(candidates, key=tried.__getitem__)
     logits, calibration = results[chosen]
-    say(f"fitting the {chosen}")
+    progress(f"fitting the {chosen}")
     layer = train(samples, chosen).calibrated(calibration)
     return Fitted(layer, chosen, calibration, {c: tried[c][0] for c in candidates}, logits)
 

@@ -22,7 +22,7 @@ _DOUBTFUL = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class LowConfidence:
     """A picture whose own class got little of the probability.
 
     Attributes:
@@ -80,7 +80,7 @@ class Report:
     accuracy: float
     balanced_accuracy: float
     confusion: tuple[tuple[int, ...], ...]
-    doubtful: tuple[Doubt, ...]
+    doubtful: tuple[LowConfidence, ...]
     sources: tuple[SourceResult, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def sum_up(
         fitted: What came of it.
         on_source: Is told the source that is being left out, from any thread.
     """
-    labels, own = gallery.album.labels, gallery.targets
+    labels, own = gallery.dataset.labels, gallery.targets
     logits = fitted.out_of_fold[:: gallery.views]
     confusion = confusion_matrix(own, logits.argmax(axis=1), labels=range(len(labels)))
     recalls = np.diag(confusion) / confusion.sum(axis=1)
@@ -111,7 +111,7 @@ def sum_up(
         accuracy=float(np.diag(confusion).sum() / confusion.sum()),
         balanced_accuracy=float(recalls.mean()),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-        doubtful=_doubts(gallery, logits),
+        doubtful=_low_confidences(gallery, logits),
         sources=_leave_out(gallery, fitted, on_source),
     )
 
@@ -128,13 +128,13 @@ def balanced_accuracy(own: I64, seen: I64) -> float:
     return float(np.mean([(seen[own == index] == index).mean() for index in np.unique(own)]))
 
 
-def _doubts(gallery: Gallery, logits: F64) -> tuple[Doubt, ...]:
-    labels, own = gallery.album.labels, gallery.targets
+def _low_confidences(gallery: Gallery, logits: F64) -> tuple[LowConfidence, ...]:
+    labels, own = gallery.dataset.labels, gallery.targets
     probability = softmax(logits)[np.arange(len(own)), own]
     worst = np.argsort(probability, kind="stable")[:_DOUBTFUL]
     seen = logits.argmax(axis=1)
     return tuple(
-        Doubt(gallery.names[n], labels[own[n]], labels[seen[n]], float(probability[n]))
+        LowConfidence(gallery.names[n], labels[own[n]], labels[seen[n]], float(probability[n]))
         for n in worst
     )
 
@@ -148,14 +148,14 @@ def _leave_out(
 
     def judge(name: str) -> SourceResult | None:
         out: NDArray[np.bool_] = sources == name
-        if len(np.unique(gallery.targets[~out])) < len(gallery.album.labels):
+        if len(np.unique(gallery.targets[~out])) < len(gallery.dataset.labels):
             return None  # what is left does not hold every class
         on_source(name)
         layer = train(samples[~np.repeat(out, gallery.views)], fitted.chosen)
         seen = layer.calibrated(fitted.calibration).logits(gallery.features[out, 0]).argmax(axis=1)
         own = gallery.targets[out]
         recall = {
-            gallery.album.labels[index]: float((seen[own == index] == index).mean())
+            gallery.dataset.labels[index]: float((seen[own == index] == index).mean())
             for index in np.unique(own)
         }
         balanced = balanced_accuracy(own, seen) if len(recall) > 1 else None
@@ -178,12 +178,16 @@ def show(report: Report, console: Console) -> None:
     console.print(_confusion_table(report))
     if report.sources:
         console.print(_source_table(report))
-    doubts = Table(title="most doubtful pictures", title_justify="left", box=None, pad_edge=False)
+    low_confidences = Table(
+        title="most doubtful pictures", title_justify="left", box=None, pad_edge=False
+    )
     for heading in ("picture", "its folder says", "probability", "taken for"):
-        doubts.add_column(heading, justify="right" if heading == "probability" else "left")
+        low_confidences.add_column(heading, justify="right" if heading == "probability" else "left")
     for doubt in report.doubtful:
-        doubts.add_row(doubt.name, doubt.label, f"{doubt.probability:.1%}", doubt.taken_for)
-    console.print(doubts)
+        low_confidences.add_row(
+            doubt.name, doubt.label, f"{doubt.probability:.1%}", doubt.taken_for
+        )
+    console.print(low_confidences)
 
 
 def _confusion_table(report: Report) -> Table:

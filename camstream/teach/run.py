@@ -12,13 +12,14 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from camstream.console import console, note, steps
+from camstream.contract import ModelFile
 from camstream.errors import SinkError, SourceError
-from camstream.graph.backbone import Trunk
-from camstream.graph.new_head import Lesson, save
+from camstream.graph.backbone import Backbone
+from camstream.graph.new_head import LinearHead, save
 from camstream.picture import ImageU8, MapF32
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
-from camstream.teach.dataset import Album, find_background, open_album
+from camstream.teach.dataset import ImageFolder, find_background, open_dataset
 from camstream.teach.features import Gallery, Look, look_through
 from camstream.teach.fit import Fitted, fit
 from camstream.teach.heat import choose_range, peaks_of
@@ -62,12 +63,12 @@ class Request:
             raise SinkError(f"cannot write {self.output}: a model's name ends in .onnx")
         for output in (self.output, self.json):
             if output is not None:
-                Draft(output, overwrite=self.overwrite, inputs=[model])
+                AtomicFile(output, overwrite=self.overwrite, inputs=[model])
         if not (math.isfinite(self.look.every_s) and self.look.every_s > 0):
             raise SourceError(f"--every {self.look.every_s:g}: give seconds, more than 0")
 
 
-def teach(request: Request, model: Path) -> Report:
+def teach(request: Request, model: ModelFile) -> Report:
     """Look at the pictures, fit, judge, and write the model.
 
     Args:
@@ -79,25 +80,25 @@ def teach(request: Request, model: Path) -> Report:
         ModelError: The model cannot be taught.
         SinkError: An output cannot be written.
     """
-    request.check(model)
-    album = open_album(request.folder)
-    background = find_background(album.labels, request.background)
-    trunk = Trunk(model)
-    gallery = look_with_bar(album, trunk, request.look)
+    request.check(model.path)
+    dataset = open_dataset(request.folder)
+    background = find_background(dataset.labels, request.background)
+    backbone = Backbone(model)
+    gallery = look_with_bar(dataset, backbone, request.look)
     tell_skipped(gallery)
-    with steps(console, "fitting") as say:
-        fitted = fit(gallery.samples(), say=say)
-        report = sum_up(gallery, fitted, on_source=lambda name: say(f"leaving out {name}"))
-        say("choosing where heat begins")
-        lesson = to_lesson(gallery, trunk, request.look, fitted, background)
-        say("comparing every output with the trunk")
-        save(trunk, lesson, request.output)
+    with steps(console, "fitting") as progress:
+        fitted = fit(gallery.samples(), progress=progress)
+        report = sum_up(gallery, fitted, on_source=lambda name: progress(f"leaving out {name}"))
+        progress("choosing where heat begins")
+        linear_head = to_linear_head(gallery, backbone, request.look, fitted, background)
+        progress("comparing every output with the trunk")
+        save(backbone, linear_head, request.output)
     if request.json is not None:
         write_json(request.json, report.to_dict(), overwrite=request.overwrite)
     return report
 
 
-def look_with_bar(album: Album, trunk: Trunk, look: Look) -> Gallery:
+def look_with_bar(dataset: ImageFolder, backbone: Backbone, look: Look) -> Gallery:
     """Compute the features of an album behind a progress bar."""
     columns = (
         TextColumn("looking"),
@@ -108,8 +109,8 @@ def look_with_bar(album: Album, trunk: Trunk, look: Look) -> Gallery:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("looking", total=len(album.items))
-        return look_through(album, trunk, look, on_item=lambda: bar.advance(task))
+        task = bar.add_task("looking", total=len(dataset.items))
+        return look_through(dataset, backbone, look, on_item=lambda: bar.advance(task))
 
 
 def tell_skipped(gallery: Gallery) -> None:
@@ -121,49 +122,51 @@ def tell_skipped(gallery: Gallery) -> None:
         note(f"skipped: {more} more that cannot be read")
 
 
-def to_lesson(
+def to_linear_head(
     gallery: Gallery,
-    trunk: Trunk,
+    backbone: Backbone,
     look: Look,
     fitted: Fitted,
     background: str | None,
-) -> Lesson:
+) -> LinearHead:
     """Make the last layer of a fit: against the background, with its range of heat.
 
     Args:
         gallery: What was fitted to.
-        trunk: Looked at it.
+        backbone: Looked at it.
         look: How.
         fitted: What came of it.
         background: The label of what is none of the others; None: there is none.
     """
-    labels = gallery.album.labels
+    labels = gallery.dataset.labels
     index = None if background is None else labels.index(background)
     layer = fitted.layer.relative_to(index)
-    targets, maps = _sampled_maps(gallery, trunk, look)
+    targets, maps = _sampled_maps(gallery, backbone, look)
     pictures = f"{len(gallery.names):,} pictures of {' and '.join(labels)}"
-    return Lesson(
+    return LinearHead(
         labels=labels,
         weight=layer.weight.astype(np.float32),
         bias=layer.bias.astype(np.float32),
         background=background,
         cam_range=choose_range(peaks_of(maps, layer), targets, index),
         size_hw=look.size_hw,
-        taught_on=f"{pictures} in {gallery.album.folder.resolve().name}",
+        taught_on=f"{pictures} in {gallery.dataset.folder.resolve().name}",
     )
 
 
-def _sampled_maps(gallery: Gallery, trunk: Trunk, look: Look) -> tuple[list[int], Iterator[MapF32]]:
+def _sampled_maps(
+    gallery: Gallery, backbone: Backbone, look: Look
+) -> tuple[list[int], Iterator[MapF32]]:
     """Give the classes and the feature maps of some pictures, evenly over each class."""
     targets: list[int] = []
     images: list[ImageU8] = []
-    for index in range(len(gallery.album.labels)):
-        items = [item for item in gallery.album.items if item.class_index == index]
+    for index in range(len(gallery.dataset.labels)):
+        items = [item for item in gallery.dataset.items if item.class_index == index]
         picked = items[:: math.ceil(len(items) / _HEAT_PICTURES)]
         each = math.ceil(_HEAT_PICTURES / len(picked))
         for item in picked:
             with contextlib.suppress(SourceError):  # it was told as skipped
-                shots = [views[0] for _, views in look.images(item, trunk)]
+                shots = [views[0] for _, views in look.images(item, backbone)]
                 images += shots[:: math.ceil(len(shots) / each)]
                 targets += [index] * (len(images) - len(targets))
-    return targets, (trunk.both(image)[1] for image in images)
+    return targets, (backbone.both(image)[1] for image in images)

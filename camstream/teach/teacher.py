@@ -1,6 +1,6 @@
 """Teaches while a program runs: frames in, and in a fraction of a second a model with new classes.
 
-teacher = Teacher(Path("lite0.onnx"))
+teacher = Teacher(camstream.load_model().file)
 teacher.add(frame.picture, "cup")     # from any thread, as often as wanted
 teacher.add(frame.picture, "no cup")
 model = teacher.fit()                 # an ordinary camstream.Model, in memory
@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from camstream.contract import ModelInfo
+from camstream.contract import ModelFile, ModelInfo
 from camstream.errors import ModelError, SourceError
-from camstream.graph.backbone import Trunk
-from camstream.graph.new_head import Lesson, save, to_model
+from camstream.graph.backbone import Backbone
+from camstream.graph.new_head import LinearHead, save, to_model
 from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32, Picture
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.teach.dataset import MIN_PICTURES, find_background
 from camstream.teach.features import stretch_of
 from camstream.teach.fit import F32, Candidate, Fitted, Samples, fit
@@ -51,7 +51,7 @@ class Teacher:
 
     def __init__(
         self,
-        model: Path,
+        model: Path | ModelFile,
         *,
         background: str | None = None,
         input_size: int | None = None,
@@ -60,23 +60,23 @@ class Teacher:
         """Open the model whose features are used.
 
         Args:
-            model: A camstream model file.
+            model: A camstream model file, such as ``Model.file``.
             background: The class of what is none of the others; None: found by its name, such
                 as "no cup" or "none".
             input_size: Pixels a side that the new model prefers; None: as many as this one does.
             threads: Cores that looking at one frame uses.
 
         Raises:
-            ModelError: The model cannot be taught, see ``Trunk``.
+            ModelError: The model cannot be taught, see ``Backbone``.
         """
-        self._path = model
-        self._trunk = Trunk(model, threads=threads)
+        self._path = ModelFile.of(model).path
+        self._trunk = Backbone(model, threads=threads)
         self._background = background
         self._input_size = input_size
         self._size_hw = (input_size, input_size) if input_size is not None else None
         self._lock = threading.Lock()
         self._seen: dict[str, _Class] = {}
-        self._lesson: Lesson | None = None
+        self._lesson: LinearHead | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -116,13 +116,13 @@ class Teacher:
         with self._lock:
             self._seen.pop(label, None)
 
-    def fit(self, *, name: str = "taught", device: str = "cpu", sharp: bool = False) -> Model:
+    def fit(self, *, name: str = "taught", device: str = "cpu", refine: bool = False) -> Model:
         """Fit to what was seen so far.
 
         Args:
             name: The new model's name.
             device: See ``camstream.models.device``.
-            sharp: Whether it gives finer maps as well, see ``camstream.graph.refine``.
+            refine: Whether it gives finer maps as well, see ``camstream.graph.refine``.
 
         Returns:
             A model with the new classes, in the order of their first frames.
@@ -135,17 +135,16 @@ class Teacher:
                 label: _Class(list(one.features), list(one.maps))
                 for label, one in self._seen.items()
             }
-        lesson = dataclasses.replace(_learn(seen, self._background), size_hw=self._size_hw)
-        made = to_model(self._trunk, lesson, name=name).SerializeToString()
+        linear_head = dataclasses.replace(_learn(seen, self._background), size_hw=self._size_hw)
+        made = to_model(self._trunk, linear_head, name=name).SerializeToString()
         model = Model(
-            Path(f"{name} (not saved)"),
-            content=made,
+            ModelFile(Path(f"{name} (not saved)"), made),
             device=device,
             input_size=self._input_size,
-            sharp=sharp,
+            refine=refine,
         )
         with self._lock:
-            self._lesson = lesson
+            self._lesson = linear_head
         return model
 
     def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo:
@@ -156,22 +155,22 @@ class Teacher:
             SinkError: The file cannot be written.
         """
         with self._lock:
-            lesson = self._lesson
-        if lesson is None:
+            linear_head = self._lesson
+        if linear_head is None:
             raise ModelError(f"cannot write {output}: nothing was fitted yet")
-        Draft(output, overwrite=overwrite, inputs=[self._path])
-        return save(self._trunk, lesson, output)
+        AtomicFile(output, overwrite=overwrite, inputs=[self._path])
+        return save(self._trunk, linear_head, output)
 
 
-def _learn(seen: dict[str, _Class], asked: str | None) -> Lesson:
+def _learn(seen: dict[str, _Class], asked: str | None) -> LinearHead:
     """Fit a last layer."""
     counts = {label: len(one.features) for label, one in seen.items()}
     few = [label for label, count in counts.items() if count < MIN_PICTURES]
     if len(counts) < 2 or few:
-        told = ", ".join(f"{count} of {label!r}" for label, count in counts.items()) or "none"
+        reported = ", ".join(f"{count} of {label!r}" for label, count in counts.items()) or "none"
         raise SourceError(
             f"cannot fit: two classes with at least {MIN_PICTURES} frames each are needed, and "
-            f"there are {told}"
+            f"there are {reported}"
         )
     labels = tuple(seen)
     background = find_background(labels, asked)
@@ -180,15 +179,15 @@ def _learn(seen: dict[str, _Class], asked: str | None) -> Lesson:
     layer = fitted.layer.relative_to(index)
     targets = [n for n, one in enumerate(seen.values()) for _ in one.maps]
     maps = (one.astype(np.float32) for each in seen.values() for one in each.maps)
-    told = " and ".join(f"{count} frames of {label}" for label, count in counts.items())
-    return Lesson(
+    reported = " and ".join(f"{count} frames of {label}" for label, count in counts.items())
+    return LinearHead(
         labels=labels,
         weight=layer.weight.astype(np.float32),
         bias=layer.bias.astype(np.float32),
         background=background,
         cam_range=choose_range(peaks_of(maps, layer), targets, index),
         size_hw=None,
-        taught_on=f"{told}, live",
+        taught_on=f"{reported}, live",
     )
 
 

@@ -1,53 +1,84 @@
-"""``python -m export.demos NAME -o FILE``: trains a demo's network; ``camstream demo`` calls it."""
+"""The demos that train a network: what ``camstream demo digits`` and ``camstream demo sweep`` do."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
+import platformdirs
 import typer
 
-from camstream.commands.options import DebugOption
-from camstream.console import console, plain_errors, steps, stoppable
-from camstream.errors import SetupError
+from camstream.annotation import Job, Result
+from camstream.commands.options import Network
+from camstream.commands.plugins import missing
+from camstream.console import Stop, console, note, steps
+from camstream.models.session import Model
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+Annotate = Callable[[Job, Model], Result]
 
 
-@app.command()
-def train_demo(
-    name: Annotated[str, typer.Argument(help="digits or sweep.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="The most epochs.  [default: the demo's]")
-    ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on where it was interrupted.")] = True,
-    debug: DebugOption = False,
-) -> None:
-    """Train a demo's network and export it."""
-    with plain_errors(debug), stoppable() as stop:
-        with steps(console, "drawing pictures to learn from") as say:
-            try:
-                from export.demos.named import find
-                from export.demos.train import job_of
-                from export.train.job import run
-                from export.train.progress import watching
-            except ModuleNotFoundError as error:
-                raise SetupError(
-                    f"the demo trains a network, which needs {error.name}; "
-                    'run: pip install "camstream[export]"'
-                ) from error
-            job = job_of(find(name), output, epochs=epochs)
-            say(f"training {job.start.name} on {len(job.train.classes)} pictures")
-        with steps(console, "exporting") as say:
-            run(job, watching(console), resume=resume, stop=stop, say=say)
+def run(
+    name: str, output: Path, *, device: str, retrain: bool, stop: Stop, annotate: Annotate
+) -> Result:
+    """Train a demo's network unless that was done before, annotate its clip, print the figures.
+
+    Args:
+        name: "digits" or "sweep".
+        output: The annotated clip to write; an existing one is replaced.
+        device: See ``camstream.models.device``.
+        retrain: Train again.
+        stop: Ends the training, or the annotating, in good order.
+        annotate: Annotates a clip with a model.
+
+    Raises:
+        SetupError: torch is not installed.
+    """
+    path = platformdirs.user_cache_path("camstream") / "models" / f"demo_{name}-2.onnx"
+    try:
+        from export.demos.named import find
+        from export.demos.show import annotate_clip, held_out_accuracy
+    except ModuleNotFoundError as error:
+        raise missing(f"the demo {name}", error) from error
+    demo = find(name)
+    if retrain or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note(f"training the network of {name}, once; this takes a minute or two")
+        train(name, path, resume=not retrain, stop=stop)
         stop.end()
+    model = Network(str(path), device).load()
+    result, score = annotate_clip(demo, model, output, lambda job: annotate(job, model))
+    if score is not None:
+        accuracy, pictures = held_out_accuracy(demo, model)
+        typer.echo(f"  {accuracy:.1%} of {pictures} pictures that were not trained on are right")
+        for line in demo.figures(score):
+            typer.echo(f"  {line}")
+    return result
 
 
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="python -m export.demos")
+def train(
+    name: str, output: Path, *, epochs: int | None = None, resume: bool = True, stop: Stop
+) -> None:
+    """Train a demo's network and export it.
+
+    Args:
+        name: "digits" or "sweep".
+        output: The .onnx file to write.
+        epochs: The most epochs; None: the demo's.
+        resume: Go on where it was interrupted.
+        stop: Ends it in good order.
+    """
+    from export.demos.named import find
+    from export.demos.train import job_of
+    from export.train.job import run as run_job
+    from export.train.progress import watching
+
+    with steps(console, "drawing pictures to learn from") as progress:
+        job = job_of(find(name), output, epochs=epochs)
+        progress(f"training {job.start.name} on {len(job.train.classes)} pictures")
+    with steps(console, "exporting") as progress:
+        run_job(job, watching(console), resume=resume, stop=stop, progress=progress)
 
 
-if __name__ == "__main__":
-    main()
+digits = functools.partial(run, "digits")
+sweep = functools.partial(run, "sweep")

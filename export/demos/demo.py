@@ -59,7 +59,7 @@ class Demo:
         recipe: How that is trained.
         sets: Draws its pictures.
         scenes: Draws its clip, frame by frame.
-        thing: What there is to be found, with its article.
+        ground_truth: What there is to be found, with its article.
         more_figures: Says in lines what else the clip's score means.
     """
 
@@ -70,17 +70,17 @@ class Demo:
     recipe: Recipe
     sets: Callable[[], Sets]
     scenes: Callable[[], Iterator[tuple[ImageU8, Truth]]]
-    thing: str
+    ground_truth: str
     more_figures: Callable[[Score], list[str]] = lambda _: []
 
     def figures(self, score: Score) -> list[str]:
         """Say in lines what the clip's score means."""
         return [
             f"the clip: {score.accuracy:.1%} of {score.frames} frames told right",
-            f"the peak of the map is on {self.thing} in {score.on_thing:.1%} of {score.things} "
+            f"the peak of the map is on {self.ground_truth} in {score.on_thing:.1%} of {score.ground_truths} "
             f"frames, and within one cell of it in {score.near_thing:.1%}",
             *self.more_figures(score),
-            f"{score.hot_background} frames without {self.thing} have heat",
+            f"{score.hot_background} frames without {self.ground_truth} have heat",
         ]
 
 

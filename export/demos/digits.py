@@ -78,7 +78,7 @@ class DigitExamples:
 
     def scene(self, index: int, random: np.random.Generator) -> tuple[ImageU8, BoxXyxy | None]:
         """Draw a picture, and tell where the digit is."""
-        canvas = draw_canvas(INPUT_WH, clutter(random), tone=random.uniform(15, 50))
+        canvas = draw_canvas(INPUT_WH, clutter(random), gamma=random.uniform(15, 50))
         box = None
         if index < len(self._glyphs):
             light = random.uniform(150, 255)
@@ -122,7 +122,7 @@ def clutter(random: np.random.Generator) -> list[Mark]:
     ]
 
 
-def draw_canvas(size_wh: tuple[int, int], marks: Sequence[Mark], *, tone: float) -> Floats:
+def draw_canvas(size_wh: tuple[int, int], marks: Sequence[Mark], *, gamma: float) -> Floats:
     """Draw the dark canvas with its clutter, (H, W) float32 from 0 to 255."""
     width, height = size_wh
     lights = np.zeros((height, width), np.uint8)
@@ -141,7 +141,7 @@ def draw_canvas(size_wh: tuple[int, int], marks: Sequence[Mark], *, tone: float)
         else:
             thick = -1 if mark.kind == 1 else thick
             cv2.circle(lights, middle, at(mark.length / 3), mark.light, thick, cv2.LINE_AA, fine)
-    fall = np.linspace(1, 0.4, height, dtype=np.float32)[:, np.newaxis] * tone
+    fall = np.linspace(1, 0.4, height, dtype=np.float32)[:, np.newaxis] * gamma
     canvas: Floats = np.maximum(lights.astype(np.float32), fall)
     return canvas
 
@@ -176,13 +176,13 @@ def scenes() -> Iterator[tuple[ImageU8, Truth]]:
         glyph = glyphs[next(number for number in held_out if classes[number] == digit)]
         begin, end = _anywhere(random), _anywhere(random)
         for step in range(_SHOWN + _GAP):
-            canvas = draw_canvas(SIZE_WH, marks, tone=32)
+            canvas = draw_canvas(SIZE_WH, marks, gamma=32)
             truth = Truth(NOTHING)
             if step < _SHOWN:
-                shown = min(step + 1, _SHOWN - step, _FADE) / _FADE
+                displayed = min(step + 1, _SHOWN - step, _FADE) / _FADE
                 place = _between(begin, end, step / (_SHOWN - 1))
-                box = draw_digit(canvas, glyph, place, 230 * shown)
-                truth = Truth(str(digit) if shown == 1 else None, (box,))
+                box = draw_digit(canvas, glyph, place, 230 * displayed)
+                truth = Truth(str(digit) if displayed == 1 else None, (box,))
             yield add_noise(canvas, 4, random), truth
 
 
@@ -222,8 +222,8 @@ DIGITS = Demo(
     labels=LABELS,
     background=NOTHING,
     network="small_gap",
-    recipe=Recipe(epochs=16, batch=32, head_rate=6e-3, weight_decay=1e-2, patience=16),
+    recipe=Recipe(epochs=16, batch=32, head_lr=6e-3, weight_decay=1e-2, patience=16),
     sets=_sets,
     scenes=scenes,
-    thing="a digit",
+    ground_truth="a digit",
 )

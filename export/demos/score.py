@@ -35,7 +35,7 @@ class Score:
     Attributes:
         frames: How many were scored.
         accuracy: Part of them with the right label.
-        things: How many of them show a thing to find.
+        ground_truths: How many of them show a thing to find.
         on_thing: Part of those whose peak lies on it, whatever the label.
         near_thing: Part of those whose peak lies on it, or no more than a cell of the map away
             from it, across and along.
@@ -46,7 +46,7 @@ class Score:
 
     frames: int
     accuracy: float
-    things: int
+    ground_truths: int
     on_thing: float
     near_thing: float
     off_px: np.typing.NDArray[np.float64]
@@ -72,14 +72,14 @@ def score(
     """
     pairs = [(s, t) for s, t in zip(seen, truths, strict=True) if t.label is not None]
     right = sum(s.label == t.label for s, t in pairs)
-    things = [(s, t) for s, t in pairs if t.label != background]
-    off = np.array([_off(s.peak_xy, t.boxes) for s, t in things]).reshape(-1, 2)
+    ground_truths = [(s, t) for s, t in pairs if t.label != background]
+    off = np.array([_off(s.peak_xy, t.boxes) for s, t in ground_truths]).reshape(-1, 2)
     hot = sum(s.peak > floor for s, t in pairs if t.label == background)
     on_thing, near_thing = (
-        float((off <= limit).all(axis=1).mean()) if things else 0.0 for limit in (0, cell_px)
+        float((off <= limit).all(axis=1).mean()) if ground_truths else 0.0 for limit in (0, cell_px)
     )
     accuracy = right / max(1, len(pairs))
-    return Score(len(pairs), accuracy, len(things), on_thing, near_thing, off, hot)
+    return Score(len(pairs), accuracy, len(ground_truths), on_thing, near_thing, off, hot)
 
 
 def _off(xy: tuple[float, float], boxes: Sequence[BoxXyxy]) -> tuple[float, float]:

@@ -153,9 +153,9 @@ SWEEP = Demo(
     labels=LABELS,
     background=OK,
     network="small_gap_near",
-    recipe=Recipe(epochs=6, batch=32, head_rate=6e-3, weight_decay=1e-2, patience=6),
+    recipe=Recipe(epochs=6, batch=32, head_lr=6e-3, weight_decay=1e-2, patience=6),
     sets=_sets,
     scenes=scenes,
-    thing="a fault",
+    ground_truth="a fault",
     more_figures=_distances,
 )

@@ -166,5 +166,5 @@ def _levels(wave: Floats) -> ImageU8:
     )
     decibels = 20 * np.log10(size + 1e-9)
     levels = (decibels - _DB[0]) / (_DB[1] - _DB[0]) * 255
-    shown: ImageU8 = np.clip(np.rint(levels), 0, 255).astype(np.uint8)[::-1]
-    return shown
+    displayed: ImageU8 = np.clip(np.rint(levels), 0, 255).astype(np.uint8)[::-1]
+    return displayed

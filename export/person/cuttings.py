@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from camstream.errors import SourceError
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.teach.dataset import Album, read_photo
+from camstream.teach.dataset import ImageFolder, read_photo
 
 F32 = NDArray[np.float32]
 
@@ -63,11 +63,11 @@ class Cutting:
     mask: NDArray[np.uint8]
 
 
-def cut_people(album: Album, masks: Path, on_photo: Callable[[], None]) -> list[Cutting]:
+def cut_people(dataset: ImageFolder, masks: Path, on_photo: Callable[[], None]) -> list[Cutting]:
     """Cut out people, alone or in groups, that are in sight as a whole but for their feet.
 
     Args:
-        album: With the classes no person and person.
+        dataset: With the classes no person and person.
         masks: What ``cut_people.py`` wrote.
         on_photo: Is called after each.
 
@@ -80,7 +80,7 @@ def cut_people(album: Album, masks: Path, on_photo: Callable[[], None]) -> list[
         known = {name: stored[name] for name in stored.files}
 
     def cut(number: int) -> list[Cutting]:
-        image, name = _read(album, number), album.items[number].name
+        image, name = _read(dataset, number), dataset.items[number].name
         if name not in known:
             return []
         sure = known[name].astype(np.float32) / np.float32(255)
@@ -88,27 +88,27 @@ def cut_people(album: Album, masks: Path, on_photo: Callable[[], None]) -> list[
         mask = find_outline(image, np.asarray(guess, np.float32), SEGMENTED)
         return list(cut_out(number, image, mask, _PERSON))
 
-    return _side_by_side(cut, album, 1, on_photo)
+    return _side_by_side(cut, dataset, 1, on_photo)
 
 
-def cut_things(album: Album, model: Model, on_photo: Callable[[], None]) -> list[Cutting]:
+def cut_things(dataset: ImageFolder, model: Model, on_photo: Callable[[], None]) -> list[Cutting]:
     """Cut out what stands out most in photos without people.
 
     Args:
-        album: With the classes no person and person.
-        model: Names things and maps them; opened with ``sharp``.
+        dataset: With the classes no person and person.
+        model: Names things and maps them; opened with ``refine``.
         on_photo: Is called after each.
     """
 
     def cut(number: int) -> list[Cutting]:
-        image = _read(album, number)
-        (heat,) = model.predict(image, classes=[-1]).cam.shown
+        image = _read(dataset, number)
+        (heat,) = model.predict(image, classes=[-1]).cam.displayed
         guess = cv2.resize(np.maximum(heat, 0), image.shape[1::-1])
         guess /= max(float(guess.max()), np.finfo(np.float32).tiny)
         mask = find_outline(image, np.asarray(guess, np.float32), MAPPED)
         return list(cut_out(number, image, mask, _THING))[:1]
 
-    return _side_by_side(cut, album, 0, on_photo)
+    return _side_by_side(cut, dataset, 0, on_photo)
 
 
 def find_outline(image: ImageU8, guess: F32, meaning: Guess) -> NDArray[np.bool_]:
@@ -160,8 +160,8 @@ def cut_out(photo: int, image: ImageU8, mask: NDArray[np.bool_], least: float) -
             yield Cutting(photo, image[inside].copy(), whole)
 
 
-def _read(album: Album, number: int) -> ImageU8:
-    picture = read_photo(album.items[number].path)
+def _read(dataset: ImageFolder, number: int) -> ImageU8:
+    picture = read_photo(dataset.items[number].path)
     scale = min(1.0, _LONG_SIDE / max(picture.size_wh))
     width, height = (round(side * scale) for side in picture.size_wh)
     return picture.bgr((width, height))
@@ -169,12 +169,12 @@ def _read(album: Album, number: int) -> ImageU8:
 
 def _side_by_side(
     cut: Callable[[int], list[Cutting]],
-    album: Album,
+    dataset: ImageFolder,
     class_index: int,
     on_photo: Callable[[], None],
 ) -> list[Cutting]:
     """Cut out of all photos of a class on every core; in the album's order."""
-    numbers = [n for n, item in enumerate(album.items) if item.class_index == class_index]
+    numbers = [n for n, item in enumerate(dataset.items) if item.class_index == class_index]
     found: list[Cutting] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for some in pool.map(cut, numbers):

@@ -29,22 +29,22 @@ _HARDEST = 40  # of those, one of so many is taught: those that look most like a
 class Net(nn.Module):
     """The same arithmetic as ``Neck``, and the row and the bias of the class person."""
 
-    def __init__(self, early: int, late: int) -> None:
+    def __init__(self, fine_features: int, late: int) -> None:
         """Start anew.
 
         Args:
-            early: Channels of the early features.
+            fine_features: Channels of the early features.
             late: Of the late ones.
         """
         super().__init__()
-        self.fine = nn.Conv2d(early, _HIDDEN, 1)
+        self.fine = nn.Conv2d(fine_features, _HIDDEN, 1)
         self.coarse = nn.Conv2d(late, _HIDDEN, 1, bias=False)
         self.attention = nn.Parameter(torch.zeros(_HIDDEN))
         self.attention_bias = nn.Parameter(torch.zeros(()))
         self.row = nn.Parameter(torch.randn(_HIDDEN) * 0.05)
         self.bias = nn.Parameter(torch.zeros(()))
 
-    def forward(self, early: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, fine_features: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
         """Give what speaks for a person at each place, and each place's share.
 
         Returns:
@@ -52,7 +52,7 @@ class Net(nn.Module):
             class activation map.
         """
         low = functional.interpolate(self.coarse(late), scale_factor=2, mode="nearest")
-        hidden = functional.relu(self.fine(early) + low)
+        hidden = functional.relu(self.fine(fine_features) + low)
         evidence = torch.einsum("nchw,c->nhw", hidden, self.row)
         score = torch.einsum("nchw,c->nhw", hidden, self.attention) + self.attention_bias
         gate = torch.exp(gain(score[0].numel()) * torch.tanh(score))
@@ -76,7 +76,7 @@ def fit(views: Sequence[Views], left_out: NDArray[np.bool_], *, seed: int = 0) -
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    net = Net(views[0].early.shape[1], views[0].late.shape[1])
+    net = Net(views[0].fine_features.shape[1], views[0].late.shape[1])
     average = torch.optim.swa_utils.AveragedModel(
         net,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - _AVERAGING),  # type: ignore[no-untyped-call]
@@ -97,23 +97,25 @@ def fit(views: Sequence[Views], left_out: NDArray[np.bool_], *, seed: int = 0) -
     return fitted.eval()
 
 
-def logits(net: Net, early: F16, late: F16) -> F32:
+def logits(net: Net, fine_features: F16, late: F16) -> F32:
     """Give (N,) logits of the class person."""
     parts = []
     with torch.no_grad():
-        for start in range(0, len(early), _BATCH):
+        for start in range(0, len(fine_features), _BATCH):
             part = np.s_[start : start + _BATCH]
-            parts.append(net.logits(*net(_tensor(early[part]), _tensor(late[part]))).numpy())
+            parts.append(
+                net.logits(*net(_tensor(fine_features[part]), _tensor(late[part]))).numpy()
+            )
     return np.concatenate(parts)
 
 
-def peaks(net: Net, early: F16, late: F16) -> F32:
+def peaks(net: Net, fine_features: F16, late: F16) -> F32:
     """Give (N,) the largest value of each map of the class person, logit units."""
     parts = []
     with torch.no_grad():
-        for start in range(0, len(early), _BATCH):
+        for start in range(0, len(fine_features), _BATCH):
             part = np.s_[start : start + _BATCH]
-            evidence, share = net(_tensor(early[part]), _tensor(late[part]))
+            evidence, share = net(_tensor(fine_features[part]), _tensor(late[part]))
             parts.append((evidence * share).amax(dim=(1, 2)).numpy())
     return np.concatenate(parts)
 
@@ -157,10 +159,11 @@ def _batches(
 
 
 def _loss(net: Net, views: Views, rows: NDArray[np.int64]) -> Tensor:
-    early, late = (
-        functional.dropout2d(_tensor(each[rows]), _DROPPED) for each in (views.early, views.late)
+    fine_features, late = (
+        functional.dropout2d(_tensor(each[rows]), _DROPPED)
+        for each in (views.fine_features, views.late)
     )
-    evidence, share = net(early, late)
+    evidence, share = net(fine_features, late)
     person = torch.from_numpy(views.person[rows]).float()
     weight = person + (1 - person) * _EMPTY_WEIGHT
     pooled = functional.binary_cross_entropy_with_logits(

@@ -21,7 +21,7 @@ from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
 from camstream.teach.calibration import calibrate
-from camstream.teach.dataset import Album, read_photo
+from camstream.teach.dataset import ImageFolder, read_photo
 from export.person.fit_neck import Net, fit, logits
 from export.person.person_photos import LABELS
 from export.person.scenes import SQUARE
@@ -123,7 +123,7 @@ def cross_validate(views: Sequence[Views], photos: Views, folds: int = 5) -> Jud
         judged, photos.person
     ):
         left_out = np.isin(np.arange(len(judged)), rows)
-        judged[rows] = logits(fit(views, left_out), photos.early[rows], photos.late[rows])
+        judged[rows] = logits(fit(views, left_out), photos.fine_features[rows], photos.late[rows])
     return Judgement(judged, photos.person)
 
 
@@ -135,7 +135,7 @@ def judge_photos(net: Net, photos: Views, judged: NDArray[np.bool_]) -> Judgemen
         photos: Photo n as it is in row n.
         judged: (N,) which.
     """
-    seen = logits(net, photos.early[judged], photos.late[judged])
+    seen = logits(net, photos.fine_features[judged], photos.late[judged])
     return Judgement(seen, photos.person[judged])
 
 
@@ -170,7 +170,7 @@ def judge_clips(model: Model, videos: Path, *, step: int = 5) -> dict[str, float
 
 
 def judge_small(
-    album: Album, two_grids: TwoGrids, net: Net, threshold: float, videos: Path
+    dataset: ImageFolder, two_grids: TwoGrids, net: Net, threshold: float, videos: Path
 ) -> dict[str, float]:
     """Put persons of known height into empty scenes, and look with inputs of two sizes.
 
@@ -182,22 +182,22 @@ def judge_small(
         which a person is seen.
     """
     persons = list(cut_persons(videos / _ROOM))
-    scenes = [item for item in album.items if item.source == "houses"]
+    scenes = [item for item in dataset.items if item.source == "houses"]
     scenes = scenes[:: len(scenes) // _SCENES][:_SCENES]
     random = np.random.default_rng(0)
     seen: dict[str, list[bool]] = {}
     for number, item in enumerate(scenes):
         empty = read_photo(item.path).bgr(_SCENE_WH)
         image, mask = persons[number % len(persons)]
-        shown = {
+        displayed = {
             f"1/{1 / h:.0f} of the height": paste(empty, image, mask, h, random) for h in _HEIGHTS
         }
         for (name, scene), side in itertools.product(
-            {"nobody": empty, **shown}.items(), INPUT_SIZES
+            {"nobody": empty, **displayed}.items(), INPUT_SIZES
         ):
             size_wh = fit_size(_SCENE_WH, preferred_hw=(side, side), multiple=32)
-            early, late = two_grids(Picture.from_bgr(scene).bgr(size_wh))
-            (logit,) = logits(net, early[np.newaxis], late[np.newaxis])
+            fine_features, late = two_grids(Picture.from_bgr(scene).bgr(size_wh))
+            (logit,) = logits(net, fine_features[np.newaxis], late[np.newaxis])
             seen.setdefault(f"{name}, input size {side}", []).append(bool(logit > threshold))
     return {name: float(np.mean(each)) for name, each in seen.items()}
 

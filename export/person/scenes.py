@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream.picture import ImageU8
-from camstream.teach.dataset import Album, read_photo
+from camstream.teach.dataset import ImageFolder, read_photo
 from export.person.cuttings import Cutting
 
 F32 = NDArray[np.float32]
@@ -50,29 +50,31 @@ class Scene:
 class Scenes:
     """Makes scenes of an album; each is the same whenever it is made."""
 
-    def __init__(self, album: Album, people: Sequence[Cutting], things: Sequence[Cutting]) -> None:
+    def __init__(
+        self, dataset: ImageFolder, people: Sequence[Cutting], ground_truths: Sequence[Cutting]
+    ) -> None:
         """Take the photos, and what was cut out of them (``export.person.cuttings``).
 
         Args:
-            album: With the classes no person and person.
+            dataset: With the classes no person and person.
             people: Out of photos with people.
-            things: Out of photos without.
+            ground_truths: Out of photos without.
         """
-        self.album, self.people, self.things = album, people, things
-        classes = np.array([item.class_index for item in album.items])
+        self.dataset, self.people, self.ground_truths = dataset, people, ground_truths
+        classes = np.array([item.class_index for item in dataset.items])
         self.empty, self.peopled = np.flatnonzero(classes == 0), np.flatnonzero(classes == 1)
 
     def whole(self, photo: int, size_wh: tuple[int, int], *, mirrored: bool = False) -> Scene:
         """Stretch a photo: some publishers did so to theirs, and the shape would tell."""
         image = self._read(photo, size_wh)
-        person = bool(self.album.items[photo].class_index)
+        person = bool(self.dataset.items[photo].class_index)
         cover = np.full(image.shape[:2], np.nan if person else 0.0, np.float32)
         return Scene(_mirrored(image, mirrored), cover, (photo,), person)
 
     def cropped(self, photo: int, seed: int, size_wh: tuple[int, int]) -> Scene:
         """Show a part of a photo without people from near, in another light."""
         part, x, y, mirror, gain, shift = np.random.default_rng(seed).uniform(size=6)
-        image = read_photo(self.album.items[photo].path).bgr()
+        image = read_photo(self.dataset.items[photo].path).bgr()
         height, width = (int(side * (0.35 + 0.5 * part)) for side in image.shape[:2])
         top, left = int(y * (image.shape[0] - height)), int(x * (image.shape[1] - width))
         near = cv2.resize(image[top : top + height, left : left + width], size_wh)
@@ -101,7 +103,7 @@ class Scenes:
         made = _Montage(self, int(random.choice(self.empty)), size_wh)
         for peopled in _shows_people(random, wanted=seed % 2 == 1):
             outline = not peopled and random.random() < _TURNED
-            among = self.people if peopled or outline else self.things
+            among = self.people if peopled or outline else self.ground_truths
             one = among[int(random.integers(len(among)))]
             photo, image, mask = one.photo, one.image, one.mask
             if outline:  # of a person, turned or not, filled with another photo
@@ -126,7 +128,7 @@ class Scenes:
         return made.scene(person=seed % 2 == 1)
 
     def _read(self, photo: int, size_wh: tuple[int, int]) -> ImageU8:
-        return read_photo(self.album.items[photo].path).bgr(size_wh)
+        return read_photo(self.dataset.items[photo].path).bgr(size_wh)
 
 
 class _Montage:
@@ -192,7 +194,7 @@ def all_scenes(scenes: Scenes) -> list[list[Callable[[], Scene]]]:
     Args:
         scenes: Makes them.
     """
-    count = len(scenes.album.items)
+    count = len(scenes.dataset.items)
     every, empty = range(count), [int(photo) for photo in scenes.empty]
     near = [(photo, turn * count + photo) for turn in (0, 1) for photo in empty]
     return [

@@ -7,6 +7,7 @@ FOLDER has ``person`` and ``boxes`` with photos, and ``videos`` with ``presence.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,13 @@ import typer
 from rich.progress import Progress
 
 from camstream.console import plain_errors
-from camstream.graph.backbone import Trunk
-from camstream.graph.new_head import Lesson, save
-from camstream.models import shipped_heads as shipped
-from camstream.models import zoo as catalog
+from camstream.contract import ModelInfo
+from camstream.graph.backbone import Backbone
+from camstream.graph.neck import Neck
+from camstream.graph.new_head import LinearHead, save
+from camstream.models import shipped_head, zoo
 from camstream.models.session import Model
-from camstream.teach.dataset import Album
+from camstream.teach.dataset import ImageFolder
 from export.person import judge_person
 from export.person.cuttings import Cutting, cut_people, cut_things
 from export.person.fit_neck import Net, fit, peaks, to_shipped
@@ -44,13 +46,15 @@ _LEFT_OUT = (
 _CALIBRATED_ON = (0, 1, 3, 4)  # each photo once
 
 
-def cut_out_all(album: Album, masks: Path, default: Path) -> tuple[list[Cutting], list[Cutting]]:
+def cut_out_all(
+    dataset: ImageFolder, masks: Path, default: Path
+) -> tuple[list[Cutting], list[Cutting]]:
     """Cut people, and things, out of the photos."""
-    model = Model(default, device="cpu", threads=1, sharp=True)
+    model = Model(default, device="cpu", threads=1, refine=True)
     with Progress() as bar:
-        task = bar.add_task("cutting out", total=len(album.items))
-        people = cut_people(album, masks, lambda: bar.advance(task))
-        return people, cut_things(album, model, lambda: bar.advance(task))
+        task = bar.add_task("cutting out", total=len(dataset.items))
+        people = cut_people(dataset, masks, lambda: bar.advance(task))
+        return people, cut_things(dataset, model, lambda: bar.advance(task))
 
 
 def look_at_all(scenes: Scenes, two_grids: TwoGrids) -> list[Views]:
@@ -74,38 +78,63 @@ def main(
 def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
     """Fit, print what it is worth, and replace the shipped head where that is asked for."""
     torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
-    default = catalog.model_path(say=print)
-    album, two_grids = photos(folder), TwoGrids(default)
-    people, things = cut_out_all(album, masks, default)
-    print(f"{len(album.items)} photos; cut out: {len(people)} people, {len(things)} things")
-    views = look_at_all(Scenes(album, people, things), two_grids)
-    left_out = leave_out(album, views)
+    default = zoo.find_model().path
+    dataset, two_grids = photos(folder), TwoGrids(default)
+    people, ground_truths = cut_out_all(dataset, masks, default)
+    print(
+        f"{len(dataset.items)} photos; cut out: {len(people)} people, {len(ground_truths)} things"
+    )
+    views = look_at_all(Scenes(dataset, people, ground_truths), two_grids)
+    left_out = leave_out(dataset, views)
     scale, offset = judge_person.together(left_out[n].judged for n in _CALIBRATED_ON).calibration()
     print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
-    show_left_out(left_out, (scale, offset), album, two_grids, folder / "videos")
-    net = fit(views, np.zeros(len(album.items), np.bool_))
+    show_left_out(left_out, (scale, offset), dataset, two_grids, folder / "videos")
+    net = fit(views, np.zeros(len(dataset.items), np.bool_))
     neck, row, bias = to_shipped(net, scale, offset)
-    highest = peaks(net, views[0].early, views[0].late) * scale
+    highest = peaks(net, views[0].fine_features, views[0].late) * scale
     full = float(f"{np.median(highest[views[0].person]):.3g}")
-    lesson = Lesson(
+    linear_head = LinearHead(
         labels=LABELS,
         weight=np.stack([np.zeros_like(row), row]),
         bias=np.stack([np.zeros_like(bias), bias]),
         background=LABELS[0],
         cam_range=(float(f"{full / 10:.3g}"), full),
         size_hw=SQUARE[::-1],
-        taught_on=f"{len(album.items):,} photos with and without people (docs/person.md)",
+        taught_on=f"{len(dataset.items):,} photos with and without people",
     )
-    print(f"heat begins and is full at {lesson.cam_range}")  # where nobody is, there is none
-    trunk = Trunk(default, neck=neck)
-    if write:
-        shipped.write("person", trunk, neck, lesson)
+    print(f"heat begins and is full at {linear_head.cam_range}")  # where nobody is, there is none
+    backbone = Backbone(zoo.find_model(), neck=neck)
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / "person.onnx"
-        print(save(trunk, lesson, path, name="person").proof)
+        info = save(backbone, linear_head, path, name="person")
+        print(info.parity)
+        if write:
+            write_head(backbone, neck, linear_head, info)
         judge_file(path, folder / "videos")
     crossed = judge_person.cross_validate(views, views[0]).scaled(scale, offset)
     print(f"five-fold cross-validation: {crossed}")
+
+
+def write_head(backbone: Backbone, neck: Neck, linear_head: LinearHead, info: ModelInfo) -> None:
+    """Replace the head that comes with camstream; its digests go into ``camstream.models.zoo``."""
+    assert info.parity is not None
+    record = shipped_head.Record(
+        network=backbone.info.name,
+        weights_sha256=info.weights_sha256,
+        labels=linear_head.labels,
+        background=linear_head.background,
+        cam_range=linear_head.cam_range,
+        size_hw=linear_head.size_hw or backbone.info.size_hw,
+        taught_on=linear_head.taught_on,
+        parity=info.parity,
+        versions=info.versions,
+    )
+    folder = Path(zoo.__file__).parent
+    numbers_file, record_file = folder / "person.npz", folder / "person.json"
+    head = shipped_head.ShippedHead(neck, linear_head, record)
+    shipped_head.write(numbers_file, record_file, head)
+    for file in (numbers_file, record_file):
+        print(file.name, hashlib.sha256(file.read_bytes()).hexdigest())
 
 
 def judge_file(path: Path, videos: Path) -> None:
@@ -115,7 +144,7 @@ def judge_file(path: Path, videos: Path) -> None:
         print(f"{name}: {right} of {count} unambiguous frames right")
     for name, seen in judge_person.judge_clips(model, videos).items():
         print(f"{name}: a person in {seen:.1%} of the frames (every 5th)")
-    default = catalog.model_path()
+    default = zoo.find_model().path
     for threads in range(1, (os.cpu_count() or 1) + 1):
         models = [
             Model(path, device="cpu", threads=threads, input_size=side)
@@ -145,9 +174,9 @@ class LeftOut:
     judged: Judgement
 
 
-def leave_out(album: Album, views: list[Views]) -> list[LeftOut]:
+def leave_out(dataset: ImageFolder, views: list[Views]) -> list[LeftOut]:
     """Fit without some sources at a time."""
-    every = np.array([item.source for item in album.items])
+    every = np.array([item.source for item in dataset.items])
     found = []
     for sources in _LEFT_OUT:
         chosen = np.isin(every, sources)
@@ -159,7 +188,7 @@ def leave_out(album: Album, views: list[Views]) -> list[LeftOut]:
 def show_left_out(
     left_out: list[LeftOut],
     calibration: tuple[float, float],
-    album: Album,
+    dataset: ImageFolder,
     two_grids: TwoGrids,
     videos: Path,
 ) -> None:
@@ -168,7 +197,7 @@ def show_left_out(
     for one in left_out:
         print(f"{', '.join(one.sources)} left out: {one.judged.scaled(*calibration)}")
         if "houses" in one.sources:
-            small = judge_person.judge_small(album, two_grids, one.net, -offset / scale, videos)
+            small = judge_person.judge_small(dataset, two_grids, one.net, -offset / scale, videos)
             for name, seen in small.items():
                 print(f"in houses left out, {name}: a person in {seen:.1%}")
 

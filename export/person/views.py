@@ -28,14 +28,14 @@ class Views:
     """Scenes of one size as features, in half precision since there are many.
 
     Attributes:
-        early: (N, E, 2h, 2w) float16.
+        fine_features: (N, E, 2h, 2w) float16.
         late: (N, L, h, w) float16.
         cover: (N, 2h, 2w) float16, see ``grid_cover``.
         person: (N,) whether there is a person.
         photos: For each, what it is made of.
     """
 
-    early: F16
+    fine_features: F16
     late: F16
     cover: F16
     person: NDArray[np.bool_]
@@ -67,7 +67,7 @@ class TwoGrids:
         classifier, info = plain(model, path)
         if info is None:
             raise ModelError(f"{path} is no camstream model")
-        tensors = inputs(classifier, info.early, find_head(classifier).features)
+        tensors = inputs(classifier, info.fine_features, find_head(classifier).features)
         self._session = open_up_to(model, *tensors, threads=1)
 
     def __call__(self, image: ImageU8) -> tuple[F16, F16]:
@@ -77,8 +77,8 @@ class TwoGrids:
             image: (H, W, 3) uint8 BGR, of the network's size.
         """
         frames = np.ascontiguousarray(image)[np.newaxis]
-        (early,), (late,) = self._session.run(None, {contract.FRAMES: frames})
-        return early.astype(np.float16), late.astype(np.float16)
+        (fine_features,), (late,) = self._session.run(None, {contract.FRAMES: frames})
+        return fine_features.astype(np.float16), late.astype(np.float16)
 
 
 def look(
@@ -88,14 +88,16 @@ def look(
 
     def see(make: Callable[[], Scene]) -> tuple[F16, F16, F16, bool, tuple[int, ...]]:
         scene = make()
-        early, late = two_grids(scene.image)
-        cover = grid_cover(scene, early.shape[1:]).astype(np.float16)
-        return early, late, cover, scene.person, scene.photos
+        fine_features, late = two_grids(scene.image)
+        cover = grid_cover(scene, fine_features.shape[1:]).astype(np.float16)
+        return fine_features, late, cover, scene.person, scene.photos
 
     rows = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for row in pool.map(see, scenes):
             rows.append(row)
             on_scene()
-    early, late, cover, person, photos = zip(*rows, strict=True)
-    return Views(np.stack(early), np.stack(late), np.stack(cover), np.array(person), tuple(photos))
+    fine_features, late, cover, person, photos = zip(*rows, strict=True)
+    return Views(
+        np.stack(fine_features), np.stack(late), np.stack(cover), np.array(person), tuple(photos)
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from camstream.errors import ModelError, SinkError
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,8 @@ class Checkpoint:
     @classmethod
     def of(cls, output: Path, settings: Mapping[str, object]) -> Checkpoint:
         """The checkpoint of what will be ``output``, beside it."""
-        told = {name: json.dumps(value, default=str) for name, value in settings.items()}
-        return cls(output.with_suffix(".checkpoint.pt"), told)
+        reported = {name: json.dumps(value, default=str) for name, value in settings.items()}
+        return cls(output.with_suffix(".checkpoint.pt"), reported)
 
     def save(self, training: Training) -> None:
         """Keep a training in place of what was kept before.
@@ -48,13 +48,13 @@ class Checkpoint:
         Raises:
             SinkError: It cannot be written; what was kept before stays.
         """
-        draft = Draft(self.path, overwrite=True)
+        atomic_file = AtomicFile(self.path, overwrite=True)
         try:
-            torch.save({"settings": self.settings, "training": training.state()}, draft.path)
+            torch.save({"settings": self.settings, "training": training.state()}, atomic_file.path)
         except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError of a full disk
-            draft.discard()
+            atomic_file.discard()
             raise SinkError(f"cannot write {self.path}: {error}") from error
-        draft.commit()
+        atomic_file.commit()
 
     def restore(self, training: Training) -> None:
         """Go on where it was kept.

@@ -1,7 +1,8 @@
-"""``python -m export.train FOLDER -o FILE``; ``camstream train`` calls the same."""
+"""``camstream train``: a network trained on folders of photos."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,7 @@ from camstream.console import plain_errors, stoppable
 from camstream.errors import SetupError
 from export.train.options import KeepOptions, LearningOptions, NetworkOptions, PhotoOptions
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-@app.command()
 @with_options
 def train(
     folder: Annotated[
@@ -34,6 +32,9 @@ def train(
     your photos. Some are set aside: on these the file is measured, and its colour scale chosen.
     Ctrl-C keeps what was learnt; --resume goes on from there to the same result.
     """
+    # Before torch is imported: threads that spin while they wait make a training many times slower
+    # on cores that others use too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with plain_errors(debug), stoppable() as stop:
         try:
             from export.train.command import Request, train_folder
@@ -44,12 +45,3 @@ def train(
             ) from error
         train_folder(Request(folder, output, network, learning, photos, keep), stop)
         stop.end()
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="camstream train")
-
-
-if __name__ == "__main__":
-    main()

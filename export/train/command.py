@@ -13,11 +13,12 @@ import torch
 import typer
 from rich.progress import Progress
 
+from camstream.commands.options import parse_size
 from camstream.console import console, note, steps
 from camstream.errors import ModelError
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from camstream.teach.dataset import find_background
-from export.options import one_of, parse_size, report
+from export.options import one_of, report
 from export.train.job import Job, Result, run
 from export.train.options import KeepOptions, LearningOptions, NetworkOptions, PhotoOptions
 from export.train.photos import Photo, PhotoExamples, read_photos, split
@@ -50,15 +51,17 @@ def train_folder(request: Request, stop: Callable[[], bool]) -> None:
     """
     job = _job(request)
     request.keep.check(request.output, job.checkpoint.path)
-    with steps(console, "starting") as say:
-        say(f"training {job.start.name} on {job.device}, from {job.start.origin}")
-    with steps(console, "starting") as say:
-        result = run(job, watching(console), resume=request.keep.resume, stop=stop, say=say)
+    with steps(console, "starting") as progress:
+        progress(f"training {job.start.name} on {job.device}, from {job.start.origin}")
+    with steps(console, "starting") as progress:
+        result = run(
+            job, watching(console), resume=request.keep.resume, stop=stop, progress=progress
+        )
     if result is None:
         note(f"stopped; {job.checkpoint.path} keeps what was learnt, go on with --resume")
         return
     report(request.output, result.info)
-    tell(result, job)
+    print_result(result, job)
 
 
 def _job(request: Request) -> Job:
@@ -66,17 +69,19 @@ def _job(request: Request) -> Job:
     output, options = request.output, request.network
     if output.suffix.lower() != ".onnx":
         raise ModelError(f"the output {output} must end in .onnx")
-    Draft(output, overwrite=request.keep.overwrite or request.keep.resume)
+    AtomicFile(output, overwrite=request.keep.overwrite or request.keep.resume)
     device = pick_device(options.device)
     pool: Pool = "max" if one_of("--pool", options.pool, "avg", "max") == "max" else "avg"
     size_wh = parse_size(options.size)
     recipe = request.learning.recipe()
-    with steps(console, "starting") as say:
+    with steps(console, "starting") as progress:
         # Its classes are not known yet; what is wrong with the network or the weights is told
         # before all photos are read.
-        trial = start(options.network, 2, choice=options.weights, pool=pool, say=say)
-    size_hw = size_wh[::-1] if size_wh else trial.spec.size_hw
-    multiple = trial.spec.size_multiple
+        localization = start(
+            options.network, 2, choice=options.weights, pool=pool, progress=progress
+        )
+    size_hw = size_wh[::-1] if size_wh else localization.spec.size_hw
+    multiple = localization.spec.size_multiple
     if multiple is not None and any(side % multiple for side in size_hw):
         raise ModelError(
             f"--size {options.size}: {options.network} takes multiples of {multiple} pixels"
@@ -161,7 +166,7 @@ def pick_device(name: str) -> str:
     return wanted
 
 
-def tell(result: Result, job: Job) -> None:
+def print_result(result: Result, job: Job) -> None:
     """Print what the file makes of the pictures set aside."""
     measured, best = result.measured, result.best
     low, high = result.info.cam_range

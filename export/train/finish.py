@@ -85,7 +85,7 @@ def write_model(
     *,
     background: int | None,
     seed: int,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> tuple[ModelInfo, Measured]:
     """Export a trained network, with proof, and choose its colour scale on the file itself.
 
@@ -97,7 +97,7 @@ def write_model(
         check: Pictures of the size it was trained at, not learnt from.
         background: As in ``zeroed``.
         seed: Of the pictures.
-        say: Is told each step.
+        progress: Is told each step.
 
     Returns:
         The record that is in the file, and what was measured with it.
@@ -123,18 +123,20 @@ def write_model(
     )
     try:
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".camstream-") as folder:
-            draft = Path(folder) / output.name
-            info = export(source, draft, say=say)
-            say("choosing the colour scale")
-            measured = measure(Model(draft, device="cpu", size_wh=size_hw[::-1]), check, seed=seed)
+            atomic_file = Path(folder) / output.name
+            info = export(source, atomic_file, progress=progress)
+            progress("choosing the colour scale")
+            measured = measure(
+                Model(atomic_file, device="cpu", size_wh=size_hw[::-1]), check, seed=seed
+            )
             own = measured.peaks[np.arange(len(measured.targets)), measured.targets]
             if (own > 0).any():  # otherwise nothing was learnt, and the usual range stays
                 chosen = choose_range(measured.peaks, measured.targets, background, _HEAT)
                 info = dataclasses.replace(info, cam_range=chosen)
             if background is not None:
                 info = dataclasses.replace(info, background=labels[background])
-            onnx.save(with_info(onnx.load(draft), info), draft)
-            draft.replace(output)
+            onnx.save(with_info(onnx.load(atomic_file), info), atomic_file)
+            atomic_file.replace(output)
     except OSError as error:
         if isinstance(error, SinkError):
             raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from camstream.errors import CamstreamError, ModelError, SinkError
-from camstream.sinks.atomic_file import Draft
+from camstream.sinks.atomic_file import AtomicFile
 from export.train.checkpoint import Checkpoint
 from export.train.finish import Measured, write_model
 from export.train.recipe import Epoch, Recipe
@@ -84,7 +84,7 @@ class Result:
     best: Epoch
 
 
-class Watcher(Protocol):
+class Callback(Protocol):
     """Is told how a training goes."""
 
     def begin(self, training: Training, epochs: int) -> None: ...
@@ -96,11 +96,11 @@ class Watcher(Protocol):
 
 def run(
     job: Job,
-    watching: AbstractContextManager[Watcher],
+    watching: AbstractContextManager[Callback],
     *,
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Result | None:
     """Train, and write the file.
 
@@ -109,7 +109,7 @@ def run(
         watching: Shows the progress while it trains.
         resume: Go on from the checkpoint, if there is one.
         stop: Asked before each batch; True keeps a checkpoint and returns.
-        say: Is told the steps behind the training.
+        progress: Is told the steps behind the training.
 
     Returns:
         None where it was stopped.
@@ -123,15 +123,15 @@ def run(
     if resume and checkpoint.path.exists():
         checkpoint.restore(training)
 
-    with watching as watcher, _what_stays(checkpoint):
-        watcher.begin(training, job.recipe.epochs)
+    with watching as callback, _what_stays(checkpoint):
+        callback.begin(training, job.recipe.epochs)
 
         def on_epoch(epoch: Epoch) -> None:
             checkpoint.save(training)
             write_curves(job.curves, training.history)
-            watcher.on_epoch(epoch)
+            callback.on_epoch(epoch)
 
-        is_done = training.run(stop=stop, on_batch=watcher.on_batch, on_epoch=on_epoch)
+        is_done = training.run(stop=stop, on_batch=callback.on_batch, on_epoch=on_epoch)
         if not is_done:
             checkpoint.save(training)
             return None
@@ -146,7 +146,7 @@ def run(
         job.check,
         background=job.background,
         seed=job.recipe.seed,
-        say=say,
+        progress=progress,
     )
     checkpoint.remove()
     return Result(info, measured, training.history, best)
@@ -162,13 +162,13 @@ def write_curves(path: Path, history: Sequence[Epoch]) -> None:
     writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Epoch)])
     writer.writeheader()
     writer.writerows(dataclasses.asdict(epoch) for epoch in history)
-    draft = Draft(path, overwrite=True)
+    atomic_file = AtomicFile(path, overwrite=True)
     try:
-        draft.path.write_text(text.getvalue(), encoding="utf-8", newline="")
+        atomic_file.path.write_text(text.getvalue(), encoding="utf-8", newline="")
     except OSError as error:
-        draft.discard()
+        atomic_file.discard()
         raise SinkError(f"cannot write {path}: {error.strerror}") from error
-    draft.commit()
+    atomic_file.commit()
 
 
 @contextlib.contextmanager

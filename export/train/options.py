@@ -46,13 +46,13 @@ class LearningOptions:
 
     epochs: Annotated[int, typer.Option(min=1, help="The most epochs.")] = _RECIPE.epochs
     batch: Annotated[int, typer.Option(min=1, help="Photos a batch.")] = _RECIPE.batch
-    head_rate: Annotated[
+    head_lr: Annotated[
         float, typer.Option(min=0.0, help="Highest learning rate of new layers.")
-    ] = _RECIPE.head_rate
-    trunk_rate: Annotated[
+    ] = _RECIPE.head_lr
+    backbone_lr: Annotated[
         float | None,
         typer.Option(min=0.0, help="Of the old ones; 0 leaves them.  [default: a tenth of it]"),
-    ] = _RECIPE.trunk_rate
+    ] = _RECIPE.backbone_lr
     weight_decay: Annotated[float, typer.Option(min=0.0, help="AdamW's.")] = _RECIPE.weight_decay
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a smaller loss before it ends.")
@@ -67,8 +67,8 @@ class LearningOptions:
         return Recipe(
             epochs=self.epochs,
             batch=self.batch,
-            head_rate=self.head_rate,
-            trunk_rate=self.trunk_rate,
+            head_lr=self.head_lr,
+            backbone_lr=self.backbone_lr,
             weight_decay=self.weight_decay,
             patience=self.patience,
             balance=self.balance,

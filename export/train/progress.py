@@ -11,12 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from export.train.job import Watcher
+    from export.train.job import Callback
     from export.train.recipe import Epoch
     from export.train.training import Training
 
 
-class _Watcher:
+class _Callback:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("training", total=None, loss="")
@@ -44,7 +44,7 @@ class _Watcher:
 
 
 @contextlib.contextmanager
-def watching(console: Console) -> Iterator[Watcher]:
+def watching(console: Console) -> Iterator[Callback]:
     """Show a training while the body runs.
 
     Yields:
@@ -60,4 +60,4 @@ def watching(console: Console) -> Iterator[Watcher]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        yield _Watcher(bar)
+        yield _Callback(bar)

@@ -12,8 +12,8 @@ class Recipe:
     Attributes:
         epochs: The most epochs.
         batch: Pictures a batch.
-        head_rate: Highest learning rate of what is new.
-        trunk_rate: Highest learning rate of the rest; None: a tenth of ``head_rate``, or the same
+        head_lr: Highest learning rate of what is new.
+        backbone_lr: Highest learning rate of the rest; None: a tenth of ``head_lr``, or the same
             where the whole network is new.
         weight_decay: AdamW's.
         patience: Epochs without a smaller loss on the pictures set aside, after which it ends.
@@ -23,8 +23,8 @@ class Recipe:
 
     epochs: int = 20
     batch: int = 32
-    head_rate: float = 1e-3
-    trunk_rate: float | None = None
+    head_lr: float = 1e-3
+    backbone_lr: float | None = None
     weight_decay: float = 1e-2
     patience: int = 6
     balance: bool = True
@@ -40,13 +40,13 @@ class Epoch:
         train_loss: Mean cross-entropy of the pictures learnt from, while they were learnt.
         check_loss: Of the pictures set aside.
         check_accuracy: Part of those that were classified right, 0 to 1.
-        trunk_rate: Learning rate at its end.
-        head_rate: Learning rate at its end.
+        backbone_lr: Learning rate at its end.
+        head_lr: Learning rate at its end.
     """
 
     epoch: int
     train_loss: float
     check_loss: float
     check_accuracy: float
-    trunk_rate: float
-    head_rate: float
+    backbone_lr: float
+    head_lr: float

@@ -41,12 +41,12 @@ class Start:
 
     def groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Give the parameters of the trunk and of the head, that is of all that is new."""
-        trunk: list[nn.Parameter] = []
+        backbone: list[nn.Parameter] = []
         head: list[nn.Parameter] = []
         for name, parameter in self.network.named_parameters():
             is_new = any(name.startswith(f"{module}.") for module in self.fresh)
-            (head if is_new else trunk).append(parameter)
-        return trunk, head
+            (head if is_new else backbone).append(parameter)
+        return backbone, head
 
 
 def start(
@@ -56,7 +56,7 @@ def start(
     choice: str | None = None,
     pool: Pool = "avg",
     seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Start:
     """Build a network for so many classes.
 
@@ -68,7 +68,7 @@ def start(
             where there are such.
         pool: Global average or maximum pooling.
         seed: Of what is new.
-        say: Is told the progress.
+        progress: Is told the progress.
 
     Raises:
         ModelError: There is no such network, it has fully connected layers, or the weights are
@@ -80,7 +80,7 @@ def start(
         gap = f"{name}_gap"
         remedy = f"train {gap}" if gap in networks.NETWORKS else "choose another network"
         raise ModelError(f"{name} ends in fully connected layers and has no class map; {remedy}")
-    found = _old_weights(name, spec, choice, say)
+    found = _old_weights(name, spec, choice, progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = spec.build(classes, pool)
@@ -91,7 +91,7 @@ def start(
 
 
 def _old_weights(
-    name: str, spec: NetworkSpec, choice: str | None, say: Callable[[str], None]
+    name: str, spec: NetworkSpec, choice: str | None, progress: Callable[[str], None]
 ) -> Weights | None:
     """Find the weights to start from; None: there are none."""
     if choice is None:
@@ -102,11 +102,11 @@ def _old_weights(
             choice = PACKAGED
     if choice == UNTRAINED:
         return None
-    say(f"loading the weights of {name}")
+    progress(f"loading the weights of {name}")
     if choice == PACKAGED and spec.packaged is not None:
         return spec.packaged()
     if choice in (IMAGENET, IMAGENET_TRUNK) and spec.published is not None:
-        return weights.published(spec.published, say=say)
+        return weights.published(spec.published, progress=progress)
     if not Path(choice).is_file():
         raise ModelError(
             f"{name} has no weights {choice}; give --weights FILE (a .pth or .safetensors) "

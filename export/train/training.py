@@ -59,14 +59,14 @@ class Training:
         self._workers = min(8, os.cpu_count() or 1) if self._is_cuda else 0
         self._loss = self._seen = 0.0
         self._mean, self._std = (_channels(x, device) for x in (start.spec.mean, start.spec.std))
-        trunk, head = start.groups()
+        backbone, head = start.groups()
         share = _TRUNK_PART if start.fresh else 1.0
-        trunk_rate = recipe.head_rate * share if recipe.trunk_rate is None else recipe.trunk_rate
-        groups = [{"params": trunk, "lr": trunk_rate}, {"params": head, "lr": recipe.head_rate}]
+        backbone_lr = recipe.head_lr * share if recipe.backbone_lr is None else recipe.backbone_lr
+        groups = [{"params": backbone, "lr": backbone_lr}, {"params": head, "lr": recipe.head_lr}]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         self._scheduler = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer,
-            max_lr=[trunk_rate, recipe.head_rate],
+            max_lr=[backbone_lr, recipe.head_lr],
             total_steps=self.total + 1,
             pct_start=_RISING,
         )
@@ -198,8 +198,8 @@ class Training:
             train_loss=self._loss / self._seen,
             check_loss=check_loss,
             check_accuracy=accuracy,
-            trunk_rate=float(rates[0]),
-            head_rate=float(rates[1]),
+            backbone_lr=float(rates[0]),
+            head_lr=float(rates[1]),
         )
         self.history.append(epoch)
         self.done, self._loss, self._seen = 0, 0.0, 0.0

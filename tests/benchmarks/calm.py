@@ -28,7 +28,7 @@ from camstream.commands.clips import sample_clip
 from camstream.evaluate.flicker import measure_flicker
 from camstream.frame import Frame
 from camstream.maps.select import softmax
-from camstream.maps.smoothing import CALM_LEVELS, Calm, CalmLevel
+from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoother, SmoothingLevel
 from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32, Picture
 from camstream.sources.file import FileSource
@@ -59,7 +59,7 @@ class Seen:
 
 def look(
     model: Model, frames: Iterator[Frame], *, follow: int | None = None, sees_cuts: bool = True
-) -> dict[CalmLevel, Seen]:
+) -> dict[SmoothingLevel, Seen]:
     """Look at every frame once, and show it at each level.
 
     Args:
@@ -68,21 +68,22 @@ def look(
         follow: Keep the maps of this class instead of the label's.
         sees_cuts: Whether the pictures are shown to the search for cuts.
     """
-    calms: dict[CalmLevel, Calm] = {level: Calm(level) for level in CALM_LEVELS}
-    seen = {level: Seen([], [], [], []) for level in CALM_LEVELS}
+    calms: dict[SmoothingLevel, Smoother] = {level: Smoother(level) for level in SMOOTHING_LEVELS}
+    seen = {level: Seen([], [], [], []) for level in SMOOTHING_LEVELS}
     blank = np.zeros((18, 32, 3), np.uint8)
     for frame in frames:
-        wanted = {index for calm in calms.values() for index in calm.wanted}
+        wanted = {index for smoothing in calms.values() for index in smoothing.wanted}
         wanted |= set() if follow is None else {follow}
         prediction = model.infer(frame, classes=[*_BEST, *sorted(wanted)])
         maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True))
         scores = softmax(prediction.logits)
         image = prediction.image if sees_cuts else blank
-        shown = {
-            level: calm.update(frame.pts_s, image, scores, maps) for level, calm in calms.items()
+        displayed = {
+            level: smoothing.update(frame.pts_s, image, scores, maps)
+            for level, smoothing in calms.items()
         }
-        is_cut = any(smoothed.is_cut for smoothed in shown.values())
-        for level, smoothed in shown.items():
+        is_cut = any(smoothed.is_cut for smoothed in displayed.values())
+        for level, smoothed in displayed.items():
             record = seen[level]
             record.pts_s.append(frame.pts_s)
             record.maps.append(smoothed.maps[smoothed.class_index if follow is None else follow])
@@ -139,9 +140,9 @@ def frames_of(path: Path) -> Iterator[Frame]:
         source.close()
 
 
-def moving(thing: ImageU8) -> Callable[[float], ImageU8]:
+def moving(ground_truth: ImageU8) -> Callable[[float], ImageU8]:
     """A photo that swings to and fro before grey, 0.2 times a second: half the width each way."""
-    small = cv2.resize(thing, (256, 144), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(ground_truth, (256, 144), interpolation=cv2.INTER_AREA)
 
     def picture(pts_s: float) -> ImageU8:
         image = np.full((_SIZE_WH[1], _SIZE_WH[0], 3), 128, np.uint8)
@@ -187,8 +188,8 @@ def print_flicker(model: Model, console: Console, clips: list[Path]) -> None:
     scenes |= {path.name: functools.partial(frames_of, path) for path in clips}
     table = Table(
         "scene",
-        *(f"heat/s {level}" for level in CALM_LEVELS),
-        *(f"labels/min {level}" for level in CALM_LEVELS),
+        *(f"heat/s {level}" for level in SMOOTHING_LEVELS),
+        *(f"labels/min {level}" for level in SMOOTHING_LEVELS),
     )
     for name, frames in scenes.items():
         figures = [
@@ -216,7 +217,7 @@ def print_delay(model: Model, console: Console) -> None:
     swing_of = model.predict(moving(cat)(2.5)).top[0].class_index
     swing = look(model, filmed(moving(cat), 3 * _STEP_S), follow=swing_of)
     path = centres(swing["off"].maps)
-    table = Table("delay, ms", *CALM_LEVELS)
+    table = Table("delay, ms", *SMOOTHING_LEVELS)
     after = range(round(_STEP_S * _RATE_HZ), round(2 * _STEP_S * _RATE_HZ))
 
     def ms_until(reached: Callable[[int], bool]) -> str:
@@ -228,16 +229,18 @@ def print_delay(model: Model, console: Console) -> None:
     before = float(np.median(peaks["off"][: after[0]]))
     for part in (0.5, 0.9):
         goal = before + part * (settled - before)
-        row = [ms_until(functools.partial(_is_over, peaks[level], goal)) for level in CALM_LEVELS]
+        row = [
+            ms_until(functools.partial(_is_over, peaks[level], goal)) for level in SMOOTHING_LEVELS
+        ]
         table.add_row(f"a step, no cut seen: map at {part:.0%}", *row)
     accepted = {967, 968}  # espresso and cup
     for title, seen in (("no cut seen", unseen), ("the cut seen", cut)):
         row = [
             ms_until(functools.partial(_is_among, seen[level].labels, accepted))
-            for level in CALM_LEVELS
+            for level in SMOOTHING_LEVELS
         ]
         table.add_row(f"a step, {title}: label", *row)
-    row = [f"{lag_ms(centres(swing[level].maps), path):.0f}" for level in CALM_LEVELS]
+    row = [f"{lag_ms(centres(swing[level].maps), path):.0f}" for level in SMOOTHING_LEVELS]
     table.add_row("a thing that moves: centre of the map", *row)
     console.print(table)
 

@@ -24,7 +24,7 @@ from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode, Histog
 from scenedetect.detector import FlashFilter, SceneDetector
 
 from camstream.commands.clips import sample_clip
-from camstream.maps.scene_cuts import CutFinder
+from camstream.maps.scene_cuts import SceneCutDetector
 from camstream.sources.file import FileSource
 
 Clip = NDArray[np.uint8]  # (T, H, W, 3) BGR
@@ -47,7 +47,7 @@ def read(path: Path) -> Clip:
 
 def ours(clip: Clip) -> set[int]:
     """Find cuts with camstream.maps.scene_cuts."""
-    finder = CutFinder()
+    finder = SceneCutDetector()
     return {index for index, image in enumerate(clip) if finder.is_cut(image)}
 
 

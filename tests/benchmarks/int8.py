@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream import contract
-from camstream.graph.add_cam import Wishes, graft_file
-from camstream.graph.quantize import Reduction
-from camstream.models import zoo as catalog
+from camstream.graph.add_cam import Overrides, add_cam_to_file
+from camstream.graph.quantize import Precision
+from camstream.models import zoo as zoo
 from camstream.models.device import create_session
 from tests.benchmarks.speed import in_turns
 
@@ -29,11 +29,13 @@ THREADS = (1, 2)
 
 def main(pictures: Path) -> None:
     """Make the file, say how far it differs, and time it."""
-    full = catalog.load_model(device="cpu").path
+    full = zoo.load_model(device="cpu").path
     with tempfile.TemporaryDirectory() as folder:
         lower = Path(folder) / "int8.onnx"
-        reduction = Reduction("int8", pictures)
-        info = graft_file(full, lower, Wishes(), reduction=reduction, say=lambda _: None)
+        precision = Precision("int8", pictures)
+        info = add_cam_to_file(
+            full, lower, Overrides(), precision=precision, progress=lambda _: None
+        )
         made = info.quantization
         assert made is not None
         print(

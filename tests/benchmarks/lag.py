@@ -25,7 +25,7 @@ import numpy as np
 from camstream.frame import Frame, Prediction
 from camstream.live.outputs import Outputs
 from camstream.live.viewer import Viewer
-from camstream.models import zoo as catalog
+from camstream.models import zoo as zoo
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.window import Window
@@ -46,7 +46,7 @@ class Probe:
     is_open = True
 
     def __init__(self, window: Window | None) -> None:
-        self.shown: list[tuple[int, float]] = []
+        self.displayed: list[tuple[int, float]] = []
         self._window = window
         self._number: int | None = None
 
@@ -57,8 +57,10 @@ class Probe:
 
     def key(self) -> str | None:
         key = self._window.key() if self._window is not None else None  # this is when it is drawn
-        if self._number is not None and (not self.shown or self.shown[-1][0] != self._number):
-            self.shown.append((self._number, time.perf_counter()))
+        if self._number is not None and (
+            not self.displayed or self.displayed[-1][0] != self._number
+        ):
+            self.displayed.append((self._number, time.perf_counter()))
         return key
 
     def close(self) -> None:
@@ -94,11 +96,11 @@ def _camera() -> Iterator[tuple[str, Callable[[], list[float]]]]:
         yield stdout.readline().strip(), sent_at
 
 
-def lags_ms(shown: list[tuple[int, float]], sent_at: list[float]) -> np.ndarray:
+def lags_ms(displayed: list[tuple[int, float]], sent_at: list[float]) -> np.ndarray:
     """Give the time from sent to shown of each picture; (n,) milliseconds."""
     sent = np.array(sent_at)
     lags = []
-    for number, at in shown:
+    for number, at in displayed:
         candidates = sent[number::_CYCLE]
         lags.append(at - candidates[candidates <= at].max())
     return np.array(lags) * 1e3
@@ -128,10 +130,10 @@ def measure(name: str, model: Model, slow_s: float, seconds: float, *, window: b
         )
         stats = viewer.run()
         sent = sent_at()
-    lags = lags_ms(probe.shown, sent)[30:]  # the first second: fonts, the first window
+    lags = lags_ms(probe.displayed, sent)[30:]  # the first second: fonts, the first window
     quarter = len(lags) // 4
     growth = float(np.median(lags[-quarter:]) - np.median(lags[:quarter]))
-    times = [at for _, at in probe.shown]
+    times = [at for _, at in probe.displayed]
     median, p95 = np.percentile(lags, (50, 95))
     rate_hz = (len(times) - 1) / (times[-1] - times[0])
     print(
@@ -156,7 +158,7 @@ def main() -> int:
         _serve_until_told()
         return 0
     cv2.setNumThreads(1)
-    model = catalog.load_model(device="cpu")
+    model = zoo.load_model(device="cpu")
     as_wanted = [
         measure(name, model, slow_s, arguments.seconds, window=arguments.window)
         for name, slow_s in (("own speed", 0.0), ("slowed to 5/s", 0.2))

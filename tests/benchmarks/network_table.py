@@ -51,8 +51,8 @@ def row(name: str) -> str:
         frames = np.zeros((1, *info.size_hw, 3), np.uint8)
         height, width = with_maps.run([contract.CAM], {contract.FRAMES: frames})[0].shape[2:]
         ms, ratio = time_both(with_maps, alone, frames)
-    assert info.proof is not None
-    law = "" if info.proof.law_residual is None else f"{info.proof.law_residual:.0e}"
+    assert info.parity is not None
+    law = "" if info.parity.identity_error is None else f"{info.parity.identity_error:.0e}"
     return (
         f"| {name} | {parameters / 1e6:.2f} | {height}x{width} | {info.method} | {ms:.1f} "
         f"| {ratio - 1:+.1%} | {law} |"

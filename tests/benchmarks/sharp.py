@@ -34,11 +34,11 @@ from threadpoolctl import threadpool_limits
 
 from camstream.console import console
 from camstream.evaluate import metrics
-from camstream.evaluate.annotations import Thing, read_things
-from camstream.evaluate.measure import look_at
+from camstream.evaluate.annotations import GroundTruth, read_ground_truths
+from camstream.evaluate.measure import evaluate_photo
 from camstream.maps import cam as cams
 from camstream.maps.boxes import find_boxes
-from camstream.models import zoo as catalog
+from camstream.models import zoo as zoo
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from export.source import load_named
@@ -75,16 +75,16 @@ class Trials:
         found: (settings, things) bool, at IoU 0.5.
     """
 
-    def __init__(self, way: Way, things: Iterable[Seen]) -> None:
+    def __init__(self, way: Way, ground_truths: Iterable[Seen]) -> None:
         rows: dict[str, list[float]] = defaultdict(list)
         rules = way.rules()
-        for seen in things:
+        for seen in ground_truths:
             for setting, cam in way.maps(seen):
                 fine = cams.enlarge(np.ascontiguousarray(cam, np.float32))
                 for text, rule in rules.items():
                     boxes = find_boxes(fine, seen.size_wh, rule(fine))[:1]
                     name = ", ".join(filter(None, (setting, text if len(rules) > 1 else "")))
-                    rows[name].append(metrics.best_iou(boxes, seen.thing.truth))
+                    rows[name].append(metrics.best_iou(boxes, seen.ground_truth.truth))
         self.names = list(rows)
         self.found = np.array(list(rows.values())) >= metrics.IOU
 
@@ -101,12 +101,14 @@ class Trials:
         return int(np.lexsort((shares, self.found[:, half].sum(axis=1)))[-1])
 
 
-def halve(things: list[Thing], order: Callable[[int], NDArray[np.int64]]) -> Mask:
+def halve(ground_truths: list[GroundTruth], order: Callable[[int], NDArray[np.int64]]) -> Mask:
     """Give every second thing of each class, in an order of each class's things."""
-    half = np.zeros(len(things), np.bool_)
+    half = np.zeros(len(ground_truths), np.bool_)
     by_class: dict[int, list[int]] = defaultdict(list)
-    for position, thing in sorted(enumerate(things), key=lambda item: item[1].path.name):
-        by_class[thing.class_index].append(position)
+    for position, ground_truth in sorted(
+        enumerate(ground_truths), key=lambda item: item[1].path.name
+    ):
+        by_class[ground_truth.class_index].append(position)
     for number, positions in enumerate(by_class.values()):
         # Classes with an odd number give the one more to A and B in turns.
         half[np.array(positions)[order(len(positions))][number % 2 :: 2]] = True
@@ -116,12 +118,12 @@ def halve(things: list[Thing], order: Callable[[int], NDArray[np.int64]]) -> Mas
 class Judge:
     """The halves that settings are chosen on and reported on."""
 
-    def __init__(self, things: dict[str, list[Thing]]) -> None:
-        every = [thing for name in SETS for thing in things[name]]
-        sets = np.repeat(range(len(SETS)), [len(things[name]) for name in SETS])
+    def __init__(self, ground_truths: dict[str, list[GroundTruth]]) -> None:
+        every = [ground_truth for name in SETS for ground_truth in ground_truths[name]]
+        sets = np.repeat(range(len(SETS)), [len(ground_truths[name]) for name in SETS])
         self._sets = {name: sets == number for number, name in enumerate(SETS)}
         self._others = [self._sets[name] for name in SETS[1:]]
-        random, first = np.random.default_rng(0), len(things[SETS[0]])
+        random, first = np.random.default_rng(0), len(ground_truths[SETS[0]])
 
         def whole(half: Mask) -> Mask:
             return np.concatenate([half, np.zeros(len(every) - first, np.bool_)])
@@ -129,46 +131,49 @@ class Judge:
         self._half_a = whole(halve(every[:first], np.arange))
         self._random = [whole(halve(every[:first], random.permutation)) for _ in range(HALVES)]
 
-    def row(self, trials: Trials) -> tuple[str, str]:
+    def row(self, localizations: Trials) -> tuple[str, str]:
         """Give what a way is worth, in the columns of TITLE, and its chosen setting."""
         whole = self._sets[SETS[0]]
-        chosen = trials.choose(self._half_a, self._others)
+        chosen = localizations.choose(self._half_a, self._others)
         masks = [self._half_a, whole & ~self._half_a, *self._sets.values()]
-        shares = [100 * trials.found[chosen, mask].mean() for mask in masks]
+        shares = [100 * localizations.found[chosen, mask].mean() for mask in masks]
         again = [
-            100 * trials.found[trials.choose(half, self._others), whole & ~half].mean()
+            100
+            * localizations.found[localizations.choose(half, self._others), whole & ~half].mean()
             for half in self._random
         ]
-        shown = "".join(f"{share:7.1f}" for share in shares)
-        return f"{shown}{np.mean(again):8.1f} +- {np.std(again):.1f}", trials.names[chosen]
+        displayed = "".join(f"{share:7.1f}" for share in shares)
+        return f"{displayed}{np.mean(again):8.1f} +- {np.std(again):.1f}", localizations.names[
+            chosen
+        ]
 
 
 TITLE = "      A      B  A + B  fruit lights   random halves"
 
 
-def looking(things: Sequence[T], at: str) -> Iterable[T]:
+def looking(ground_truths: Sequence[T], at: str) -> Iterable[T]:
     """Go through things with a bar that does not end up among the figures."""
-    return track(things, at, console=console, transient=True)
+    return track(ground_truths, at, console=console, transient=True)
 
 
-def times(plain: Model, sharp: Model, dilated: Path) -> dict[str, float]:
+def times(plain: Model, refine: Model, dilated: Path) -> dict[str, float]:
     """Time a frame by each way against the plain one, all in turns: medians of one run."""
     image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
 
     def run(model: Model) -> Callable[[], object]:
-        return lambda: cams.enlarge(model.predict(image).cam.shown[0])
+        return lambda: cams.enlarge(model.predict(image).cam.displayed[0])
 
     def flipped() -> None:
         both = plain.predict(image).cam.maps + plain.predict(image[:, ::-1]).cam.maps
         cams.enlarge(both[0])
 
     def at(side: int, *, is_sharp: bool = False) -> Callable[[], object]:
-        return run(Model(plain.path, device="cpu", size_wh=(side, side), sharp=is_sharp))
+        return run(Model(plain.path, device="cpu", size_wh=(side, side), refine=is_sharp))
 
     large = at(320)
     ways: dict[str, Callable[[], object]] = {
         "plain": run(plain),
-        "--sharp": run(sharp),
+        "--sharp": run(refine),
         "finer map by dilation": run(Model(dilated, device="cpu")),
         "flip": flipped,
         "input of 256": at(256),
@@ -185,10 +190,13 @@ def times(plain: Model, sharp: Model, dilated: Path) -> dict[str, float]:
     return {name: ms / found["plain"] for name, ms in found.items()}
 
 
-def shipped(model: Model, things: list[Thing]) -> float:
+def shipped(model: Model, ground_truths: list[GroundTruth]) -> float:
     """Measure the program itself, in percent of things found."""
-    trials = [look_at(model, thing).trials["map"].iou for thing in looking(things, "looking")]
-    return 100 * metrics.share_right(np.array(trials))
+    localizations = [
+        evaluate_photo(model, ground_truth).localizations["map"].iou
+        for ground_truth in looking(ground_truths, "looking")
+    ]
+    return 100 * metrics.share_right(np.array(localizations))
 
 
 def main() -> None:
@@ -198,38 +206,38 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every way that was tried")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    path = catalog.model_path()
-    plain, sharp = (Model(path, device="cpu", sharp=is_sharp) for is_sharp in (False, True))
-    things: dict[str, list[Thing]] = {}
+    path = zoo.find_model().path
+    plain, refine = (Model(path, device="cpu", refine=is_sharp) for is_sharp in (False, True))
+    ground_truths: dict[str, list[GroundTruth]] = {}
     for name in SETS:
         folder = arguments.data / "boxes" / name
         names = ClassNames(plain.info.labels)
-        things[name], _ = read_things(folder / "images", folder / "boxes.csv", names)
+        ground_truths[name], _ = read_ground_truths(folder / "images", folder / "boxes.csv", names)
     with tempfile.TemporaryDirectory() as scratch, threadpool_limits(1):
         dilated = Path(scratch) / "dilated.onnx"
         export(load_named(plain.info.name), dilated, map_stride=16)
-        costs = times(plain, sharp, dilated)
+        costs = times(plain, refine, dilated)
         looker = Looker(path, dilated)
-        every = [thing for name in SETS for thing in things[name]]
-        seen = [looker(thing) for thing in looking(every, "looking")]
-        judge = Judge(things)
+        every = [ground_truth for name in SETS for ground_truth in ground_truths[name]]
+        seen = [looker(ground_truth) for ground_truth in looking(every, "looking")]
+        judge = Judge(ground_truths)
         print(f"{'% found':30s}{TITLE}   cost  setting")
 
-        def tell(name: str, trials: Trials) -> None:
-            shares, setting = judge.row(trials)
+        def build_timeline(name: str, localizations: Trials) -> None:
+            shares, setting = judge.row(localizations)
             cost = f"{costs[name]:.2f}" if name in costs else ""
             print(f"{name:30s}{shares}{cost:>7s}  {setting}", flush=True)
 
         for name, way in {"plain": PLAIN, **(WAYS if arguments.all else {})}.items():
-            tell(name, Trials(way, looking(seen, name)))
+            build_timeline(name, Trials(way, looking(seen, name)))
         sides = SIDES if arguments.all else SHARP_SIDES
         joins = Trials(Way(lambda one: joined(one, sides), ("20%",)), looking(seen, "--sharp"))
         for side in sides if arguments.all else ():
-            tell(f"early layer, input of {side}", joins.of_sides([side]))
-        tell("--sharp", joins.of_sides(SHARP_SIDES))
-        print(f"\nthe program with --sharp: {sharp.sharp}")
+            build_timeline(f"early layer, input of {side}", joins.of_sides([side]))
+        build_timeline("--sharp", joins.of_sides(SHARP_SIDES))
+        print(f"\nthe program with --sharp: {refine.refinement}")
         for name in SETS:
-            print(f"  {name:16s}{shipped(sharp, things[name]):6.1f} % found", flush=True)
+            print(f"  {name:16s}{shipped(refine, ground_truths[name]):6.1f} % found", flush=True)
 
 
 if __name__ == "__main__":

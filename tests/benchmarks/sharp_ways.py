@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from camstream import contract
 from camstream.contract import fit_size
-from camstream.evaluate.annotations import Thing
+from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.measure import read_photo
 from camstream.graph.graph_index import Graph
 from camstream.maps import cam as cams
@@ -36,21 +36,21 @@ class Seen:
     """One thing, and what the network gives of it; maps are of the thing's own class.
 
     Attributes:
-        thing: What is to be found.
+        ground_truth: What is to be found.
         size_wh: Of the photo, pixels.
         image: As the network gets it at 224.
         cams: Input side to the raw map.
-        early: Input side to the features that are twice as fine as the map.
+        fine_features: Input side to the features that are twice as fine as the map.
         earlier: Those that are four times as fine, at 224.
         mirrored: The raw map of the photo in a mirror, turned back, at 224.
         dilated: The raw map at 224 of the network whose last stage is dilated: twice as fine.
     """
 
-    thing: Thing
+    ground_truth: GroundTruth
     size_wh: tuple[int, int]
     image: ImageU8
     cams: dict[int, MapF32] = field(default_factory=dict)
-    early: dict[int, NDArray[np.float16]] = field(default_factory=dict)
+    fine_features: dict[int, NDArray[np.float16]] = field(default_factory=dict)
     earlier: NDArray[np.float16] = field(default_factory=lambda: np.zeros(0, np.float16))
     mirrored: MapF32 = field(default_factory=lambda: np.zeros(0, np.float32))
     dilated: MapF32 = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -62,34 +62,38 @@ class Looker:
     def __init__(self, path: Path, dilated: Path) -> None:
         model = onnx.load(path)
         info = read_info(create_session(str(path), "cpu")[0], str(path))
-        self._taps = [str(info.early), _last_sum(model, info.size_hw[0] // 8)]
+        self._taps = [str(info.fine_features), _last_sum(model, info.size_hw[0] // 8)]
         model.graph.output.extend(onnx.ValueInfoProto(name=tap) for tap in self._taps)
         self._tapped, _, _ = create_session(model.SerializeToString(), "cpu")
         self._dilated, _, _ = create_session(str(dilated), "cpu")
 
-    def __call__(self, thing: Thing) -> Seen:
-        photo = Picture.from_bgr(read_photo(thing))
+    def __call__(self, ground_truth: GroundTruth) -> Seen:
+        photo = Picture.from_bgr(read_photo(ground_truth))
         sizes = {
             side: fit_size(photo.size_wh, preferred_hw=(side, side), multiple=32) for side in SIDES
         }
-        seen = Seen(thing, photo.size_wh, photo.bgr(sizes[224]))
+        seen = Seen(ground_truth, photo.size_wh, photo.bgr(sizes[224]))
         for side, size_wh in sizes.items():
-            seen.cams[side], early, earlier = self._tap(photo.bgr(size_wh), thing)
-            seen.early[side] = early.astype(np.float16)
+            seen.cams[side], fine_features, earlier = self._tap(photo.bgr(size_wh), ground_truth)
+            seen.fine_features[side] = fine_features.astype(np.float16)
             if side == 224:
                 seen.earlier = earlier.astype(np.float16)
-        seen.mirrored = self._tap(seen.image[:, ::-1], thing)[0][:, ::-1]
-        seen.dilated = _run(self._dilated, [contract.CAM], seen.image, thing)[0][0]
+        seen.mirrored = self._tap(seen.image[:, ::-1], ground_truth)[0][:, ::-1]
+        seen.dilated = _run(self._dilated, [contract.CAM], seen.image, ground_truth)[0][0]
         return seen
 
-    def _tap(self, image: ImageU8, thing: Thing) -> tuple[MapF32, MapF32, MapF32]:
-        cam, early, earlier = _run(self._tapped, [contract.CAM, *self._taps], image, thing)
-        return cam[0], early, earlier
+    def _tap(self, image: ImageU8, ground_truth: GroundTruth) -> tuple[MapF32, MapF32, MapF32]:
+        cam, fine_features, earlier = _run(
+            self._tapped, [contract.CAM, *self._taps], image, ground_truth
+        )
+        return cam[0], fine_features, earlier
 
 
-def _run(session: Any, outputs: list[str], image: ImageU8, thing: Thing) -> list[MapF32]:
+def _run(
+    session: Any, outputs: list[str], image: ImageU8, ground_truth: GroundTruth
+) -> list[MapF32]:
     frames = np.ascontiguousarray(image)[np.newaxis]
-    feed = {contract.FRAMES: frames, contract.CLASSES: np.array([thing.class_index])}
+    feed = {contract.FRAMES: frames, contract.CLASSES: np.array([ground_truth.class_index])}
     return [output[0] for output in session.run(outputs, feed)]
 
 
@@ -112,11 +116,11 @@ def enlarged(cam: MapF32, like: NDArray[Any]) -> MapF32:
     return cams.enlarge(np.ascontiguousarray(cam), (like.shape[-1], like.shape[-2]))
 
 
-def walked(cam: MapF32, features: NDArray[np.float16], steps: int, sharpness: float) -> MapF32:
+def walked(cam: MapF32, features: NDArray[np.float16], steps: int, affinity_power: float) -> MapF32:
     """Do in numpy what ``camstream.graph.refine`` does in the graph, up to the tone; 0 to 1."""
     places = features.astype(np.float32).reshape(len(features), -1)
     places /= np.maximum(np.linalg.norm(places, axis=0), 1e-12)
-    alike = np.maximum(places.T @ places, 0) ** np.float32(sharpness)
+    alike = np.maximum(places.T @ places, 0) ** np.float32(affinity_power)
     alike /= alike.sum(axis=1, keepdims=True)
     evidence = np.maximum(enlarged(cam, features), 0).ravel()
     for _ in range(steps):
@@ -156,10 +160,10 @@ def _resized(cam: MapF32, mode: int) -> MapF32:
 
 def joined(seen: Seen, sides: tuple[int, ...]) -> Maps:
     """All settings of the joining with the earlier layer."""
-    for side, steps, sharpness in itertools.product(sides, STEPS, SHARPNESSES):
-        part = walked(seen.cams[side], seen.early[side], steps, sharpness)
-        for tone in TONES:
-            yield f"{side}: {steps} steps, cosine^{sharpness:g}, tone {tone:g}", part**tone
+    for side, steps, affinity_power in itertools.product(sides, STEPS, SHARPNESSES):
+        part = walked(seen.cams[side], seen.fine_features[side], steps, affinity_power)
+        for gamma in TONES:
+            yield f"{side}: {steps} steps, cosine^{affinity_power:g}, tone {gamma:g}", part**gamma
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +210,11 @@ WAYS: dict[str, Way] = {
         _one(lambda s: enlarged(s.cams[224], s.cams[320]) + s.cams[320])
     ),
     "guided filter": Way(_guided),
-    "early layer": Way(_layer(lambda s: (s.cams[224], s.early[224]))),
+    "early layer": Way(_layer(lambda s: (s.cams[224], s.fine_features[224]))),
     "earlier layer, 4 times finer": Way(_layer(lambda s: (s.cams[224], s.earlier))),
-    "early layer, flip": Way(_layer(lambda s: (s.cams[224] + s.mirrored, s.early[224]))),
-    "early layer, dilation": Way(_layer(lambda s: (s.dilated, s.early[224]))),
+    "early layer, flip": Way(_layer(lambda s: (s.cams[224] + s.mirrored, s.fine_features[224]))),
+    "early layer, dilation": Way(_layer(lambda s: (s.dilated, s.fine_features[224]))),
     "early layer, guided filter": Way(
-        _one(lambda s: guided(walked(s.cams[224], s.early[224], 3, 3.0), s.image, 16, 1e-2))
+        _one(lambda s: guided(walked(s.cams[224], s.fine_features[224], 3, 3.0), s.image, 16, 1e-2))
     ),
 }

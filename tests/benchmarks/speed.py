@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from camstream import annotation as annotate
 from camstream import contract
 from camstream.commands.clips import sample_clip
-from camstream.models import zoo as catalog
+from camstream.models import zoo as zoo
 from camstream.models.device import create_session
 from camstream.models.session import Model
 from camstream.sinks.encoding import Encoding
@@ -37,19 +37,19 @@ _STREAK = 10
 Say = Callable[[str], None]
 
 
-def run_all(model: str, device: str, *, quick: bool, say: Say) -> None:
+def run_all(model: str, device: str, *, quick: bool, progress: Say) -> None:
     """Measure everything, one line a figure."""
-    network = catalog.load_model(model, device=device, say=say)
-    say(f"{network.info.name} on {network.device}, onnxruntime {ort.__version__}")
+    network = zoo.load_model(model, device=device)
+    progress(f"{network.info.name} on {network.device}, onnxruntime {ort.__version__}")
     rounds = 60 if quick else 300
-    compare_bare(network, rounds, say)
-    compare_device(network, rounds, say)
-    compare_torchcam(network, rounds // 6, say)
+    compare_bare(network, rounds, progress)
+    compare_device(network, rounds, progress)
+    compare_torchcam(network, rounds // 6, progress)
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(Path(folder), seconds=4 if quick else 10)
         for preset, limit in (("veryfast", 1.3), ("ultrafast", 1.9)):
-            compare_annotate(network, clip, preset, limit, 1 if quick else 3, say)
-        first_frame(model, clip, say)
+            compare_annotate(network, clip, preset, limit, 1 if quick else 3, progress)
+        first_frame(model, clip, progress)
 
 
 def in_turns(rounds: int, *runs: Callable[[], object]) -> list[float]:
@@ -67,10 +67,10 @@ def in_turns(rounds: int, *runs: Callable[[], object]) -> list[float]:
     return [float(np.median(own)) for own in times]
 
 
-def compare_bare(network: Model, rounds: int, say: Say) -> float | None:
+def compare_bare(network: Model, rounds: int, progress: Say) -> float | None:
     """Time the model with its maps against the same file cut down to its logits."""
     if importlib.util.find_spec("onnx") is None:
-        say("maps / bare classifier: left out, onnx is not installed")
+        progress("maps / bare classifier: left out, onnx is not installed")
         return None
     import onnx.utils
 
@@ -85,14 +85,14 @@ def compare_bare(network: Model, rounds: int, say: Say) -> float | None:
         lambda: network.session.run(list(contract.OUTPUTS), feed),
         lambda: bare.run([contract.LOGITS], feed),
     )
-    say(
+    progress(
         f"maps / bare classifier: {full_ms / bare_ms:.3f} (wanted <= 1.02): "
         f"{full_ms:.2f} ms with the maps of 5 classes, {bare_ms:.2f} ms without"
     )
     return full_ms / bare_ms
 
 
-def compare_device(network: Model, rounds: int, say: Say) -> None:
+def compare_device(network: Model, rounds: int, progress: Say) -> None:
     """Time the device against the CPU and compare their outputs; nothing to do on the CPU."""
     if network.device == "cpu":
         return
@@ -101,17 +101,19 @@ def compare_device(network: Model, rounds: int, say: Say) -> None:
     here, there = network.predict(image), cpu.predict(image)
     difference = float(np.abs(here.cam.maps - there.cam.maps).max())
     device_ms, cpu_ms = in_turns(rounds, lambda: network.predict(image), lambda: cpu.predict(image))
-    say(
+    progress(
         f"cpu / {network.device}: {cpu_ms / device_ms:.2f}: {cpu_ms:.2f} ms and {device_ms:.2f} ms "
         f"from a 1080p image to its maps, which differ by {difference:.2e} at most"
     )
 
 
-def compare_torchcam(network: Model, rounds: int, say: Say) -> float | None:
+def compare_torchcam(network: Model, rounds: int, progress: Say) -> float | None:
     """Time one image through camstream against torch-cam's CAM on the same network in torch."""
     missing = [name for name in ("torch", "torchcam") if importlib.util.find_spec(name) is None]
-    if missing or network.info.name != catalog.DEFAULT_MODEL:
-        say("torch-cam / camstream: left out (needs torch and torchcam, and the default model)")
+    if missing or network.info.name != zoo.DEFAULT_MODEL:
+        progress(
+            "torch-cam / camstream: left out (needs torch and torchcam, and the default model)"
+        )
         return None
     import torch
     from torchcam.methods import CAM
@@ -132,7 +134,7 @@ def compare_torchcam(network: Model, rounds: int, say: Say) -> float | None:
         return extractor(int(scores.argmax()), scores)
 
     ours_ms, rival_ms = in_turns(rounds, lambda: whole.predict(image, classes=[-1]), rival)
-    say(
+    progress(
         f"torch-cam / camstream: {rival_ms / ours_ms:.1f} (wanted >= 4): "
         f"{rival_ms:.1f} ms and {ours_ms:.1f} ms from an image to its map"
     )
@@ -154,7 +156,7 @@ def make_clip(folder: Path, *, seconds: int, size_wh: tuple[int, int] = (1920, 1
 
 
 def compare_annotate(
-    network: Model, clip: Path, preset: str, limit: float, rounds: int, say: Say
+    network: Model, clip: Path, preset: str, limit: float, rounds: int, progress: Say
 ) -> float:
     """Time annotating a clip against merely re-encoding the annotated clip."""
     encoding = Encoding(preset=preset)
@@ -169,7 +171,7 @@ def compare_annotate(
         ratios.append(stats.wall_s / (time.perf_counter() - started))
         rate_hz = stats.rate_hz
     ratio = float(np.median(ratios))
-    say(
+    progress(
         f"annotate / re-encode, 1080p x264 {preset}: {ratio:.2f} (wanted <= {limit}): "
         f"{rate_hz:.1f} frames/s"
     )
@@ -186,7 +188,7 @@ def _transcode(path: Path, to: Path, encoding: Encoding) -> None:
     sink.finish()
 
 
-def first_frame(model: str, clip: Path, say: Say) -> float:
+def first_frame(model: str, clip: Path, progress: Say) -> float:
     """Time a fresh process from the command to a clip of one annotated frame."""
     one = clip.with_name("one.mp4")
     source = FileSource(clip)
@@ -202,7 +204,7 @@ def first_frame(model: str, clip: Path, say: Say) -> float:
         subprocess.run(command, check=True, capture_output=True)
         times.append(time.perf_counter() - started)
     seconds = float(np.median(times))
-    say(f"command to first annotated frame, on disk: {seconds:.2f} s (wanted < 2)")
+    progress(f"command to first annotated frame, on disk: {seconds:.2f} s (wanted < 2)")
     return seconds
 
 

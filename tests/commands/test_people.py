@@ -12,7 +12,7 @@ import camstream
 from camstream.commands.clips import count_right, sample_clip
 from camstream.frame import Prediction
 from camstream.maps.boxes import boxes_of
-from camstream.maps.select import Attention, Focus
+from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model
 from camstream.sources.file import FileSource
 
@@ -29,7 +29,7 @@ def seen(person: Model) -> list[tuple[Prediction, dict[str, str]]]:
     """Every third frame, with its truth."""
     with sample_clip("people").with_suffix(".csv").open(newline="") as file:
         truth = list(csv.DictReader(file))
-    look = Attention(person.infer, person.info, Focus(calm="off"))
+    look = MapSelector(person.infer, person.info, Selection(smoothing="off"))
     frames = (frame for frame in FileSource(sample_clip("people")) if frame.index % 3 == 0)
     return [(look(frame), truth[frame.index]) for frame in frames]
 
@@ -38,7 +38,9 @@ def test_who_is_there_is_seen_and_nobody_is_seen_where_none_is(
     seen: list[tuple[Prediction, dict[str, str]]],
 ) -> None:
     clear = [
-        (p.shown[0].label == "person", t["is_present"] == "1") for p, t in seen if t["is_present"]
+        (p.displayed[0].label == "person", t["is_present"] == "1")
+        for p, t in seen
+        if t["is_present"]
     ]
     assert len(clear) > 150
     # Missed is a head that just comes up behind the wall; nobody is seen where none is.

@@ -13,10 +13,10 @@ import pytest
 from camstream.annotation import Job, run
 from camstream.drawing.overlay import Style, annotate
 from camstream.errors import SinkError
-from camstream.frame import Frame, Pane, Prediction, State
+from camstream.frame import Frame, Prediction, State, View
 from camstream.maps.boxes import boxes_of
 from camstream.maps.presence import PresenceRule
-from camstream.maps.select import Attention, Focus
+from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sinks.presence import PresenceFile, presence_score
@@ -34,7 +34,7 @@ def watcher_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def watcher(watcher_path: Path) -> Model:
+def callback(watcher_path: Path) -> Model:
     return Model(watcher_path, device="cpu")
 
 
@@ -46,42 +46,46 @@ def _image(*blocks: tuple[int, int], value: int = 255) -> np.ndarray:
     return image
 
 
-def _look(model: Model, image: np.ndarray, focus: Focus = Focus(calm="off")) -> Prediction:
-    return Attention(model.infer, model.info, focus)(Frame(0, 0.0, 0.0, Picture.from_bgr(image)))
+def _look(
+    model: Model, image: np.ndarray, selection: Selection = Selection(smoothing="off")
+) -> Prediction:
+    return MapSelector(model.infer, model.info, selection)(
+        Frame(0, 0.0, 0.0, Picture.from_bgr(image))
+    )
 
 
-def test_the_state_is_the_best_class_and_its_probability(watcher: Model) -> None:
+def test_the_state_is_the_best_class_and_its_probability(callback: Model) -> None:
     for image in (_image(), _image(value=0), np.full((192, 320, 3), 255, np.uint8)):
-        for seen in (_look(watcher, image), watcher.predict(image)):
-            pane = seen.shown[0]
-            assert pane.state is not None
-            assert pane.is_background == (seen.top[0].label == "dark")
+        for seen in (_look(callback, image), callback.predict(image)):
+            view = seen.displayed[0]
+            assert view.state is not None
+            assert view.is_background == (seen.top[0].label == "dark")
             light = next(top.score for top in seen.top if top.label == "light")
-            assert pane.state.presence == pytest.approx(light, abs=1e-6)
-    assert not pane.is_background  # the white one
+            assert view.state.presence == pytest.approx(light, abs=1e-6)
+    assert not view.is_background  # the white one
 
 
 def test_other_models_decide_nothing(tiny_model: Model) -> None:
-    assert _look(tiny_model, _image()).shown[0].state is None
-    assert tiny_model.predict(_image()).shown[0].state is None
+    assert _look(tiny_model, _image()).displayed[0].state is None
+    assert tiny_model.predict(_image()).displayed[0].state is None
 
 
-def test_neither_heat_nor_box_where_nothing_is_there(watcher: Model) -> None:
+def test_neither_heat_nor_box_where_nothing_is_there(callback: Model) -> None:
     """Also where the winning class's own map has something: it speaks for nothing."""
-    seen = _look(watcher, _image((1, 1)))
-    drawn = annotate(seen, watcher.info.cam_range, PLAIN)
-    assert seen.shown[0].label == "dark"
+    seen = _look(callback, _image((1, 1)))
+    drawn = annotate(seen, callback.info.cam_range, PLAIN)
+    assert seen.displayed[0].label == "dark"
     assert drawn.boxes == ()
     assert np.array_equal(drawn.picture.bgr(), seen.frame.picture.bgr())
-    forced = Pane("dark", 0.9, np.full((3, 5), 90.0, np.float32), 1, state=State(True, 0.1))
-    still = annotate(dataclasses.replace(seen, panes=(forced,)), (0.0, 9.0), PLAIN)
+    forced = View("dark", 0.9, np.full((3, 5), 90.0, np.float32), 1, state=State(True, 0.1))
+    still = annotate(dataclasses.replace(seen, views=(forced,)), (0.0, 9.0), PLAIN)
     assert np.array_equal(still.picture.bgr(), seen.frame.picture.bgr())
 
 
-def test_a_box_for_each_thing_unless_asked_otherwise(watcher: Model) -> None:
+def test_a_box_for_each_thing_unless_asked_otherwise(callback: Model) -> None:
     image = _image(*((column, row) for column in (0, 1, 3, 4) for row in range(3)))
-    seen = _look(watcher, image)
-    assert seen.shown[0].label == "light"
+    seen = _look(callback, image)
+    assert seen.displayed[0].label == "light"
     left, right = sorted(found.box.xyxy[0] for found in boxes_of(seen, floor=20.0))
     assert left == pytest.approx(0, abs=8)
     assert right == pytest.approx(192, abs=24)
@@ -89,29 +93,29 @@ def test_a_box_for_each_thing_unless_asked_otherwise(watcher: Model) -> None:
     assert {found.label for found in boxes_of(seen, "five", floor=20.0)} <= {"light", "dark"}
 
 
-def test_state_is_written_dark_on_bright_or_bright_on_dark(watcher: Model) -> None:
+def test_state_is_written_dark_on_bright_or_bright_on_dark(callback: Model) -> None:
     """Told apart by brightness alone, on any ground."""
     levels = {}
     for image in (_image(), np.full((192, 320, 3), 255, np.uint8)):
-        seen = _look(watcher, image)
+        seen = _look(callback, image)
         style = Style(show_heatmap=False)
-        corner = annotate(seen, watcher.info.cam_range, style).picture.bgr()[6:20, 40:90]
-        levels[seen.shown[0].is_background] = float(np.median(corner.mean(axis=2)))
+        corner = annotate(seen, callback.info.cam_range, style).picture.bgr()[6:20, 40:90]
+        levels[seen.displayed[0].is_background] = float(np.median(corner.mean(axis=2)))
     assert levels[False] > 120 > levels[True]
 
 
 def test_score_of_presence() -> None:
     prediction = make_annotated(0).prediction
     cam = np.zeros((2, 2), np.float32)
-    watched = (Pane("a", 0.2, cam), Pane("b", 0.6, cam))
-    assert presence_score(dataclasses.replace(prediction, panes=watched)) == 0.6
-    sure = Pane("none", 0.9, cam, state=State(is_background=True, presence=0.1))
-    assert presence_score(dataclasses.replace(prediction, panes=(sure,))) == 0.1
+    watched = (View("a", 0.2, cam), View("b", 0.6, cam))
+    assert presence_score(dataclasses.replace(prediction, views=watched)) == 0.6
+    sure = View("none", 0.9, cam, state=State(is_background=True, presence=0.1))
+    assert presence_score(dataclasses.replace(prediction, views=(sure,))) == 0.1
 
 
 def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "cat.csv"
-    file = PresenceFile(path, PresenceRule(shortest_s=0))
+    file = PresenceFile(path, PresenceRule(min_duration_s=0))
     for tenth, score in enumerate((0.0, 0.9, 0.9, *[0.0] * 10)):
         made = make_annotated(tenth, pts_s=tenth / 10, scores=(score, 0.0))
         file.write(made)
@@ -129,7 +133,7 @@ def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_presence_of_a_clip(watcher: Model, tmp_path: Path) -> None:
+def test_presence_of_a_clip(callback: Model, tmp_path: Path) -> None:
     """Ten dark frames, ten bright ones, ten dark ones, at 10 frames a second."""
     clip = tmp_path / "clip.mp4"
     with av.open(clip, "w") as out:
@@ -139,8 +143,13 @@ def test_presence_of_a_clip(watcher: Model, tmp_path: Path) -> None:
             image = np.full((192, 320, 3), 230 if 10 <= index < 20 else 10, np.uint8)
             out.mux(video.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
         out.mux(video.encode())
-    job = Job(clip, tmp_path / "out.mp4", focus=Focus(calm="off"), presence=tmp_path / "p.csv")
-    run(job, watcher)
+    job = Job(
+        clip,
+        tmp_path / "out.mp4",
+        selection=Selection(smoothing="off"),
+        presence=tmp_path / "p.csv",
+    )
+    run(job, callback)
     [found] = csv.DictReader((tmp_path / "p.csv").read_text().splitlines())
     assert float(found["start_s"]) == pytest.approx(1.0)
     assert float(found["end_s"]) == pytest.approx(2.0)

@@ -15,8 +15,8 @@ from camstream.commands.clips import sample_clip
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate.command import Request, evaluate_clip
 from camstream.evaluate.tracks import read_track
-from camstream.evaluate.video import look_at_clip, to_table
-from camstream.maps.smoothing import CALM_LEVELS
+from camstream.evaluate.video import measure_clip, to_table
+from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import ImageU8
@@ -68,19 +68,19 @@ def test_track(tmp_path: Path) -> None:
         "0,0,1,dark,1,2,3,4,1 0\n0,0,1,dark,5,6,7.5,8,1 0\n1,0,,,,,,,\n2,0,,LIGHT,0,0,9,9,\n"
         "4,0,,zebra,0,0,9,9,\n"
     )
-    sights, unknown = read_track(_write(tmp_path / "b.csv", _HEADER + text), _NAMES)
-    assert sorted(sights) == [0, 2]
-    assert sights[0][0].truth.tolist() == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
-    assert sights[0][0].accepted == {0, 1}
-    assert sights[2][0].class_index == 0
-    assert sights[2][0].accepted == {0}
+    frame_truths, unknown = read_track(_write(tmp_path / "b.csv", _HEADER + text), _NAMES)
+    assert sorted(frame_truths) == [0, 2]
+    assert frame_truths[0][0].truth.tolist() == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
+    assert frame_truths[0][0].accepted == {0, 1}
+    assert frame_truths[2][0].class_index == 0
+    assert frame_truths[2][0].accepted == {0}
     assert unknown == 1
 
 
 def test_track_with_frames_and_labels_only(tmp_path: Path) -> None:
     text = "frame,label,x0,y0,x1,y1\n7,dark,1,2,3,4\n"
-    sights, _ = read_track(_write(tmp_path / "b.csv", text), _NAMES)
-    assert sights[7][0].class_index == 1
+    frame_truths, _ = read_track(_write(tmp_path / "b.csv", text), _NAMES)
+    assert frame_truths[7][0].class_index == 1
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_unreadable_tracks(tmp_path: Path) -> None:
 def test_figures_of_a_lamp(clip: Path, boxes: Path, tiny_model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     report = evaluate_clip(Request(clip, boxes, json=out), tiny_model)
-    assert (report.frames, report.things, report.unknown_boxes) == (20, 19, 0)
-    assert tuple(report.levels) == CALM_LEVELS
+    assert (report.frames, report.ground_truths, report.unknown_boxes) == (20, 19, 0)
+    assert tuple(report.levels) == SMOOTHING_LEVELS
     off = report.levels["off"]
     assert (off.corloc, off.pointing) == (1.0, 1.0)
     assert off.labels_per_min == 0
@@ -123,8 +123,8 @@ def test_figures_of_a_lamp(clip: Path, boxes: Path, tiny_model: Model, tmp_path:
     assert json.loads(out.read_text())["levels"]["off"]["corloc"] == 1.0
     assert to_table(report).row_count == 5
     # The box in the middle has half the area, 158 x 158 px; the lamp is 96 x 96 at the side.
-    assert report.centre.corloc == 0
-    assert report.centre.pointing == 0
+    assert report.centroid.corloc == 0
+    assert report.centroid.pointing == 0
     assert json.loads(out.read_text())["centre"] == {"corloc": 0.0, "pointing": 0.0}
 
 
@@ -133,7 +133,7 @@ def test_a_lamp_in_the_middle_is_found_by_looking_at_nothing(
 ) -> None:
     rows = "".join(f"{i},0,0,light,40,40,180,180,\n" for i in range(20))
     report = evaluate_clip(Request(clip, _write(tmp_path / "m.csv", _HEADER + rows)), tiny_model)
-    assert (report.centre.corloc, report.centre.pointing) == (1.0, 1.0)
+    assert (report.centroid.corloc, report.centroid.pointing) == (1.0, 1.0)
 
 
 def test_threshold_of_a_clip(clip: Path, boxes: Path, tiny_model: Model) -> None:
@@ -143,9 +143,9 @@ def test_threshold_of_a_clip(clip: Path, boxes: Path, tiny_model: Model) -> None
 
 
 def test_a_box_beyond_the_end(tiny_model: Model, boxes: Path) -> None:
-    sights = {3: read_track(boxes, _NAMES)[0][0]}
+    frame_truths = {3: read_track(boxes, _NAMES)[0][0]}
     with pytest.raises(SourceError, match="has 2 frames, but a box is of frame 3"):
-        look_at_clip([make_frame(0), make_frame(1)], sights, tiny_model, clip="short")
+        measure_clip([make_frame(0), make_frame(1)], frame_truths, tiny_model, clip="short")
 
 
 def test_boxes_of_another_size(clip: Path, tiny_model: Model, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_clip_takes_no_sheet(clip: Path, boxes: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=sentence):
         Request(clip)
     with pytest.raises(SourceError, match=sentence):
-        Request(clip, boxes, sheet=tmp_path / "s.jpg")
+        Request(clip, boxes, contact_sheet=tmp_path / "s.jpg")
     with pytest.raises(SourceError, match=sentence):
         Request(clip, boxes, masks=tmp_path)
     with pytest.raises(SourceError, match=sentence):
@@ -198,8 +198,8 @@ def test_the_sample(model: Model) -> None:
     clip = sample_clip()
     report = evaluate_clip(Request(clip, clip.with_suffix(".csv")), model)
     assert report.cuts == (111, 219, 276)
-    assert report.things == 333
-    off, default, strong = (report.levels[level] for level in CALM_LEVELS)
+    assert report.ground_truths == 333
+    off, default, strong = (report.levels[level] for level in SMOOTHING_LEVELS)
     assert off.top1_accuracy > 0.9
     assert default.top1_accuracy >= off.top1_accuracy - 0.01
     assert off.heat_per_s > 2 * default.heat_per_s > 2 * strong.heat_per_s

@@ -13,10 +13,10 @@ import pytest
 
 from camstream.errors import SinkError, SourceError
 from camstream.evaluate import measure, metrics
-from camstream.evaluate.annotations import Thing, read_folders, read_things
+from camstream.evaluate.annotations import GroundTruth, read_folders, read_ground_truths
 from camstream.evaluate.command import Request, evaluate
 from camstream.evaluate.contact_sheet import choose
-from camstream.evaluate.measure import CAM, CENTRE, GAUSSIAN, WHOLE, Outcome, Trial
+from camstream.evaluate.measure import CAM, CENTRE, GAUSSIAN, WHOLE, Localization, PhotoResult
 from camstream.evaluate.report import Figures, sum_up, to_table
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
@@ -59,21 +59,27 @@ def _coco(**changes: object) -> str:
 
 def test_csv(photos: Path, tmp_path: Path) -> None:
     rows = "b.png,0,n1,1,2,3,4,64,48\na.png,1,x,10,0,30,40,64,48\nb.png,0,n1,5,6,7.5,8,64,48\n"
-    things, unknown = read_things(photos, _write(tmp_path / "b.csv", _HEADER + rows), _NAMES)
-    assert [(thing.path.name, thing.class_index) for thing in things] == [
+    ground_truths, unknown = read_ground_truths(
+        photos, _write(tmp_path / "b.csv", _HEADER + rows), _NAMES
+    )
+    assert [
+        (ground_truth.path.name, ground_truth.class_index) for ground_truth in ground_truths
+    ] == [
         ("a.png", 1),
         ("b.png", 0),
     ]
-    assert things[1].truth.tolist() == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
-    assert things[0].size_wh == (64, 48)
+    assert ground_truths[1].truth.tolist() == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
+    assert ground_truths[0].size_wh == (64, 48)
     assert unknown == 0
 
 
 def test_csv_with_names_and_unknown_classes(photos: Path, tmp_path: Path) -> None:
     rows = "file,label,x0,y0,x1,y1\na.png,DOG,1,2,3,4\nb.png,zebra,1,2,3,4\n"
-    things, unknown = read_things(photos, _write(tmp_path / "b.csv", rows), _NAMES)
-    assert [(thing.path.name, thing.class_index) for thing in things] == [("a.png", 1)]
-    assert things[0].size_wh is None
+    ground_truths, unknown = read_ground_truths(photos, _write(tmp_path / "b.csv", rows), _NAMES)
+    assert [
+        (ground_truth.path.name, ground_truth.class_index) for ground_truth in ground_truths
+    ] == [("a.png", 1)]
+    assert ground_truths[0].size_wh is None
     assert unknown == 1
 
 
@@ -82,17 +88,17 @@ def test_voc_counts_pixels_from_one(photos: Path, tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("a", "b"):  # ImageNet's files name the photo without its suffix
         _write(folder / f"{name}.xml", _VOC.format(name=name, kind="dog", bottom=40))
-    things, _ = read_things(photos, folder, _NAMES)
-    assert [thing.path.name for thing in things] == ["a.png", "b.png"]
-    assert things[0].truth.tolist() == [[10, 0, 30, 40]]
-    assert things[0].size_wh == (64, 48)
+    ground_truths, _ = read_ground_truths(photos, folder, _NAMES)
+    assert [ground_truth.path.name for ground_truth in ground_truths] == ["a.png", "b.png"]
+    assert ground_truths[0].truth.tolist() == [[10, 0, 30, 40]]
+    assert ground_truths[0].size_wh == (64, 48)
 
 
 def test_coco_gives_width_and_height_and_crowds_do_not_count(photos: Path, tmp_path: Path) -> None:
-    things, _ = read_things(photos, _write(tmp_path / "c.json", _coco()), _NAMES)
-    assert [thing.path.name for thing in things] == ["a.png"]
-    assert things[0].class_index == 1
-    assert things[0].truth.tolist() == [[10, 0, 30, 40]]
+    ground_truths, _ = read_ground_truths(photos, _write(tmp_path / "c.json", _coco()), _NAMES)
+    assert [ground_truth.path.name for ground_truth in ground_truths] == ["a.png"]
+    assert ground_truths[0].class_index == 1
+    assert ground_truths[0].truth.tolist() == [[10, 0, 30, 40]]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,7 @@ def test_bad_annotations_are_refused_in_one_line(
     if text is not None:
         _write(path, text)
     with pytest.raises(SourceError) as caught:
-        read_things(photos, path, _NAMES)
+        read_ground_truths(photos, path, _NAMES)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -134,11 +140,11 @@ def test_not_text_is_refused(photos: Path, tmp_path: Path) -> None:
     for name in ("b.csv", "b.json"):
         (tmp_path / name).write_bytes(b"\xff\xfe\x00\x81")
         with pytest.raises(SourceError, match="UTF-8"):
-            read_things(photos, tmp_path / name, _NAMES)
+            read_ground_truths(photos, tmp_path / name, _NAMES)
     with pytest.raises(SourceError, match=r"no \.xml file"):
-        read_things(photos, photos, _NAMES)
+        read_ground_truths(photos, photos, _NAMES)
     with pytest.raises(SourceError, match="no such folder"):
-        read_things(tmp_path / "gone", tmp_path / "b.csv", _NAMES)
+        read_ground_truths(tmp_path / "gone", tmp_path / "b.csv", _NAMES)
 
 
 def test_folders_name_classes(photos: Path) -> None:
@@ -148,7 +154,10 @@ def test_folders_name_classes(photos: Path) -> None:
         read_folders(photos, _NAMES)
     (photos / "a.png").rename(photos / "dog" / "a.png")
     (photos / "b.png").rename(photos / "0" / "b.png")
-    found = [(thing.path.name, thing.class_index) for thing in read_folders(photos, _NAMES)]
+    found = [
+        (ground_truth.path.name, ground_truth.class_index)
+        for ground_truth in read_folders(photos, _NAMES)
+    ]
     assert sorted(found) == [("a.png", 1), ("b.png", 0)]
     (photos / "unicorn").mkdir()
     with pytest.raises(SourceError, match="no class 'unicorn'"):
@@ -164,15 +173,15 @@ def test_wordnet_ids_are_imagenets_only(model: Model) -> None:
 
 
 def test_photo_of_another_size_is_refused(photos: Path) -> None:
-    thing = Thing(photos / "a.png", 0, np.zeros((0, 4)), (48, 64))
+    ground_truth = GroundTruth(photos / "a.png", 0, np.zeros((0, 4)), (48, 64))
     with pytest.raises(SourceError, match="is 64x48, but its boxes are for 48x64"):
-        measure.read_photo(thing)
+        measure.read_photo(ground_truth)
     _write(photos / "a.png", "no picture")
     with pytest.raises(SourceError, match="not a picture"):
-        measure.read_photo(thing)
+        measure.read_photo(ground_truth)
     (photos / "a.png").write_bytes(b"")
     with pytest.raises(SourceError, match="not a picture"):
-        measure.read_photo(thing)
+        measure.read_photo(ground_truth)
 
 
 def test_masks(photos: Path, tmp_path: Path) -> None:
@@ -187,19 +196,21 @@ def test_masks(photos: Path, tmp_path: Path) -> None:
         measure.read_mask(tmp_path, photos / "b.jpg", (64, 48))
 
 
-def _outcome(iou: float, rank: int = 0, peak: float = 20.0) -> Outcome:
-    trial = Trial(None, iou, iou, np.full((2, len(metrics.THRESHOLDS)), iou), iou > 0)
-    return Outcome(Thing(Path(f"{iou}"), 0, np.zeros((1, 4))), rank, peak, {CAM: trial})
+def _outcome(iou: float, rank: int = 0, peak: float = 20.0) -> PhotoResult:
+    localization = Localization(None, iou, iou, np.full((2, len(metrics.THRESHOLDS)), iou), iou > 0)
+    return PhotoResult(
+        GroundTruth(Path(f"{iou}"), 0, np.zeros((1, 4))), rank, peak, {CAM: localization}
+    )
 
 
 def test_figures_by_hand() -> None:
-    outcomes = [
+    results = [
         _outcome(0.8),
         _outcome(0.6, rank=2),
         _outcome(0.55, peak=9.0),
         _outcome(0.1, rank=5),
     ]
-    report = sum_up(outcomes, model="m", weights_sha256="", floor=10.0)
+    report = sum_up(results, model="m", weights_sha256="", floor=10.0)
     assert (report.class_top1_error, report.class_top5_error) == (0.5, 0.25)
     assert report.under_floor == 1
     assert report.ways[CAM] == Figures(
@@ -217,15 +228,15 @@ def test_figures_by_hand() -> None:
 
 
 def test_sheet_shows_best_typical_and_worst() -> None:
-    outcomes = [_outcome(value / 30) for value in np.random.default_rng(0).permutation(30)]
+    results = [_outcome(value / 30) for value in np.random.default_rng(0).permutation(30)]
     rows = {
-        title: [round(outcome.trials[CAM].iou * 30) for outcome in chosen]
-        for title, chosen in choose(outcomes).items()
+        title: [round(result.localizations[CAM].iou * 30) for result in chosen]
+        for title, chosen in choose(results).items()
     }
     assert rows["best"] == [29, 28, 27, 26, 25, 24]
     assert rows["typical"] == [17, 16, 15, 14, 13, 12]
     assert rows["worst"] == [5, 4, 3, 2, 1, 0]
-    assert [len(chosen) for chosen in choose(outcomes[:2]).values()] == [2, 2, 2]
+    assert [len(chosen) for chosen in choose(results[:2]).values()] == [2, 2, 2]
 
 
 def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) -> None:
@@ -235,8 +246,14 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
     masks.mkdir()
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(masks / name), np.full((48, 64), 255, np.uint8))
-    out, sheet = tmp_path / "out.json", tmp_path / "sheet.jpg"
-    request = Request(photos, _write(tmp_path / "b.csv", boxes), masks=masks, json=out, sheet=sheet)
+    out, contact_sheet = tmp_path / "out.json", tmp_path / "sheet.jpg"
+    request = Request(
+        photos,
+        _write(tmp_path / "b.csv", boxes),
+        masks=masks,
+        json=out,
+        contact_sheet=contact_sheet,
+    )
     report = evaluate(request, model)
     # The boxes are 86 % and 29 % of the photo: IoU with its half in the middle 0.58 and 0.58.
     assert report.ways[WHOLE].gt_known == 0.5
@@ -246,9 +263,9 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
     assert report.ways[GAUSSIAN].gt_known is None
     assert report.ways[GAUSSIAN].pointing == 1
     assert report.ways[CAM].px_ap == pytest.approx(1)  # everything is object
-    assert report.photos == report.things == 2
+    assert report.photos == report.ground_truths == 2
     assert json.loads(out.read_text()) == report.to_dict()
-    image = cv2.imread(str(sheet))
+    image = cv2.imread(str(contact_sheet))
     assert image is not None
     assert image.std() > 5
 
@@ -259,7 +276,7 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
         (lambda folder: Request(folder), "either --boxes"),
         (lambda folder: Request(folder, folder, from_folders=True), "either --boxes"),
         (lambda folder: Request(folder, from_folders=True, masks=folder), "need --boxes"),
-        (lambda folder: Request(folder, from_folders=True, sheet=folder), "need --boxes"),
+        (lambda folder: Request(folder, from_folders=True, contact_sheet=folder), "need --boxes"),
     ],
 )
 def test_unclear_requests_are_refused(
@@ -271,7 +288,7 @@ def test_unclear_requests_are_refused(
 
 def test_sheet_is_a_picture(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"x\.pdf: a sheet is a \.jpg or \.png"):
-        Request(tmp_path, tmp_path, sheet=tmp_path / "x.pdf")
+        Request(tmp_path, tmp_path, contact_sheet=tmp_path / "x.pdf")
 
 
 def test_folders_are_classified(model: Model, data: Path, tmp_path: Path) -> None:
@@ -289,16 +306,16 @@ def test_folders_are_classified(model: Model, data: Path, tmp_path: Path) -> Non
 
 def test_map_beats_the_baselines_on_real_photos(model: Model, data: Path) -> None:
     folder = data / "boxes" / "imagenette_val"
-    things, unknown = read_things(
+    ground_truths, unknown = read_ground_truths(
         folder / "images", folder / "boxes.csv", ClassNames(model.info.labels)
     )
-    assert (len(things), unknown) == (250, 0)
-    outcomes = [measure.look_at(model, thing) for thing in things[::2]]
-    report = sum_up(outcomes, model="", weights_sha256="", floor=model.info.cam_range[0])
-    cam, centre = report.ways[CAM], report.ways[CENTRE]
+    assert (len(ground_truths), unknown) == (250, 0)
+    results = [measure.evaluate_photo(model, ground_truth) for ground_truth in ground_truths[::2]]
+    report = sum_up(results, model="", weights_sha256="", floor=model.info.cam_range[0])
+    cam, centroid = report.ways[CAM], report.ways[CENTRE]
     assert cam.gt_known is not None
-    assert centre.gt_known is not None
-    assert cam.gt_known >= centre.gt_known + 0.08
+    assert centroid.gt_known is not None
+    assert cam.gt_known >= centroid.gt_known + 0.08
     assert cam.gt_known >= 0.52
     assert cam.max_box_acc_v2 >= report.ways[GAUSSIAN].max_box_acc_v2 + 0.05
     assert cam.pointing >= 0.86

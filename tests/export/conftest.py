@@ -9,7 +9,7 @@ import torch
 
 
 @pytest.fixture
-def calm_torch() -> Iterator[None]:
+def single_thread_torch() -> Iterator[None]:
     """One thread, which does not spin on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -65,7 +65,7 @@ def test_a_short_training_learns_digits_and_the_clip_is_annotated(tmp_path: Path
     assert output.stat().st_size > 10_000
     assert sum(result.labels.values()) == 40
     assert scored is not None
-    assert 0 < scored.things < scored.frames < 40  # those that fade are not scored
+    assert 0 < scored.ground_truths < scored.frames < 40  # those that fade are not scored
     assert len(demo.figures(scored)) == 3
 
 
@@ -143,7 +143,7 @@ def test_the_score_of_frames_made_by_hand() -> None:
         Seen(OK, (0.0, 0.0), 2.0),  # heat where nothing is
     ]
     found = score(seen, truths, background=OK, floor=1.0, cell_px=5.0)
-    assert (found.frames, found.things, found.hot_background) == (4, 3, 1)
+    assert (found.frames, found.ground_truths, found.hot_background) == (4, 3, 1)
     assert found.accuracy == 3 / 4
     assert found.on_thing == pytest.approx(1 / 3)
     assert found.near_thing == pytest.approx(2 / 3)

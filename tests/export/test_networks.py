@@ -129,9 +129,9 @@ def test_alexnet_gives_the_papers_map_at_caffes_size_too(name: str) -> None:
         ("googlenet_gap", "googlenet", [1024]),
     ],
 )
-def test_surgery(name: str, trunk: str, filters: list[int]) -> None:
+def test_surgery(name: str, backbone: str, filters: list[int]) -> None:
     """The trunk's names and shapes are the whole network's; new are 3x3 convolutions and fc."""
-    network, whole = build(name), build(trunk).state_dict()
+    network, whole = build(name), build(backbone).state_dict()
     own = network.state_dict()
     shared = {key for key in own if key.split(".")[0] not in find(name).new}
     assert all(own[key].shape == whole[key].shape for key in shared)

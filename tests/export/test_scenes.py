@@ -12,7 +12,7 @@ import pytest
 
 from camstream.errors import SourceError
 from camstream.models.session import Model
-from camstream.teach.dataset import Album, Item
+from camstream.teach.dataset import ImageFolder, Item
 from export.person.cuttings import MAPPED, cut_out, cut_people, cut_things, find_outline
 from export.person.person_photos import LABELS
 from export.person.scenes import SQUARE, WIDE, Scenes, all_scenes, grid_cover
@@ -38,11 +38,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     for number, (name, image) in enumerate(photos.items()):
         cv2.imwrite(str(folder / f"{name}.png"), image)
         items.append(Item(folder / f"{name}.png", name, int(number > 1), "made"))
-    album, masks = Album(folder, LABELS, tuple(items)), folder / "masks.npz"
+    dataset, masks = ImageFolder(folder, LABELS, tuple(items)), folder / "masks.npz"
     np.savez(masks, allow_pickle=False, c=cv2.GaussianBlur(inside, (0, 0), 4), d=cut_off)
     return Scenes(
-        album,
-        cut_people(album, masks, lambda: None),
+        dataset,
+        cut_people(dataset, masks, lambda: None),
         list(cut_out(1, photos["b"], inside > 0, 0.04)),
     )
 
@@ -84,15 +84,15 @@ def test_things_are_cut_out_where_their_boxes_are(lite0: Path, data: Path) -> No
             truth.setdefault(row["file"], row)  # the first of several
     names = sorted(truth)[::10]
     items = tuple(Item(folder / "images" / name, name, 0, "made") for name in names)
-    things = cut_things(
-        Album(folder, LABELS, items), Model(lite0, device="cpu", sharp=True), lambda: None
+    ground_truths = cut_things(
+        ImageFolder(folder, LABELS, items), Model(lite0, device="cpu", refine=True), lambda: None
     )
-    assert len(things) > 10
+    assert len(ground_truths) > 10
     covered = []
-    for thing in things:
-        row = truth[names[thing.photo]]
+    for ground_truth in ground_truths:
+        row = truth[names[ground_truth.photo]]
         width, height = float(row["x1"]) - float(row["x0"]), float(row["y1"]) - float(row["y0"])
-        covered.append(thing.mask.size / (width * height))
+        covered.append(ground_truth.mask.size / (width * height))
     assert 0.6 < float(np.median(covered)) < 1.2
 
 
@@ -145,7 +145,7 @@ def test_an_outline_counts_as_a_part_of_its_photo(made: Scenes) -> None:
 
 def test_missing_masks_are_one_line() -> None:
     with pytest.raises(SourceError, match=r"no masks .*cut_people"):
-        cut_people(Album(Path("x"), LABELS, ()), Path("x/none.npz"), lambda: None)
+        cut_people(ImageFolder(Path("x"), LABELS, ()), Path("x/none.npz"), lambda: None)
 
 
 def test_crops_are_of_photos_without_people(made: Scenes) -> None:

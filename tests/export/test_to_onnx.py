@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from camstream import contract
+from camstream.commands import app
 from camstream.errors import ModelError
-from camstream.graph.add_cam import Wishes
+from camstream.graph.add_cam import Overrides
 from camstream.models.session import Model
-from export.command import app
 from export.custom import is_custom, load_custom
 from export.networks import NETWORKS, find
 from export.source import Source, load_named
@@ -79,7 +79,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def law_residual(path: Path, size_wh: tuple[int, int]) -> float:
+def identity_error(path: Path, size_wh: tuple[int, int]) -> float:
     """Run a file on a picture of any size and measure the law, with the numbers at hand."""
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     frames = np.random.default_rng(1).integers(0, 256, (2, *size_wh[::-1], 3), np.uint8)
@@ -100,7 +100,7 @@ def law_residual(path: Path, size_wh: tuple[int, int]) -> float:
 def test_exports_the_users_own(
     tiny: Path, factory: str, method: str, map_hw: tuple[int, int], multiple: int | None
 ) -> None:
-    """``publish`` compares every output with torch's autograd; here the record is checked."""
+    """``save_verified`` compares every output with torch's autograd; here the record is checked."""
     path = tiny / "own.onnx"
     info = export(load_custom(f"own_networks:{factory}"), path)
     assert (info.name, info.method, info.size_hw) == (factory, method, (32, 64))
@@ -111,10 +111,10 @@ def test_exports_the_users_own(
     maps = Model(path, device="cpu").predict(np.zeros((90, 160, 3), np.uint8)).cam.maps
     assert maps.shape == (3, *map_hw)
     if method in ("CAM", "HiResCAM"):
-        assert law_residual(path, (64, 32)) < 1e-5
+        assert identity_error(path, (64, 32)) < 1e-5
     if multiple is not None:
-        assert info.proof is not None
-        assert len({shape[1:] for shape in info.proof.shapes_nhw}) > 1
+        assert info.parity is not None
+        assert len({shape[1:] for shape in info.parity.shapes_nhw}) > 1
 
 
 def test_attributes_say_labels_mean_and_std(tiny: Path) -> None:
@@ -122,8 +122,8 @@ def test_attributes_say_labels_mean_and_std(tiny: Path) -> None:
     assert info.labels == ("ok", "ng", "none")
     assert (info.mean, info.std) == ((1, 2, 3), (4, 5, 6))
     (tiny / "names.txt").write_text("a\nb\nc\n")
-    wishes = Wishes(labels="names.txt", mean=(9, 9, 9), size_wh=(32, 32))
-    info = export(load_custom("own_networks:mean"), tiny / "own.onnx", wishes=wishes)
+    overrides = Overrides(labels="names.txt", mean=(9, 9, 9), size_wh=(32, 32))
+    info = export(load_custom("own_networks:mean"), tiny / "own.onnx", overrides=overrides)
     assert info.labels == ("a", "b", "c")
     assert (info.mean, info.std, info.size_hw) == ((9, 9, 9), (1, 1, 1), (32, 32))
 
@@ -134,7 +134,7 @@ def test_labels_must_fit(tiny: Path) -> None:
         export(
             load_custom("own_networks:mean"),
             tiny / "own.onnx",
-            wishes=Wishes(labels="names.txt"),
+            overrides=Overrides(labels="names.txt"),
         )
     assert not (tiny / "own.onnx").exists()
 
@@ -179,7 +179,11 @@ def test_what_is_no_classifier(tiny: Path) -> None:
 
 def test_what_does_not_run_at_that_size(tiny: Path) -> None:
     with pytest.raises(ModelError, match="flat does not run on 32x32 pictures"):
-        export(load_custom("own_networks:flat"), tiny / "own.onnx", wishes=Wishes(size_wh=(32, 32)))
+        export(
+            load_custom("own_networks:flat"),
+            tiny / "own.onnx",
+            overrides=Overrides(size_wh=(32, 32)),
+        )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +206,7 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, contract.Mod
     path = tmp_path_factory.mktemp("resnet") / "resnet18.onnx"
     said: list[str] = []
     info = export(
-        load_named("resnet18", "random"), path, layer="layer4", map_stride=16, say=said.append
+        load_named("resnet18", "random"), path, layer="layer4", map_stride=16, progress=said.append
     )
     assert said == ["writing the graph", "comparing every output with torch"]
     return path, info
@@ -212,8 +216,8 @@ def test_a_named_network_with_finer_maps(resnet: tuple[Path, contract.ModelInfo]
     path, info = resnet
     assert info.layer == "layer4.1.relu (stride 16 by dilation)"
     assert (info.method, info.size_multiple) == ("CAM", 16)
-    assert law_residual(path, (224, 224)) < 1e-5
-    assert law_residual(path, (144, 80)) < 1e-5
+    assert identity_error(path, (224, 224)) < 1e-5
+    assert identity_error(path, (144, 80)) < 1e-5
     model = Model(path, device="cpu", size_wh=(224, 224))
     assert model.predict(np.zeros((50, 50, 3), np.uint8)).cam.maps.shape[1:] == (14, 14)
 
@@ -253,7 +257,7 @@ def test_a_network_whose_features_are_the_class_maps(tmp_path: Path) -> None:
     info = export(few_classes("squeezenet1_1", 10), path)
     assert (info.method, info.layer) == ("CAM", "classifier.2")
     assert info.labels == tuple(f"class {index}" for index in range(10))
-    assert law_residual(path, (192, 256)) < 1e-5
+    assert identity_error(path, (192, 256)) < 1e-5
 
 
 def test_a_branch_on_the_picture_is_refused(tmp_path: Path) -> None:
@@ -274,10 +278,12 @@ def test_a_branch_on_the_picture_is_refused(tmp_path: Path) -> None:
 
 
 def test_command_line(tiny: Path) -> None:
-    done = CliRunner().invoke(app, ["own_networks:mean", "-o", "own.onnx", "--layer", "body"])
+    done = CliRunner().invoke(
+        app, ["export", "own_networks:mean", "-o", "own.onnx", "--layer", "body"]
+    )
     assert done.exit_code == 1
     assert "the one to map is relu" in " ".join(done.stderr.split())
-    done = CliRunner().invoke(app, ["own_networks:mean"])
+    done = CliRunner().invoke(app, ["export", "own_networks:mean"])
     assert done.exit_code == 0, done.stderr
     assert (tiny / "mean.onnx").is_file()
     assert "mean(cam) + bias = logit within" in done.stdout
@@ -295,7 +301,7 @@ def test_command_line(tiny: Path) -> None:
 )
 @pytest.mark.usefixtures("tiny")
 def test_command_line_refuses(arguments: list[str], said: str) -> None:
-    done = CliRunner().invoke(app, [*arguments, "-o", "new.onnx"])
+    done = CliRunner().invoke(app, ["export", *arguments, "-o", "new.onnx"])
     assert done.exit_code == 1
     assert said in " ".join(done.stderr.split())
 
@@ -314,4 +320,4 @@ def test_every_network_exports_and_passes_its_proof(tmp_path: Path, name: str, p
     expected = {"avg": "CAM", "max": "CAM (max pooling)"}[pool] if spec.poolable else "Grad-CAM"
     assert info.method == expected
     if expected == "CAM":
-        assert law_residual(path, (224, 224)) < 1e-5
+        assert identity_error(path, (224, 224)) < 1e-5

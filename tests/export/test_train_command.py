@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from typer.testing import CliRunner, Result
 
+from camstream.commands import app
 from camstream.models.session import Model
-from export.train.cli import app
 from tests.export.photos import write_photos
 
 pytestmark = pytest.mark.usefixtures("calm_torch")
@@ -33,7 +33,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def train(folder: Path, output: Path, *options: str) -> Result:
-    return CliRunner().invoke(app, [str(folder), "-o", str(output), *USUAL, *options])
+    return CliRunner().invoke(app, ["train", str(folder), "-o", str(output), *USUAL, *options])
 
 
 def one_line(result: Result) -> str:
@@ -92,18 +92,28 @@ def test_photos_that_cannot_be_read_are_named(photos: Path, tmp_path: Path) -> N
 def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_path: Path) -> None:
     output, whole = tmp_path / "net.onnx", tmp_path / "whole.onnx"
     long = ("--epochs", "12", "--patience", "12")
-    command = [sys.executable, "-m", "export.train", str(photos), "-o", str(output), *USUAL, *long]
+    command = [
+        sys.executable,
+        "-m",
+        "camstream",
+        "train",
+        str(photos),
+        "-o",
+        str(output),
+        *USUAL,
+        *long,
+    ]
     alike = os.environ | {"OMP_NUM_THREADS": "1"}  # sums of several threads round differently
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=alike) as process:
         assert process.stderr is not None
-        told = []
+        reported = []
         for line in process.stderr:
-            told.append(line)
+            reported.append(line)
             if line.startswith("epoch 1 of 12"):
                 process.send_signal(signal.SIGINT)
-    assert process.returncode == 130, told
-    assert "go on with --resume" in "".join(told)
-    assert "epoch 12 of 12" not in "".join(told)
+    assert process.returncode == 130, reported
+    assert "go on with --resume" in "".join(reported)
+    assert "epoch 12 of 12" not in "".join(reported)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"photos", "net.checkpoint.pt", "net.curves.csv"}
 

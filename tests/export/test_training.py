@@ -19,7 +19,7 @@ from export.train.start import Start
 from export.train.training import Training
 from tests.export.photos import Blobs, drops_start
 
-RECIPE = Recipe(epochs=3, batch=8, head_rate=1e-2, seed=3)
+RECIPE = Recipe(epochs=3, batch=8, head_lr=1e-2, seed=3)
 
 
 def made(recipe: Recipe = RECIPE, start: Start | None = None) -> Training:
@@ -51,7 +51,7 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path: Path, batches: int) 
 
 
 def test_seed_decides_everything() -> None:
-    one, same, other = made(), made(), made(Recipe(epochs=3, batch=8, head_rate=1e-2, seed=4))
+    one, same, other = made(), made(), made(Recipe(epochs=3, batch=8, head_lr=1e-2, seed=4))
     assert one.run()
     assert same.run()
     assert other.run()
@@ -71,7 +71,7 @@ def test_an_epoch_can_be_entered_in_its_middle() -> None:
 
 def test_rates_of_trunk_and_head() -> None:
     training = made(
-        Recipe(epochs=2, batch=8, head_rate=1e-2, trunk_rate=0, weight_decay=0),
+        Recipe(epochs=2, batch=8, head_lr=1e-2, backbone_lr=0, weight_decay=0),
         drops_start(fresh=("fc",)),
     )
     before = {name: tensor.clone() for name, tensor in training.network.named_parameters()}
@@ -85,12 +85,12 @@ def test_rates_of_trunk_and_head() -> None:
 
 
 def test_rates_rise_and_fall() -> None:
-    training = made(Recipe(epochs=4, batch=8, head_rate=1e-2), drops_start(fresh=("fc",)))
+    training = made(Recipe(epochs=4, batch=8, head_lr=1e-2), drops_start(fresh=("fc",)))
     assert training.run()
-    heads = [epoch.head_rate for epoch in training.history]
+    heads = [epoch.head_lr for epoch in training.history]
     assert heads == sorted(heads, reverse=True)
     assert heads[-1] < 1e-4 < heads[0] <= 1e-2
-    assert all(e.trunk_rate == pytest.approx(0.1 * e.head_rate) for e in training.history)
+    assert all(e.backbone_lr == pytest.approx(0.1 * e.head_lr) for e in training.history)
 
 
 def test_ends_early_with_the_best_weights() -> None:
@@ -104,7 +104,7 @@ def test_ends_early_with_the_best_weights() -> None:
         def image(self, index: int, random: np.random.Generator) -> Any:
             return Blobs(len(self.classes)).image(index, random)
 
-    recipe = Recipe(epochs=50, batch=8, head_rate=3e-2, patience=2)
+    recipe = Recipe(epochs=50, batch=8, head_lr=3e-2, patience=2)
     training = Training(drops_start(), Blobs(60), Forgetful(20), recipe)
     assert training.run()
     assert len(training.history) == training.best_epoch.epoch + 2 < 50

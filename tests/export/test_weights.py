@@ -78,7 +78,7 @@ def silent(_: str) -> None:
 def test_downloads_once_with_progress(publisher: Publisher, tmp_path: Path) -> None:
     said: list[str] = []
     for _ in range(2):
-        path = fetch(NAME, base_url=publisher.url, folder=tmp_path / "new", say=said.append)
+        path = fetch(NAME, base_url=publisher.url, folder=tmp_path / "new", progress=said.append)
         assert path.read_bytes() == CONTENT
     assert publisher.ranges == [None]
     assert said[-1] == f"downloading {NAME}: 1.3 of 1.3 MB"
@@ -88,10 +88,10 @@ def test_downloads_once_with_progress(publisher: Publisher, tmp_path: Path) -> N
 def test_goes_on_where_it_was_cut_off(publisher: Publisher, tmp_path: Path) -> None:
     publisher.cut_after = 400_000
     with pytest.raises(SetupError, match=r"connection ended after 0\.4 of 1\.3 MB.*goes on"):
-        fetch(NAME, base_url=publisher.url, folder=tmp_path, say=silent)
+        fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
     assert not (tmp_path / NAME).exists()
     publisher.cut_after = None
-    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, say=silent)
+    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
     assert path.read_bytes() == CONTENT
     assert publisher.ranges == [None, "bytes=400000-"]
 
@@ -99,7 +99,7 @@ def test_goes_on_where_it_was_cut_off(publisher: Publisher, tmp_path: Path) -> N
 def test_a_server_without_ranges_sends_all_again(publisher: Publisher, tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:1000])
     publisher.knows_ranges = False
-    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, say=silent)
+    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
     assert path.read_bytes() == CONTENT
 
 
@@ -109,7 +109,7 @@ def test_a_rest_that_is_as_long_or_longer(
 ) -> None:
     """Complete: only to be renamed. Longer: not of this file, so from the beginning."""
     (tmp_path / f"{NAME}.part").write_bytes(left)
-    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, say=silent)
+    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
     assert path.read_bytes() == CONTENT
     assert len(publisher.ranges) == (0 if left == CONTENT else 2)
 
@@ -117,7 +117,7 @@ def test_a_rest_that_is_as_long_or_longer(
 def test_what_has_another_hash_is_deleted(publisher: Publisher, tmp_path: Path) -> None:
     publisher.files[NAME] = CONTENT[::-1]
     with pytest.raises(ModelError, match="SHA-256 does not begin with"):
-        fetch(NAME, base_url=publisher.url, folder=tmp_path, say=silent)
+        fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -125,21 +125,21 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(
     publisher: Publisher, tmp_path: Path
 ) -> None:
     (tmp_path / NAME).write_bytes(b"damaged")
-    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, say=silent)
+    path = fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
     assert path.read_bytes() == CONTENT
 
 
 def test_offline_is_one_clear_line(publisher: Publisher, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"cannot download http.*/none-00000000\.pth.*Not Found"):
-        fetch("none-00000000.pth", base_url=publisher.url, folder=tmp_path, say=silent)
+        fetch("none-00000000.pth", base_url=publisher.url, folder=tmp_path, progress=silent)
     with pytest.raises(SetupError, match=r"refused.*--weights FILE") as caught:
-        fetch(NAME, base_url="http://127.0.0.1:1/", folder=tmp_path, say=silent)
+        fetch(NAME, base_url="http://127.0.0.1:1/", folder=tmp_path, progress=silent)
     assert "\n" not in str(caught.value)
 
 
 def test_a_name_without_hash_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="carries no hash"):
-        fetch("resnet18.pth", base_url="http://127.0.0.1:1/", folder=tmp_path, say=silent)
+        fetch("resnet18.pth", base_url="http://127.0.0.1:1/", folder=tmp_path, progress=silent)
 
 
 def tiny_state() -> dict[str, Tensor]:
@@ -271,7 +271,7 @@ def test_packaged_weights_are_the_default() -> None:
     assert source.labels[283] == "Persian cat"
 
 
-def publish(publisher: Publisher, tmp_path: Path, state: dict[str, Tensor], stem: str) -> str:
+def save_verified(publisher: Publisher, tmp_path: Path, state: dict[str, Tensor], stem: str) -> str:
     """Put a checkpoint on the server under the name that its hash gives it."""
     path = tmp_path / "checkpoint"
     torch.save(state, path)
@@ -286,7 +286,7 @@ def small(
 ) -> dict[str, Tensor]:
     """SqueezeNet's published file, of which the publisher here has one with known weights."""
     state = squeezenet_state(1000)
-    name = publish(publisher, tmp_path, state, "squeezenet1_1")
+    name = save_verified(publisher, tmp_path, state, "squeezenet1_1")
     from export import networks
 
     own = dataclass_replace(find("squeezenet1_1"), published=name)
@@ -316,10 +316,10 @@ def test_a_trunk_leaves_the_new_layers_random(
 ) -> None:
     from export import networks
 
-    trunk = find("alexnet_gap").build(10, "avg").get_submodule("features")
-    whole = nn.ModuleDict({"features": trunk})
+    backbone = find("alexnet_gap").build(10, "avg").get_submodule("features")
+    whole = nn.ModuleDict({"features": backbone})
     state = known_state(whole.state_dict()) | {"classifier.6.bias": torch.zeros(1000)}
-    name = publish(publisher, tmp_path, state, "alexnet")
+    name = save_verified(publisher, tmp_path, state, "alexnet")
     own = dataclass_replace(find("alexnet_gap"), published=name)
     monkeypatch.setitem(networks.NETWORKS, "alexnet_gap", own)
     source = load_named(

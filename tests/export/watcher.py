@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from export.train.job import Watcher
+    from export.train.job import Callback
     from export.train.recipe import Epoch
     from export.train.training import Training
 
@@ -21,6 +21,6 @@ class _Silent:
 
 
 @contextlib.contextmanager
-def silent() -> Iterator[Watcher]:
+def silent() -> Iterator[Callback]:
     """Give what is told and tells nobody."""
     yield _Silent()

@@ -8,15 +8,15 @@ import numpy as np
 import onnx
 import pytest
 
-from camstream.graph.add_cam import graft_file
-from camstream.graph.backbone import Trunk
+from camstream.graph.add_cam import add_cam_to_file
+from camstream.graph.backbone import Backbone
 from camstream.graph.new_head import save
-from camstream.graph.quantize import Reduction
+from camstream.graph.quantize import Precision
 from camstream.models.session import Model
 from tests.graph import light, small
-from tests.graph.test_add_cam import RAW, graft
+from tests.graph.test_add_cam import RAW, add_cam
 from tests.graph.test_quantize import photos
-from tests.teach.test_teach import lesson
+from tests.teach.test_teach import linear_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,21 +36,23 @@ def two_stages(dtype: Any = np.float32) -> onnx.ModelProto:
 
 def is_joined(path: Path) -> bool:
     image = np.random.default_rng(0).integers(0, 256, (small.SIDE, small.SIDE, 3), np.uint8)
-    plain, sharp = (Model(path, device="cpu", sharp=sharp) for sharp in (False, True))
-    seen = sharp.predict(image).cam
+    plain, refine = (Model(path, device="cpu", refine=refine) for refine in (False, True))
+    seen = refine.predict(image).cam
     assert np.array_equal(plain.predict(image).cam.maps.shape, seen.maps.shape)
-    return seen.finer is not None and seen.finer.shape[1:] == (8, 8) and bool(seen.finer.any())
+    return (
+        seen.refined is not None and seen.refined.shape[1:] == (8, 8) and bool(seen.refined.any())
+    )
 
 
 def test_end_of_the_stage_before(tmp_path: Path) -> None:
-    path, info = graft(two_stages(), tmp_path)
-    assert info.early == "relu_1"
+    path, info = add_cam(two_stages(), tmp_path)
+    assert info.fine_features == "relu_1"
     assert Model(path, device="cpu").info == info
     assert is_joined(path)
 
 
 def test_the_picture_is_no_layer(tmp_path: Path) -> None:
-    assert graft(small.classifier(), tmp_path)[1].early is None
+    assert add_cam(small.classifier(), tmp_path)[1].fine_features is None
 
 
 @pytest.mark.parametrize(
@@ -63,21 +65,21 @@ def test_the_picture_is_no_layer(tmp_path: Path) -> None:
     ],
 )
 def test_real_architectures(tmp_path: Path, name: str, kind: str) -> None:
-    path, info = graft(light.load(name), tmp_path)
+    path, info = add_cam(light.load(name), tmp_path)
     made = {out: node.op_type for node in onnx.load(path).graph.node for out in node.output}
-    assert made[str(info.early)] == kind
+    assert made[str(info.fine_features)] == kind
 
 
 @pytest.mark.parametrize("kind", ["int8", "fp16"])
 def test_lower_precision_keeps_it(tmp_path: Path, kind: str) -> None:
     source, output = small.save(two_stages(), tmp_path), tmp_path / "lower.onnx"
-    reduction = Reduction(kind, photos(tmp_path / "photos", 40))
-    graft_file(source, output, RAW, reduction=reduction, say=lambda _: None)
+    precision = Precision(kind, photos(tmp_path / "photos", 40))
+    add_cam_to_file(source, output, RAW, precision=precision, progress=lambda _: None)
     assert is_joined(output)
 
 
 def test_taught_model_keeps_it(tmp_path: Path) -> None:
-    trunk = Trunk(graft(two_stages(), tmp_path)[0])
-    info = save(trunk, lesson(trunk.channels), tmp_path / "new.onnx")
-    assert info.early == "relu_1"
+    backbone = Backbone(add_cam(two_stages(), tmp_path)[0])
+    info = save(backbone, linear_head(backbone.channels), tmp_path / "new.onnx")
+    assert info.fine_features == "relu_1"
     assert is_joined(tmp_path / "new.onnx")

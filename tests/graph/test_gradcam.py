@@ -12,9 +12,9 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from camstream.graph.add_cam import Wishes
+from camstream.graph.add_cam import Overrides
 from tests.graph import light, small
-from tests.graph.test_add_cam import RAW, frames, graft, run
+from tests.graph.test_add_cam import RAW, add_cam, frames, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def pixels_of(image: np.ndarray) -> Tensor:
 
 
 def compare(model: onnx.ModelProto, folder: Path, image: np.ndarray, logits: str) -> ModelInfo:
-    path, info = graft(model, folder)
+    path, info = add_cam(model, folder)
     got = run(path, image, [-1, -2, 3])
     want = Twin(model).grad_cam(
         pixels_of(image),
@@ -161,14 +161,14 @@ def test_real_architectures_get_grad_cam(tmp_path: Path, name: str) -> None:
     model = light.load(name)
     info = compare(model, tmp_path, frames(1, 224), model.graph.node[-1].input[0])
     assert info.method == "Grad-CAM"
-    assert info.proof is not None
-    assert info.proof.law_residual is None
+    assert info.parity is not None
+    assert info.parity.identity_error is None
 
 
 def test_grad_cam_is_cam_where_the_head_is_pooling_and_one_layer(tmp_path: Path) -> None:
     """What autograd says of a network with global average pooling is its CAM."""
     model = small.classifier(pool="gap")
-    path, info = graft(model, tmp_path)
+    path, info = add_cam(model, tmp_path)
     got = run(path, frames(2))
     assert info.method == "CAM"
     for elementwise in (False, True):
@@ -225,9 +225,9 @@ def test_torch_network_exported_by_torch(tmp_path: Path) -> None:
         verbose=False,
     )
     assert program is not None
-    path, info = graft(program.model_proto, tmp_path, Wishes(mean=RAW.mean, std=RAW.std))
-    assert info.proof is not None
-    assert info.proof.shapes_nhw == ((1, 224, 224), (3, 224, 224))
+    path, info = add_cam(program.model_proto, tmp_path, Overrides(mean=RAW.mean, std=RAW.std))
+    assert info.parity is not None
+    assert info.parity.shapes_nhw == ((1, 224, 224), (3, 224, 224))
     image = frames(2, 224)
     got = run(path, image, [4, -1])
     maps = network.features[:-1](pixels_of(image)).detach().requires_grad_()

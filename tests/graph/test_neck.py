@@ -9,19 +9,19 @@ import pytest
 
 from camstream.errors import ModelError
 from camstream.graph import neck as necks
-from camstream.graph.add_cam import graft_file
-from camstream.graph.backbone import Trunk
+from camstream.graph.add_cam import add_cam_to_file
+from camstream.graph.backbone import Backbone
 from camstream.graph.neck import Neck, gain
-from camstream.graph.new_head import Lesson, save
-from camstream.graph.quantize import Reduction
+from camstream.graph.new_head import LinearHead, save
+from camstream.graph.quantize import Precision
 from camstream.graph.verify import sample_frames
 from camstream.models.session import Model
 from export.person.fit_neck import fit, logits, peaks, to_shipped
 from export.person.views import TwoGrids, Views
 from tests.graph import small
-from tests.graph.test_add_cam import RAW, graft
+from tests.graph.test_add_cam import RAW, add_cam
 from tests.graph.test_quantize import photos
-from tests.teach.test_teach import lesson
+from tests.teach.test_teach import linear_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def two_grids() -> onnx.ModelProto:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return graft(two_grids(), tmp_path)[0]
+    return add_cam(two_grids(), tmp_path)[0]
 
 
 def some_neck(reach: int = 0) -> Neck:
@@ -70,11 +70,11 @@ def some_neck(reach: int = 0) -> Neck:
 
 
 def by_hand(
-    neck: Neck, early: NDArray[np.float32], late: NDArray[np.float32]
+    neck: Neck, fine_features: NDArray[np.float32], late: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """The formula in the module's docstring, for a kernel of one cell: (H, 2h, 2w)."""
     low = np.einsum("hl,lyx->hyx", neck.coarse, late).repeat(2, axis=1).repeat(2, axis=2)
-    high = np.einsum("he,eyx->hyx", neck.fine[:, :, 0, 0], early)
+    high = np.einsum("he,eyx->hyx", neck.fine[:, :, 0, 0], fine_features)
     hidden = np.maximum(high + low + neck.bias[:, np.newaxis, np.newaxis], 0)
     score = np.einsum("h,hyx->yx", neck.attention, hidden) + neck.attention_bias
     gate = np.exp(gain(score.size) * np.tanh(score))
@@ -83,25 +83,25 @@ def by_hand(
 
 def test_features_are_those_of_the_formula(path: Path) -> None:
     neck = some_neck()
-    trunk = Trunk(path, neck=neck)
-    assert (trunk.channels, trunk.info.layer) == (HIDDEN, necks.FEATURES)
+    backbone = Backbone(path, neck=neck)
+    assert (backbone.channels, backbone.info.layer) == (HIDDEN, necks.FEATURES)
     image = sample_frames((1, 32, 48), np.random.default_rng(1))[0]
-    early, late = (grid.astype(np.float32) for grid in TwoGrids(path)(image))
-    assert (early.shape[1:], late.shape[1:]) == ((16, 24), (8, 12))
-    _, features = trunk.both(image)
+    fine_features, late = (grid.astype(np.float32) for grid in TwoGrids(path)(image))
+    assert (fine_features.shape[1:], late.shape[1:]) == ((16, 24), (8, 12))
+    _, features = backbone.both(image)
     assert np.ptp(features) > 0.1
-    np.testing.assert_allclose(features, by_hand(neck, early, late), rtol=2e-2, atol=2e-2)
+    np.testing.assert_allclose(features, by_hand(neck, fine_features, late), rtol=2e-2, atol=2e-2)
 
 
 @pytest.mark.parametrize("reach", [0, 1])
 def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None:
     output = tmp_path / "necked.onnx"
-    info = save(Trunk(path, neck=some_neck(reach)), lesson(HIDDEN, 3), output)
+    info = save(Backbone(path, neck=some_neck(reach)), linear_head(HIDDEN, 3), output)
     assert info.weights.endswith("the neck and the last layer taught on chance")
-    again = save(Trunk(output), lesson(HIDDEN, 3), tmp_path / "again.onnx")
+    again = save(Backbone(output), linear_head(HIDDEN, 3), tmp_path / "again.onnx")
     assert again.weights.endswith("on chance; the last layer taught on chance")
-    assert info.proof is not None
-    assert info.proof.law_residual is not None
+    assert info.parity is not None
+    assert info.parity.identity_error is not None
     found = Model(output, device="cpu").predict(np.full((64, 48, 3), 90, np.uint8))
     height, width, _ = found.image.shape
     assert found.cam.maps.shape[1:] == (height // 2, width // 2)  # the finer grid
@@ -113,9 +113,9 @@ def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None
 def test_it_can_be_had_in_lower_precision(path: Path, tmp_path: Path, kind: str) -> None:
     """Where onnxruntime rearranges an int8 network, it overlooks the axes of a Resize."""
     full, lower = tmp_path / "full.onnx", tmp_path / "lower.onnx"
-    save(Trunk(path, neck=some_neck()), lesson(HIDDEN, 3), full)
-    reduction = Reduction(kind, photos(tmp_path / "photos", 80))
-    info = graft_file(full, lower, RAW, reduction=reduction, say=lambda _: None)
+    save(Backbone(path, neck=some_neck()), linear_head(HIDDEN, 3), full)
+    precision = Precision(kind, photos(tmp_path / "photos", 80))
+    info = add_cam_to_file(full, lower, RAW, precision=precision, progress=lambda _: None)
     assert info.quantization is not None
     assert info.quantization.cam_correlation > 0.9
     found = Model(lower, device="cpu").predict(np.full((64, 48, 3), 90, np.uint8))
@@ -124,9 +124,9 @@ def test_it_can_be_had_in_lower_precision(path: Path, tmp_path: Path, kind: str)
 
 
 def test_no_neck_fits_where_nothing_is_finer(tmp_path: Path) -> None:
-    path, _ = graft(small.classifier(), tmp_path)
+    path, _ = add_cam(small.classifier(), tmp_path)
     with pytest.raises(ModelError, match="no neck fits"):
-        Trunk(path, neck=some_neck())
+        Backbone(path, neck=some_neck())
     with pytest.raises(ModelError, match="no neck fits"):
         TwoGrids(path)
 
@@ -134,16 +134,16 @@ def test_no_neck_fits_where_nothing_is_finer(tmp_path: Path) -> None:
 def made_up_views(spoilt: NDArray[np.bool_]) -> Views:
     """Scenes that have a person where channel 0 is high in one cell; spoilt ones lie."""
     random = np.random.default_rng(0)
-    early = random.uniform(0, 1, (PHOTOS, 4, 12, 16)).astype(np.float16)
+    fine_features = random.uniform(0, 1, (PHOTOS, 4, 12, 16)).astype(np.float16)
     late = random.uniform(0, 1, (PHOTOS, 3, 6, 8)).astype(np.float16)
     person = np.arange(PHOTOS) % 2 == 1
     cover = np.zeros((PHOTOS, 12, 16), np.float16)
     for number in np.flatnonzero(person):
         y, x = random.integers(0, 12), random.integers(0, 16)
-        early[number, 0, y, x] = 4
+        fine_features[number, 0, y, x] = 4
         cover[number, y, x] = 1
     cover[person & (np.arange(PHOTOS) % 3 == 0)] = np.nan
-    return Views(early, late, cover, person ^ spoilt, tuple((n,) for n in range(PHOTOS)))
+    return Views(fine_features, late, cover, person ^ spoilt, tuple((n,) for n in range(PHOTOS)))
 
 
 @pytest.fixture(scope="module")
@@ -154,10 +154,10 @@ def views() -> Views:
 def test_one_cell_is_found_wherever_it_is_and_lit(views: Views) -> None:
     repeated = [views] * 8  # some hundred steps
     net = fit(repeated, EVERY)
-    seen = logits(net, views.early, views.late)
+    seen = logits(net, views.fine_features, views.late)
     assert np.isfinite(seen).all()
     assert ((seen > 0) == views.person).mean() > 0.95
-    highest = peaks(net, views.early, views.late)
+    highest = peaks(net, views.fine_features, views.late)
     there, elsewhere = (float(np.median(highest[views.person == one])) for one in (True, False))
     assert there > 5 * max(1.0, elsewhere)
 
@@ -173,7 +173,11 @@ def test_what_is_left_out_changes_nothing() -> None:
 
 def test_scenes_of_several_photos_go_with_any_of_them(views: Views) -> None:
     montage = Views(
-        views.early[:3], views.late[:3], views.cover[:3], views.person[:3], ((0, 1), (1, 2), (2,))
+        views.fine_features[:3],
+        views.late[:3],
+        views.cover[:3],
+        views.person[:3],
+        ((0, 1), (1, 2), (2,)),
     )
     left_out = np.zeros(3, np.bool_)
     left_out[1] = True
@@ -183,13 +187,13 @@ def test_scenes_of_several_photos_go_with_any_of_them(views: Views) -> None:
 def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(4)
     looked = [TwoGrids(path)(random.integers(0, 256, (32, 48, 3), np.uint8)) for _ in range(8)]
-    early, late = (np.stack(grids) for grids in zip(*looked, strict=True))
-    cover = np.zeros((8, *early.shape[2:]), np.float16)
-    views = Views(early, late, cover, np.arange(8) % 2 == 0, tuple((n,) for n in range(8)))
+    fine_features, late = (np.stack(grids) for grids in zip(*looked, strict=True))
+    cover = np.zeros((8, *fine_features.shape[2:]), np.float16)
+    views = Views(fine_features, late, cover, np.arange(8) % 2 == 0, tuple((n,) for n in range(8)))
     net = fit([views], np.zeros(8, np.bool_))
     neck, row, bias = to_shipped(net, 0.5, 0.25)
     output = tmp_path / "fitted.onnx"
-    learnt = Lesson(
+    learnt = LinearHead(
         labels=("no", "yes"),
         weight=np.stack([np.zeros_like(row), row]),
         bias=np.stack([np.zeros_like(bias), bias]),
@@ -198,8 +202,8 @@ def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> Non
         size_hw=None,
         taught_on="chance",
     )
-    save(Trunk(path, neck=neck), learnt, output)
+    save(Backbone(path, neck=neck), learnt, output)
     frames = np.random.default_rng(4).integers(0, 256, (8, 32, 48, 3), np.uint8)
-    got = Trunk(path, neck=neck).batch(frames).mean(axis=(2, 3)) @ row + bias
-    want = 0.5 * logits(net, early, late) + 0.25
+    got = Backbone(path, neck=neck).batch(frames).mean(axis=(2, 3)) @ row + bias
+    want = 0.5 * logits(net, fine_features, late) + 0.25
     np.testing.assert_allclose(got, want, atol=0.02 * max(1.0, np.abs(want).max()))

@@ -10,11 +10,11 @@ import pytest
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
+from camstream.commands import app
 from camstream.errors import ModelError
-from camstream.graph.add_cam import Wishes, graft_file
+from camstream.graph.add_cam import Overrides, add_cam_to_file
 from camstream.graph.onnx_file import read_onnx
 from camstream.models.session import Model
-from export.command import app
 from tests.graph import small
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def external(folder: Path, location: str) -> Path:
 def test_weights_beside_the_file(tmp_path: Path) -> None:
     source = external(tmp_path / "net", "weights.bin")
     output = tmp_path / "with_cam.onnx"
-    info = graft_file(source, output, Wishes(), say=lambda _: None)
-    assert info.proof is not None
+    info = add_cam_to_file(source, output, Overrides(), progress=lambda _: None)
+    assert info.parity is not None
     assert not any(
         t.external_data for t in onnx.load(output, load_external_data=False).graph.initializer
     )
@@ -75,7 +75,7 @@ def test_weights_file_that_is_cut_off(tmp_path: Path) -> None:
     weights = tmp_path / "weights.bin"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ModelError, match="its weights cannot be read"):
-        graft_file(source, tmp_path / "out.onnx", Wishes(), say=lambda _: None)
+        add_cam_to_file(source, tmp_path / "out.onnx", Overrides(), progress=lambda _: None)
 
 
 def test_more_than_an_onnx_file_holds(tmp_path: Path) -> None:
@@ -116,7 +116,9 @@ def test_a_graph_that_onnxruntime_refuses(tmp_path: Path) -> None:
     made = helper.make_tensor_value_info("made", TensorProto.FLOAT, ("n", 3, 16, 16))
     model.graph.value_info.append(made)
     with pytest.raises(ModelError, match=r"onnxruntime cannot open net\.onnx"):
-        graft_file(small.save(model, tmp_path), tmp_path / "out.onnx", Wishes(), say=lambda _: None)
+        add_cam_to_file(
+            small.save(model, tmp_path), tmp_path / "out.onnx", Overrides(), progress=lambda _: None
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx"]
 
 
@@ -138,16 +140,18 @@ def test_inputs_that_take_no_frames(
             onnx.numpy_helper.from_array(np.ones((small.CHANNELS, 1, 3, 3), np.float32), "weight_0")
         )
     with pytest.raises(ModelError, match=message):
-        graft_file(small.save(model, tmp_path), tmp_path / "out.onnx", Wishes(), say=lambda _: None)
+        add_cam_to_file(
+            small.save(model, tmp_path), tmp_path / "out.onnx", Overrides(), progress=lambda _: None
+        )
 
 
 def test_a_size_that_the_file_does_not_take(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="takes 16x16 only"):
-        graft_file(
+        add_cam_to_file(
             small.save(small.classifier(), tmp_path),
             tmp_path / "out.onnx",
-            Wishes(size_wh=(32, 32)),
-            say=lambda _: None,
+            Overrides(size_wh=(32, 32)),
+            progress=lambda _: None,
         )
 
 
@@ -165,7 +169,7 @@ def test_a_size_that_the_file_does_not_take(tmp_path: Path) -> None:
 def test_one_line_and_exit_code_1(tmp_path: Path, options: list[str], message: str) -> None:
     source = small.save(small.classifier(), tmp_path)
     output = tmp_path / "out.onnx"
-    done = CliRunner().invoke(app, [str(source), "-o", str(output), *options])
+    done = CliRunner().invoke(app, ["export", str(source), "-o", str(output), *options])
     assert done.exit_code == 1
     assert message in done.stderr
     assert done.stderr.count("export: ") == 1  # steps may stand before it
@@ -178,7 +182,7 @@ def test_options_reach_the_file(tmp_path: Path) -> None:
     output = tmp_path / "out.onnx"
     options = ["--mean", "1", "2", "3", "--std", "4", "5", "6", "--color", "bgr"]
     options += ["--layout", "nchw", "--size", "48x32", "--range", "1", "9"]
-    done = CliRunner().invoke(app, [str(source), "-o", str(output), *options])
+    done = CliRunner().invoke(app, ["export", str(source), "-o", str(output), *options])
     assert done.exit_code == 0, done.stderr
     info = Model(output, device="cpu").info
     assert (info.mean, info.std, info.color) == ((1, 2, 3), (4, 5, 6), "BGR")

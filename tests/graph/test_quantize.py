@@ -12,13 +12,13 @@ import pytest
 from onnx import TensorProto
 from typer.testing import CliRunner
 
+from camstream.commands import app
 from camstream.errors import ModelError, SourceError
 from camstream.graph import quantize as reduce
-from camstream.graph.add_cam import graft_file
+from camstream.graph.add_cam import add_cam_to_file
 from camstream.graph.calibration_pictures import sample_pictures
-from camstream.graph.quantize import Pictures, Reduction
+from camstream.graph.quantize import Pictures, Precision
 from camstream.models.session import Model
-from export.command import app
 from tests.graph import small
 from tests.graph.test_add_cam import RAW, frames, run
 
@@ -38,11 +38,13 @@ def photos(folder: Path, count: int, *, side: int = 24) -> Path:
     return folder
 
 
-def reduced(folder: Path, kind: str, *, hidden: int = 0) -> tuple[Path, Quantization]:
+def quantized(folder: Path, kind: str, *, hidden: int = 0) -> tuple[Path, Quantization]:
     source = small.save(small.classifier(hidden=hidden), folder)
     output = folder / f"{kind}.onnx"
     pictures = photos(folder / "photos", 80)
-    info = graft_file(source, output, RAW, reduction=Reduction(kind, pictures), say=lambda _: None)
+    info = add_cam_to_file(
+        source, output, RAW, precision=Precision(kind, pictures), progress=lambda _: None
+    )
     assert info.quantization is not None
     assert Model(output, device="cpu").info == info
     return output, info.quantization
@@ -50,7 +52,7 @@ def reduced(folder: Path, kind: str, *, hidden: int = 0) -> tuple[Path, Quantiza
 
 @pytest.mark.parametrize("hidden", [0, 1])
 def test_int8_converts_the_convolutions_and_not_the_head(tmp_path: Path, hidden: int) -> None:
-    path, measured = reduced(tmp_path, "int8", hidden=hidden)
+    path, measured = quantized(tmp_path, "int8", hidden=hidden)
     graph = onnx.load(path).graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     made = {name: node for node in graph.node for name in node.output}
@@ -77,7 +79,7 @@ def test_int8_converts_the_convolutions_and_not_the_head(tmp_path: Path, hidden:
 
 
 def test_fp16_converts_all_but_the_head(tmp_path: Path) -> None:
-    path, measured = reduced(tmp_path, "fp16")
+    path, measured = quantized(tmp_path, "fp16")
     graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
     kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
     by_operator = {node.op_type: kinds.get(node.output[0]) for node in graph.node}
@@ -104,14 +106,14 @@ def test_what_is_measured_is_the_difference(
         return model
 
     monkeypatch.setattr(reduce, "_fp16", spoilt)
-    _, measured = reduced(tmp_path, "fp16")
+    _, measured = quantized(tmp_path, "fp16")
     assert measured.top1_agreement < 0.5
     assert measured.cam_correlation < 0.9
 
 
 def test_compared_pictures_were_not_calibrated_on(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos", 100)
-    pictures = Pictures.of(Reduction("int8", folder), (24, 24))
+    pictures = Pictures.of(Precision("int8", folder), (24, 24))
     seen = {picture.tobytes() for picture in pictures.calibrate}
     assert len(seen) == len(pictures.compare) == 40
     assert seen.isdisjoint(picture.tobytes() for picture in pictures.compare)
@@ -131,7 +133,7 @@ def test_pictures_are_sampled_evenly(tmp_path: Path, count: int, wanted: int) ->
 def test_too_few_pictures(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos", 12)
     with pytest.raises(ModelError, match=r"has 12 pictures; .* need 20 at least"):
-        Pictures.of(Reduction("int8", folder), (24, 24))
+        Pictures.of(Precision("int8", folder), (24, 24))
 
 
 def test_no_pictures(tmp_path: Path) -> None:
@@ -141,12 +143,14 @@ def test_no_pictures(tmp_path: Path) -> None:
 
 
 def test_reduced_once_only_and_grafted_again_unchanged(tmp_path: Path) -> None:
-    path, _ = reduced(tmp_path, "int8")
+    path, _ = quantized(tmp_path, "int8")
     again = tmp_path / "again.onnx"
-    graft_file(path, again, RAW, say=lambda _: None)
+    add_cam_to_file(path, again, RAW, progress=lambda _: None)
     assert again.read_bytes() == path.read_bytes()
     with pytest.raises(ModelError, match="in a lower precision already"):
-        graft_file(path, again, RAW, reduction=Reduction("fp16", None), say=lambda _: None)
+        add_cam_to_file(
+            path, again, RAW, precision=Precision("fp16", None), progress=lambda _: None
+        )
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips lie beside the project only")
@@ -155,7 +159,9 @@ def test_default_network_in_int8_on_a_real_clip(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     small_file = tmp_path / "int8.onnx"
     options = ["--int8", "--calibrate", str(CLIPS / "dog_corgi_puppy.mp4")]
-    done = CliRunner().invoke(app, ["efficientnet_lite0", "-o", str(small_file), *options])
+    done = CliRunner().invoke(
+        app, ["export", "efficientnet_lite0", "-o", str(small_file), *options]
+    )
     assert done.exit_code == 0, done.stderr
     info = Model(small_file, device="cpu").info
     assert info.quantization is not None

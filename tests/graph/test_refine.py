@@ -22,11 +22,11 @@ from camstream.commands import app
 from camstream.drawing.overlay import annotate
 from camstream.errors import ModelError
 from camstream.evaluate.metrics import iou
-from camstream.graph.refine import SHARPNESS, STEPS, TONE, describe, graph, zoomed_hw
+from camstream.graph.refine import AFFINITY_POWER, GAMMA, STEPS, describe, graph, zoomed_hw
 from camstream.graph.verify import open_quietly
 from camstream.maps import cam as cams
 from camstream.maps.boxes import boxes_of, largest_box
-from camstream.maps.select import Attention, Focus
+from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
 from camstream.sinks.records import to_record
@@ -43,27 +43,27 @@ def _session(opset: int) -> ort.InferenceSession:
     )
 
 
-def _sharpen(maps: MapF32, early: MapF32, *, opset: int = 18) -> MapF32:
+def _sharpen(maps: MapF32, fine_features: MapF32, *, opset: int = 18) -> MapF32:
     """Run the graph on one frame: (K, h, w) and (D, h', w') to (K, h', w')."""
-    feed = {"cam": maps[np.newaxis], "early": early[np.newaxis]}
+    feed = {"cam": maps[np.newaxis], "early": fine_features[np.newaxis]}
     return np.asarray(_session(opset).run(None, feed)[0][0], np.float32)
 
 
-def _by_hand(maps: MapF32, early: MapF32) -> NDArray[np.float64]:
+def _by_hand(maps: MapF32, fine_features: MapF32) -> NDArray[np.float64]:
     """The same in numpy, place by place as the docstring says it."""
-    side = early.shape[2], early.shape[1]
-    finer = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_CUBIC) for one in maps])
+    side = fine_features.shape[2], fine_features.shape[1]
+    refined = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_CUBIC) for one in maps])
     most = np.maximum(maps.max(axis=(1, 2)), 0)[:, None, None].astype(np.float64)
     least = np.maximum(maps.min(axis=(1, 2)), 0)[:, None, None].astype(np.float64)
-    places = early.reshape(len(early), -1).astype(np.float64)
+    places = fine_features.reshape(len(fine_features), -1).astype(np.float64)
     places = places / np.linalg.norm(places, axis=0)
-    alike = np.maximum(places.T @ places, 0) ** SHARPNESS
+    alike = np.maximum(places.T @ places, 0) ** AFFINITY_POWER
     walk = np.linalg.matrix_power(alike / alike.sum(axis=1, keepdims=True), STEPS)
-    evidence = np.clip(finer, 0, most).reshape(len(maps), -1)
-    spread = (evidence @ walk.T).reshape(finer.shape)
+    evidence = np.clip(refined, 0, most).reshape(len(maps), -1)
+    spread = (evidence @ walk.T).reshape(refined.shape)
     low, high = (f(spread, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
     floor = least**2 / np.maximum(most, 1e-12)
-    return np.asarray(floor + (most - floor) * ((spread - low) / (high - low)) ** TONE)
+    return np.asarray(floor + (most - floor) * ((spread - low) / (high - low)) ** GAMMA)
 
 
 def _two_kinds(side: int = 14, radius: float = 4.0) -> MapF32:
@@ -80,41 +80,44 @@ def _blob(width: float = 2.5) -> MapF32:
 
 def _random(seed: int) -> tuple[MapF32, MapF32]:
     random = np.random.default_rng(seed)
-    maps, early = random.normal(0, 10, (3, 5, 7)), random.normal(0.5, 1, (8, 10, 14))
-    return maps.astype(np.float32), early.astype(np.float32)
+    maps, fine_features = random.normal(0, 10, (3, 5, 7)), random.normal(0.5, 1, (8, 10, 14))
+    return maps.astype(np.float32), fine_features.astype(np.float32)
 
 
 @pytest.mark.parametrize("opset", [15, 18, 21])
 def test_graph_is_the_formula(opset: int) -> None:
-    maps, early = _random(0)
+    maps, fine_features = _random(0)
     np.testing.assert_allclose(
-        _sharpen(maps, early, opset=opset), _by_hand(maps, early), rtol=1e-3, atol=1e-3
+        _sharpen(maps, fine_features, opset=opset),
+        _by_hand(maps, fine_features),
+        rtol=1e-3,
+        atol=1e-3,
     )
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_range_is_the_raw_maps(seed: int) -> None:
-    maps, early = _random(seed)
-    sharp = _sharpen(maps, early)
-    assert sharp.shape == (3, 10, 14)
-    np.testing.assert_allclose(sharp.max(axis=(1, 2)), maps.max(axis=(1, 2)), rtol=1e-4)
-    assert (sharp >= 0).all()
-    assert (np.ptp(sharp, axis=(1, 2)) <= 2 * np.ptp(maps, axis=(1, 2)) + 1e-3).all()
+    maps, fine_features = _random(seed)
+    refine = _sharpen(maps, fine_features)
+    assert refine.shape == (3, 10, 14)
+    np.testing.assert_allclose(refine.max(axis=(1, 2)), maps.max(axis=(1, 2)), rtol=1e-4)
+    assert (refine >= 0).all()
+    assert (np.ptp(refine, axis=(1, 2)) <= 2 * np.ptp(maps, axis=(1, 2)) + 1e-3).all()
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_flipped_picture_gives_flipped_map(seed: int) -> None:
-    maps, early = _random(seed)
-    flipped = _sharpen(maps[..., ::-1].copy(), early[..., ::-1].copy())
-    np.testing.assert_allclose(flipped[..., ::-1], _sharpen(maps, early), atol=1e-2)
+    maps, fine_features = _random(seed)
+    flipped = _sharpen(maps[..., ::-1].copy(), fine_features[..., ::-1].copy())
+    np.testing.assert_allclose(flipped[..., ::-1], _sharpen(maps, fine_features), atol=1e-2)
 
 
 @pytest.mark.parametrize("value", [-3.0, 0.0, 30.0, np.nan, np.inf])
 def test_constant_map_stays_without_heat(value: float) -> None:
-    sharp = _sharpen(np.full((1, 7, 7), value, np.float32), _two_kinds())[0]
-    assert not cams.heat(cams.enlarge(sharp), (5, 20)).any()
+    refine = _sharpen(np.full((1, 7, 7), value, np.float32), _two_kinds())[0]
+    assert not cams.heat(cams.enlarge(refine), (5, 20)).any()
 
 
 def test_nearly_constant_map_is_not_stretched() -> None:
@@ -123,30 +126,30 @@ def test_nearly_constant_map_is_not_stretched() -> None:
 
 
 @pytest.mark.parametrize("early", [np.zeros((4, 14, 14)), np.full((4, 14, 14), np.nan)])
-def test_features_that_say_nothing_give_no_heat(early: NDArray[np.float64]) -> None:
-    sharp = _sharpen(_blob()[np.newaxis], early.astype(np.float32))[0]
-    assert not cams.heat(cams.enlarge(sharp), (5, 20)).any()
+def test_features_that_say_nothing_give_no_heat(fine_features: NDArray[np.float64]) -> None:
+    refine = _sharpen(_blob()[np.newaxis], fine_features.astype(np.float32))[0]
+    assert not cams.heat(cams.enlarge(refine), (5, 20)).any()
 
 
 def test_map_without_evidence_stays_without() -> None:
-    maps, early = _random(1)
-    assert _sharpen(-np.abs(maps), early).max() <= 0
+    maps, fine_features = _random(1)
+    assert _sharpen(-np.abs(maps), fine_features).max() <= 0
 
 
 def test_box_follows_the_outline() -> None:
     true = np.array([30, 30, 110, 110], np.float64)
     plain = largest_box(_blob(), _SIZE_WH)
-    sharp = largest_box(_sharpen(_blob()[np.newaxis], _two_kinds())[0], _SIZE_WH)
+    refine = largest_box(_sharpen(_blob()[np.newaxis], _two_kinds())[0], _SIZE_WH)
     assert plain is not None
-    assert sharp is not None
-    plain_iou, sharp_iou = (float(iou(np.array(box.xyxy), true)) for box in (plain, sharp))
+    assert refine is not None
+    plain_iou, sharp_iou = (float(iou(np.array(box.xyxy), true)) for box in (plain, refine))
     assert sharp_iou > plain_iou + 0.1
     assert sharp_iou > 0.8
 
 
 @pytest.fixture(scope="module")
 def sharp_model(lite0: Path) -> Model:
-    return Model(lite0, device="cpu", sharp=True)
+    return Model(lite0, device="cpu", refine=True)
 
 
 @pytest.fixture(scope="module")
@@ -191,19 +194,22 @@ def test_model_gives_both_maps(
     plain, both = plain_model.predict(photo), sharp_model.predict(photo)
     np.testing.assert_allclose(both.cam.maps, plain.cam.maps, atol=1e-4)
     assert both.top == plain.top
-    assert both.cam.finer is not None
-    assert both.cam.finer.shape == (5, *(2 * side for side in plain.cam.maps.shape[1:]))
-    assert both.cam.shown is both.cam.finer
-    assert np.array_equal(both.shown[0].cam, both.cam.finer[0])
-    assert plain.cam.finer is None
-    assert plain.cam.shown is plain.cam.maps
+    assert both.cam.refined is not None
+    assert both.cam.refined.shape == (5, *(2 * side for side in plain.cam.maps.shape[1:]))
+    assert both.cam.displayed is both.cam.refined
+    assert np.array_equal(both.displayed[0].cam, both.cam.refined[0])
+    assert plain.cam.refined is None
+    assert plain.cam.displayed is plain.cam.maps
 
 
 def test_any_classes_are_sharpened(sharp_model: Model, photo: NDArray[np.uint8]) -> None:
     seen = sharp_model.predict(photo, classes=[7, -1, 999]).cam
-    assert seen.finer is not None
+    assert seen.refined is not None
     np.testing.assert_allclose(
-        seen.finer.max(axis=(1, 2)), np.maximum(seen.maps.max(axis=(1, 2)), 0), rtol=1e-3, atol=1e-4
+        seen.refined.max(axis=(1, 2)),
+        np.maximum(seen.maps.max(axis=(1, 2)), 0),
+        rtol=1e-3,
+        atol=1e-4,
     )
 
 
@@ -212,39 +218,39 @@ def test_records_keep_the_raw_map(
 ) -> None:
     records = []
     for one in (plain_model, sharp_model):
-        seen = Attention(one.infer, one.info, Focus(top_k=3))(one.predict(photo).frame)
+        seen = MapSelector(one.infer, one.info, Selection(top_k=3))(one.predict(photo).frame)
         records.append(to_record(annotate(seen, one.info.cam_range)))
-    plain, sharp = records
-    assert sharp.pop("sharp") == describe(sharp_model.info)
+    plain, refine = records
+    assert refine.pop("sharp") == describe(sharp_model.info)
     assert "sharp" not in plain
-    assert sharp["peak"] == pytest.approx(plain["peak"], abs=2e-3)
+    assert refine["peak"] == pytest.approx(plain["peak"], abs=2e-3)
     for key in ("top", "shown", "peak_xy", "centre_xy", "size_wh", "method"):
-        assert sharp[key] == plain[key]
+        assert refine[key] == plain[key]
 
 
 def test_panes_and_boxes_are_of_the_finer_maps(
     sharp_model: Model, photo: NDArray[np.uint8]
 ) -> None:
-    infer = Attention(sharp_model.infer, sharp_model.info, Focus(top_k=2, calm="off"))
+    infer = MapSelector(sharp_model.infer, sharp_model.info, Selection(top_k=2, smoothing="off"))
     seen = infer(sharp_model.predict(photo).frame)
-    assert seen.cam.finer is not None
-    for pane in seen.shown:
-        assert pane.cam.shape == seen.cam.finer.shape[1:]
+    assert seen.cam.refined is not None
+    for view in seen.displayed:
+        assert view.cam.shape == seen.cam.refined.shape[1:]
     found = {box.class_index: box.box for box in boxes_of(seen)}
     assert len(found) == 2
-    for pane in seen.shown:
-        assert found[pane.class_index] == largest_box(pane.cam, (320, 180))
+    for view in seen.displayed:
+        assert found[view.class_index] == largest_box(view.cam, (320, 180))
 
 
 def test_model_without_an_earlier_layer_is_told(tiny_path: Path) -> None:
     with pytest.raises(
         ModelError, match="no layer that is twice as fine as its maps, which --sharp"
     ):
-        Model(tiny_path, device="cpu", sharp=True)
+        Model(tiny_path, device="cpu", refine=True)
 
 
 def test_file_is_left_alone(lite0: Path, sharp_model: Model) -> None:
-    assert sharp_model.info.early is not None
+    assert sharp_model.info.fine_features is not None
     assert [value.name for value in onnx.load(lite0).graph.output] == [
         "logits",
         "cam",

@@ -14,7 +14,7 @@ from camstream.errors import ModelError
 from camstream.graph.numpy_reference import Reference
 from camstream.graph.verify import Outputs, verify
 from tests.graph import small
-from tests.graph.test_add_cam import RAW, graft
+from tests.graph.test_add_cam import RAW, add_cam
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def change(path: Path, name: str, scale: float) -> None:
 
 def finished(folder: Path, *, hidden: int = 0) -> tuple[Path, Reference, ModelInfo]:
     model = small.classifier(hidden=hidden, pool="flatten")
-    path, info = graft(model, folder)
+    path, info = add_cam(model, folder)
     return path, Reference(model, info, name="net"), info
 
 
@@ -70,7 +70,7 @@ def test_a_map_that_breaks_the_law(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is not the logit"):
         verify(path, as_wrong, classes=small.CLASSES, shapes_nhw=SHAPES)
     assert (
-        verify(path, as_wrong, classes=small.CLASSES, shapes_nhw=SHAPES, law=False).law_residual
+        verify(path, as_wrong, classes=small.CLASSES, shapes_nhw=SHAPES, law=False).identity_error
         is None
     )
 
@@ -96,21 +96,21 @@ def test_classes_that_are_tied(tmp_path: Path) -> None:
     maker.weights[2].CopyFrom(numpy_helper.from_array(np.repeat(row, 6, 0), "weight_2"))
     maker.weights[3].CopyFrom(numpy_helper.from_array(np.zeros(6, np.float32), "weight_3"))
     model = maker.model()
-    path, info = graft(model, tmp_path)
+    path, info = add_cam(model, tmp_path)
     reference = Reference(model, info, name="net")
 
     def backwards(frames: np.ndarray, classes: np.ndarray) -> Outputs:
         logits, cam, chosen, bias = reference(frames, classes)
         return logits, cam, np.where(classes < 0, chosen[:, ::-1], chosen), bias
 
-    proof = verify(path, backwards, classes=small.CLASSES, shapes_nhw=SHAPES)
-    assert proof.logits_max_diff < 1e-5
+    parity = verify(path, backwards, classes=small.CLASSES, shapes_nhw=SHAPES)
+    assert parity.logits_max_diff < 1e-5
 
 
 def test_logits_that_do_not_make_the_sources_output(tmp_path: Path) -> None:
     """What the walk took for the logits must explain the file's own output."""
     model = small.classifier()
-    _, info = graft(model, tmp_path, RAW)
+    _, info = add_cam(model, tmp_path, RAW)
     reference = Reference(model, info, name="net.onnx")
     frames = np.zeros((1, 16, 16, 3), np.uint8)
     reference(frames, np.array([-1]))

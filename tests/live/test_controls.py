@@ -6,14 +6,14 @@ import pytest
 
 from camstream.drawing.overlay import Style
 from camstream.live.controls import Controls
-from camstream.maps.select import ClassGroup, Contrast, Focus
+from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.models.classes import ClassNames
 
 NAMES = ClassNames(["Persian cat", "tabby", "table lamp", "tent"])
 
 
-def desk(focus: Focus = Focus()) -> Controls:
-    return Controls(Style(), focus, NAMES, show_display=True)
+def desk(selection: Selection = Selection()) -> Controls:
+    return Controls(Style(), selection, NAMES, show_display=True)
 
 
 def press(controls: Controls, *keys: str) -> Controls:
@@ -23,8 +23,8 @@ def press(controls: Controls, *keys: str) -> Controls:
 
 
 def test_the_number_of_maps_goes_round() -> None:
-    controls = desk(Focus(top_k=4))
-    seen = [press(controls, "k").focus.top_k for _ in range(6)]
+    controls = desk(Selection(top_k=4))
+    seen = [press(controls, "k").selection.top_k for _ in range(6)]
     assert seen == [5, 8, 1, 2, 3, 5]
 
 
@@ -37,9 +37,9 @@ def test_a_class_is_typed_completed_and_watched() -> None:
     assert controls.prompt.text == "table lamp"  # type: ignore[union-attr]
     press(controls, "enter")
     assert controls.prompt is None
-    assert controls.focus.watch == (ClassGroup("table lamp", (2,)),)
-    assert press(controls, "w").focus.watch == ()
-    assert press(controls, "w").focus.watch == (ClassGroup("table lamp", (2,)),)
+    assert controls.selection.classes == (ClassGroup("table lamp", (2,)),)
+    assert press(controls, "w").selection.classes == ()
+    assert press(controls, "w").selection.classes == (ClassGroup("table lamp", (2,)),)
 
 
 def test_letters_that_are_keys_elsewhere_are_typed() -> None:
@@ -53,28 +53,28 @@ def test_letters_that_are_keys_elsewhere_are_typed() -> None:
 
 
 def test_an_unknown_name_is_answered_and_changes_nothing() -> None:
-    controls = press(desk(Focus(top_k=3)), "/", *"tabbi", "enter")
+    controls = press(desk(Selection(top_k=3)), "/", *"tabbi", "enter")
     assert "did you mean tabby" in controls.message
-    assert controls.focus == Focus(top_k=3)
+    assert controls.selection == Selection(top_k=3)
 
 
 def test_an_empty_name_ends_watching() -> None:
-    controls = press(desk(Focus(watch=(ClassGroup("tent", (3,)),))), "/", "enter")
-    assert controls.focus.watch == ()
+    controls = press(desk(Selection(classes=(ClassGroup("tent", (3,)),))), "/", "enter")
+    assert controls.selection.classes == ()
 
 
 def test_a_contrast_comes_back_as_it_was_named() -> None:
     named = Contrast((ClassGroup("tabby", (1,)), ClassGroup("tent", (3,))))
-    assert press(desk(Focus(contrast=named)), "v").focus.contrast is None
-    assert press(desk(Focus(contrast=named)), "v", "v").focus.contrast == named
-    assert press(desk(), "v").focus.contrast == Contrast()
+    assert press(desk(Selection(contrast=named)), "v").selection.contrast is None
+    assert press(desk(Selection(contrast=named)), "v", "v").selection.contrast == named
+    assert press(desk(), "v").selection.contrast == Contrast()
 
 
 @pytest.mark.parametrize(("presses", "level"), [(1, "strong"), (2, "off"), (3, "default")])
 def test_calm_goes_round(presses: int, level: str) -> None:
-    assert press(desk(), *"m" * presses).focus.calm == level
+    assert press(desk(), *"m" * presses).selection.smoothing == level
 
 
 def test_the_trail_goes_on_and_off() -> None:
-    assert press(desk(), "t").focus.trail_s > 0
-    assert press(desk(), "t", "t").focus.trail_s == 0
+    assert press(desk(), "t").selection.trail_s > 0
+    assert press(desk(), "t", "t").selection.trail_s == 0

@@ -40,21 +40,21 @@ class Screen:
     """Remembers what is shown, and presses the keys it is told.
 
     Attributes:
-        shown: The number in each picture, and when it was shown.
+        displayed: The number in each picture, and when it was shown.
         notes: What the last picture says at its bottom, as drawn by the viewer.
     """
 
     def __init__(self) -> None:
         self.is_open = True
         self.images: list[ImageU8] = []
-        self.shown: list[tuple[int, float]] = []
+        self.displayed: list[tuple[int, float]] = []
         self.keys: list[str] = []
         self.closed = 0
         self.keep_images = False
         self.on_show: Callable[[ImageU8], None] = lambda _: None
 
     def show(self, image: ImageU8) -> None:
-        self.shown.append((read_number(image), time.perf_counter()))
+        self.displayed.append((read_number(image), time.perf_counter()))
         if self.keep_images:
             self.images.append(image)
         self.on_show(image)
@@ -111,14 +111,16 @@ def _notes_of(viewer: Viewer, seen: list[str]) -> None:
 
 
 def _lags_s(screen: Screen, camera: Camera) -> list[float]:
-    return [at - camera.sent_at[number] for number, at in screen.shown if number in camera.sent_at]
+    return [
+        at - camera.sent_at[number] for number, at in screen.displayed if number in camera.sent_at
+    ]
 
 
 def test_true_lag_is_that_of_the_newest_picture_and_does_not_grow(camera: Camera) -> None:
     """The limits in milliseconds are for tests/benchmarks/lag.py, on a machine left alone."""
     screen = Screen()
     stats = _view(LiveSource(camera.url), screen=screen, frames=90).run()
-    numbers = [number for number, _ in screen.shown if number in camera.sent_at]
+    numbers = [number for number, _ in screen.displayed if number in camera.sent_at]
     assert numbers == sorted(numbers)
     lags = _lags_s(screen, camera)
     assert min(lags) > 0
@@ -153,7 +155,7 @@ def test_a_slow_display_drops_and_counts(camera: Camera) -> None:
     screen = Screen()
     screen.on_show = lambda _: time.sleep(0.1)
     stats = _view(LiveSource(camera.url), screen=screen, frames=12).run()
-    numbers = [number for number, _ in screen.shown if number in camera.sent_at]
+    numbers = [number for number, _ in screen.displayed if number in camera.sent_at]
     gaps = np.diff(numbers)
     assert np.median(gaps) >= 2
     assert stats.frames_dropped >= 12
@@ -325,11 +327,11 @@ def test_pause_holds_the_picture_and_a_file() -> None:
     at_pause: list[int] = []
 
     def steer(_: ImageU8) -> None:
-        if len(screen.shown) == 5:
+        if len(screen.displayed) == 5:
             screen.keys.append("space")
-        if len(screen.shown) == 6:
+        if len(screen.displayed) == 6:
             at_pause.append(viewer._shown)
-        if len(screen.shown) == 20:
+        if len(screen.displayed) == 20:
             at_pause.append(viewer._shown)
             screen.keys.append("q")
 
@@ -377,7 +379,7 @@ def test_a_model_that_never_answers_can_be_quit() -> None:
     viewer = _view(source, hangs, screen)
 
     def quit_soon(_: ImageU8) -> None:
-        if len(screen.shown) > 3:
+        if len(screen.displayed) > 3:
             screen.keys.append("q")
             release.set()
 

@@ -21,7 +21,7 @@ from camstream.live.outputs import Outputs
 from camstream.live.teach_keys import obey
 from camstream.live.teaching import Teaching
 from camstream.live.viewer import Viewer
-from camstream.maps.select import Focus
+from camstream.maps.select import Selection
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
@@ -51,9 +51,9 @@ class Notebook:
     def forget(self, label: str) -> None:
         self.counts.pop(label, None)
 
-    def fit(self, *, device: str = "cpu", sharp: bool = False) -> Model:
+    def fit(self, *, device: str = "cpu", refine: bool = False) -> Model:
         assert device == "cpu"
-        assert not sharp
+        assert not refine
         if len(self.counts) < 2:
             raise SourceError("cannot fit: two classes are needed")
         return "a model"  # type: ignore[return-value]
@@ -102,7 +102,7 @@ def press(teaching: Teaching, controls: Controls, keys: str | list[str]) -> None
 
 
 def desk() -> Controls:
-    return Controls(Style(), Focus(), ClassNames(("a", "b")), show_display=True)
+    return Controls(Style(), Selection(), ClassNames(("a", "b")), show_display=True)
 
 
 def test_keys_give_frames_to_classes(teaching: Teaching, book: Notebook) -> None:
@@ -236,8 +236,8 @@ def test_a_taught_model_takes_over_and_is_saved(
 
     def looked(label: str) -> Callable[[], bool]:
         def ready() -> bool:
-            newest = viewer._pairing.newest
-            return newest is not None and newest.shown[0].label == label
+            newest = viewer._sync.newest
+            return newest is not None and newest.displayed[0].label == label
 
         return ready
 

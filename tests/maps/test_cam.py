@@ -100,11 +100,11 @@ def test_the_peak_is_where_the_largest_value_is() -> None:
 @settings(max_examples=100, deadline=None)
 def test_centre_and_spread_exist_with_evidence_and_keep_their_ranges(cam: MapF32) -> None:
     has_evidence = bool((np.isfinite(cam) & (cam > 0)).any())
-    centre, spread = cams.find_centre(cam, (640, 360)), cams.find_spread(cam)
-    assert (centre is not None) == (spread is not None) == has_evidence
-    if centre is not None and spread is not None:
-        assert 0 < centre[0] < 640
-        assert 0 < centre[1] < 360
+    centroid, spread = cams.find_centroid(cam, (640, 360)), cams.find_area(cam)
+    assert (centroid is not None) == (spread is not None) == has_evidence
+    if centroid is not None and spread is not None:
+        assert 0 < centroid[0] < 640
+        assert 0 < centroid[1] < 360
         assert 1 / cam.size - 1e-9 <= spread <= 1
 
 
@@ -116,7 +116,7 @@ def test_the_spread_of_evenly_filled_cells_is_their_part(
     cam = np.full(shape, -1, np.float32)
     count = min(count, cam.size)
     cam.flat[:count] = value
-    assert cams.find_spread(cam) == pytest.approx(count / cam.size)
+    assert cams.find_area(cam) == pytest.approx(count / cam.size)
 
 
 @given(SHAPES, st.data())
@@ -128,6 +128,6 @@ def test_the_centre_of_one_cell_is_its_middle_and_mirrors(
     cam = np.zeros(shape, np.float32)
     cam[row, column] = 3
     middle = ((column + 0.5) * 640 / shape[1], (row + 0.5) * 360 / shape[0])
-    assert cams.find_centre(cam, (640, 360)) == pytest.approx(middle)
-    mirrored = cams.find_centre(cam[:, ::-1], (640, 360))
+    assert cams.find_centroid(cam, (640, 360)) == pytest.approx(middle)
+    mirrored = cams.find_centroid(cam[:, ::-1], (640, 360))
     assert mirrored == pytest.approx((640 - middle[0], middle[1]))

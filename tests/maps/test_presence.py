@@ -24,8 +24,8 @@ SECONDS = st.sampled_from([0.0, 0.04, 0.1, 1.0, 4.0])
 
 @st.composite
 def rules(draw: st.DrawFn) -> PresenceRule:
-    leave, enter = sorted(draw(st.tuples(st.floats(0, 1), st.floats(0, 1))))
-    return PresenceRule(enter, leave, draw(SECONDS), draw(SECONDS), draw(SECONDS))
+    off_threshold, on_threshold = sorted(draw(st.tuples(st.floats(0, 1), st.floats(0, 1))))
+    return PresenceRule(on_threshold, off_threshold, draw(SECONDS), draw(SECONDS), draw(SECONDS))
 
 
 def _timed(steps: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -45,12 +45,12 @@ def test_intervals_are_in_order_apart_and_inside(
     found = find_intervals(samples, rule)
     for interval in found:
         assert samples[0][0] <= interval.start_s <= interval.end_s <= samples[-1][0]
-        assert interval.end_s - interval.start_s >= rule.shortest_s
+        assert interval.end_s - interval.start_s >= rule.min_duration_s
     for before, after in itertools.pairwise(found):
         assert after.start_s - before.end_s >= 0
         assert before.start_s < after.start_s
-        if rule.shortest_s == 0:  # else a short one between them was left out
-            assert after.start_s - before.end_s > rule.bridge_s
+        if rule.min_duration_s == 0:  # else a short one between them was left out
+            assert after.start_s - before.end_s > rule.max_gap_s
 
 
 @given(SAMPLES, rules())
@@ -58,11 +58,13 @@ def test_intervals_are_in_order_apart_and_inside(
 def test_every_frame_over_enter_is_in_one_and_sets_its_peak(
     steps: list[tuple[float, float]], rule: PresenceRule
 ) -> None:
-    rule = PresenceRule(rule.enter, rule.leave, 0.0, rule.bridge_s, rule.blind_s)
+    rule = PresenceRule(
+        rule.on_threshold, rule.off_threshold, 0.0, rule.max_gap_s, rule.max_dropout_s
+    )
     samples = _timed(steps)
     found = find_intervals(samples, rule)
     for pts_s, score in samples:
-        if score >= rule.enter:
+        if score >= rule.on_threshold:
             within = [one for one in found if one.start_s <= pts_s <= one.end_s]
             assert within
             assert max(one.peak_score for one in within) >= score
@@ -80,11 +82,11 @@ def test_every_frame_over_enter_is_in_one_and_sets_its_peak(
 def test_without_bridges_no_frame_under_leave_is_inside(
     steps: list[tuple[float, float]], rule: PresenceRule
 ) -> None:
-    rule = PresenceRule(rule.enter, rule.leave, 0.0, 0.0, rule.blind_s)
+    rule = PresenceRule(rule.on_threshold, rule.off_threshold, 0.0, 0.0, rule.max_dropout_s)
     samples = _timed(steps)
     for interval in find_intervals(samples, rule):
         inside = [score for pts_s, score in samples if interval.start_s <= pts_s < interval.end_s]
-        assert all((0.0 if math.isnan(score) else score) >= rule.leave for score in inside)
+        assert all((0.0 if math.isnan(score) else score) >= rule.off_threshold for score in inside)
 
 
 @given(SAMPLES, rules())
@@ -120,19 +122,19 @@ def _at_10_hz(scores: str) -> list[tuple[float, float]]:
     ],
 )
 def test_by_hand(scores: str, want: list[tuple[float, float, float]]) -> None:
-    rule = PresenceRule(enter=0.5, leave=0.3, shortest_s=0, bridge_s=0.35)
+    rule = PresenceRule(on_threshold=0.5, off_threshold=0.3, min_duration_s=0, max_gap_s=0.35)
     assert find_intervals(_at_10_hz(scores), rule) == [Interval(*values) for values in want]
 
 
 def test_short_ones_are_left_out_after_bridging() -> None:
-    rule = PresenceRule(enter=0.5, leave=0.3, shortest_s=0.35, bridge_s=0.15)
+    rule = PresenceRule(on_threshold=0.5, off_threshold=0.3, min_duration_s=0.35, max_gap_s=0.15)
     assert find_intervals(_at_10_hz("0550000"), rule) == []
     assert find_intervals(_at_10_hz("0550550"), rule) == [Interval(0.1, 0.6, 0.5)]
 
 
 def test_what_no_frame_saw_is_no_presence() -> None:
     samples = [(0.0, 0.9), (0.5, 0.9), (60.0, 0.9), (60.5, 0.9)]
-    rule = PresenceRule(shortest_s=0, blind_s=2)
+    rule = PresenceRule(min_duration_s=0, max_dropout_s=2)
     assert find_intervals(samples, rule) == [Interval(0.0, 0.5, 0.9), Interval(60.0, 60.5, 0.9)]
 
 

@@ -15,12 +15,12 @@ from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.tiles import grid_size
 from camstream.frame import Frame, Prediction
 from camstream.maps.select import (
-    Attention,
     ClassGroup,
     Contrast,
-    Focus,
-    compose,
-    group_pane,
+    MapSelector,
+    Selection,
+    group_view,
+    select_views,
     softmax,
 )
 from camstream.maps.smoothing import Smoothed
@@ -45,96 +45,102 @@ def smoothed(logits: list[float], best: int = 0) -> Smoothed:
     return Smoothed(scores, maps, best, False)
 
 
-def look(model: Model, image: np.ndarray, focus: Focus, pts_s: float = 0.0) -> Prediction:
+def look(model: Model, image: np.ndarray, selection: Selection, pts_s: float = 0.0) -> Prediction:
     frame = Frame(0, pts_s, 0.0, Picture.from_bgr(image))
-    return Attention(model.infer, model.info, focus)(frame)
+    return MapSelector(model.infer, model.info, selection)(frame)
 
 
 def test_the_best_come_first_and_a_held_label_before_them() -> None:
     seen = smoothed([1.0, 3.0, 2.0, 0.0], best=2)
-    panes = compose(Focus(top_k=3), seen, INFO)
-    assert [pane.label for pane in panes] == ["c", "b", "a"]
-    assert all(pane.cam is seen.maps[pane.class_index or 0] for pane in panes)
+    views = select_views(Selection(top_k=3), seen, INFO)
+    assert [view.label for view in views] == ["c", "b", "a"]
+    assert all(view.cam is seen.maps[view.class_index or 0] for view in views)
 
 
 def test_one_watched_class_takes_the_winners_place_and_several_best_keep_theirs() -> None:
     seen = smoothed([5.0, 1.0, 0.0, 0.0])
-    watch = (ClassGroup("d", (3,)),)
-    assert [p.label for p in compose(Focus(watch=watch), seen, INFO)] == ["d"]
-    panes = compose(Focus(top_k=2, watch=watch), seen, INFO)
-    assert [pane.label for pane in panes] == ["a", "b", "d"]
+    classes = (ClassGroup("d", (3,)),)
+    assert [p.label for p in select_views(Selection(classes=classes), seen, INFO)] == ["d"]
+    views = select_views(Selection(top_k=2, classes=classes), seen, INFO)
+    assert [view.label for view in views] == ["a", "b", "d"]
 
 
 @given(hnp.arrays(np.float32, 4, elements=st.floats(-8, 8, width=32)))
 def test_a_group_sums_scores_and_obeys_the_law_of_its_own(logits: np.ndarray) -> None:
     """Its map's mean is the mean of the members' logits, weighted by their shares."""
     seen = smoothed(logits.tolist())
-    pane = group_pane("group", (0, 2, 3), seen)
+    view = group_view("group", (0, 2, 3), seen)
     scores = seen.scores[[0, 2, 3]]
-    assert pane.score == pytest.approx(float(scores.sum()), abs=1e-5)
+    assert view.score == pytest.approx(float(scores.sum()), abs=1e-5)
     expected = float((scores / scores.sum() * logits[[0, 2, 3]]).sum())
-    assert float(pane.cam.mean()) == pytest.approx(expected, abs=1e-3)
-    assert np.array_equal(group_pane("a", (0,), seen).cam, seen.maps[0])
+    assert float(view.cam.mean()) == pytest.approx(expected, abs=1e-3)
+    assert np.array_equal(group_view("a", (0,), seen).cam, seen.maps[0])
 
 
 @given(hnp.arrays(np.float32, 4, elements=st.floats(-8, 8, width=32)))
 def test_a_contrast_is_odd_and_its_mean_is_the_difference_of_the_logits(logits: np.ndarray) -> None:
     seen = smoothed(logits.tolist())
     a, b = ClassGroup("a", (0,)), ClassGroup("b", (1,))
-    [one] = compose(Focus(contrast=Contrast((a, b))), seen, INFO)
-    [other] = compose(Focus(contrast=Contrast((b, a))), seen, INFO)
+    [one] = select_views(Selection(contrast=Contrast((a, b))), seen, INFO)
+    [other] = select_views(Selection(contrast=Contrast((b, a))), seen, INFO)
     np.testing.assert_allclose(one.cam, -other.cam)
     assert float(one.cam.mean()) == pytest.approx(float(logits[0] - logits[1]), abs=1e-3)
     assert one.score + other.score == pytest.approx(1)
 
 
 def test_the_two_best_are_contrasted_where_no_names_are_given() -> None:
-    [pane] = compose(Focus(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), INFO)
-    assert pane.label == "b against c"
+    [view] = select_views(
+        Selection(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), INFO
+    )
+    assert view.label == "b against c"
 
 
 def test_a_class_that_never_wins_is_mapped_as_the_model_maps_it(model: Model) -> None:
     rng = np.random.default_rng(1)
     image = rng.integers(0, 255, (160, 288, 3), np.uint8)
     names = ClassNames(model.info.labels)
-    prediction = look(model, image, Focus(watch=(names.find("Persian cat"),), calm="off"))
+    prediction = look(
+        model, image, Selection(classes=(names.find("Persian cat"),), smoothing="off")
+    )
     alone = model.predict(image, classes=[283])
-    np.testing.assert_allclose(prediction.shown[0].cam, alone.cam.maps[0], atol=1e-4)
+    np.testing.assert_allclose(prediction.displayed[0].cam, alone.cam.maps[0], atol=1e-4)
     assert prediction.top == model.predict(image).top  # raw values are left alone
     assert prediction.cam.maps.shape[0] == 5
 
 
 def test_nine_classes_are_mapped_where_nine_are_asked_for(model: Model) -> None:
     image = np.random.default_rng(1).integers(0, 255, (160, 288, 3), np.uint8)
-    prediction = look(model, image, Focus(top_k=9))
-    scores = [pane.score for pane in prediction.shown]
+    prediction = look(model, image, Selection(top_k=9))
+    scores = [view.score for view in prediction.displayed]
     assert len(scores) == 9
     assert scores == sorted(scores, reverse=True)
 
 
 def test_more_classes_than_there_are_is_no_error(tiny_model: Model) -> None:
     image = np.full((64, 64, 3), 200, np.uint8)
-    assert len(look(tiny_model, image, Focus(top_k=9)).shown) == 2
+    assert len(look(tiny_model, image, Selection(top_k=9)).displayed) == 2
 
 
 def test_the_trail_follows_the_peak_and_forgets(tiny_model: Model) -> None:
-    attention = Attention(tiny_model.infer, tiny_model.info, Focus(calm="off", trail_s=0.5))
+    selector = MapSelector(
+        tiny_model.infer, tiny_model.info, Selection(smoothing="off", trail_s=0.5)
+    )
     for step in range(6):
         image = np.full((64, 320, 3), 130, np.uint8)
         image[:32, 32 * step : 32 * step + 32] = 250
-        prediction = attention(Frame(step, step * 0.2, 0.0, Picture.from_bgr(image)))
-    trail = prediction.shown[0].trail
+        prediction = selector(Frame(step, step * 0.2, 0.0, Picture.from_bgr(image)))
+    trail = prediction.displayed[0].trail
     assert [point.xy[0] for point in trail] == pytest.approx([112, 144, 176], abs=8)
     assert not any(point.is_start for point in trail[1:])
 
 
 def test_the_trail_breaks_where_there_is_no_evidence(tiny_model: Model) -> None:
-    attention = Attention(tiny_model.infer, tiny_model.info, Focus(calm="off", trail_s=9))
+    selector = MapSelector(tiny_model.infer, tiny_model.info, Selection(smoothing="off", trail_s=9))
     for step, light in enumerate([250, 250, 5, 250, 250]):
         image = np.full((64, 320, 3), light // 2 + 80 if light > 9 else light, np.uint8)
         image[:32, 32 * step : 32 * step + 32] = light
-        prediction = attention(Frame(step, step * 0.2, 0.0, Picture.from_bgr(image)))
-    starts = [point.is_start for point in prediction.shown[0].trail]
+        prediction = selector(Frame(step, step * 0.2, 0.0, Picture.from_bgr(image)))
+    starts = [point.is_start for point in prediction.displayed[0].trail]
     assert starts.count(True) == 1 + (len(starts) == 4)
 
 
@@ -146,7 +152,7 @@ def test_a_grid_shows_the_plain_picture_and_each_map_in_its_place(
     image[64:96, 128:160] = 255
     picture = Picture.from_bgr(image)
     frame = Frame(0, 0.0, 0.0, picture if kind == "bgr" else picture.yuv420())
-    prediction = Attention(tiny_model.infer, tiny_model.info, Focus(top_k=2))(frame)
+    prediction = MapSelector(tiny_model.infer, tiny_model.info, Selection(top_k=2))(frame)
     style = Style(show_label=False, cam_range=(160.0, 250.0))
     whole = annotate(prediction, CAM_RANGE, style).picture
     assert whole.size_wh == grid_size((320, 192), 3) == (968, 192)
@@ -162,10 +168,10 @@ def test_a_grid_shows_the_plain_picture_and_each_map_in_its_place(
 
 def test_nothing_but_the_asked_maps_changes_in_a_clip(tiny_model: Model, sample: Path) -> None:
     """Smoothed or not, the raw values of every frame are the model's own."""
-    attention = Attention(tiny_model.infer, tiny_model.info, Focus(calm="strong"))
+    selector = MapSelector(tiny_model.infer, tiny_model.info, Selection(smoothing="strong"))
     source = FileSource(sample)
     for frame, _ in zip(source, range(5), strict=False):
-        raw, seen = tiny_model.infer(frame), attention(frame)
+        raw, seen = tiny_model.infer(frame), selector(frame)
         assert seen.top == raw.top
         assert np.array_equal(seen.cam.maps, raw.cam.maps)
     source.close()
@@ -173,7 +179,7 @@ def test_nothing_but_the_asked_maps_changes_in_a_clip(tiny_model: Model, sample:
 
 def test_a_wrong_number_of_maps_is_refused() -> None:
     with pytest.raises(ValueError, match="1 to 9"):
-        Focus(top_k=10)
+        Selection(top_k=10)
 
 
 def test_heat_lingers_where_something_has_been(tiny_model: Model) -> None:
@@ -181,12 +187,14 @@ def test_heat_lingers_where_something_has_been(tiny_model: Model) -> None:
     bright = np.full((96, 160, 3), 240, np.uint8)
     bright[:, 80:] = 160
     dark = bright // 10  # the same scene: a cut would forget everything
-    for linger_s, share in ((1.0, np.exp(-1.0)), (0.0, 0.0)):
-        focus = Focus(watch=(ClassGroup("light", (0,)),), calm="off", linger_s=linger_s)
-        attention = Attention(tiny_model.infer, tiny_model.info, focus)
+    for decay_s, share in ((1.0, np.exp(-1.0)), (0.0, 0.0)):
+        selection = Selection(
+            classes=(ClassGroup("light", (0,)),), smoothing="off", decay_s=decay_s
+        )
+        selector = MapSelector(tiny_model.infer, tiny_model.info, selection)
         peaks = []
         for index, image in enumerate((bright, dark)):
             frame = Frame(index, float(index), 0.0, Picture.from_bgr(image))
-            peaks.append(float(attention(frame).shown[0].cam.mean()))
+            peaks.append(float(selector(frame).displayed[0].cam.mean()))
         assert peaks[0] == pytest.approx(200, rel=0.01)
         assert peaks[1] == pytest.approx(20 + 180 * share, abs=2)

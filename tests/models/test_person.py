@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from camstream.graph.backbone import Trunk
+from camstream.errors import ModelError
+from camstream.graph.backbone import Backbone
 from camstream.graph.new_head import save
-from camstream.models import shipped_heads as shipped
-from camstream.models import zoo as catalog
+from camstream.models import shipped_head, zoo
 from camstream.models.session import Model
+from camstream.models.shipped_head import ShippedHead
 from camstream.teach.dataset import read_photo
+from export.person import judge_person
 from export.person.judge_person import (
     cut_persons,
     judge_clips,
@@ -26,50 +26,48 @@ from export.person.judge_person import (
 from export.person.person_photos import LABELS, photos
 from export.person.scenes import SQUARE
 
+FOLDER = Path(zoo.__file__).parent
 ROOM = "intel_one_by_one_person.mp4"
 
 
 @pytest.fixture(scope="module")
-def person_path(lite0: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped head on the default network."""
-    path = tmp_path_factory.mktemp("person") / "person.onnx"
-    head = shipped.load("person")
-    save(Trunk(lite0, neck=head.neck), head.lesson, path)
-    return path
+def person() -> Model:
+    return zoo.load_model(zoo.PERSON, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def person(person_path: Path) -> Model:
-    return Model(person_path, device="cpu")
+def head() -> ShippedHead:
+    return shipped_head.read(FOLDER / "person.npz", FOLDER / "person.json")
 
 
-def test_the_head_is_the_one_that_its_record_describes(lite0: Path) -> None:
-    head = shipped.load("person")
-    lesson, record = head.lesson, head.record
+def test_the_head_is_the_one_that_its_record_describes(head: ShippedHead, lite0: Path) -> None:
+    linear_head, record = head.linear_head, head.record
     assert record.labels == LABELS
     assert record.background == LABELS[0]
-    assert lesson.weight.shape == (len(record.labels), head.neck.channels)
-    assert np.count_nonzero(lesson.weight[0]) == 0  # so that an empty scene is dark
-    assert lesson.bias[0] == 0
+    assert linear_head.weight.shape == (len(record.labels), head.neck.channels)
+    assert np.count_nonzero(linear_head.weight[0]) == 0  # so that an empty scene is dark
+    assert linear_head.bias[0] == 0
     assert 0 < record.cam_range[0] < record.cam_range[1]
-    trunk = Trunk(lite0)
-    assert record.network == trunk.info.name
-    assert record.weights_sha256 == trunk.info.weights_sha256
+    backbone = Backbone(lite0)
+    assert record.network == backbone.info.name
+    assert record.weights_sha256 == backbone.info.weights_sha256
 
 
-def test_what_is_written_is_what_is_read(lite0: Path, tmp_path: Path) -> None:
-    head = shipped.load("person")
-    shipped.write("again", Trunk(lite0), head.neck, head.lesson, tmp_path)
-    again = shipped.load("again", tmp_path)
+def test_what_is_written_is_what_is_read(head: ShippedHead, tmp_path: Path) -> None:
+    numbers_file, record_file = tmp_path / "again.npz", tmp_path / "again.json"
+    shipped_head.write(numbers_file, record_file, head)
+    again = shipped_head.read(numbers_file, record_file)
     assert again.record == head.record
     for part in ("fine", "coarse", "bias", "attention", "attention_bias"):
         np.testing.assert_array_equal(getattr(again.neck, part), getattr(head.neck, part))
-    np.testing.assert_array_equal(again.lesson.weight, head.lesson.weight)
-    np.testing.assert_array_equal(again.lesson.bias, head.lesson.bias)
+    np.testing.assert_array_equal(again.linear_head.weight, head.linear_head.weight)
+    np.testing.assert_array_equal(again.linear_head.bias, head.linear_head.bias)
 
 
-def test_the_model_tells_its_labels_its_background_and_its_size(person: Model) -> None:
-    record = shipped.load("person").record
+def test_the_model_tells_its_labels_its_background_and_its_size(
+    head: ShippedHead, person: Model
+) -> None:
+    record = head.record
     assert person.info.labels == LABELS
     assert person.info.background == LABELS[0]
     assert person.info.size_hw == SQUARE[::-1]
@@ -88,38 +86,20 @@ def test_the_law_holds(person: Model) -> None:
         assert np.abs(found.cam.maps[0]).max() < 1e-6
 
 
-def test_another_layer_is_another_file_in_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = importlib.util.find_spec("export")
-    assert found is not None
-    heads = tmp_path / "export" / "heads"
-    heads.mkdir(parents=True)
-    for part in ("person.json", "person.npz"):
-        shutil.copy(shipped.FOLDER / part, heads)
-    monkeypatch.setattr(found, "origin", str(heads.parent / "__init__.py"))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: found)
-    before = catalog.cached_path("person")
-    default = catalog.cached_path("efficientnet_lite0")
-    assert before == catalog.cached_path("person")
-    record = heads / "person.json"
-    record.write_text(record.read_text().replace('"person"', '"somebody"'))
-    assert catalog.cached_path("person") != before
-    assert catalog.cached_path("efficientnet_lite0") == default
-
-
 def test_every_extra_photo_is_listed_once_with_one_of_two_labels() -> None:
-    with (shipped.FOLDER / "person_boxes.csv").open(newline="", encoding="utf-8") as file:
+    with (Path(judge_person.__file__).parent / "person_boxes.csv").open(
+        newline="", encoding="utf-8"
+    ) as file:
         rows = list(csv.DictReader(file))
     assert len({row["file"] for row in rows}) == len(rows) > 300
     assert {row["person"] for row in rows} == {"yes", "no"}
 
 
 def test_the_extra_photos_are_there_under_their_own_sources(data: Path) -> None:
-    album = photos(data)
-    assert album.labels == LABELS
-    assert all(item.path.is_file() for item in album.items)
-    assert {"imagenette_val", "fruit", "imagenet1k"} < {item.source for item in album.items}
+    dataset = photos(data)
+    assert dataset.labels == LABELS
+    assert all(item.path.is_file() for item in dataset.items)
+    assert {"imagenette_val", "fruit", "imagenet1k"} < {item.source for item in dataset.items}
 
 
 def test_frames_with_a_person_and_without_are_told_apart(person: Model, data: Path) -> None:
@@ -130,10 +110,10 @@ def test_frames_with_a_person_and_without_are_told_apart(person: Model, data: Pa
     assert right == count
 
 
-def test_a_larger_input_sees_smaller_people(person_path: Path, data: Path) -> None:
+def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
     random = np.random.default_rng(0)
     (image, mask), *_ = cut_persons(data / "videos" / ROOM)
-    usual, larger = (Model(person_path, device="cpu", input_size=side) for side in (224, 448))
+    usual, larger = (Model(person.file, device="cpu", input_size=side) for side in (224, 448))
     seen = {"usual": 0, "larger": 0, "nobody": 0}
     houses = [item for item in photos(data).items if item.source == "houses"][::16]
     for item in houses:
@@ -160,3 +140,27 @@ def test_the_figures_of_the_clips_in_the_model_card(person: Model, data: Path) -
         assert seen[clip] == 1, clip
     assert seen["dog_corgi_puppy.mp4"] == 0
     assert seen["cat_white_persian.mp4"] < 0.1  # a hand feeds it
+
+
+def test_it_is_assembled_to_the_very_file_that_is_compared_with_its_source(
+    head: ShippedHead, tmp_path: Path
+) -> None:
+    path = tmp_path / "person.onnx"
+    save(Backbone(zoo.find_model(), neck=head.neck), head.linear_head, path)
+    one, other = zoo.load_model(zoo.PERSON, device="cpu"), Model(path, device="cpu")
+    image = np.random.default_rng(0).integers(0, 255, (360, 640, 3), np.uint8)
+    np.testing.assert_array_equal(one.predict(image).logits, other.predict(image).logits)
+    np.testing.assert_array_equal(one.predict(image).cam.maps, other.predict(image).cam.maps)
+    assert one.info.parity == other.info.parity
+
+
+def test_a_damaged_file_of_the_package_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "_FOLDER", tmp_path)
+    zoo._intact.cache_clear()
+    with pytest.raises(ModelError, match="missing"):
+        zoo.find_model()
+    (tmp_path / "efficientnet_lite0.onnx").write_bytes(b"another")
+    with pytest.raises(ModelError, match="damaged"):
+        zoo.find_model()

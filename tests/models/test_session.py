@@ -81,12 +81,12 @@ def test_a_larger_input_gives_finer_maps_of_the_same_law(lite0: Path, model: Mod
 
 
 def test_a_larger_input_is_taken_as_asked_for_with_sharp(lite0: Path) -> None:
-    sharp = Model(lite0, device="cpu", input_size=320, sharp=True)
-    assert "input" not in sharp.sharp
-    seen = sharp.predict(np.zeros((64, 64, 3), np.uint8)).cam
+    refine = Model(lite0, device="cpu", input_size=320, refine=True)
+    assert "input" not in refine.refinement
+    seen = refine.predict(np.zeros((64, 64, 3), np.uint8)).cam
     assert seen.maps.shape[1:] == (10, 10)
-    assert seen.finer is not None
-    assert seen.finer.shape[1:] == (20, 20)
+    assert seen.refined is not None
+    assert seen.refined.shape[1:] == (20, 20)
 
 
 def test_input_sizes_that_do_not_fit_are_refused(tmp_path: Path, tiny_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_metadata_describes_the_file(model: Model) -> None:
     assert info.labels[283] == "Persian cat"
     assert info.method == "CAM"
     assert len(info.weights_sha256) == 64
-    assert info.proof is not None
-    assert len(info.proof.shapes_nhw) >= 4
+    assert info.parity is not None
+    assert len(info.parity.shapes_nhw) >= 4
 
 
 @pytest.mark.parametrize("content", [b"", b"not onnx at all"])

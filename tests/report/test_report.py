@@ -20,13 +20,13 @@ from camstream.commands import app
 from camstream.report import pictures
 from camstream.report.read import read_records
 from camstream.report.timeline import (
+    build_timeline,
     clock,
     clock_span,
     count_changes,
     curve,
     pieces,
     spans,
-    tell,
     ticks,
 )
 from camstream.sinks.records import to_json_line, to_record
@@ -162,18 +162,18 @@ def test_pictures_are_bounded_and_belong_to_their_times(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "THUMBS", 20)
-    story = tell(read_records(records_of(tmp_path / "r.jsonl")))
-    in_order = pictures.make_album(clip, story)
+    timeline = build_timeline(read_records(records_of(tmp_path / "r.jsonl")))
+    in_order = pictures.make_album(clip, timeline)
     assert len(in_order.thumbs) <= 20
     for thumb in in_order.thumbs:
         uri = f"data:,{base64.b64encode(thumb.jpeg).decode()}"
         assert number_in(uri) == round(thumb.pts_s * 30)
-    best = [float(story.records.pts_s[segment.best]) for segment in story.segments]
+    best = [float(timeline.records.pts_s[segment.best]) for segment in timeline.segments]
     assert [in_order.thumbs[in_order.nearest(time)].pts_s for time in best] == pytest.approx(
         best, abs=1e-5
     )
     monkeypatch.setattr(pictures, "_JUMP_S", 0.0)  # now by key frames, as in a long clip
-    assert pictures.make_album(clip, story) == in_order
+    assert pictures.make_album(clip, timeline) == in_order
 
 
 def test_statistics_never_show_a_password(tmp_path: Path) -> None:
@@ -284,24 +284,24 @@ def test_older_records_without_place_and_size_have_a_page(tmp_path: Path) -> Non
 def test_a_gap_in_the_frames_is_no_part_of_a_segment(tmp_path: Path) -> None:
     lines = [to_record(make_annotated(i, pts_s=i / 10 + (60 if i > 9 else 0))) for i in range(20)]
     (tmp_path / "r.jsonl").write_text("".join(map(to_json_line, lines)), encoding="utf-8")
-    story = tell(read_records(tmp_path / "r.jsonl"))
-    assert count_changes(story) == 0
-    spans_s = [(one.start_s, one.end_s) for one in story.segments]
+    timeline = build_timeline(read_records(tmp_path / "r.jsonl"))
+    assert count_changes(timeline) == 0
+    spans_s = [(one.start_s, one.end_s) for one in timeline.segments]
     assert spans_s == [pytest.approx((0.0, 1.0)), pytest.approx((61.0, 62.0))]
-    assert pieces(story, np.ones(20, np.bool_)) == [slice(0, 10), slice(10, 20)]
-    assert [one.end_s for one in story.presence[0]] == pytest.approx([0.9, 61.9])
+    assert pieces(timeline, np.ones(20, np.bool_)) == [slice(0, 10), slice(10, 20)]
+    assert [one.end_s for one in timeline.presence[0]] == pytest.approx([0.9, 61.9])
 
 
 def test_long_records_are_drawn_by_their_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("camstream.report.timeline.MOMENTS", 100)
-    story = tell(read_records(records_of(tmp_path / "r.jsonl", 300)))
+    timeline = build_timeline(read_records(records_of(tmp_path / "r.jsonl", 300)))
     values = np.arange(300.0)
-    means = curve(story, values)
-    assert len(means) == len(story.moments) == 100
-    assert np.abs(means - values[story.moments]).max() <= 1.5
-    starts, ends = spans(story)
+    means = curve(timeline, values)
+    assert len(means) == len(timeline.moments) == 100
+    assert np.abs(means - values[timeline.moments]).max() <= 1.5
+    starts, ends = spans(timeline)
     np.testing.assert_array_equal(ends[:-1], starts[1:])
 
 

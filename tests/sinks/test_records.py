@@ -26,7 +26,7 @@ from camstream.report.read import read_records
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import to_record
 from camstream.sinks.tables import COLUMNS, to_row
-from camstream.sinks.writers import RECORDS_SUFFIXES, SideOutputs, SidePaths, open_records
+from camstream.sinks.writers import RECORDS_SUFFIXES, WriterPaths, Writers, open_records
 from tests.annotated import LABELS, make_annotated
 
 NOTHING = np.full((1, 3, 4), -1.0, np.float32)
@@ -92,7 +92,7 @@ def test_every_format_is_read_back_alike(
     }
     assert first.pts_s.tolist() == [round(one.prediction.frame.pts_s, 6) for one in made]
     for other in others:
-        assert (other.labels, other.method, other.remarks) == (first.labels, first.method, ())
+        assert (other.labels, other.method, other.warnings) == (first.labels, first.method, ())
         for name in ("pts_s", "classes", "scores", "peak_xy", "centre_xy", "spread", "size_wh"):
             np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
 
@@ -127,13 +127,13 @@ def test_place_and_spread_are_of_the_raw_map_in_pixels_of_its_frame() -> None:
 @pytest.mark.parametrize("suffix", [*RECORDS_SUFFIXES, ".npz"])
 def test_a_file_is_whole_or_not_there(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"r{suffix}"
-    paths = SidePaths(maps=path) if suffix == ".npz" else SidePaths(records=path)
+    paths = WriterPaths(maps=path) if suffix == ".npz" else WriterPaths(records=path)
     path.write_bytes(b"precious")
     with pytest.raises(SinkError, match="--overwrite"):
-        SideOutputs(paths, LABELS, overwrite=False)
+        Writers(paths, LABELS, overwrite=False)
     with pytest.raises(SinkError, match="input"):
-        SideOutputs(paths, LABELS, overwrite=True, inputs=[path])
-    sides = SideOutputs(paths, LABELS, overwrite=True)
+        Writers(paths, LABELS, overwrite=True, inputs=[path])
+    sides = Writers(paths, LABELS, overwrite=True)
     sides.write(make_annotated(0))
     sides.discard()
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [
@@ -143,7 +143,7 @@ def test_a_file_is_whole_or_not_there(suffix: str, tmp_path: Path) -> None:
 
 def test_no_output_is_left_where_another_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"\.npz"):
-        SideOutputs(SidePaths(tmp_path / "r.csv", tmp_path / "m.npy"), LABELS, overwrite=False)
+        Writers(WriterPaths(tmp_path / "r.csv", tmp_path / "m.npy"), LABELS, overwrite=False)
     with pytest.raises(SinkError, match=r"\.jsonl, \.csv, \.parquet"):
         open_records(tmp_path / "r.txt", overwrite=False)
     outputs = Outputs(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
@@ -192,5 +192,5 @@ def test_annotate_writes_the_kind_that_the_name_says(
     assert records.pts_s.tolist() == [round(one.frame.pts_s, 6) for one in seen]
     assert records.scores[:, 0].tolist() == [round(one.top[0].score, 6) for one in seen]
     raw = seen[0].cam.maps[0]
-    assert records.spread[0] == round(cams.find_spread(raw) or 0, 4)
+    assert records.spread[0] == round(cams.find_area(raw) or 0, 4)
     assert {path.name for path in tmp_path.iterdir()} == {"o.mp4", f"r{suffix}"}

@@ -92,9 +92,9 @@ def test_colours_and_their_tags_are_kept(
                 was = np.asarray(small, np.float64)
             assert abs(float((now - was).mean())) < 0.5
             assert float(np.abs(now - was).mean()) < 1
-    reduced = " ".join(result.remarks)
-    assert ("8 bits" in reduced) == ("10" in pix_fmt)
-    assert ("4:2:0" in reduced) == ("420" not in pix_fmt)
+    quantized = " ".join(result.warnings)
+    assert ("8 bits" in quantized) == ("10" in pix_fmt)
+    assert ("4:2:0" in quantized) == ("420" not in pix_fmt)
 
 
 @pytest.mark.parametrize("codec", ["hevc", "vp9", "av1"])
@@ -183,7 +183,7 @@ def test_odd_sizes_are_made_even_without_moving_a_pixel(
     assert (frame.width, frame.height) == (width + width % 2, height + height % 2)
     before = bgr(read(source).frames[0])
     assert float(np.abs(bgr(frame)[:height, :width].astype(int) - before).mean()) < 5
-    assert any("odd" in remark for remark in result.remarks)
+    assert any("odd" in warning for warning in result.warnings)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_frames_and_sound_keep_their_order_time_and_bytes(
     assert len(after.packets) == len(audio)
     assert before.duration_s is not None
     assert after.duration_s == pytest.approx(before.duration_s, abs=ONE_FRAME_S)
-    assert [r for r in result.remarks if "colour resolution" not in r] == []
+    assert [r for r in result.warnings if "colour resolution" not in r] == []
 
 
 def test_sound_that_begins_late_or_ends_late_stays_so(tmp_path: Path, tiny_model: Model) -> None:
@@ -123,7 +123,7 @@ def test_a_clock_that_starts_hours_late_is_set_back_and_said(
     shifts |= {old[0] - new[0] for old, new in sound}
     assert len(shifts) == 1
     assert after.packets[0][2][0][0] == 0
-    assert [r for r in result.remarks if "35999.979 s" in r and "starts at 0" in r]
+    assert [r for r in result.warnings if "35999.979 s" in r and "starts at 0" in r]
 
 
 @pytest.mark.parametrize("time_base", [Fraction(1, 30), NTSC])
@@ -138,7 +138,7 @@ def test_matroska_rounds_to_its_millisecond_and_says_so(
     sound = list(zip(before.packets[0][2], after.packets[0][2], strict=True))
     assert before.packets[0][2][0][0] < 0  # the encoder's own delay, before the picture
     assert all(abs(old[0] - new[0]) <= half_ms and old[1] == new[1] for old, new in sound)
-    assert any("rounded to 1 ms" in remark for remark in result.remarks)
+    assert any("rounded to 1 ms" in warning for warning in result.warnings)
 
 
 @pytest.mark.parametrize("frames", [20, 75])
@@ -148,7 +148,7 @@ def test_subtitles_in_mp4(frames: int, tmp_path: Path, tiny_model: Model) -> Non
     assert ("subtitle", "mov_text") in [packets[:2] for packets in after.packets]
     assert after.packets == before.packets
     assert after.duration_s == pytest.approx(before.duration_s, abs=ONE_FRAME_S)
-    assert result.remarks == ()
+    assert result.warnings == ()
 
 
 def test_subtitles_and_attachments_in_matroska(tmp_path: Path, tiny_model: Model) -> None:
@@ -159,26 +159,26 @@ def test_subtitles_and_attachments_in_matroska(tmp_path: Path, tiny_model: Model
     assert kinds == [("audio", "opus"), ("subtitle", "srt"), ("attachment", "none")]
     assert after.packets == before.packets
     assert after.times_s == before.times_s
-    assert result.remarks == ()
+    assert result.warnings == ()
 
 
 def test_what_a_container_cannot_hold_is_said(tmp_path: Path, tiny_model: Model) -> None:
     source = make(tmp_path / "in.mkv", audio=AAC, subtitles="srt", attachment=True)
     _, after, result = annotate(source, tmp_path / "out.webm", tiny_model)
     assert after.packets == []
-    said = " ".join(result.remarks)
+    said = " ".join(result.warnings)
     for stream in ("audio stream 1 (aac)", "subtitle stream 2 (srt)", "attachment stream 3"):
         assert f"{stream}" in said
     _, after, result = annotate(source, tmp_path / "out.mp4", tiny_model)
     assert [packets[:2] for packets in after.packets] == [("audio", "aac")]
-    assert "subtitle stream 2 (srt) is left out" in " ".join(result.remarks)
+    assert "subtitle stream 2 (srt) is left out" in " ".join(result.warnings)
 
 
 def test_a_data_stream_is_left_out_and_said(tmp_path: Path, tiny_model: Model) -> None:
     source = make(tmp_path / "in.ts", audio=AAC, data=True)
     _, after, result = annotate(source, tmp_path / "out.mp4", tiny_model)
     assert [packets[:2] for packets in after.packets] == [("audio", "aac")]
-    assert any("data stream 2" in remark for remark in result.remarks)
+    assert any("data stream 2" in warning for warning in result.warnings)
 
 
 def test_title_and_language_are_kept(tmp_path: Path, tiny_model: Model) -> None:

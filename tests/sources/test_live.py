@@ -283,8 +283,8 @@ def test_a_held_file_can_be_stopped() -> None:
         ("/dev/video0", "/dev/video0"),
     ],
 )
-def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
-    assert without_secrets(address) == shown
+def test_an_address_is_shown_without_its_secrets(address: str, displayed: str) -> None:
+    assert without_secrets(address) == displayed
 
 
 _SECRET = st.text("Zq7", min_size=6, max_size=9)  # letters that nothing else here has
@@ -304,15 +304,15 @@ def test_a_password_never_survives(
 ) -> None:
     password = "".join(parts)
     written = quote(password, safe="") if encoded else password
-    shown = without_secrets(f"{scheme}://{user}:{written}@host{tail}")
-    assert parts[1] not in shown
-    assert shown.startswith(f"{scheme}://")
+    displayed = without_secrets(f"{scheme}://{user}:{written}@host{tail}")
+    assert parts[1] not in displayed
+    assert displayed.startswith(f"{scheme}://")
 
 
 @given(st.sampled_from(["token", "key", "pwd"]), _AROUND, _SECRET)
 def test_a_token_in_the_query_never_survives(name: str, around: str, secret: str) -> None:
-    shown = without_secrets(f"http://host/live?a=b&{name}={around}{secret}")
-    assert secret not in shown
+    displayed = without_secrets(f"http://host/live?a=b&{name}={around}{secret}")
+    assert secret not in displayed
 
 
 def test_sources_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

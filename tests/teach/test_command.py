@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from camstream import contract
 from camstream.commands import app
 from camstream.errors import SourceError
-from camstream.graph.backbone import F32, Trunk
+from camstream.graph.backbone import F32, Backbone
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.teach.dataset import find_background, open_album
+from camstream.teach.dataset import find_background, open_dataset
 from camstream.teach.features import Look, look_through
 from camstream.teach.report import Report
 from tests import clips
@@ -69,7 +69,7 @@ def test_folder_becomes_a_model(folder: Path, tiny_path: Path, tmp_path: Path) -
     assert "100.0% right" in said
     model = Model(tmp_path / "lamp.onnx", device="cpu")
     assert (model.info.labels, model.info.background) == (("lamp", "no lamp"), "no lamp")
-    assert model.info.proof is not None
+    assert model.info.parity is not None
     light = model.predict(np.full((48, 64, 3), 200, np.uint8))
     assert light.top[0].label == "lamp"
     written = json.loads(figures.read_text())
@@ -152,32 +152,32 @@ def test_background_by_word() -> None:
 def test_features_are_kept_until_a_photo_changes(
     folder: Path, tiny_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trunk, looks = Trunk(tiny_path), []
-    pooled = trunk.pooled
+    backbone, looks = Backbone(tiny_path), []
+    pooled = backbone.pooled
 
     def counted(image: ImageU8) -> F32:
         looks.append(1)
         return pooled(image)
 
-    monkeypatch.setattr(trunk, "pooled", counted)
-    album = open_album(folder)
-    first = look_through(album, trunk, Look())
+    monkeypatch.setattr(backbone, "pooled", counted)
+    dataset = open_dataset(folder)
+    first = look_through(dataset, backbone, Look())
     assert len(looks) == 2 * 2 * COUNT  # each also in a mirror
     looks.clear()
-    again = look_through(album, trunk, Look())
+    again = look_through(dataset, backbone, Look())
     assert not looks
     np.testing.assert_array_equal(first.features, again.features)
     assert first.names == again.names
     write_photo(folder / "lamp" / "attic_1.png", 100, 9)
-    assert not np.array_equal(look_through(album, trunk, Look()).features, first.features)
+    assert not np.array_equal(look_through(dataset, backbone, Look()).features, first.features)
     assert len(looks) == 2
     looks.clear()
-    look_through(album, trunk, Look(stretch=True))
+    look_through(dataset, backbone, Look(stretch=True))
     assert len(looks) == 2 * 2 * COUNT
     (cached,) = [p for p in (folder.parent / "cache/features").iterdir() if p.stat().st_size][:1]
     cached.write_bytes(b"damaged")
-    look_through(album, trunk, Look())
-    look_through(album, trunk, Look(stretch=True))
+    look_through(dataset, backbone, Look())
+    look_through(dataset, backbone, Look(stretch=True))
 
 
 def test_a_mirrored_view_is_its_picture_in_a_mirror(tiny_path: Path, tmp_path: Path) -> None:
@@ -185,7 +185,9 @@ def test_a_mirrored_view_is_its_picture_in_a_mirror(tiny_path: Path, tmp_path: P
         (tmp_path / label).mkdir()
         for number in range(5):
             write_photo(tmp_path / label / f"{number}.png", 40 * number, number + len(label))
-    gallery = look_through(open_album(tmp_path), Trunk(tiny_path), Look(), cache=tmp_path / "c")
+    gallery = look_through(
+        open_dataset(tmp_path), Backbone(tiny_path), Look(), cache=tmp_path / "c"
+    )
     assert gallery.features.shape == (10, 2, 3)
     np.testing.assert_allclose(gallery.features[:, 0], gallery.features[:, 1], atol=0.5)
     samples = gallery.samples()
@@ -199,7 +201,7 @@ def test_clips_are_sampled_in_stretches(tiny_path: Path, tmp_path: Path) -> None
         clip = clips.Video(frames=30 + 60 * number)
         clips.make(tmp_path / label / "day" / "clip.mp4", clip)
     gallery = look_through(
-        open_album(tmp_path), Trunk(tiny_path), Look(every_s=0.2), cache=tmp_path / "c"
+        open_dataset(tmp_path), Backbone(tiny_path), Look(every_s=0.2), cache=tmp_path / "c"
     )
     assert [list(gallery.targets).count(n) for n in (0, 1)] == [5, 15]
     assert gallery.names[:2] == ("a/day/clip.mp4 at 0.0 s", "a/day/clip.mp4 at 0.2 s")

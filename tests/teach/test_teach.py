@@ -13,21 +13,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camstream import contract
+from camstream.contract import ModelFile
 from camstream.errors import ModelError, SinkError, SourceError
-from camstream.graph.add_cam import Wishes, graft_file
-from camstream.graph.backbone import Trunk
-from camstream.graph.new_head import Lesson, save, to_model
-from camstream.graph.quantize import Reduction
-from camstream.graph.verify import law_residual, open_quietly, sample_frames
+from camstream.graph.add_cam import Overrides, add_cam_to_file
+from camstream.graph.backbone import Backbone
+from camstream.graph.new_head import LinearHead, save, to_model
+from camstream.graph.quantize import Precision
+from camstream.graph.verify import identity_error, open_quietly, sample_frames
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.teach.teacher import Teacher
 from tests.graph import light, small
 
-RAW = Wishes(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
+RAW = Overrides(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
 
 
-def lesson(channels: int, classes: int = 3, seed: int = 0, **changes: object) -> Lesson:
+def linear_head(channels: int, classes: int = 3, seed: int = 0, **changes: object) -> LinearHead:
     random = np.random.default_rng(seed)
     values: dict[str, object] = {
         "labels": tuple(f"new {n}" for n in range(classes)),
@@ -38,18 +39,18 @@ def lesson(channels: int, classes: int = 3, seed: int = 0, **changes: object) ->
         "size_hw": None,
         "taught_on": "chance",
     }
-    return Lesson(**(values | changes))  # type: ignore[arg-type]
+    return LinearHead(**(values | changes))  # type: ignore[arg-type]
 
 
-def graft(model: onnx.ModelProto, folder: Path, reduction: Reduction | None = None) -> Path:
+def add_cam(model: onnx.ModelProto, folder: Path, precision: Precision | None = None) -> Path:
     source, output = small.save(model, folder), folder / "with_cam.onnx"
-    graft_file(source, output, RAW, reduction=reduction, say=lambda _: None)
+    add_cam_to_file(source, output, RAW, precision=precision, progress=lambda _: None)
     return output
 
 
 def trunk_of(model: onnx.ModelProto) -> tuple[dict[str, bytes], list[bytes]]:
     """The weights and nodes that are neither of a head nor of camstream."""
-    trunk = {
+    backbone = {
         tensor.name: tensor.SerializeToString()
         for tensor in model.graph.initializer
         if not tensor.name.startswith(("camstream.", "taught.", "classes"))
@@ -59,17 +60,17 @@ def trunk_of(model: onnx.ModelProto) -> tuple[dict[str, bytes], list[bytes]]:
         for node in model.graph.node
         if not node.name.startswith(("camstream.", "taught."))
     ]
-    return trunk, nodes
+    return backbone, nodes
 
 
 @pytest.mark.parametrize("pool", ["gap", "average", "reduce_mean", "nhwc_mean"])
 def test_pooled_features_are_those_of_the_model(tmp_path: Path, pool: str) -> None:
-    path = graft(small.classifier(pool=pool, linear="gemm"), tmp_path)
-    trunk = Trunk(path)
+    path = add_cam(small.classifier(pool=pool, linear="gemm"), tmp_path)
+    backbone = Backbone(path)
     image = sample_frames((1, small.SIDE, small.SIDE), np.random.default_rng(1))[0]
-    features, maps = trunk.both(image)
+    features, maps = backbone.both(image)
     np.testing.assert_allclose(features, maps.mean((1, 2)), atol=1e-6)
-    np.testing.assert_array_equal(features, trunk.pooled(image))
+    np.testing.assert_array_equal(features, backbone.pooled(image))
     model = onnx.load(path)
     head = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     weights = [w for w in head.values() if w.shape == (small.CLASSES, small.CHANNELS)]
@@ -85,13 +86,13 @@ def test_pooled_features_are_those_of_the_model(tmp_path: Path, pool: str) -> No
 )
 @given(seed=st.integers(0, 2**32 - 1), classes=st.integers(2, 7))
 def test_law_for_any_weights(tiny_path: Path, seed: int, classes: int) -> None:
-    trunk = Trunk(tiny_path)
-    learnt = lesson(trunk.channels, classes, seed)
-    session = open_quietly(to_model(trunk, learnt, name="new").SerializeToString())
+    backbone = Backbone(tiny_path)
+    learnt = linear_head(backbone.channels, classes, seed)
+    session = open_quietly(to_model(backbone, learnt, name="new").SerializeToString())
     frames = sample_frames((2, 64, 96), np.random.default_rng(seed))
     outputs = session.run(list(contract.OUTPUTS), {contract.FRAMES: frames})
-    assert law_residual(*outputs) < 1e-3 * max(1.0, float(np.abs(outputs[0]).max()))
-    want = np.stack([learnt.weight @ trunk.both(one)[0] + learnt.bias for one in frames])
+    assert identity_error(*outputs) < 1e-3 * max(1.0, float(np.abs(outputs[0]).max()))
+    want = np.stack([learnt.weight @ backbone.both(one)[0] + learnt.bias for one in frames])
     np.testing.assert_allclose(outputs[0], want, rtol=1e-4, atol=1e-2)
 
 
@@ -100,14 +101,14 @@ def test_file_has_the_new_classes_the_proof_and_the_old_trunk(
 ) -> None:
     before = tiny_path.read_bytes()
     output = tmp_path / "cup.onnx"
-    info = save(Trunk(tiny_path), lesson(3, 2, background="new 1"), output)
+    info = save(Backbone(tiny_path), linear_head(3, 2, background="new 1"), output)
     model = Model(output, device="cpu")
     assert model.info == info
     assert (info.name, info.labels, info.background) == ("cup", ("new 0", "new 1"), "new 1")
     assert info.cam_range == (1.0, 2.0)
     assert "last layer taught on chance" in info.weights
-    assert info.proof is not None
-    assert info.proof.law_residual is not None
+    assert info.parity is not None
+    assert info.parity.identity_error is not None
     assert tiny_path.read_bytes() == before
     old, new = trunk_of(onnx.load(tiny_path)), trunk_of(onnx.load(output))
     assert set(new[0].items()) <= set(old[0].items())
@@ -117,28 +118,28 @@ def test_file_has_the_new_classes_the_proof_and_the_old_trunk(
 
 def test_taught_model_can_be_taught_again(tiny_path: Path, tmp_path: Path) -> None:
     once, twice = tmp_path / "once.onnx", tmp_path / "twice.onnx"
-    save(Trunk(tiny_path), lesson(3, 2), once)
-    save(Trunk(once), lesson(3, 4, seed=1), twice)
+    save(Backbone(tiny_path), linear_head(3, 2), once)
+    save(Backbone(once), linear_head(3, 4, seed=1), twice)
     assert Model(twice, device="cpu").info.labels == ("new 0", "new 1", "new 2", "new 3")
     assert sum(node.op_type == "Gemm" for node in onnx.load(twice).graph.node) == 1
 
 
 def test_wrong_weights_are_no_file(tiny_path: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.onnx"
-    trunk = Trunk(tiny_path)
-    broken = lesson(3, bias=np.full(3, np.nan, np.float32))
+    backbone = Backbone(tiny_path)
+    broken = linear_head(3, bias=np.full(3, np.nan, np.float32))
     with pytest.raises(ModelError, match="the network's"):
-        save(trunk, broken, output)
+        save(backbone, broken, output)
     with pytest.raises(ModelError, match="for 5 features, and tiny has 3"):
-        save(trunk, lesson(5), output)
+        save(backbone, linear_head(5), output)
     with pytest.raises(ModelError, match=r"does not take 100x64: .* multiples of 32"):
-        save(trunk, lesson(3, size_hw=(64, 100)), output)
+        save(backbone, linear_head(3, size_hw=(64, 100)), output)
     assert not list(tmp_path.iterdir())
 
 
 def test_other_size(tiny_path: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.onnx"
-    save(Trunk(tiny_path), lesson(3, size_hw=(96, 96)), output)
+    save(Backbone(tiny_path), linear_head(3, size_hw=(96, 96)), output)
     model = Model(output, device="cpu")
     assert model.input_size_wh(Picture.from_bgr(np.zeros((50, 50, 3), np.uint8))) == (96, 96)
 
@@ -152,28 +153,28 @@ def test_other_size(tiny_path: Path, tmp_path: Path) -> None:
     ],
 )
 def test_other_maps_are_refused(tmp_path: Path, pool: str, hidden: int, method: str) -> None:
-    path = graft(small.classifier(pool=pool, hidden=hidden), tmp_path)
+    path = add_cam(small.classifier(pool=pool, hidden=hidden), tmp_path)
     with pytest.raises(ModelError, match=f"has {method} maps.*teach a model with global average"):
-        Trunk(path)
+        Backbone(path)
 
 
 def test_plain_onnx_is_refused(tmp_path: Path) -> None:
     path = small.save(small.classifier(), tmp_path)
     with pytest.raises(ModelError, match=r"no class activation maps.*camstream export"):
-        Trunk(path)
+        Backbone(path)
 
 
 @pytest.mark.parametrize("name", ["squeezenet", "shufflenet"])
 def test_real_architectures(tmp_path: Path, name: str) -> None:
-    trunk = Trunk(graft(light.load(name), tmp_path))
-    info = save(trunk, lesson(trunk.channels), tmp_path / "new.onnx")
-    assert info.proof is not None
-    assert (info.proof.law_residual or 0) < 1e-2
+    backbone = Backbone(add_cam(light.load(name), tmp_path))
+    info = save(backbone, linear_head(backbone.channels), tmp_path / "new.onnx")
+    assert info.parity is not None
+    assert (info.parity.identity_error or 0) < 1e-2
 
 
 def test_float16_trunk(tmp_path: Path) -> None:
-    trunk = Trunk(graft(small.classifier(dtype=np.float16), tmp_path))
-    save(trunk, lesson(trunk.channels), tmp_path / "new.onnx")
+    backbone = Backbone(add_cam(small.classifier(dtype=np.float16), tmp_path))
+    save(backbone, linear_head(backbone.channels), tmp_path / "new.onnx")
 
 
 def test_int8_trunk(tmp_path: Path) -> None:
@@ -183,9 +184,9 @@ def test_int8_trunk(tmp_path: Path) -> None:
     for number in range(20):
         picture = sample_frames((1, small.SIDE, small.SIDE), random)[0]
         assert cv2.imwrite(str(pictures / f"{number}.png"), picture)
-    reduction = Reduction("int8", pictures)
-    trunk = Trunk(graft(small.classifier(), tmp_path, reduction))
-    info = save(trunk, lesson(trunk.channels), tmp_path / "new.onnx")
+    precision = Precision("int8", pictures)
+    backbone = Backbone(add_cam(small.classifier(), tmp_path, precision))
+    info = save(backbone, linear_head(backbone.channels), tmp_path / "new.onnx")
     assert "in int8" in info.weights
     assert any(
         node.op_type == "DequantizeLinear" for node in onnx.load(tmp_path / "new.onnx").graph.node
@@ -289,4 +290,4 @@ def test_teacher_takes_frames_while_it_fits(tiny_path: Path) -> None:
 
 def test_broken_content_is_told_without_a_file() -> None:
     with pytest.raises(ModelError, match="cannot open the model in memory"):
-        Model(Path("taught"), content=b"nothing", device="cpu")
+        Model(ModelFile(Path("taught"), b"nothing"), device="cpu")
