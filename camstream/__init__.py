@@ -2,43 +2,82 @@
 
 import camstream
 
-model = camstream.load_model("efficientnet_lite0", device="auto")
-prediction = model.predict(image)             # (H, W, 3) uint8 BGR
+model = camstream.load_model()                # "person", or the path of an .onnx file
+prediction = model.predict("cat.jpg")         # or (H, W, 3) uint8 BGR, or a PIL image
 prediction.top[0].label, prediction.top[0].score
+prediction.boxes                              # where it is, pixels of the picture
 prediction.cam.maps                           # (K, h, w) raw maps, logit units
-picture = camstream.draw(prediction, model)   # (H, W, 3) uint8 BGR with the overlay
+image = prediction.draw()                     # (H, W, 3) uint8 BGR with the overlay
 
-with camstream.stream("clip.mp4", model) as predictions:
-for prediction in predictions:
-...
+with camstream.stream("clip.mp4", model, classes=["cat"]) as predictions:
+for prediction in predictions:            # or 0 for a camera, or a URL
+print(prediction.frame.pts_s, prediction.presence)
+
+camstream.annotate("clip.mp4", "out.mp4", model=model, records="out.jsonl")
 """
 
 # First of all: PyAV's wheel carries X11 libraries of its own, and where they are loaded before
 # OpenCV's, OpenCV's first window hangs for ever.
 import cv2  # noqa: F401  # isort: split
 
-from camstream.drawing.overlay import Style, draw
-from camstream.errors import CamstreamError, ModelError, SetupError, SinkError, SourceError
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.annotation import AnnotationResult
+from camstream.api import annotate, stream
+from camstream.drawing.overlay import Style
+from camstream.errors import (
+    CamstreamError,
+    ModelError,
+    SetupError,
+    SinkError,
+    SourceError,
+    UsageError,
+)
+from camstream.frame import (
+    Annotated,
+    Box,
+    ClassBox,
+    ClassMaps,
+    Frame,
+    Prediction,
+    TopClass,
+    View,
+)
 from camstream.models.session import Model
 from camstream.models.zoo import load_model
 from camstream.picture import Picture
-from camstream.streaming import stream
+from camstream.sinks.encoding import Encoding
+from camstream.stages import Sink, Source
 
 __all__ = [
+    "Annotated",
+    "AnnotationResult",
+    "Box",
     "CamstreamError",
+    "ClassBox",
     "ClassMaps",
+    "Encoding",
     "Frame",
     "Model",
     "ModelError",
     "Picture",
     "Prediction",
     "SetupError",
+    "Sink",
     "SinkError",
+    "Source",
     "SourceError",
     "Style",
     "TopClass",
-    "draw",
+    "UsageError",
+    "View",
+    "annotate",
     "load_model",
     "stream",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        import importlib.metadata  # 70 ms that only those pay who ask
+
+        return importlib.metadata.version("camstream")
+    raise AttributeError(f"module 'camstream' has no attribute {name!r}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.drawing.overlay import Style, annotate, caveats
+from camstream.drawing.overlay import Style, annotate
 from camstream.frame import Prediction
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.device import PROVIDERS
@@ -16,14 +16,15 @@ from camstream.pipeline import Pipeline
 from camstream.sinks.atomic_file import AtomicFile, check_apart
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import write_json
+from camstream.sinks.side_files import SideFiles, SidePaths
 from camstream.sinks.video import VideoFile
-from camstream.sinks.writers import WriterPaths, Writers
 from camstream.sources.file import FileSource
+from camstream.stages import Sink
 from camstream.stats import RunStats
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationJob:
     """One file to annotate.
 
     Attributes:
@@ -57,8 +58,8 @@ class Job:
         return [path for path in paths if path is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationResult:
     """What came of a job.
 
     Attributes:
@@ -79,17 +80,19 @@ class Result:
 
 
 def run(
-    job: Job,
+    job: AnnotationJob,
     model: Model,
     *,
+    sinks: Sequence[Sink] = (),
     on_frame: Callable[[Prediction, int | None], None] = lambda *_: None,
     stop: Callable[[], bool] = lambda: False,
-) -> Result:
+) -> AnnotationResult:
     """Annotate one file.
 
     Args:
         job: What to do.
         model: Looks at every frame.
+        sinks: Take every annotated frame as well; finished or discarded with the rest.
         on_frame: Is told each frame done, and how many there will be if that is known.
         stop: Asked after each frame; True finishes a playable file and returns.
 
@@ -99,27 +102,26 @@ def run(
     """
     _check_outputs(job)
     source = FileSource(job.source, even=True)
-    outputs: list[VideoFile | Writers] = []
+    opened: list[Sink] = list(sinks)
     try:
         video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
-        outputs.append(video)
-        sides = Writers(
-            WriterPaths(job.records, job.maps, job.presence),
+        opened.append(video)
+        side_files = SideFiles(
+            SidePaths(records=job.records, maps=job.maps, presence=job.presence),
             model.info.labels,
             overwrite=job.overwrite,
             inputs=[job.source],
         )
-        outputs.append(sides)
-        result = _run(job, model, source, video, sides, on_frame, stop)
+        opened.append(side_files)
+        return _run(job, model, source, video, [side_files, *sinks], on_frame, stop)
     except BaseException:
-        for output in outputs:
-            output.discard()
+        for sink in opened:
+            sink.discard()
         source.close()
         raise
-    return result
 
 
-def _check_outputs(job: Job) -> None:
+def _check_outputs(job: AnnotationJob) -> None:
     """Find out what cannot be written before hours are spent on what can."""
     check_apart([job.source], job.outputs)
     for path in job.outputs:
@@ -127,26 +129,26 @@ def _check_outputs(job: Job) -> None:
 
 
 def _run(
-    job: Job,
+    job: AnnotationJob,
     model: Model,
     source: FileSource,
     video: VideoFile,
-    sides: Writers,
+    sinks: Sequence[Sink],
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],
-) -> Result:
+) -> AnnotationResult:
     labels: dict[str, int] = {}
-    notes = caveats(model.info)
     end_s = 0.0
     is_stopped = False
     started = time.perf_counter()
     with Pipeline(source, MapSelector(model.infer, model.info, job.selection)) as pipeline:
         for prediction in pipeline:
             with pipeline.times.measure("annotate"):
-                annotated = annotate(prediction, model.info.cam_range, job.style, notes=notes)
+                annotated = annotate(prediction, job.style)
             with pipeline.times.measure("write"):
-                video.write(annotated.picture)
-                sides.write(annotated)
+                video.write(annotated)
+                for sink in sinks:
+                    sink.write(annotated)
             is_asked = job.selection.classes or job.selection.contrast
             label = (prediction.top if is_asked else prediction.displayed)[0].label
             labels[label] = labels.get(label, 0) + 1
@@ -156,7 +158,8 @@ def _run(
                 is_stopped = True
                 break
     video.finish(whole=not is_stopped)
-    sides.finish()
+    for sink in sinks:
+        sink.finish()
     wall_s = time.perf_counter() - started
     stats = RunStats(
         source=source.name,
@@ -172,6 +175,11 @@ def _run(
     )
     if job.stats is not None:
         write_json(job.stats, stats.to_dict(), overwrite=job.overwrite)
-    ordered = dict(sorted(labels.items(), key=lambda item: -item[1]))
-    warnings = tuple(source.warnings + video.warnings)
-    return Result(stats, warnings, ordered, source.is_damaged, is_stopped, end_s)
+    return AnnotationResult(
+        stats=stats,
+        warnings=tuple(source.warnings + video.warnings),
+        labels=dict(sorted(labels.items(), key=lambda item: -item[1])),
+        is_damaged=source.is_damaged,
+        is_stopped=is_stopped,
+        end_s=end_s,
+    )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from camstream.errors import CamstreamError
+from camstream.errors import CamstreamError, UsageError
 from camstream.frame import Prediction
 
 # Results go to stdout; everything that is only said on the way goes to stderr.
@@ -62,14 +62,14 @@ def stoppable() -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
-    """Turn an error into one line on stderr and exit code 1."""
+    """Turn an error into one line on stderr and exit code 1, or 2 for a wrong option or name."""
     try:
         yield
     except CamstreamError as error:
         if debug:
             raise
         complain(str(error))
-        raise typer.Exit(1) from error
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
 
 
 def complain(line: str) -> None:

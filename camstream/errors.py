@@ -1,6 +1,7 @@
 """The errors a caller may catch.
 
 CamstreamError
+|-- UsageError  (ValueError) an option or a name that was given is wrong
 |-- SourceError (OSError)    a file, camera or stream cannot be read
 |-- SinkError   (OSError)    an output cannot be written or shown
 |-- ModelError  (ValueError) a file is not a camstream model, or cannot run as asked
@@ -19,6 +20,10 @@ from pathlib import Path
 
 class CamstreamError(Exception):
     """Base of every error that camstream raises on purpose."""
+
+
+class UsageError(CamstreamError, ValueError):
+    """An option, or the name of a class or a model, is wrong; the command line exits with 2."""
 
 
 class SourceError(CamstreamError, OSError):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from camstream.drawing.overlay import Style
     from camstream.picture import ImageU8, MapF32, Picture
 
 
@@ -50,7 +51,7 @@ class TopClass:
     logit: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMaps:
     """Raw class activation maps of one frame.
 
@@ -59,18 +60,22 @@ class ClassMaps:
             cells; a value belongs to its cell's centre. mean(maps[k]) + bias[k] is the logit.
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
+        cam_range: Map values (logit units) where heat begins and where it is full.
         method: How they were made, as ``ModelInfo.method`` says it.
         refined: (K, h', w') float32, what ``camstream.graph.refine`` made of them: they say better where,
             but their mean is not the logit; None where it was not asked for.
         refinement: What was done to get these, in words; empty where nothing was.
+        caveat: What must be said of them wherever they are shown; empty for nothing.
     """
 
     maps: MapF32
     class_indices: NDArray[np.int64]
     bias: NDArray[np.float32]
+    cam_range: tuple[float, float]
     method: str = "CAM"
     refined: MapF32 | None = None
     refinement: str = ""
+    caveat: str = ""
 
     @property
     def displayed(self) -> MapF32:
@@ -169,7 +174,7 @@ class TrailPoint:
     is_start: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What the network says about one frame.
 
@@ -180,7 +185,11 @@ class Prediction:
         infer_ms: Time that inference took, resize included.
         image: (H, W, 3) uint8 BGR, what the network was given.
         logits: (C,) float32, the raw scores of all classes.
-        views: What is to be shown of it, see ``camstream.maps.select``; empty is the top-1 class.
+        views: What is displayed of it, see ``camstream.maps.select``; empty is the top-1 class.
+        boxes: Where that is, in pixels of the frame, see ``camstream.maps.boxes``; computed
+            whether or not they are drawn.
+        box_threshold: Where boxes end, as a part of a map's maximum; None where the rule for
+            boxes decides.
     """
 
     frame: Frame
@@ -190,28 +199,50 @@ class Prediction:
     image: ImageU8
     logits: NDArray[np.float32]
     views: tuple[View, ...] = ()
+    boxes: tuple[ClassBox, ...] = ()
+    box_threshold: float | None = None
 
     @property
     def displayed(self) -> tuple[View, ...]:
-        """What is to be shown, at least one pane; the first is the main one."""
+        """What is displayed, at least one view; the first is the main one."""
         if self.views:
             return self.views
         best = self.top[0]
         return (View(best.label, best.score, self.cam.displayed[0], best.class_index),)
 
+    @property
+    def presence(self) -> float:
+        """Probability that what is looked for is there, 0 to 1, as it is displayed.
 
-@dataclass(frozen=True, slots=True)
+        With a model that has a background class, the probability of any other class; else the
+        highest score of the views.
+        """
+        views = self.displayed
+        state = views[0].state
+        return max(view.score for view in views) if state is None else state.presence
+
+    def draw(self, style: Style | None = None) -> ImageU8:
+        """Draw the heatmap and the label onto the frame's picture; no model is needed.
+
+        Args:
+            style: How, see ``camstream.Style``; None draws heat and label.
+
+        Returns:
+            (H, W, 3) uint8 BGR, a new image of the frame's size.
+        """
+        from camstream.drawing.overlay import Style, draw  # the one import against the order
+
+        return draw(self, style or Style())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Annotated:
     """A prediction and what was drawn of it.
 
     Attributes:
         prediction: What was drawn.
         picture: The picture with the overlay; the prediction's own is unchanged.
-        boxes: In pixels of the prediction's frame; None where none were asked for.
-        box_threshold: Where they end, as it was asked for; None where it was not.
     """
 
     prediction: Prediction
     picture: Picture
-    boxes: tuple[ClassBox, ...] | None = None
-    box_threshold: str | None = None

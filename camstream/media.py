@@ -1,7 +1,17 @@
-"""What counts as a video or a photo, for everybody who looks into folders."""
+"""What counts as a video or a photo, and the one way to read a photo."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from camstream.errors import SourceError
+from camstream.picture import ImageU8
+
+PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 VIDEO_SUFFIXES = frozenset(
     [
         ".3gp",
@@ -22,3 +32,49 @@ VIDEO_SUFFIXES = frozenset(
         ".wmv",
     ]
 )
+
+
+def read_photo(path: Path) -> ImageU8:
+    """Read a photo, turned upright and reduced to 8 bits a colour.
+
+    Args:
+        path: Any name that the file system allows.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    try:
+        coded = np.fromfile(path, np.uint8)  # cv2.imread takes no name outside the code page
+        image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
+        raise SourceError(f"cannot read {path}: {reason}") from error
+    if image is None:
+        raise SourceError(f"cannot read {path}: it is not a photo of a kind that OpenCV reads")
+    return np.asarray(image, np.uint8)
+
+
+def to_image(image: Any) -> ImageU8:
+    """Turn what a program may hold into an image.
+
+    Args:
+        image: The path of a photo, (H, W, 3) uint8 BGR, or a PIL image.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        SourceError: The photo cannot be read.
+        ValueError: It is something else.
+    """
+    if isinstance(image, str | Path):
+        return read_photo(Path(image))
+    if isinstance(image, np.ndarray):
+        return image
+    if hasattr(image, "convert") and hasattr(image, "getexif"):  # PIL, which need not be installed
+        return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
+    what = "no image: did cv2.imread find the file?" if image is None else type(image).__name__
+    raise ValueError(f"an image is a path, (H, W, 3) uint8 BGR or a PIL image, not {what}")

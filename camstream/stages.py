@@ -53,12 +53,20 @@ class Infer(Protocol):
     def __call__(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction: ...
 
 
-class Writer(Protocol):
-    """A file that takes something of each annotated frame, and is whole or not there."""
+class Sink(Protocol):
+    """Takes annotated frames, one after the other; then one of ``finish`` and ``discard``."""
 
-    def write(self, annotated: Annotated) -> None: ...
-    def finish(self) -> None: ...
-    def discard(self) -> None: ...
+    def write(self, annotated: Annotated) -> None:
+        """Take one frame; raises SinkError where it cannot be kept."""
+        ...
+
+    def finish(self) -> None:
+        """Complete what was written; raises SinkError where that fails."""
+        ...
+
+    def discard(self) -> None:
+        """Leave nothing behind, after an error."""
+        ...
 
 
 class Screen(Protocol):

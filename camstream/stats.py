@@ -72,7 +72,7 @@ class RunningRate:
         return float(np.median(self._lags_ms)) if self._lags_ms else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStats:
     """What ``--stats`` writes.
 

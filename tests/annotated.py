@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,11 +35,10 @@ def make_annotated(
     )
     time_s = index / 30 if pts_s is None else pts_s
     picture = Picture.from_bgr(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
-    cam = ClassMaps(maps, np.array(displayed), bias)
-    prediction = prediction_of(Frame(index, time_s, 0.0, picture), top, cam)
-    found = (
-        (ClassBox(top[0].label, top[0].score, top[0].class_index, Box((1.0, 2.0, 30.5, 40.0))),)
-        if boxes
-        else None
+    cam = ClassMaps(maps=maps, class_indices=np.array(displayed), bias=bias, cam_range=(0.0, 20.0))
+    found = ClassBox(top[0].label, top[0].score, top[0].class_index, Box((1.0, 2.0, 30.5, 40.0)))
+    prediction = dataclasses.replace(
+        prediction_of(Frame(index, time_s, 0.0, picture), top, cam),
+        boxes=(found,) if boxes else (),
     )
-    return Annotated(prediction, picture, found)
+    return Annotated(prediction=prediction, picture=picture)

@@ -39,7 +39,12 @@ def predict(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction
     asked = [max(0, index) for index in classes or [-1]]
     maps = np.zeros((len(asked), 4, 4), np.float32)
     maps[:, 0, 0] = 8.0
-    cam = ClassMaps(maps, np.array(asked), np.full(len(asked), 0.5, np.float32))
+    cam = ClassMaps(
+        maps=maps,
+        class_indices=np.array(asked),
+        bias=np.full(len(asked), 0.5, np.float32),
+        cam_range=INFO.cam_range,
+    )
     top = (TopClass("thing", 0, 0.9, 1.0),)
     return prediction_of(frame, top, cam)
 
@@ -49,7 +54,14 @@ def prediction_of(
 ) -> Prediction:
     """Make a prediction from what a test cares for."""
     logits = np.array([1.0, -1.2], np.float32)
-    return Prediction(frame, top, cam, infer_ms, frame.picture.bgr((32, 32)), logits)
+    return Prediction(
+        frame=frame,
+        top=top,
+        cam=cam,
+        infer_ms=infer_ms,
+        image=frame.picture.bgr((32, 32)),
+        logits=logits,
+    )
 
 
 class FakeSource:

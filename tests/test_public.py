@@ -74,7 +74,7 @@ def test_one_image(lite0: Path) -> None:
     assert prediction.cam.maps.shape[0] == len(prediction.top) == 5
     law = prediction.cam.maps.mean(axis=(1, 2)) + prediction.cam.bias
     np.testing.assert_allclose(law, [top.logit for top in prediction.top], atol=1e-4)
-    drawn = camstream.draw(prediction, model)
+    drawn = prediction.draw()
     assert drawn.shape == image.shape
     assert (drawn != image).any()
     assert (prediction.frame.picture.bgr() == image).all()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from camstream.annotation import Job, Result
+from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.annotation import run as run_annotate
 from camstream.commands import inputs as batch
 from camstream.commands.options import (
@@ -68,14 +68,14 @@ def annotate(
             note(f"not taken as inputs, since outputs are named so: {', '.join(own)}")
         alone = len(sources) == 1
         jobs = [
-            Job(
-                source,
-                target,
-                records and batch.beside(records, target, ".jsonl", alone=alone),
-                style,
-                encoding,
-                overwrite,
-                stats and batch.beside(stats, target, ".json", alone=alone),
+            AnnotationJob(
+                source=source,
+                output=target,
+                records=records and batch.beside(records, target, ".jsonl", alone=alone),
+                style=style,
+                encoding=encoding,
+                overwrite=overwrite,
+                stats=stats and batch.beside(stats, target, ".json", alone=alone),
                 maps=maps and batch.beside(maps, target, ".npz", alone=alone),
                 presence=presence and batch.beside(presence, target, ".presence.csv", alone=alone),
             )
@@ -99,7 +99,7 @@ def annotate(
             raise typer.Exit(1)
 
 
-def annotate_one(job: Job, model: Model, stop: Stop) -> Result:
+def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResult:
     """Annotate one file with a progress bar, and say what came of it."""
     with progress_of(job.source.name) as on_frame:
         result = run_annotate(job, model, on_frame=on_frame, stop=stop)

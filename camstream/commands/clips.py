@@ -20,7 +20,7 @@ def sample_clip(name: Literal["sample", "people"] = "sample") -> Path:
     Raises:
         SetupError: It is in neither.
     """
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     for folder in (here / "_videos", here.parent / "videos"):
         if (folder / f"{name}.mp4").is_file():
             return folder / f"{name}.mp4"

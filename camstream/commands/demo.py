@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from camstream.annotation import Job
+from camstream.annotation import AnnotationJob
 from camstream.commands import plugins
 from camstream.commands.annotate import annotate_one
 from camstream.commands.clips import count_right, open_file, sample_clip
@@ -17,7 +17,7 @@ from camstream.drawing.overlay import Style
 from camstream.models import zoo as zoo
 
 if TYPE_CHECKING:
-    from camstream.annotation import Result
+    from camstream.annotation import AnnotationResult
 
 DemoName = Literal["sample", "people", "digits", "sweep"]
 
@@ -51,7 +51,9 @@ def demo(
         with stoppable() as stop:
             if name == "sample":
                 model = Network(device=device).load()
-                result = annotate_one(Job(sample_clip(), path, overwrite=True), model, stop)
+                result = annotate_one(
+                    AnnotationJob(source=sample_clip(), output=path, overwrite=True), model, stop
+                )
             elif name == "people":
                 result = _people(path, device, stop)
             else:
@@ -71,14 +73,14 @@ def demo(
             stop.end()
 
 
-def _people(path: Path, device: str, stop: Stop) -> Result:
+def _people(path: Path, device: str, stop: Stop) -> AnnotationResult:
     """Say when somebody is there, and how often that is right."""
     clip = sample_clip("people")
-    job = Job(
-        clip,
-        path,
-        path.with_suffix(".jsonl"),
-        Style(show_boxes=True),
+    job = AnnotationJob(
+        source=clip,
+        output=path,
+        records=path.with_suffix(".jsonl"),
+        style=Style(show_boxes=True),
         overwrite=True,
         presence=path.with_suffix(".presence.csv"),
     )

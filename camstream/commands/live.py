@@ -28,8 +28,8 @@ from camstream.models.session import Model
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
+from camstream.sources import open_source
 from camstream.sources.live import PacedSource
-from camstream.streaming import open_source
 
 
 @with_options

@@ -19,7 +19,7 @@ from camstream.commands.options import (
     with_options,
 )
 from camstream.console import note, plain_errors
-from camstream.maps.threshold import PAPER_RULE
+from camstream.maps.boxes import PAPER_RATIO
 
 if TYPE_CHECKING:
     from camstream.evaluate.measure import ClassMapper
@@ -66,7 +66,7 @@ def evaluate(
     from camstream.evaluate.report import to_table
 
     with plain_errors(debug):
-        rule = box_threshold or PAPER_RULE
+        rule = box_threshold or PAPER_RATIO
         request = Request(photos, boxes, from_folders, masks, json, contact_sheet, overwrite, rule)
         if saliency and (request.is_clip or boxes is None):
             raise typer.BadParameter("--saliency is for photos with --boxes")

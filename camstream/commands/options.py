@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ from camstream.errors import ModelError
 from camstream.maps.boxes import BoxRule
 from camstream.maps.select import MAX_TOP_K, Contrast, Selection
 from camstream.maps.smoothing import SmoothingLevel
-from camstream.maps.threshold import parse_threshold
 from camstream.models import zoo as zoo
 from camstream.models.classes import ClassNames, complete
 from camstream.models.device import PROVIDERS
@@ -52,22 +52,28 @@ InputSizeOption = Annotated[
 ]
 
 
-def _checked_threshold(text: str | None) -> str | None:
+def parse_ratio(text: str) -> float:
+    """Read a part of a map's maximum, "20%" or "0.2".
+
+    Raises:
+        BadParameter: It is something else, or not between 0 and 1.
+    """
+    number, percent, rest = text.partition("%")
     try:
-        if text is not None:
-            parse_threshold(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    return text
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = math.nan
+    if rest or not 0 < value < 1:
+        raise typer.BadParameter(f"give a part of the map's maximum, 20% or 0.2, not {text!r}")
+    return value
 
 
 BoxThresholdOption = Annotated[
-    str | None,
+    float | None,
     typer.Option(
-        metavar="T",
-        help="Where a box ends: a part of the map's maximum, or p80 to keep a fifth of the frame."
-        "  [default: 20%]",
-        callback=_checked_threshold,
+        metavar="RATIO",
+        help="Where a box ends, as a part of the map's maximum.  [default: 20%]",
+        parser=parse_ratio,
     ),
 ]
 PresenceOption = Annotated[
@@ -106,24 +112,9 @@ class Look:
         float, typer.Option("--opacity", min=0.0, max=1.0, help="Of strong heat; 0 shows none.")
     ] = _STYLE.heatmap_opacity
     colormap: Annotated[Colormap, typer.Option(help="Colours of heat.")] = _STYLE.colormap
-    cam_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--range",
-            help="Map values (logit units) where heat begins and is full.  [default: the model's]",
-        ),
-    ] = None
     boxes: Annotated[
         bool, typer.Option("--boxes", help="Draw boxes read from the maps; records get them too.")
     ] = _STYLE.show_boxes
-    box_rule: Annotated[
-        BoxRule | None,
-        typer.Option(
-            help="The paper's box around the largest region, all regions, or the paper's five "
-            "boxes.  [default: largest; all with a model that has a class for nothing]"
-        ),
-    ] = _STYLE.box_rule
-    box_threshold: BoxThresholdOption = _STYLE.box_threshold
     refine: RefineOption = False
     input_size: InputSizeOption = None
 
@@ -133,10 +124,7 @@ class Look:
             return Style(
                 heatmap_opacity=self.opacity,
                 colormap=self.colormap,
-                cam_range=self.cam_range,
                 show_boxes=self.boxes,
-                box_rule=self.box_rule,
-                box_threshold=self.box_threshold,
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
@@ -180,6 +168,22 @@ class Ask:
         ),
     ] = 0.0
 
+    cam_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range",
+            help="Map values (logit units) where heat begins and is full.  [default: the model's]",
+        ),
+    ] = None
+    box_rule: Annotated[
+        BoxRule | None,
+        typer.Option(
+            help="The paper's box around the largest region, all regions, or the paper's five "
+            "boxes.  [default: largest; all with a model that has a class for nothing]"
+        ),
+    ] = None
+    box_threshold: BoxThresholdOption = None
+
     def selection(self, info: ModelInfo) -> Selection:
         """Find the classes in the model.
 
@@ -191,7 +195,20 @@ class Ask:
         if self.contrast is not None:
             contrast = Contrast((names.find(self.contrast[0]), names.find(self.contrast[1])))
         classes = tuple(names.find(name) for name in self.classes or ())
-        return Selection(self.top_k, classes, contrast, self.smoothing, self.trail, self.decay)
+        try:
+            return Selection(
+                top_k=self.top_k,
+                classes=classes,
+                contrast=contrast,
+                smoothing=self.smoothing,
+                trail_s=self.trail,
+                decay_s=self.decay,
+                box_rule=self.box_rule,
+                box_threshold=self.box_threshold,
+                cam_range=self.cam_range,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

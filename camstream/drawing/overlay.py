@@ -18,18 +18,15 @@ from camstream.drawing.outline import Bgr, draw_outline, line_width
 from camstream.drawing.text import add_notes, panel_size, write, write_label, write_state
 from camstream.drawing.tiles import lay_out, tile_size
 from camstream.drawing.trail import draw_trail
+from camstream.errors import UsageError
 from camstream.frame import Annotated, Box, ClassBox
 from camstream.maps import cam as cams
-from camstream.maps.boxes import BOX_RULES, BoxRule, boxes_of
-from camstream.maps.threshold import parse_threshold
 from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from camstream.contract import ModelInfo
     from camstream.frame import Prediction, View
-    from camstream.models.session import Model
     from camstream.picture import MapF32
 
 Colormap = Literal["turbo", "jet", "inferno", "magma", "plasma", "viridis", "hot"]
@@ -39,47 +36,33 @@ _WHITE = (255, 255, 255)
 _FULL_OPACITY_AT = 0.35  # of the range: weaker evidence is not only colder but fainter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
     """How a prediction is drawn.
 
     Attributes:
         heatmap_opacity: Of strong evidence, 0 (only the picture) to 1 (only the heatmap).
         colormap: One of COLORMAPS.
-        cam_range: Map values (logit units) where heat begins and where it is full; None takes
-            the model's own.
         show_heatmap: Whether the heatmap is drawn.
         show_label: Whether the top-1 label is drawn.
-        show_boxes: Whether boxes are read from the maps, drawn, and kept in the records.
-        box_rule: Which boxes, see ``boxes.boxes_of``.
-        box_threshold: Where a box ends, see ``camstream.maps.threshold``; None as ``boxes_of`` says.
+        show_boxes: Whether the prediction's boxes are drawn.
     """
 
     heatmap_opacity: float = 0.6
     colormap: Colormap = "turbo"
-    cam_range: tuple[float, float] | None = None
     show_heatmap: bool = True
     show_label: bool = True
     show_boxes: bool = False
-    box_rule: BoxRule | None = None
-    box_threshold: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.heatmap_opacity <= 1:
-            raise ValueError(f"heatmap_opacity is 0 to 1, not {self.heatmap_opacity}")
+            raise UsageError(f"heatmap_opacity is 0 to 1, not {self.heatmap_opacity}")
         if self.colormap not in COLORMAPS:
-            raise ValueError(f"no colormap {self.colormap!r}; there are {', '.join(COLORMAPS)}")
-        if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
-            raise ValueError(f"cam_range is low, high; not {self.cam_range}")
-        if self.box_rule is not None and self.box_rule not in BOX_RULES:
-            raise ValueError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
-        if self.box_threshold is not None:
-            parse_threshold(self.box_threshold)
+            raise UsageError(f"no colormap {self.colormap!r}; there are {', '.join(COLORMAPS)}")
 
 
 def annotate(
     prediction: Prediction,
-    cam_range: tuple[float, float],
     style: Style = Style(),
     *,
     picture: Picture | None = None,
@@ -88,34 +71,28 @@ def annotate(
     """Draw a prediction.
 
     Args:
-        prediction: What it shows (``Prediction.displayed``) is drawn; several panes side by side.
-        cam_range: The model's own range, see ``ModelInfo.cam_range``.
+        prediction: What is displayed of it is drawn; several views side by side.
         style: How.
         picture: Draw onto this later picture of the same source instead of the prediction's.
         notes: Small texts for the bottom left corner, one below the other.
     """
     base = picture or prediction.frame.picture
-    limits = style.cam_range or cam_range
-    boxes = _boxes(prediction, style, limits[0]) if style.show_boxes else None
+    boxes = prediction.boxes if style.show_boxes else ()
     views = prediction.displayed
-    size_wh = prediction.frame.picture.size_wh
+    size_wh, cam_range = prediction.frame.picture.size_wh, prediction.cam.cam_range
     if len(views) == 1:
         target = base.copy()
-        _draw_view(target, views[0], boxes or (), size_wh, limits, style)
+        _draw_view(target, views[0], boxes, size_wh, cam_range, style)
     else:
         plain = base.resized(tile_size(base.size_wh))
         tiles = [plain.copy() for _ in views]
         for tile, view in zip(tiles, views, strict=True):
-            own = [found for found in boxes or () if found.label == view.label]
-            _draw_view(tile, view, own, size_wh, limits, style)
+            own = [found for found in boxes if found.label == view.label]
+            _draw_view(tile, view, own, size_wh, cam_range, style)
         target = lay_out([plain, *tiles], like=base)
-    add_notes(target, notes)
-    return Annotated(prediction, target, boxes, style.box_threshold)
-
-
-def _boxes(prediction: Prediction, style: Style, floor: float) -> tuple[ClassBox, ...]:
-    threshold = parse_threshold(style.box_threshold) if style.box_threshold else None
-    return boxes_of(prediction, style.box_rule, floor=floor, threshold=threshold)
+    caveat = prediction.cam.caveat
+    add_notes(target, [caveat, *notes] if caveat else notes)
+    return Annotated(prediction=prediction, picture=target)
 
 
 def _draw_view(
@@ -138,24 +115,9 @@ def _draw_view(
         write_state(target, view.label, view.score, is_background=view.is_background)
 
 
-def draw(prediction: Prediction, model: Model, style: Style = Style()) -> ImageU8:
-    """Draw a prediction and give it as an image.
-
-    Args:
-        prediction: From ``model.predict`` or a stream.
-        model: The model that made it; its scale is used.
-        style: How.
-
-    Returns:
-        (H, W, 3) uint8 BGR, the size of the prediction's picture.
-    """
-    notes = caveats(model.info)
-    return annotate(prediction, model.info.cam_range, style, notes=notes).picture.bgr()
-
-
-def caveats(info: ModelInfo) -> list[str]:
-    """What every picture must say of a model: nothing, unless its weights mean nothing."""
-    return ["random weights: label and heat mean nothing"] if info.is_random else []
+def draw(prediction: Prediction, style: Style = Style()) -> ImageU8:
+    """Draw a prediction and return it as an image, see ``Prediction.draw``."""
+    return annotate(prediction, style).picture.bgr()
 
 
 @functools.lru_cache(maxsize=8)

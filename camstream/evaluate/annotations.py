@@ -8,6 +8,7 @@ first pixel, ``class_index`` (or ``class_index_imagenet``) or, where that is mis
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -20,9 +21,8 @@ import numpy as np
 
 from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
+from camstream.media import PHOTO_SUFFIXES
 from camstream.models.classes import ClassNames
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".JPEG", ".JPG", ".png", ".PNG", ".bmp", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def read_folders(photos: Path, names: ClassNames) -> list[GroundTruth]:
                 f"{folder}: the model has no class {folder.name!r}; name a folder by the "
                 "label, the WordNet id or the class's number"
             )
-        inside = sorted(path for path in folder.iterdir() if path.suffix in PHOTO_SUFFIXES)
+        inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
         ground_truths += [GroundTruth(path, index, np.zeros((0, 4))) for path in inside]
     if not ground_truths:
         raise SourceError(f"{photos} holds no photos in sub-folders, one a class")
@@ -121,9 +121,9 @@ def read_folders(photos: Path, names: ClassNames) -> list[GroundTruth]:
 
 def find_photo(folder: Path, file: str, where: str) -> Path:
     """Find a photo by its name, which in Pascal VOC may lack its suffix."""
-    candidates = [folder / file, *(folder / f"{file}{suffix}" for suffix in PHOTO_SUFFIXES)]
+    candidates = [folder / file, *sorted(folder.glob(f"{glob.escape(file)}.*"))]
     for path in candidates:
-        if path.is_file():
+        if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES:
             return path
     raise SourceError(f"{where}: the photo {file} is not in {folder}")
 

@@ -17,7 +17,7 @@ from camstream.evaluate.measure import ClassMapper, PhotoResult, evaluate_photo
 from camstream.evaluate.report import Report, sum_up
 from camstream.evaluate.tracks import read_track
 from camstream.evaluate.video import ClipReport, measure_clip
-from camstream.maps.threshold import PAPER_RULE, parse_threshold
+from camstream.maps.boxes import PAPER_RATIO
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.sinks.atomic_file import AtomicFile
@@ -38,7 +38,7 @@ class Request:
         json: Where to write the figures.
         contact_sheet: Where to draw the best, the typical and the worst.
         overwrite: Whether existing outputs may be replaced.
-        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
+        box_threshold: Where boxes end, as a part of a map's maximum.
     """
 
     photos: Path
@@ -48,7 +48,7 @@ class Request:
     json: Path | None = None
     contact_sheet: Path | None = None
     overwrite: bool = False
-    box_threshold: str = PAPER_RULE
+    box_threshold: float = PAPER_RATIO
 
     @property
     def is_clip(self) -> bool:
@@ -95,9 +95,10 @@ def evaluate(
         ground_truths = read_folders(request.photos, names)
     else:
         ground_truths, unknown = read_ground_truths(request.photos, request.boxes, names)
-    threshold = parse_threshold(request.box_threshold)
     results: list[PhotoResult] = [
-        evaluate_photo(model, ground_truth, request.masks, threshold=threshold, others=others)
+        evaluate_photo(
+            model, ground_truth, request.masks, box_threshold=request.box_threshold, others=others
+        )
         for ground_truth in track(ground_truths, "looking", console=console, transient=True)
     ]
     report = sum_up(

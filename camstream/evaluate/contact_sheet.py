@@ -73,7 +73,7 @@ def tile(result: PhotoResult, model: Model) -> ImageU8:
     shrunk = prediction.frame.picture.resized(
         (max(2, round(width * scale)), max(2, round(height * scale)))
     )
-    drawn = annotate(prediction, model.info.cam_range, _STYLE, picture=shrunk).picture
+    drawn = annotate(prediction, _STYLE, picture=shrunk).picture
     for corners in result.ground_truth.truth.tolist():
         draw_box(drawn, _scaled(corners, (width, height), drawn), colour=_TRUE)
     found = result.localizations[CAM].box

@@ -19,8 +19,7 @@ from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.metrics import F64
 from camstream.frame import Box
 from camstream.maps import cam as cams
-from camstream.maps.boxes import find_boxes, five_ratios, regions
-from camstream.maps.threshold import Threshold, ratio_threshold
+from camstream.maps.boxes import PAPER_RATIO, find_boxes, five_ratios, ratio_threshold, regions
 from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32
 
@@ -78,7 +77,7 @@ def evaluate_photo(
     ground_truth: GroundTruth,
     masks: Path | None = None,
     *,
-    threshold: Threshold = ratio_threshold,
+    box_threshold: float = PAPER_RATIO,
     others: Mapping[str, ClassMapper] = MappingProxyType({}),
 ) -> PhotoResult:
     """Try to find one thing, by the map of its own class and by the baselines.
@@ -87,7 +86,7 @@ def evaluate_photo(
         model: Looks at the photo.
         ground_truth: What is to be found.
         masks: A folder with a PNG for each photo, see ``read_mask``.
-        threshold: Where the one box of a map ends.
+        box_threshold: Where the one box of a map ends, as a part of its maximum.
         others: Other ways to map a class, by name.
 
     Raises:
@@ -112,7 +111,7 @@ def evaluate_photo(
             size_wh=size_wh,
             truth=ground_truth.truth,
             mask=mask,
-            threshold=threshold,
+            box_threshold=box_threshold,
         )
         localizations[CAM] = found(cam)
         for name, mapper in others.items():
@@ -129,7 +128,7 @@ def try_map(
     size_wh: tuple[int, int],
     truth: F64,
     mask: NDArray[np.int8] | None,
-    threshold: Threshold = ratio_threshold,
+    box_threshold: float = PAPER_RATIO,
 ) -> Localization:
     """Find a thing by a class activation map, as published: without a floor.
 
@@ -139,10 +138,10 @@ def try_map(
         size_wh: Width and height of the photo, pixels.
         truth: (G, 4) true boxes.
         mask: (H, W) see ``read_mask``.
-        threshold: Where its one box ends; the five have thresholds of their own.
+        box_threshold: Where its one box ends, as a part of its maximum; the five have their own.
     """
     fine = cams.enlarge(cam)
-    found = find_boxes(fine, size_wh, threshold(fine))[:1]
+    found = find_boxes(fine, size_wh, ratio_threshold(fine, box_threshold))[:1]
     five: list[Box] = []
     for ratio in five_ratios(rank):
         five += find_boxes(fine, size_wh, ratio_threshold(fine, ratio))[:1]
@@ -212,8 +211,8 @@ def _try_box(box: Box, rank: int, truth: F64) -> Localization:
     x0, y0, x1, y1 = box.xyxy
     curves = np.full((2, len(metrics.THRESHOLDS)), value)
     is_guessed = len(five_ratios(rank)) > 0
-    centroid = (x0 + x1) / 2, (y0 + y1) / 2
-    return Localization(box, value, value * is_guessed, curves, metrics.is_hit(centroid, truth))
+    centre = (x0 + x1) / 2, (y0 + y1) / 2
+    return Localization(box, value, value * is_guessed, curves, metrics.is_hit(centre, truth))
 
 
 def _try_gaussian(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from camstream.evaluate import metrics
 from camstream.evaluate.measure import CAM, PhotoResult
-from camstream.maps.threshold import PAPER_RULE, describe
+from camstream.maps.boxes import PAPER_RATIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Report:
     model: str
     weights_sha256: str
     refinement: str
-    box_threshold: str
+    box_threshold: float
     photos: int
     ground_truths: int
     unknown_boxes: int
@@ -101,7 +101,7 @@ def sum_up(
     floor: float,
     unknown_boxes: int = 0,
     refinement: str = "",
-    box_threshold: str = PAPER_RULE,
+    box_threshold: float = PAPER_RATIO,
 ) -> Report:
     """Compute every figure.
 
@@ -173,7 +173,7 @@ def to_table(report: Report) -> Table:
     for name, title in ROWS.items():
         values = [getattr(figures, name) for figures in report.ways.values()]
         if any(value is not None for value in values):
-            rule = describe(report.box_threshold)
+            rule = f"{100 * report.box_threshold:g} % rule"
             table.add_row(title.format(rule=rule), *(_percent(value) for value in values))
     return table
 

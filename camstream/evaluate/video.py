@@ -16,10 +16,9 @@ from camstream.evaluate.measure import CENTRE, centre_box
 from camstream.evaluate.tracks import FrameGroundTruth
 from camstream.frame import Frame
 from camstream.maps import cam as cams
-from camstream.maps.boxes import find_boxes
+from camstream.maps.boxes import PAPER_RATIO, find_boxes, ratio_threshold
 from camstream.maps.select import softmax
 from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoothed, Smoother, SmoothingLevel
-from camstream.maps.threshold import PAPER_RULE, Threshold, describe, parse_threshold
 from camstream.models.session import Model
 from camstream.picture import MapF32
 
@@ -81,9 +80,9 @@ class ClipReport:
         unknown_boxes: Boxes left out as the model has no such class.
         cuts: Frames with which a new scene begins, as ``camstream.maps.scene_cuts`` finds them.
         levels: Figures by level of calm.
-        centroid: The baseline that looks at nothing.
+        centre: The baseline that looks at nothing.
         refinement: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
-        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
+        box_threshold: Where boxes end, as a part of a map's maximum.
     """
 
     clip: str
@@ -94,9 +93,9 @@ class ClipReport:
     unknown_boxes: int
     cuts: tuple[int, ...]
     levels: dict[SmoothingLevel, ClipFigures]
-    centroid: CentreFigures
+    centre: CentreFigures
     refinement: str
-    box_threshold: str
+    box_threshold: float
 
     def to_dict(self) -> dict[str, object]:
         """Give the values for JSON."""
@@ -108,7 +107,7 @@ class _Tally:
     """What was seen at one level of calm."""
 
     smoothing: Smoother
-    threshold: Threshold
+    box_threshold: float
     ious: list[float] = field(default_factory=list)
     hits: list[bool] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
@@ -123,7 +122,7 @@ class _Tally:
         self.labels.append(seen.class_index)
         for sight in frame_truths:
             fine = cams.enlarge(seen.maps[sight.class_index])
-            found = find_boxes(fine, size_wh, self.threshold(fine))[:1]
+            found = find_boxes(fine, size_wh, ratio_threshold(fine, self.box_threshold))[:1]
             self.ious.append(metrics.best_iou(found, sight.truth))
             self.hits.append(metrics.is_hit(cams.find_peak(fine, size_wh).xy, sight.truth))
             self.right.append(seen.class_index in sight.accepted)
@@ -136,7 +135,7 @@ def measure_clip(
     *,
     clip: str,
     unknown_boxes: int = 0,
-    box_threshold: str = PAPER_RULE,
+    box_threshold: float = PAPER_RATIO,
 ) -> ClipReport:
     """Look at every frame once, and at what each level of calm makes of it.
 
@@ -146,14 +145,13 @@ def measure_clip(
         model: Looks at the frames.
         clip: The clip's name, for errors and the report.
         unknown_boxes: How many boxes were left out.
-        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
+        box_threshold: Where boxes end, as a part of a map's maximum.
 
     Raises:
         SourceError: The frames cannot be read, or boxes are of other frames than the clip's.
     """
-    threshold = parse_threshold(box_threshold)
-    tallies = {level: _Tally(Smoother(level), threshold) for level in SMOOTHING_LEVELS}
-    centroid: list[tuple[float, bool]] = []
+    tallies = {level: _Tally(Smoother(level), box_threshold) for level in SMOOTHING_LEVELS}
+    centre: list[tuple[float, bool]] = []
     # A map is smoothed only while it is asked for: so ask for every true class all the time.
     true = {sight.class_index for group in frame_truths.values() for sight in group}
     best = _BEST[: len(model.info.labels)]
@@ -174,7 +172,7 @@ def measure_clip(
             )
             tally.add(seen, here, frame.picture.size_wh)
             is_cut = is_cut or seen.is_cut
-        centroid += [_try_centre(sight, frame.picture.size_wh) for sight in here]
+        centre += [_try_centre(sight, frame.picture.size_wh) for sight in here]
         times.append(frame.pts_s)
         cuts.append(is_cut)
     if max(frame_truths) >= len(times):
@@ -193,9 +191,9 @@ def measure_clip(
             level: _sum_up(tally, times, cuts, model.info.cam_range)
             for level, tally in tallies.items()
         },
-        centroid=CentreFigures(
-            corloc=metrics.share_right(np.array([value for value, _ in centroid])),
-            pointing=float(np.mean([hit for _, hit in centroid])),
+        centre=CentreFigures(
+            corloc=metrics.share_right(np.array([value for value, _ in centre])),
+            pointing=float(np.mean([hit for _, hit in centre])),
         ),
         refinement=model.refinement,
         box_threshold=box_threshold,
@@ -247,7 +245,7 @@ def to_table(report: ClipReport) -> Table:
             f"{100 * value:.1f} %" if is_share else f"{value:.3g}" if value else "0"
             for value in values
         ]
-        baseline = getattr(report.centroid, name, None)
+        baseline = getattr(report.centre, name, None)
         displayed.append("-" if baseline is None else f"{100 * baseline:.1f} %")
-        table.add_row(title.format(rule=describe(report.box_threshold)), *displayed)
+        table.add_row(title.format(rule=f"{100 * report.box_threshold:g} % rule"), *displayed)
     return table

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import av
-import cv2
 import numpy as np
 
 from camstream.errors import SourceError
+from camstream.media import PHOTO_SUFFIXES, read_photo
 from camstream.picture import Picture
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def sample_pictures(
@@ -55,10 +54,9 @@ def sample_pictures(
 
 def _pictures(file: Path) -> Iterator[Picture]:
     """Decode a photo or a clip; what is neither gives nothing."""
-    if file.suffix.lower() in _PHOTOS:
-        image = cv2.imread(str(file))
-        if image is not None:
-            yield Picture.from_bgr(np.asarray(image, np.uint8))
+    if file.suffix.lower() in PHOTO_SUFFIXES:
+        with contextlib.suppress(SourceError):
+            yield Picture.from_bgr(read_photo(file))
         return
     try:
         with av.open(str(file)) as container:

@@ -7,7 +7,7 @@ import time
 from typing import Any, Literal
 
 from camstream.drawing.overlay import COLORMAPS, Style
-from camstream.errors import ModelError
+from camstream.errors import UsageError
 from camstream.live.prompt import Prompt
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS
@@ -173,7 +173,7 @@ class Controls:
         try:
             self._watched = (self._names.find(name),) if name.strip() else ()
             self._watch(self._watched)
-        except ModelError as error:
+        except UsageError as error:
             self.say(str(error))
 
     def _change_style(self, key: str) -> None:

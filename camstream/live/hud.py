@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,18 +39,15 @@ class Notes:
     device: str
     rate: RunningRate
 
-    def of(
-        self, frame: Frame, prediction: Prediction, *, caveats: Sequence[str], dropped: int
-    ) -> list[str]:
+    def of(self, frame: Frame, prediction: Prediction, *, dropped: int) -> list[str]:
         """Give the notes of a picture, the last one lowest.
 
         Args:
             frame: The picture.
             prediction: Whose map is drawn on it; maybe of an earlier one.
-            caveats: What every picture must say of the model.
             dropped: How many frames were not shown so far.
         """
-        notes = [*caveats, HELP] if self.controls.show_help else [*caveats]
+        notes = [HELP] if self.controls.show_help else []
         notes += self._state(frame.captured_s)
         if self.teaching is not None and self.teaching.status:
             notes.append(self.teaching.status)

@@ -14,7 +14,7 @@ from camstream.frame import Annotated, Frame
 from camstream.picture import Picture
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.recording import Recorder
-from camstream.sinks.writers import WriterPaths, Writers
+from camstream.sinks.side_files import SideFiles, SidePaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Saver:
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
-        paths = WriterPaths(outputs.records, outputs.maps, outputs.presence)
-        self._sides = Writers(paths, labels, overwrite=outputs.overwrite)
+        paths = SidePaths(records=outputs.records, maps=outputs.maps, presence=outputs.presence)
+        self._sides = SideFiles(paths, labels, overwrite=outputs.overwrite)
         if outputs.record is not None:
             try:
                 self._recorder = self._record_to(outputs.record, overwrite=outputs.overwrite)

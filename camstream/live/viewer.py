@@ -11,7 +11,7 @@ import numpy as np
 
 from camstream.channel import ChannelClosed
 from camstream.contract import ModelInfo
-from camstream.drawing.overlay import Style, annotate, caveats
+from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.text import add_notes
 from camstream.errors import SinkError
 from camstream.frame import Annotated, Frame, Prediction
@@ -180,12 +180,9 @@ class Viewer:
     def _draw(self, frame: Frame, prediction: Prediction) -> Annotated:
         return annotate(
             prediction,
-            self._info.cam_range,
             self._controls.style,
             picture=frame.picture,
-            notes=self._notes.of(
-                frame, prediction, caveats=caveats(self._info), dropped=self._dropped
-            ),
+            notes=self._notes.of(frame, prediction, dropped=self._dropped),
         )
 
     def _show(self, picture: Picture) -> None:
@@ -266,10 +263,8 @@ class Viewer:
         style = self._controls.style
         seen = annotate(
             prediction,
-            self._info.cam_range,
             style,
             picture=frame.picture,
-            notes=caveats(self._info),
         )
         return self._saver.snapshot(seen.picture)
 

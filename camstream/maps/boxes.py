@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import cv2
 import numpy as np
 
+from camstream.errors import UsageError
 from camstream.frame import Box, ClassBox
 from camstream.maps import cam as cams
-from camstream.maps.threshold import PAPER_RATIO, Threshold, ratio_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +28,21 @@ if TYPE_CHECKING:
 BoxRule = Literal["largest", "all", "five"]
 BOX_RULES: tuple[BoxRule, ...] = get_args(BoxRule)
 
+PAPER_RATIO = 0.2
 LOOSE_RATIO, TIGHT_RATIO = 0.2, 0.4  # the paper names no figures for its tight and loose boxes
 APART_RATIO = 0.35  # parts what stands side by side; chosen on videos/people.csv
+
+
+def ratio_threshold(fine: MapF32, ratio: float = PAPER_RATIO) -> float:
+    """Give the value at a part of the map's maximum; negative values count as no evidence.
+
+    Args:
+        fine: (H', W') float32, logit units.
+        ratio: 0 to 1.
+
+    Source: Zhou et al. 2016, section 3.2, with 0.2.
+    """
+    return max(0.0, float(fine.max())) * ratio
 
 
 def find_boxes(
@@ -105,7 +118,7 @@ def boxes_of(
     rule: BoxRule | None = None,
     *,
     floor: float = 0.0,
-    threshold: Threshold | None = None,
+    ratio: float | None = None,
 ) -> tuple[ClassBox, ...]:
     """Read the boxes of what is shown of a prediction.
 
@@ -118,15 +131,15 @@ def boxes_of(
             at ``APART_RATIO``, above the floor and no smaller than a cell of the raw map, so
             that each thing has its own box.
         floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
-        threshold: Where a box ends, in place of 20 % (or ``APART_RATIO``) of the maximum; see
-            ``camstream.maps.threshold``. "five" has two of its own.
+        ratio: Where a box ends, as a part of its map's maximum, above 0 and below 1; None: 20 %
+            (or ``APART_RATIO``). "five" has two of its own.
 
     Returns:
         Boxes in pixels of the prediction's frame; those of one map are together, the loose
         before the tight. Empty where nothing is above the floor.
     """
     if rule is not None and rule not in BOX_RULES:
-        raise ValueError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
+        raise UsageError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
     views = [view for view in prediction.displayed if not view.is_background]
     if rule == "five":
         return _five(prediction, floor) if views else ()
@@ -135,8 +148,7 @@ def boxes_of(
     for view in views:
         fine = cams.enlarge(view.cam)
         is_apart = rule is None and view.state is not None
-        ratio = APART_RATIO if is_apart else PAPER_RATIO
-        level = threshold(fine) if threshold else ratio_threshold(fine, ratio)
+        level = ratio_threshold(fine, ratio or (APART_RATIO if is_apart else PAPER_RATIO))
         boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
         if is_apart:  # what is smaller than a cell of the raw map is none of its findings
             cell_px = size_wh[0] * size_wh[1] / prediction.cam.maps[0].size

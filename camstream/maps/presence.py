@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from camstream.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class PresenceRule:
@@ -33,11 +35,11 @@ class PresenceRule:
 
     def __post_init__(self) -> None:
         if not self.off_threshold <= self.on_threshold:
-            raise ValueError(
+            raise UsageError(
                 f"presence ends at {self.off_threshold:g}, above where it begins: {self.on_threshold:g}"
             )
         if min(self.min_duration_s, self.max_gap_s, self.max_dropout_s) < 0:
-            raise ValueError("the times of a presence rule are 0 or more seconds")
+            raise UsageError("the times of a presence rule are 0 or more seconds")
 
 
 @dataclass(frozen=True, slots=True)

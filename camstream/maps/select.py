@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from camstream.contract import DEFAULT_TOP_K
+from camstream.errors import UsageError
 from camstream.frame import ClassMaps, State, TrailPoint, View
 from camstream.maps import cam as cams
+from camstream.maps.boxes import BOX_RULES, BoxRule, boxes_of
 from camstream.maps.smoothing import SETTINGS, Smoothed, Smoother, SmoothingLevel
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Contrast:
     sides: tuple[ClassGroup, ClassGroup] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What is looked for.
 
@@ -65,6 +67,10 @@ class Selection:
         contrast: Show what speaks for one thing against another.
         smoothing: How much is smoothed over time.
         trail_s: Show the path of the main map's peak over so many seconds; 0 shows none.
+        box_rule: Which boxes, see ``boxes.boxes_of``.
+        box_threshold: Where boxes end, as a part of a map's maximum; None as ``boxes_of`` says.
+        cam_range: Map values (logit units) where heat begins and where it is full; None takes
+            the model's own.
         decay_s: Let heat fade over so many seconds instead of following the map down: it shows
             where something has been; 0 does not. See ``SmoothingSettings.decay_s``.
     """
@@ -75,10 +81,19 @@ class Selection:
     smoothing: SmoothingLevel = "default"
     trail_s: float = 0.0
     decay_s: float = 0.0
+    box_rule: BoxRule | None = None
+    box_threshold: float | None = None
+    cam_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
+            raise UsageError(f"cam_range is low, high; not {self.cam_range}")
+        if self.box_rule is not None and self.box_rule not in BOX_RULES:
+            raise UsageError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
+        if self.box_threshold is not None and not 0 < self.box_threshold < 1:
+            raise UsageError(f"box_threshold is above 0 and below 1, not {self.box_threshold}")
         if not 1 <= self.top_k <= MAX_TOP_K:
-            raise ValueError(f"top_k is 1 to {MAX_TOP_K}, not {self.top_k}")
+            raise UsageError(f"top_k is 1 to {MAX_TOP_K}, not {self.top_k}")
 
     @property
     def indices(self) -> tuple[int, ...]:
@@ -129,10 +144,14 @@ class MapSelector:
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
             views = select_views(selection, smoothed, self._info)
-            return dataclasses.replace(
-                prediction,
-                cam=_first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels))),
-                views=(self._with_trail(views[0], frame, smoothed), *views[1:]),
+            cam = _first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels)))
+            return with_boxes(
+                dataclasses.replace(
+                    prediction,
+                    cam=dataclasses.replace(cam, cam_range=selection.cam_range or cam.cam_range),
+                    views=(self._with_trail(views[0], frame, smoothed), *views[1:]),
+                ),
+                selection,
             )
 
     def _smoother_for(self, selection: Selection) -> Smoother:
@@ -161,6 +180,17 @@ class MapSelector:
             is_cut=smoothed.is_cut,
         )
         return dataclasses.replace(view, trail=points)
+
+
+def with_boxes(prediction: Prediction, selection: Selection) -> Prediction:
+    """Read boxes from what is displayed of a prediction, as the selection asks for them."""
+    boxes = boxes_of(
+        prediction,
+        selection.box_rule,
+        floor=prediction.cam.cam_range[0],
+        ratio=selection.box_threshold,
+    )
+    return dataclasses.replace(prediction, boxes=boxes, box_threshold=selection.box_threshold)
 
 
 class Trail:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from camstream.errors import UsageError
 from camstream.maps.ema import DecayingMax, Ema
 from camstream.maps.scene_cuts import SceneCutDetector
 
@@ -62,7 +63,7 @@ class SmoothingSettings:
     def __post_init__(self) -> None:
         times = (self.map_s, self.score_s, self.hold_s, self.decay_s)
         if not all(0 <= value < math.inf for value in times) or not 1 <= self.margin < math.inf:
-            raise ValueError(f"times are at least 0 and the margin at least 1, not {self}")
+            raise UsageError(f"times are at least 0 and the margin at least 1, not {self}")
 
 
 SETTINGS: dict[SmoothingLevel, SmoothingSettings] = {
@@ -127,7 +128,7 @@ class Smoother:
                 ``dataclasses.replace(SETTINGS["default"], maximum_s=1.0)``.
         """
         if isinstance(level, str) and level not in SETTINGS:
-            raise ValueError(f"no level {level!r} of calm; there are {', '.join(SMOOTHING_LEVELS)}")
+            raise UsageError(f"no level {level!r} of calm; there are {', '.join(SMOOTHING_LEVELS)}")
         self.settings = SETTINGS[level] if isinstance(level, str) else level
         self._is_off = self.settings == SETTINGS["off"]
         self._cuts = SceneCutDetector()

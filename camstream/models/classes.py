@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from camstream.errors import ModelError, SourceError
+from camstream.errors import SourceError, UsageError
 from camstream.maps.select import ClassGroup
 
 _WNID = re.compile(r"n\d{8}")
@@ -55,12 +55,12 @@ class ClassNames:
             name: A label, a class's number, a WordNet id, or a group such as "dog"; in any case.
 
         Raises:
-            ModelError: The model has no such class; the nearest names are told.
+            UsageError: The model has no such class; the nearest names are told.
         """
         try:
             index = self.index_of(name.strip())
         except SourceError as error:
-            raise ModelError(str(error)) from error
+            raise UsageError(str(error)) from error
         if index is not None:
             return ClassGroup(self._labels[index], (index,))
         key = name.strip().casefold()
@@ -68,7 +68,7 @@ class ClassNames:
             return ClassGroup(key, self._groups[key])
         near = self.suggest(key)
         hint = f"did you mean {', '.join(near)}?" if near else "camstream info lists its classes"
-        raise ModelError(f"the model has no class {name!r}; {hint}")
+        raise UsageError(f"the model has no class {name!r}; {hint}")
 
     def suggest(self, text: str, count: int = 5) -> list[str]:
         """Give names that begin with a text, then those that hold it; else those like it."""

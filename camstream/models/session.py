@@ -14,13 +14,18 @@ from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.maps.select import decided, softmax
+from camstream.maps.select import Selection, decided, softmax, with_boxes
+from camstream.media import to_image
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from PIL.Image import Image as PilImage
+
+_RANDOM = "random weights: label and heat mean nothing"
 
 
 class Model:
@@ -76,16 +81,19 @@ class Model:
         self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
         self.refinement = ""
+        self._caveat = _RANDOM if self.info.is_random else ""
         if refine:
             self._add_refinement(source, threads, zoomed=input_size is None)
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
-    def predict(self, image: ImageU8, *, classes: Sequence[int] | None = None) -> Prediction:
+    def predict(
+        self, image: str | Path | ImageU8 | PilImage, *, classes: Sequence[int] | None = None
+    ) -> Prediction:
         """Classify one image and map the evidence.
 
         Args:
-            image: (H, W, 3) uint8 BGR of any size.
+            image: The path of a photo, (H, W, 3) uint8 BGR of any size, or a PIL image.
             classes: Which classes to map: an index >= 0 names a class, -r the one ranked r-th.
                 None maps the five best.
 
@@ -94,13 +102,15 @@ class Model:
 
         Raises:
             ModelError: There is no such class.
+            SourceError: The photo cannot be read.
             ValueError: The image is of another shape or type.
         """
-        frame = Frame(0, 0.0, time.perf_counter(), Picture.from_bgr(image))
-        return self.infer(frame, classes=classes)
+        picture = Picture.from_bgr(to_image(image))
+        frame = Frame(0, 0.0, time.perf_counter(), picture)
+        return with_boxes(self.infer(frame, classes=classes), Selection())
 
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
-        """Like ``predict``, for a frame of a source."""
+        """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
         started = time.perf_counter()
         image = frame.picture.bgr(self.input_size_wh(frame.picture))
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
@@ -114,7 +124,14 @@ class Model:
             frame=frame,
             top=self._top(logits[0]),
             cam=ClassMaps(
-                cam[0], cam_classes[0], bias[0], self.info.method, refined, self.refinement
+                maps=cam[0],
+                class_indices=cam_classes[0],
+                bias=bias[0],
+                cam_range=self.info.cam_range,
+                method=self.info.method,
+                refined=refined,
+                refinement=self.refinement,
+                caveat=self._caveat,
             ),
             infer_ms=(time.perf_counter() - started) * 1e3,
             image=image,
@@ -164,7 +181,8 @@ class Model:
 
     def _warm_up(self) -> None:
         try:
-            self.predict(np.zeros((*self._preferred_hw, 3), np.uint8))
+            blank = Picture.from_bgr(np.zeros((*self._preferred_hw, 3), np.uint8))
+            self.infer(Frame(0, 0.0, 0.0, blank))
         except Exception as error:  # onnxruntime has no common base class of its own
             first_line = str(error).strip().splitlines()[0]
             reason = f"{self.path} does not run on {self.device}: {first_line}; {REMEDY}"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from camstream.contract import DEFAULT_TOP_K
 from camstream.errors import SourceError, reading
+from camstream.sinks.side_files import RECORDS_SUFFIXES
 from camstream.sinks.tables import import_arrow, to_row
-from camstream.sinks.writers import RECORDS_SUFFIXES
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

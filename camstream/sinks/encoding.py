@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from camstream.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -71,4 +73,4 @@ class Encoding:
 
     def __post_init__(self) -> None:
         if self.codec is not None and self.codec not in CODECS:
-            raise ValueError(f"no codec {self.codec!r}; there are {', '.join(CODECS)}")
+            raise UsageError(f"no codec {self.codec!r}; there are {', '.join(CODECS)}")

@@ -1,8 +1,6 @@
 """When something was there: ``start_s,end_s,peak_score`` as CSV, from the scores that are shown.
 
-The score of a frame is that of ``Prediction.displayed``, smoothed over time as the focus says: with
-a model that has a background class, the probability that it is any other class; else the highest
-of what is shown, which is what was asked for (``--watch``) or the best class.
+The score of a frame is ``Prediction.presence``, smoothed over time as the selection says.
 """
 
 from __future__ import annotations
@@ -13,19 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.errors import SinkError
-from camstream.frame import Annotated, Prediction
+from camstream.frame import Annotated
 from camstream.maps.presence import Interval, Presence, PresenceRule
 from camstream.sinks.atomic_file import AtomicFile
 
 _SUFFIX = ".csv"
 _COLUMNS = ("start_s", "end_s", "peak_score")
-
-
-def presence_score(prediction: Prediction) -> float:
-    """Give the probability that what is looked for is there, 0 to 1."""
-    displayed = prediction.displayed
-    state = displayed[0].state
-    return max(view.score for view in displayed) if state is None else state.presence
 
 
 class PresenceFile:
@@ -62,7 +53,7 @@ class PresenceFile:
         prediction = annotated.prediction
         if prediction.frame.pts_s > self._last_s:
             self._last_s = prediction.frame.pts_s
-            self._found += self._presence.add(self._last_s, presence_score(prediction))
+            self._found += self._presence.add(self._last_s, prediction.presence)
 
     def finish(self) -> None:
         """Write the file.

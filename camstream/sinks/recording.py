@@ -40,7 +40,7 @@ class Recorder:
         self._last_pts = pts
         frame = picture.video_frame
         frame.pts, frame.time_base = pts, _TIME_BASE
-        self._file.write(picture)
+        self._file.write_picture(picture)
 
     def finish(self) -> None:
         """Close the file and give it its name.

@@ -131,18 +131,17 @@ def to_record(annotated: Annotated) -> dict[str, object]:
     }
     if prediction.cam.refinement:
         record["sharp"] = prediction.cam.refinement
-    if annotated.boxes is not None and annotated.box_threshold is not None:
-        record["box_threshold"] = annotated.box_threshold
-    if annotated.boxes is not None:
-        record["boxes"] = [
-            {
-                "label": found.label,
-                "class_index": found.class_index,
-                "score": round(found.score, 6),
-                "box_xyxy": [round(value, 1) for value in found.box.xyxy],
-            }
-            for found in annotated.boxes
-        ]
+    if prediction.box_threshold is not None:
+        record["box_threshold"] = prediction.box_threshold
+    record["boxes"] = [
+        {
+            "label": found.label,
+            "class_index": found.class_index,
+            "score": round(found.score, 6),
+            "box_xyxy": [round(value, 1) for value in found.box.xyxy],
+        }
+        for found in prediction.boxes
+    ]
     return record
 
 

@@ -19,6 +19,7 @@ from av.container import Flags, OutputContainer
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
+from camstream.frame import Annotated
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.encoding import CODECS, CodecName, Encoding
 from camstream.sinks.stream_copy import StreamCopy, content_of
@@ -78,7 +79,11 @@ class VideoFile:
         self._check_preset()
         self._container = self._open()
 
-    def write(self, picture: Picture) -> None:
+    def write(self, annotated: Annotated) -> None:
+        """Encode an annotated frame's picture, see ``write_picture``."""
+        self.write_picture(annotated.picture)
+
+    def write_picture(self, picture: Picture) -> None:
         """Encode one picture at its own time.
 
         Args:

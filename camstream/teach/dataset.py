@@ -9,15 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from camstream.errors import SourceError
-from camstream.media import VIDEO_SUFFIXES
+from camstream.media import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_photo
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
 
-PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 MIN_PICTURES = 5  # of a class; a part of them must be left to judge by
 
 _BACKGROUNDS = frozenset(["background", "empty", "no", "none", "nothing", "ok"])
@@ -56,7 +52,7 @@ class Item:
             SourceError: It cannot be read.
         """
         if not self.is_clip:
-            yield self.name, read_photo(self.path)
+            yield self.name, Picture.from_bgr(read_photo(self.path))
             return
         with contextlib.closing(FileSource(self.path)) as frames:
             due_s = -1.0
@@ -133,22 +129,6 @@ def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | 
             "others; say which with --background"
         )
     return found[0] if found else None
-
-
-def read_photo(path: Path) -> Picture:
-    """Read a photo, upright.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
-    try:
-        coded = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if len(coded) else None
-    except (OSError, cv2.error) as error:
-        raise SourceError(f"cannot read {path}: {error}") from error
-    if image is None:
-        raise SourceError(f"{path} is not a picture that can be read")
-    return Picture.from_bgr(np.asarray(image, np.uint8))
 
 
 def _is_picture(path: Path, inside: Path) -> bool:

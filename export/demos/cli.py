@@ -9,18 +9,18 @@ from pathlib import Path
 import platformdirs
 import typer
 
-from camstream.annotation import Job, Result
+from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.commands.options import Network
 from camstream.commands.plugins import missing
 from camstream.console import Stop, console, note, steps
 from camstream.models.session import Model
 
-Annotate = Callable[[Job, Model], Result]
+Annotate = Callable[[AnnotationJob, Model], AnnotationResult]
 
 
 def run(
     name: str, output: Path, *, device: str, retrain: bool, stop: Stop, annotate: Annotate
-) -> Result:
+) -> AnnotationResult:
     """Train a demo's network unless that was done before, annotate its clip, print the figures.
 
     Args:

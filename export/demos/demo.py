@@ -105,7 +105,7 @@ def write_clip(scenes: Iterator[tuple[ImageU8, Truth]], path: Path) -> list[Trut
             picture = Picture.from_bgr(image)
             frame = picture.video_frame
             frame.pts, frame.time_base = index, Fraction(1, RATE_HZ)
-            file.write(picture)
+            file.write_picture(picture)
             truths.append(truth)
         file.finish()
     except BaseException:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from camstream.annotation import Job, Result
+from camstream.annotation import AnnotationJob, AnnotationResult
 from export.demos.demo import SIZE_WH, Demo, write_clip
 from export.demos.score import Score, Seen, score
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def annotate_clip(
-    demo: Demo, model: Model, output: Path, annotate: Callable[[Job], Result]
-) -> tuple[Result, Score | None]:
+    demo: Demo, model: Model, output: Path, annotate: Callable[[AnnotationJob], AnnotationResult]
+) -> tuple[AnnotationResult, Score | None]:
     """Draw the clip, annotate it, compare its records with the truth.
 
     Args:
@@ -39,7 +39,9 @@ def annotate_clip(
     with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
         clip, records = Path(folder) / f"{demo.name}.mp4", Path(folder) / "records.jsonl"
         truths = write_clip(demo.scenes(), clip)
-        result = annotate(Job(clip, output, records, overwrite=True))
+        result = annotate(
+            AnnotationJob(source=clip, output=output, records=records, overwrite=True)
+        )
         if result.is_stopped:
             return result, None
         seen = [_seen(line) for line in records.read_text(encoding="utf-8").splitlines()]

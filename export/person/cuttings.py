@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream.errors import SourceError
+from camstream.media import read_photo
 from camstream.models.session import Model
-from camstream.picture import ImageU8
-from camstream.teach.dataset import ImageFolder, read_photo
+from camstream.picture import ImageU8, Picture
+from camstream.teach.dataset import ImageFolder
 
 F32 = NDArray[np.float32]
 
@@ -161,7 +162,7 @@ def cut_out(photo: int, image: ImageU8, mask: NDArray[np.bool_], least: float) -
 
 
 def _read(dataset: ImageFolder, number: int) -> ImageU8:
-    picture = read_photo(dataset.items[number].path)
+    picture = Picture.from_bgr(read_photo(dataset.items[number].path))
     scale = min(1.0, _LONG_SIDE / max(picture.size_wh))
     width, height = (round(side * scale) for side in picture.size_wh)
     return picture.bgr((width, height))

@@ -17,11 +17,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from camstream.contract import fit_size
+from camstream.media import read_photo
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
 from camstream.teach.calibration import calibrate
-from camstream.teach.dataset import ImageFolder, read_photo
+from camstream.teach.dataset import ImageFolder
 from export.person.fit_neck import Net, fit, logits
 from export.person.person_photos import LABELS
 from export.person.scenes import SQUARE
@@ -187,7 +188,7 @@ def judge_small(
     random = np.random.default_rng(0)
     seen: dict[str, list[bool]] = {}
     for number, item in enumerate(scenes):
-        empty = read_photo(item.path).bgr(_SCENE_WH)
+        empty = Picture.from_bgr(read_photo(item.path)).bgr(_SCENE_WH)
         image, mask = persons[number % len(persons)]
         displayed = {
             f"1/{1 / h:.0f} of the height": paste(empty, image, mask, h, random) for h in _HEIGHTS

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camstream.picture import ImageU8
-from camstream.teach.dataset import ImageFolder, read_photo
+from camstream.media import read_photo
+from camstream.picture import ImageU8, Picture
+from camstream.teach.dataset import ImageFolder
 from export.person.cuttings import Cutting
 
 F32 = NDArray[np.float32]
@@ -74,7 +75,7 @@ class Scenes:
     def cropped(self, photo: int, seed: int, size_wh: tuple[int, int]) -> Scene:
         """Show a part of a photo without people from near, in another light."""
         part, x, y, mirror, gain, shift = np.random.default_rng(seed).uniform(size=6)
-        image = read_photo(self.dataset.items[photo].path).bgr()
+        image = read_photo(self.dataset.items[photo].path)
         height, width = (int(side * (0.35 + 0.5 * part)) for side in image.shape[:2])
         top, left = int(y * (image.shape[0] - height)), int(x * (image.shape[1] - width))
         near = cv2.resize(image[top : top + height, left : left + width], size_wh)
@@ -128,7 +129,7 @@ class Scenes:
         return made.scene(person=seed % 2 == 1)
 
     def _read(self, photo: int, size_wh: tuple[int, int]) -> ImageU8:
-        return read_photo(self.dataset.items[photo].path).bgr(size_wh)
+        return Picture.from_bgr(read_photo(self.dataset.items[photo].path)).bgr(size_wh)
 
 
 class _Montage:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream.errors import SourceError
+from camstream.media import PHOTO_SUFFIXES, read_photo
 from camstream.picture import ImageU8, Picture
-from camstream.teach.dataset import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,10 +192,8 @@ def _photos_in(folder: Path) -> list[Path]:
 def _shrunk(path: Path, size_hw: tuple[int, int]) -> NDArray[np.uint8] | None:
     """Read a photo and encode it small; None where it cannot be read."""
     try:
-        image = _decode(np.fromfile(path, np.uint8))
-    except OSError:
-        return None
-    if image is None:
+        image = read_photo(path)
+    except SourceError:
         return None
     height, width = image.shape[:2]
     scale = _SPARE * max(size_hw[0] / height, size_hw[1] / width)

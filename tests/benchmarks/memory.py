@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 import camstream
-from camstream.annotation import Job, run
+from camstream.annotation import AnnotationJob, run
 from camstream.commands.clips import sample_clip
 from camstream.frame import Prediction
 from camstream.sinks.encoding import Encoding
@@ -38,7 +38,7 @@ def make_clip(path: Path, frames: int) -> None:
             picture = frame.picture.resized((1920, 1080))
             picture.video_frame.pts = written * 3000
             picture.video_frame.time_base = Fraction(1, 90_000)
-            sink.write(picture)
+            sink.write_picture(picture)
             written += 1
             if written == frames:
                 break
@@ -62,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         make_clip(clip, frames)
-        run(Job(clip, Path(folder) / "out.mp4"), model, on_frame=on_frame)
+        run(AnnotationJob(source=clip, output=Path(folder) / "out.mp4"), model, on_frame=on_frame)
     last = seen[frames - 1]
     print(
         f"frame {frames - 1} / frame 300: {last / seen[300]:.3f}; "

@@ -223,18 +223,18 @@ def main() -> None:
         judge = Judge(ground_truths)
         print(f"{'% found':30s}{TITLE}   cost  setting")
 
-        def build_timeline(name: str, localizations: Trials) -> None:
+        def show(name: str, localizations: Trials) -> None:
             shares, setting = judge.row(localizations)
             cost = f"{costs[name]:.2f}" if name in costs else ""
             print(f"{name:30s}{shares}{cost:>7s}  {setting}", flush=True)
 
         for name, way in {"plain": PLAIN, **(WAYS if arguments.all else {})}.items():
-            build_timeline(name, Trials(way, looking(seen, name)))
+            show(name, Trials(way, looking(seen, name)))
         sides = SIDES if arguments.all else SHARP_SIDES
-        joins = Trials(Way(lambda one: joined(one, sides), ("20%",)), looking(seen, "--sharp"))
+        joins = Trials(Way(lambda one: joined(one, sides), (20,)), looking(seen, "--sharp"))
         for side in sides if arguments.all else ():
-            build_timeline(f"early layer, input of {side}", joins.of_sides([side]))
-        build_timeline("--sharp", joins.of_sides(SHARP_SIDES))
+            show(f"early layer, input of {side}", joins.of_sides([side]))
+        show("--sharp", joins.of_sides(SHARP_SIDES))
         print(f"\nthe program with --sharp: {refine.refinement}")
         for name in SETS:
             print(f"  {name:16s}{shipped(refine, ground_truths[name]):6.1f} % found", flush=True)

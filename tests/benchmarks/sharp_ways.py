@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.measure import read_photo
 from camstream.graph.graph_index import Graph
 from camstream.maps import cam as cams
-from camstream.maps.threshold import Threshold, parse_threshold
+from camstream.maps.boxes import ratio_threshold
 from camstream.models.device import create_session
 from camstream.models.session import read_info
 from camstream.picture import ImageU8, MapF32, Picture
@@ -172,14 +173,17 @@ class Way:
 
     Attributes:
         maps: The maps of a thing, one a setting, by the setting's name.
-        thresholds: What else is chosen, as ``camstream.maps.threshold`` reads it.
+        thresholds: What else is chosen, in per cent of the map's maximum.
     """
 
     maps: Callable[[Seen], Maps]
-    thresholds: tuple[str, ...] = tuple(f"{percent}%" for percent in range(5, 75, 5))
+    thresholds: tuple[int, ...] = tuple(range(5, 75, 5))
 
-    def rules(self) -> dict[str, Threshold]:
-        return {text: parse_threshold(text) for text in self.thresholds}
+    def rules(self) -> dict[str, Callable[[MapF32], float]]:
+        return {
+            f"{percent}%": partial(ratio_threshold, ratio=percent / 100)
+            for percent in self.thresholds
+        }
 
 
 def _one(make: Callable[[Seen], MapF32]) -> Callable[[Seen], Maps]:
@@ -195,10 +199,9 @@ def _guided(seen: Seen) -> Maps:
         yield f"radius {radius}, {blur:g}", guided(seen.cams[224], seen.image, radius, blur)
 
 
-PLAIN = Way(_one(lambda seen: seen.cams[224]), ("20%",))
+PLAIN = Way(_one(lambda seen: seen.cams[224]), (20,))
 WAYS: dict[str, Way] = {
     "ratio threshold": Way(PLAIN.maps),
-    "percentile threshold": Way(PLAIN.maps, tuple(f"p{p}" for p in range(40, 95, 5))),
     "linear instead of cubic": Way(_one(lambda s: _resized(s.cams[224], cv2.INTER_LINEAR))),
     "Lanczos instead of cubic": Way(_one(lambda s: _resized(s.cams[224], cv2.INTER_LANCZOS4))),
     "finer map by dilation": Way(_one(lambda s: s.dilated)),

@@ -149,7 +149,7 @@ def make_clip(folder: Path, *, seconds: int, size_wh: tuple[int, int] = (1920, 1
     for frame in source:
         if frame.pts_s >= seconds:
             break
-        sink.write(frame.picture.resized(size_wh))
+        sink.write_picture(frame.picture.resized(size_wh))
     source.close()
     sink.finish()
     return path
@@ -162,7 +162,7 @@ def compare_annotate(
     encoding = Encoding(preset=preset)
     annotated = clip.with_name(f"annotated-{preset}.mp4")
     again = clip.with_name("again.mp4")
-    job = annotate.Job(clip, annotated, encoding=encoding, overwrite=True)
+    job = annotate.AnnotationJob(source=clip, output=annotated, encoding=encoding, overwrite=True)
     ratios, rate_hz = [], 0.0
     for _ in range(rounds):
         stats = annotate.run(job, network).stats
@@ -183,7 +183,7 @@ def _transcode(path: Path, to: Path, encoding: Encoding) -> None:
     source = FileSource(path)
     sink = VideoFile(to, encoding=encoding, overwrite=True, rate_hz=source.rate_hz)
     for frame in source:
-        sink.write(frame.picture)
+        sink.write_picture(frame.picture)
     source.close()
     sink.finish()
 
@@ -193,7 +193,7 @@ def first_frame(model: str, clip: Path, progress: Say) -> float:
     one = clip.with_name("one.mp4")
     source = FileSource(clip)
     sink = VideoFile(one, rate_hz=source.rate_hz)
-    sink.write(next(iter(source)).picture)
+    sink.write_picture(next(iter(source)).picture)
     source.close()
     sink.finish()
     command = [sys.executable, "-P", "-m", "camstream", "annotate", str(one), "--model", model]

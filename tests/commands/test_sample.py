@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from camstream.annotation import Job, run
+from camstream.annotation import AnnotationJob, run
 from camstream.commands.clips import sample_clip
 from camstream.models.session import Model
 from camstream.sinks.encoding import Encoding
@@ -22,7 +22,12 @@ def records(model: Model, tmp_path_factory: pytest.TempPathFactory) -> list[dict
     folder = tmp_path_factory.mktemp("sample")
     lines = folder / "records.jsonl"
     encoding = Encoding(preset="ultrafast")
-    run(Job(sample_clip(), folder / "out.mp4", lines, encoding=encoding), model)
+    run(
+        AnnotationJob(
+            source=sample_clip(), output=folder / "out.mp4", records=lines, encoding=encoding
+        ),
+        model,
+    )
     return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
 
 

@@ -120,8 +120,4 @@ def drawn_on(prediction: Prediction, luma: int) -> NDArray[np.float64]:
     for plane, value in zip(frame.planes, (luma, 128, 128), strict=True):
         plane.update(bytes([value]) * plane.buffer_size)
     style = Style(heatmap_opacity=1.0, show_label=False)
-    return (
-        annotate(prediction, LINEAR, style, picture=Picture(frame))
-        .picture.planes()[0]
-        .astype(float)
-    )
+    return annotate(prediction, style, picture=Picture(frame)).picture.planes()[0].astype(float)

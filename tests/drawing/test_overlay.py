@@ -21,7 +21,12 @@ HEAT_ONLY = Style(show_label=False)
 
 
 def prediction_of(picture: Picture, cam: MapF32, label: str = "tabby cat") -> Prediction:
-    maps = ClassMaps(cam[np.newaxis], np.array([0]), np.zeros(1, np.float32))
+    maps = ClassMaps(
+        maps=cam[np.newaxis],
+        class_indices=np.array([0]),
+        bias=np.zeros(1, np.float32),
+        cam_range=RANGE,
+    )
     frame = Frame(0, 0.0, 0.0, picture)
     return fakes.prediction_of(frame, (TopClass(label, 0, 0.5, 1.0),), maps)
 
@@ -84,27 +89,27 @@ def hot_spot(value: float, shape: tuple[int, int] = (6, 8)) -> MapF32:
 )
 def test_no_evidence_leaves_every_pixel(picture: Picture, cam: MapF32) -> None:
     before = pixels(picture)
-    annotated = annotate(prediction_of(picture, cam), RANGE, HEAT_ONLY)
+    annotated = annotate(prediction_of(picture, cam), HEAT_ONLY)
     for was, now in zip(before, annotated.picture.planes(), strict=True):
         assert np.array_equal(was, now)
 
 
 def test_the_given_picture_is_never_written_to(picture: Picture) -> None:
     before = pixels(picture)
-    annotate(prediction_of(picture, hot_spot(100)), RANGE)
+    annotate(prediction_of(picture, hot_spot(100)))
     for was, now in zip(before, picture.planes(), strict=True):
         assert np.array_equal(was, now)
 
 
 def test_opacity_nought_leaves_every_pixel(picture: Picture) -> None:
     style = Style(heatmap_opacity=0, show_label=False)
-    annotated = annotate(prediction_of(picture, hot_spot(100)), RANGE, style)
+    annotated = annotate(prediction_of(picture, hot_spot(100)), style)
     for was, now in zip(picture.planes(), annotated.picture.planes(), strict=True):
         assert np.array_equal(was, now)
 
 
 def test_places_without_heat_are_untouched(picture: Picture) -> None:
-    annotated = annotate(prediction_of(picture, hot_spot(100)), RANGE, HEAT_ONLY)
+    annotated = annotate(prediction_of(picture, hot_spot(100)), HEAT_ONLY)
     for was, now in zip(picture.planes(), annotated.picture.planes(), strict=True):
         height, width = was.shape[:2]
         assert np.array_equal(was[: height // 4], now[: height // 4])
@@ -117,8 +122,8 @@ def test_places_without_heat_are_untouched(picture: Picture) -> None:
 def test_bgr_and_yuv_are_drawn_in_the_same_colours(kind: str, colormap: Colormap) -> None:
     cam = np.add.outer(np.linspace(-40, 70, 6), np.linspace(-40, 70, 8)).astype(np.float32)
     style = Style(heatmap_opacity=0.7, colormap=colormap, show_label=False)
-    plain = annotate(prediction_of(bgr_picture(), cam), RANGE, style).picture.bgr().astype(int)
-    planar = annotate(prediction_of(KINDS[kind](), cam), RANGE, style).picture.bgr().astype(int)
+    plain = annotate(prediction_of(bgr_picture(), cam), style).picture.bgr().astype(int)
+    planar = annotate(prediction_of(KINDS[kind](), cam), style).picture.bgr().astype(int)
     # What drawing changes, so that what 4:2:0 itself changes does not count.
     drawn = (plain - photo()) - (planar - KINDS[kind]().bgr())
     assert np.abs(drawn).mean() < 3
@@ -132,7 +137,7 @@ def test_the_same_value_has_the_same_colour_in_two_frames() -> None:
     beside[1, 1] = 500
     spot = slice(100, 110), slice(175, 185)
     first, second = (
-        annotate(prediction_of(grey, cam), RANGE, HEAT_ONLY).picture.planes()[0][spot].astype(int)
+        annotate(prediction_of(grey, cam), HEAT_ONLY).picture.planes()[0][spot].astype(int)
         for cam in (alone, beside)
     )
     assert np.abs(first - 90).mean() > 20
@@ -142,7 +147,7 @@ def test_the_same_value_has_the_same_colour_in_two_frames() -> None:
 def test_weak_evidence_is_fainter_than_strong() -> None:
     black = Picture.from_bgr(np.zeros((180, 320, 3), np.uint8))
     changes = [
-        int(annotate(prediction_of(black, hot_spot(v)), RANGE, HEAT_ONLY).picture.planes()[0].sum())
+        int(annotate(prediction_of(black, hot_spot(v)), HEAT_ONLY).picture.planes()[0].sum())
         for v in (9, 20, 40, 110)
     ]
     assert changes[0] == 0
@@ -152,7 +157,7 @@ def test_weak_evidence_is_fainter_than_strong() -> None:
 def test_the_peak_never_wraps() -> None:
     white = Picture.from_bgr(np.full((180, 320, 3), 255, np.uint8))
     style = Style(heatmap_opacity=1, colormap="hot", show_label=False)
-    drawn = annotate(prediction_of(white, hot_spot(1e9)), RANGE, style).picture.planes()[0]
+    drawn = annotate(prediction_of(white, hot_spot(1e9)), style).picture.planes()[0]
     assert drawn[105, 180].min() > 250
 
 
@@ -167,7 +172,7 @@ def test_a_label_is_drawn_on_any_size(size_wh: tuple[int, int], even_yuv: bool) 
     picture = Picture.from_video_frame(frame, even=True) if even_yuv else Picture(frame)
     label = "Staffordshire bullterrier, a very long name — ünïcode"
     annotated = annotate(
-        prediction_of(picture, np.zeros((3, 3), np.float32), label), RANGE, notes=["a", "b"]
+        prediction_of(picture, np.zeros((3, 3), np.float32), label), notes=["a", "b"]
     )
     assert annotated.picture.size_wh == picture.size_wh
     changed = annotated.picture.planes()[0].astype(int) - picture.planes()[0]

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from camstream.annotation import Job, run
+from camstream.annotation import AnnotationJob, run
 from camstream.drawing.overlay import Style, annotate
 from camstream.errors import SinkError
 from camstream.frame import Frame, Prediction, State, View
@@ -19,7 +19,7 @@ from camstream.maps.presence import PresenceRule
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model
 from camstream.picture import Picture
-from camstream.sinks.presence import PresenceFile, presence_score
+from camstream.sinks.presence import PresenceFile
 from tests import tiny
 from tests.annotated import make_annotated
 
@@ -73,12 +73,12 @@ def test_other_models_decide_nothing(tiny_model: Model) -> None:
 def test_neither_heat_nor_box_where_nothing_is_there(callback: Model) -> None:
     """Also where the winning class's own map has something: it speaks for nothing."""
     seen = _look(callback, _image((1, 1)))
-    drawn = annotate(seen, callback.info.cam_range, PLAIN)
+    drawn = annotate(seen, PLAIN)
     assert seen.displayed[0].label == "dark"
-    assert drawn.boxes == ()
+    assert seen.boxes == ()
     assert np.array_equal(drawn.picture.bgr(), seen.frame.picture.bgr())
     forced = View("dark", 0.9, np.full((3, 5), 90.0, np.float32), 1, state=State(True, 0.1))
-    still = annotate(dataclasses.replace(seen, views=(forced,)), (0.0, 9.0), PLAIN)
+    still = annotate(dataclasses.replace(seen, views=(forced,)), PLAIN)
     assert np.array_equal(still.picture.bgr(), seen.frame.picture.bgr())
 
 
@@ -99,7 +99,7 @@ def test_state_is_written_dark_on_bright_or_bright_on_dark(callback: Model) -> N
     for image in (_image(), np.full((192, 320, 3), 255, np.uint8)):
         seen = _look(callback, image)
         style = Style(show_heatmap=False)
-        corner = annotate(seen, callback.info.cam_range, style).picture.bgr()[6:20, 40:90]
+        corner = annotate(seen, style).picture.bgr()[6:20, 40:90]
         levels[seen.displayed[0].is_background] = float(np.median(corner.mean(axis=2)))
     assert levels[False] > 120 > levels[True]
 
@@ -108,9 +108,9 @@ def test_score_of_presence() -> None:
     prediction = make_annotated(0).prediction
     cam = np.zeros((2, 2), np.float32)
     watched = (View("a", 0.2, cam), View("b", 0.6, cam))
-    assert presence_score(dataclasses.replace(prediction, views=watched)) == 0.6
+    assert dataclasses.replace(prediction, views=watched).presence == 0.6
     sure = View("none", 0.9, cam, state=State(is_background=True, presence=0.1))
-    assert presence_score(dataclasses.replace(prediction, views=(sure,))) == 0.1
+    assert dataclasses.replace(prediction, views=(sure,)).presence == 0.1
 
 
 def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
@@ -143,9 +143,9 @@ def test_presence_of_a_clip(callback: Model, tmp_path: Path) -> None:
             image = np.full((192, 320, 3), 230 if 10 <= index < 20 else 10, np.uint8)
             out.mux(video.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
         out.mux(video.encode())
-    job = Job(
-        clip,
-        tmp_path / "out.mp4",
+    job = AnnotationJob(
+        source=clip,
+        output=tmp_path / "out.mp4",
         selection=Selection(smoothing="off"),
         presence=tmp_path / "p.csv",
     )

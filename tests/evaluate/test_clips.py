@@ -123,8 +123,8 @@ def test_figures_of_a_lamp(clip: Path, boxes: Path, tiny_model: Model, tmp_path:
     assert json.loads(out.read_text())["levels"]["off"]["corloc"] == 1.0
     assert to_table(report).row_count == 5
     # The box in the middle has half the area, 158 x 158 px; the lamp is 96 x 96 at the side.
-    assert report.centroid.corloc == 0
-    assert report.centroid.pointing == 0
+    assert report.centre.corloc == 0
+    assert report.centre.pointing == 0
     assert json.loads(out.read_text())["centre"] == {"corloc": 0.0, "pointing": 0.0}
 
 
@@ -133,13 +133,13 @@ def test_a_lamp_in_the_middle_is_found_by_looking_at_nothing(
 ) -> None:
     rows = "".join(f"{i},0,0,light,40,40,180,180,\n" for i in range(20))
     report = evaluate_clip(Request(clip, _write(tmp_path / "m.csv", _HEADER + rows)), tiny_model)
-    assert (report.centroid.corloc, report.centroid.pointing) == (1.0, 1.0)
+    assert (report.centre.corloc, report.centre.pointing) == (1.0, 1.0)
 
 
 def test_threshold_of_a_clip(clip: Path, boxes: Path, tiny_model: Model) -> None:
-    report = evaluate_clip(Request(clip, boxes, box_threshold="p2"), tiny_model)
-    assert report.box_threshold == "p2"
-    assert "CorLoc, percentile 2" in list(to_table(report).columns[0].cells)
+    report = evaluate_clip(Request(clip, boxes, box_threshold=0.35), tiny_model)
+    assert report.box_threshold == 0.35
+    assert "CorLoc, 35 % rule" in list(to_table(report).columns[0].cells)
 
 
 def test_a_box_beyond_the_end(tiny_model: Model, boxes: Path) -> None:

@@ -121,7 +121,7 @@ def test_alexnet_gives_the_papers_map_at_caffes_size_too(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "trunk", "filters"),
+    ("name", "backbone", "filters"),
     [
         ("alexnet_gap", "alexnet", [1024]),
         ("alexnet_star_gap", "alexnet", [512, 512]),

@@ -125,7 +125,7 @@ def test_nearly_constant_map_is_not_stretched() -> None:
     assert np.ptp(_sharpen(maps, _two_kinds())) <= 1.0
 
 
-@pytest.mark.parametrize("early", [np.zeros((4, 14, 14)), np.full((4, 14, 14), np.nan)])
+@pytest.mark.parametrize("fine_features", [np.zeros((4, 14, 14)), np.full((4, 14, 14), np.nan)])
 def test_features_that_say_nothing_give_no_heat(fine_features: NDArray[np.float64]) -> None:
     refine = _sharpen(_blob()[np.newaxis], fine_features.astype(np.float32))[0]
     assert not cams.heat(cams.enlarge(refine), (5, 20)).any()
@@ -219,7 +219,7 @@ def test_records_keep_the_raw_map(
     records = []
     for one in (plain_model, sharp_model):
         seen = MapSelector(one.infer, one.info, Selection(top_k=3))(one.predict(photo).frame)
-        records.append(to_record(annotate(seen, one.info.cam_range)))
+        records.append(to_record(annotate(seen)))
     plain, refine = records
     assert refine.pop("sharp") == describe(sharp_model.info)
     assert "sharp" not in plain

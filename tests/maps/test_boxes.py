@@ -11,13 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camstream.annotation import Job, run
+from camstream.annotation import AnnotationJob, run
 from camstream.commands.clips import sample_clip
 from camstream.drawing.overlay import Style, annotate, draw_box
 from camstream.frame import Box, ClassMaps, Frame, Prediction, TopClass
 from camstream.maps import boxes as boxing
-from camstream.maps.boxes import BoxRule, boxes_of, find_boxes, largest_box, regions
-from camstream.maps.threshold import percentile_threshold, ratio_threshold
+from camstream.maps.boxes import (
+    BoxRule,
+    boxes_of,
+    find_boxes,
+    largest_box,
+    ratio_threshold,
+    regions,
+)
+from camstream.maps.select import Selection, with_boxes
 from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
 from camstream.sinks.encoding import Encoding
@@ -40,7 +47,12 @@ def _prediction(*maps: MapF32, size_wh: tuple[int, int] = (160, 90)) -> Predicti
     ground = np.full((height, width, 3), 90, np.uint8)
     tops = tuple(TopClass(f"thing {i}", i + 10, 0.5 / (i + 1), 5.0 - i) for i in range(len(maps)))
     classes = np.array([top.class_index for top in tops], np.int64)
-    cam = ClassMaps(np.stack(maps), classes, np.zeros(len(maps), np.float32))
+    cam = ClassMaps(
+        maps=np.stack(maps),
+        class_indices=classes,
+        bias=np.zeros(len(maps), np.float32),
+        cam_range=_RANGE,
+    )
     return prediction_of(Frame(0, 0.0, 0.0, Picture.from_bgr(ground)), tops, cam)
 
 
@@ -62,14 +74,6 @@ def test_threshold_is_a_part_of_the_maximum() -> None:
     assert ratio_threshold(fine, 0.5) == pytest.approx(5.0)
     assert find_boxes(fine, (80, 30), 5.0) == [Box((70, 25, 80, 30))]
     assert ratio_threshold(fine - 20) == 0  # negative values count as no evidence
-
-
-def test_percentile_keeps_a_part_of_the_frame() -> None:
-    fine = np.arange(100, dtype=np.float32).reshape(10, 10)
-    threshold = percentile_threshold(fine, 80)
-    assert (fine > threshold).sum() == 20
-    assert find_boxes(fine, (10, 10), threshold) == [Box((0, 8, 10, 10))]
-    assert percentile_threshold(fine - 200, 80) == 0
 
 
 def test_corners_connect() -> None:
@@ -157,46 +161,48 @@ def test_box_is_drawn_where_it_lies(is_yuv: bool, size_wh: tuple[int, int]) -> N
 
 
 def test_boxes_are_drawn_on_request_only() -> None:
-    prediction = _prediction(_blob(2, 4))
+    prediction = with_boxes(_prediction(_blob(2, 4)), Selection())
     plain = Style(show_heatmap=False, show_label=False)
-    assert np.ptp(annotate(prediction, _RANGE, plain).picture.bgr()) == 0
-    asked = annotate(prediction, _RANGE, dataclasses.replace(plain, show_boxes=True))
+    assert np.ptp(annotate(prediction, plain).picture.bgr()) == 0
+    asked = annotate(prediction, dataclasses.replace(plain, show_boxes=True))
     assert np.ptp(asked.picture.bgr()) == 255
 
 
 @pytest.mark.parametrize("rule", boxing.BOX_RULES)
-def test_records_hold_boxes_when_asked(rule: BoxRule) -> None:
+def test_records_hold_boxes_whether_or_not_they_are_drawn(rule: BoxRule) -> None:
     prediction = _prediction(_blob(2, 4), _blob(1, 2))
-    asked = to_record(annotate(prediction, _RANGE, Style(show_boxes=True, box_rule=rule)))
+    found = boxes_of(prediction, rule, floor=_RANGE[0])
+    assert found
+    prediction = with_boxes(prediction, Selection(box_rule=rule))
+    assert prediction.boxes == found
     want = [
         {
-            "label": found.label,
-            "class_index": found.class_index,
-            "score": found.score,
-            "box_xyxy": [round(value, 1) for value in found.box.xyxy],
+            "label": one.label,
+            "class_index": one.class_index,
+            "score": one.score,
+            "box_xyxy": [round(value, 1) for value in one.box.xyxy],
         }
-        for found in boxes_of(prediction, rule, floor=_RANGE[0])
+        for one in found
     ]
-    assert want
-    assert asked["boxes"] == want
-    assert "boxes" not in to_record(annotate(prediction, _RANGE))
-    empty = _prediction(_blob(2, 4, value=0.5))
-    assert to_record(annotate(empty, _RANGE, Style(show_boxes=True)))["boxes"] == []
+    for is_drawn in (False, True):
+        assert to_record(annotate(prediction, Style(show_boxes=is_drawn)))["boxes"] == want
+    empty = with_boxes(_prediction(_blob(2, 4, value=0.5)), Selection())
+    assert to_record(annotate(empty))["boxes"] == []
 
 
-def test_style_refuses_an_unknown_rule() -> None:
+def test_a_selection_refuses_an_unknown_rule() -> None:
     with pytest.raises(ValueError, match="largest, all, five"):
-        Style(box_rule="best")  # type: ignore[arg-type]
+        Selection(box_rule="best")  # type: ignore[arg-type]
 
 
 def test_boxes_of_a_file_reach_its_records(model: Model, tmp_path: Path) -> None:
     frames = iter(range(1, 9))
-    job = Job(
-        sample_clip(),
-        tmp_path / "out.mp4",
-        tmp_path / "out.jsonl",
-        Style(show_boxes=True),
-        Encoding(preset="ultrafast"),
+    job = AnnotationJob(
+        source=sample_clip(),
+        output=tmp_path / "out.mp4",
+        records=tmp_path / "out.jsonl",
+        style=Style(show_boxes=True),
+        encoding=Encoding(preset="ultrafast"),
     )
     run(job, model, stop=lambda: next(frames) == 8)
     records = [json.loads(line) for line in job.records.read_text().splitlines()]  # type: ignore[union-attr]

@@ -29,7 +29,6 @@ from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
 from tests import fakes
-from tests.tiny import CAM_RANGE
 
 INFO = dataclasses.replace(fakes.INFO, labels=("a", "b", "c", "d"))
 
@@ -152,9 +151,11 @@ def test_a_grid_shows_the_plain_picture_and_each_map_in_its_place(
     image[64:96, 128:160] = 255
     picture = Picture.from_bgr(image)
     frame = Frame(0, 0.0, 0.0, picture if kind == "bgr" else picture.yuv420())
-    prediction = MapSelector(tiny_model.infer, tiny_model.info, Selection(top_k=2))(frame)
-    style = Style(show_label=False, cam_range=(160.0, 250.0))
-    whole = annotate(prediction, CAM_RANGE, style).picture
+    prediction = MapSelector(
+        tiny_model.infer, tiny_model.info, Selection(top_k=2, cam_range=(160.0, 250.0))
+    )(frame)
+    style = Style(show_label=False)
+    whole = annotate(prediction, style).picture
     assert whole.size_wh == grid_size((320, 192), 3) == (968, 192)
     tiles = [whole.bgr()[:, 324 * place : 324 * place + 320].astype(int) for place in range(3)]
     plain = frame.picture.bgr().astype(int)

@@ -308,7 +308,7 @@ def test_temporal_maximum_is_never_below_the_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"map_s": -1.0}, {"hold_s": math.nan}, {"margin": 0.9}, {"maximum_s": math.inf}]
+    "bad", [{"map_s": -1.0}, {"hold_s": math.nan}, {"margin": 0.9}, {"decay_s": math.inf}]
 )
 def test_settings_out_of_range(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least 0"):

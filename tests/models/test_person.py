@@ -11,10 +11,11 @@ import pytest
 from camstream.errors import ModelError
 from camstream.graph.backbone import Backbone
 from camstream.graph.new_head import save
+from camstream.media import read_photo
 from camstream.models import shipped_head, zoo
 from camstream.models.session import Model
 from camstream.models.shipped_head import ShippedHead
-from camstream.teach.dataset import read_photo
+from camstream.picture import Picture
 from export.person import judge_person
 from export.person.judge_person import (
     cut_persons,
@@ -117,7 +118,7 @@ def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
     seen = {"usual": 0, "larger": 0, "nobody": 0}
     houses = [item for item in photos(data).items if item.source == "houses"][::16]
     for item in houses:
-        empty = read_photo(item.path).bgr((1280, 720))
+        empty = Picture.from_bgr(read_photo(item.path)).bgr((1280, 720))
         small = paste(empty, image, mask, 1 / 6, random)
         for name, model, scene in (
             ("usual", usual, small),

@@ -30,7 +30,7 @@ from camstream.report.timeline import (
     ticks,
 )
 from camstream.sinks.records import to_json_line, to_record
-from camstream.sinks.writers import open_records
+from camstream.sinks.side_files import open_records
 from tests.annotated import LABELS, make_annotated
 from tests.clips import BITS, Video, make
 

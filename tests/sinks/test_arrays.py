@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camstream.annotation import Job, run
+from camstream.annotation import AnnotationJob, run
 from camstream.commands.clips import sample_clip
 from camstream.errors import SinkError
 from camstream.frame import Annotated, Prediction
@@ -68,9 +68,9 @@ def test_every_value_comes_back(
 
 def test_a_run_keeps_the_law(tiny_model: Model, tmp_path: Path) -> None:
     seen: list[Prediction] = []
-    job = Job(
-        sample_clip(),
-        tmp_path / "o.mp4",
+    job = AnnotationJob(
+        source=sample_clip(),
+        output=tmp_path / "o.mp4",
         encoding=Encoding(preset="ultrafast"),
         maps=tmp_path / "m.npz",
     )

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camstream.annotation import Job, run
+from camstream.annotation import AnnotationJob, run
 from camstream.commands.clips import sample_clip
 from camstream.errors import SetupError, SinkError
 from camstream.frame import Annotated
@@ -25,8 +25,8 @@ from camstream.models.session import Model
 from camstream.report.read import read_records
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import to_record
+from camstream.sinks.side_files import RECORDS_SUFFIXES, SideFiles, SidePaths, open_records
 from camstream.sinks.tables import COLUMNS, to_row
-from camstream.sinks.writers import RECORDS_SUFFIXES, WriterPaths, Writers, open_records
 from tests.annotated import LABELS, make_annotated
 
 NOTHING = np.full((1, 3, 4), -1.0, np.float32)
@@ -127,13 +127,13 @@ def test_place_and_spread_are_of_the_raw_map_in_pixels_of_its_frame() -> None:
 @pytest.mark.parametrize("suffix", [*RECORDS_SUFFIXES, ".npz"])
 def test_a_file_is_whole_or_not_there(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"r{suffix}"
-    paths = WriterPaths(maps=path) if suffix == ".npz" else WriterPaths(records=path)
+    paths = SidePaths(maps=path) if suffix == ".npz" else SidePaths(records=path)
     path.write_bytes(b"precious")
     with pytest.raises(SinkError, match="--overwrite"):
-        Writers(paths, LABELS, overwrite=False)
+        SideFiles(paths, LABELS, overwrite=False)
     with pytest.raises(SinkError, match="input"):
-        Writers(paths, LABELS, overwrite=True, inputs=[path])
-    sides = Writers(paths, LABELS, overwrite=True)
+        SideFiles(paths, LABELS, overwrite=True, inputs=[path])
+    sides = SideFiles(paths, LABELS, overwrite=True)
     sides.write(make_annotated(0))
     sides.discard()
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [
@@ -143,7 +143,9 @@ def test_a_file_is_whole_or_not_there(suffix: str, tmp_path: Path) -> None:
 
 def test_no_output_is_left_where_another_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"\.npz"):
-        Writers(WriterPaths(tmp_path / "r.csv", tmp_path / "m.npy"), LABELS, overwrite=False)
+        SideFiles(
+            SidePaths(records=tmp_path / "r.csv", maps=tmp_path / "m.npy"), LABELS, overwrite=False
+        )
     with pytest.raises(SinkError, match=r"\.jsonl, \.csv, \.parquet"):
         open_records(tmp_path / "r.txt", overwrite=False)
     outputs = Outputs(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
@@ -176,10 +178,10 @@ def test_annotate_writes_the_kind_that_the_name_says(
     suffix: str, tiny_model: Model, tmp_path: Path
 ) -> None:
     seen = []
-    job = Job(
-        sample_clip(),
-        tmp_path / "o.mp4",
-        tmp_path / f"r{suffix}",
+    job = AnnotationJob(
+        source=sample_clip(),
+        output=tmp_path / "o.mp4",
+        records=tmp_path / f"r{suffix}",
         encoding=Encoding(preset="ultrafast"),
     )
     run(

@@ -15,7 +15,7 @@ import pytest
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from camstream.annotation import Job, Result, run
+from camstream.annotation import AnnotationJob, AnnotationResult, run
 from camstream.drawing.overlay import Style
 from camstream.models.session import Model
 from camstream.sinks.encoding import CodecName, Encoding
@@ -29,8 +29,8 @@ TAGS = [(1, 1, 1, 1), (1, 2, 1, 1), (6, 1, 6, 6), (6, 2, 6, 6), (5, 2, 5, 6), (9
 
 def annotate(
     source: Path, output: Path, model: Model, style: Style = BARE, encoding: Encoding = FINE
-) -> tuple[Seen, Result]:
-    result = run(Job(source, output, style=style, encoding=encoding), model)
+) -> tuple[Seen, AnnotationResult]:
+    result = run(AnnotationJob(source=source, output=output, style=style, encoding=encoding), model)
     assert not result.is_damaged
     return read(output), result
 

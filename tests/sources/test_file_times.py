@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from camstream.annotation import Job, Result, run
+from camstream.annotation import AnnotationJob, AnnotationResult, run
 from camstream.models.session import Model
 from tests.clips import Seen, Video, make, read
 
@@ -20,8 +20,8 @@ UNEVEN_90K = (0, 3000, 3700, 9000, 12345, 20000, 21000, 40000, 90000, 90001)
 UNEVEN_MS = (0, 33, 67, 100, 133, 400, 410, 415, 1200)
 
 
-def annotate(source: Path, output: Path, model: Model) -> tuple[Seen, Seen, Result]:
-    result = run(Job(source, output), model)
+def annotate(source: Path, output: Path, model: Model) -> tuple[Seen, Seen, AnnotationResult]:
+    result = run(AnnotationJob(source=source, output=output), model)
     assert not result.is_damaged
     before, after = read(source), read(output)
     assert result.stats.frames_in == result.stats.frames_out == len(before.frames)

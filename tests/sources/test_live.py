@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
+from camstream.sources import open_source
 from camstream.sources.live import LiveSource, PacedSource, is_address, without_secrets
-from camstream.streaming import open_source
 from tests.fakes import FakeSource, counted, make_frame
 
 URL = "rtsp://user:s3cret@camera.local:554/stream"
@@ -264,7 +264,7 @@ def test_a_held_file_can_be_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "shown"),
+    ("address", "displayed"),
     [
         ("rtsp://user:s3cret@host:554/ch/1", "rtsp://host:554/ch/1"),
         ("http://s3cret@host/stream.mjpg", "http://host/stream.mjpg"),
@@ -322,12 +322,12 @@ def test_sources_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, address: object, **_: object) -> None:
             opened.append(address)
 
-    monkeypatch.setattr("camstream.streaming.LiveSource", Remembers)
+    monkeypatch.setattr("camstream.sources.LiveSource", Remembers)
     for source in (0, "1", "/dev/video2", URL, "RTSP://x/y"):
         open_source(source)
     assert opened == [0, 1, "/dev/video2", URL, "RTSP://x/y"]
     with pytest.raises(SourceError, match="no such file"):
         open_source("clip.mp4")
-    with pytest.raises(SourceError, match="no file, camera number, URL or source"):
+    with pytest.raises(ValueError, match="not a file, a camera number, a URL or a source"):
         open_source(1.5)  # type: ignore[arg-type]
     assert not is_address("C:/clip.mp4")

@@ -13,13 +13,13 @@ from camstream.sinks.arrays import MapsFile
 from camstream.sinks.presence import PresenceFile
 from camstream.sinks.records import RecordsFile
 from camstream.sinks.tables import CsvLines, ParquetFile
-from camstream.stages import Writer
+from camstream.stages import Sink
 
 RECORDS_SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
-@dataclass(frozen=True, slots=True)
-class WriterPaths:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidePaths:
     """Where side outputs go, None for nowhere.
 
     Attributes:
@@ -33,12 +33,12 @@ class WriterPaths:
     presence: Path | None = None
 
 
-class Writers:
+class SideFiles:
     """The side outputs of one run."""
 
     def __init__(
         self,
-        paths: WriterPaths,
+        paths: SidePaths,
         labels: Sequence[str],
         *,
         overwrite: bool,
@@ -56,7 +56,7 @@ class Writers:
             SinkError: One cannot be written.
             SetupError: One needs a package that is not installed.
         """
-        self._files: list[Writer] = []
+        self._files: list[Sink] = []
         try:
             if paths.records is not None:
                 self._files.append(open_records(paths.records, overwrite=overwrite, inputs=inputs))
@@ -93,7 +93,7 @@ class Writers:
             file.discard()
 
 
-def open_records(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> Writer:
+def open_records(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> Sink:
     """Open a file of records, of the kind that its suffix names.
 
     Raises:
