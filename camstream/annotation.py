@@ -65,7 +65,7 @@ class AnnotationResult:
     Attributes:
         stats: Counts and times.
         warnings: What could not be kept, or was damaged, one clear line each.
-        labels: How many frames each shown label had, most frequent first.
+        labels: How many frames each displayed label had, most frequent first.
         is_damaged: Whether part of the input could not be read.
         is_stopped: Whether it was stopped before the input's end; the output plays up to there.
         end_s: Media time of the last frame.
@@ -93,7 +93,7 @@ def run(
         job: What to do.
         model: Looks at every frame.
         sinks: Take every annotated frame as well; finished or discarded with the rest.
-        on_frame: Is told each frame done, and how many there will be if that is known.
+        on_frame: Called after each frame with its prediction, and with the number of frames if known.
         stop: Asked after each frame; True finishes a playable file and returns.
 
     Raises:

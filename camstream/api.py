@@ -180,7 +180,7 @@ def make_selection(
     box_threshold: float | None = None,
     cam_range: tuple[float, float] | None = None,
 ) -> Selection:
-    """Find classes by name in a model, and put together what is looked for.
+    """Build a selection; classes are found in the model by name.
 
     Raises:
         UsageError: There is no such class, or a value is wrong.

@@ -14,8 +14,8 @@ Outputs
                  which class a map belongs to: never by position in the logits.
     cam_bias     (N, K) float32: the classifier's bias of each of those classes.
 
-The law that every file whose method is CAM or HiResCAM obeys, on any input, for every map k of
-frame n (the other methods promise a place, not a sum):
+The CAM identity, which holds for every file whose method is CAM or HiResCAM, on any input, for
+every map k of frame n (the other methods promise a place, not a sum):
 
     mean(cam[n, k]) + cam_bias[n, k] == logits[n, cam_classes[n, k]]
 
@@ -87,7 +87,7 @@ class ParityReport:
         logits_max_diff: Largest absolute difference of a logit.
         cam_max_diff: Largest absolute difference of a map value, in logit units.
         identity_error: Largest absolute mean(cam) + bias - logit; None where the method promises
-            no such law.
+            no such identity.
     """
 
     shapes_nhw: tuple[tuple[int, int, int], ...]
@@ -127,9 +127,9 @@ class ModelInfo:
         labels: One name a class, in the order of the logits.
         size_hw: The preferred input height and width, pixels.
         size_multiple: Other heights and widths that are multiples of this work as well and keep
-            the law and the geometry; None: only ``size_hw`` does.
+            the CAM identity and the geometry; None: only ``size_hw`` does.
         color: Channel order the network was trained with ("RGB" or "BGR"); the graph's input is
-            BGR whatever this says.
+            always BGR.
         mean: Subtracted from each channel (0 to 255), in the order of ``color``.
         std: Each channel is then divided by this.
         method: How the maps are made: "CAM", "CAM (max pooling)", "Grad-CAM" or "HiResCAM".

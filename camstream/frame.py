@@ -61,11 +61,11 @@ class ClassMaps:
         class_indices: (K,) int64, the class of each map.
         bias: (K,) float32, the classifier's bias of each class.
         cam_range: Map values (logit units) where heat begins and where it is full.
-        method: How they were made, as ``ModelInfo.method`` says it.
+        method: How they were made, see ``ModelInfo.method``.
         refined: (K, h', w') float32, what ``camstream.graph.refine`` made of them: they say better where,
             but their mean is not the logit; None where it was not asked for.
         refinement: What was done to get these, in words; empty where nothing was.
-        caveat: What must be said of them wherever they are shown; empty for nothing.
+        caveat: A warning to be written wherever they are displayed; empty for none.
     """
 
     maps: MapF32
@@ -103,7 +103,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class ClassBox:
-    """A box and what was looked for in the map that it was read from.
+    """A box, and the class, group or contrast whose map it was found in.
 
     Attributes:
         label: What it is called.
@@ -120,10 +120,10 @@ class ClassBox:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What was decided about a frame by a model one of whose classes means "nothing of this".
+    """The decision of a model with a background class: something is there, or nothing.
 
     Attributes:
-        is_background: Whether it is that class (``ModelInfo.background``): nothing is to be shown.
+        is_background: Whether it is that class (``ModelInfo.background``); then no heat is drawn.
         presence: Probability that it is any other class, 0 to 1.
     """
 
@@ -133,7 +133,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One thing that is looked for in a frame, as it is to be shown.
+    """What is displayed of one class, group of classes or contrast.
 
     Attributes:
         label: What it is called.
@@ -176,7 +176,7 @@ class TrailPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What the network says about one frame.
+    """The result of the network for one frame.
 
     Attributes:
         frame: The frame it was computed from.
@@ -212,7 +212,7 @@ class Prediction:
 
     @property
     def presence(self) -> float:
-        """Probability that what is looked for is there, 0 to 1, as it is displayed.
+        """Probability that what is displayed is present, 0 to 1.
 
         With a model that has a background class, the probability of any other class; else the
         highest score of the views.

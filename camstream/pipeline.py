@@ -38,7 +38,7 @@ class Pipeline:
         predictions: The predictions.
         times: Milliseconds of the stages "capture" and "infer".
         captured: Frames that the source gave.
-        inferred: Frames that the model looked at.
+        inferred: Frames that went through the model.
     """
 
     def __init__(self, source: Source, infer: Looking, *, show_frames: bool = False) -> None:

@@ -55,7 +55,7 @@ class RunningRate:
         self._lags_ms: deque[float] = deque(maxlen=31)
 
     def add(self, captured_s: float, shown_s: float) -> float:
-        """Note when a frame was captured and shown; gives the milliseconds between."""
+        """Add the times at which a frame was captured and shown; returns the milliseconds between."""
         self._shown_s.append(shown_s)
         self._lags_ms.append((shown_s - captured_s) * 1e3)
         return self._lags_ms[-1]
@@ -87,7 +87,7 @@ class RunStats:
         rate_hz: frames_out / wall_s.
         stages_ms: Percentiles of the time each stage takes for a frame. "lag" (live only) is
             from captured to shown.
-        frames_mapped: Frames that the model looked at; None where that is every one.
+        frames_mapped: Frames that went through the model; None where that is every one.
         reconnects: How often a live source was opened again.
     """
 

@@ -1,4 +1,4 @@
-"""Draws a prediction onto its picture: the heatmap, the label, a few words of state.
+"""Draws a prediction onto its picture: heatmap, boxes, trail, label, notes.
 
 Everything is drawn small first, as colours with an opacity, and blended into the picture's own
 planes, whether those are BGR or YUV. Pixels without heat or text are not touched at all.
@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 
 from camstream.drawing.blend import blend, regions
-from camstream.drawing.outline import Bgr, draw_outline, line_width
+from camstream.drawing.shapes import Bgr, draw_outline, draw_trail, line_width
 from camstream.drawing.text import add_notes, panel_size, write, write_label, write_state
 from camstream.drawing.tiles import lay_out, tile_size
-from camstream.drawing.trail import draw_trail
 from camstream.errors import UsageError
 from camstream.frame import Annotated, Box, ClassBox
 from camstream.maps import cam as cams
@@ -103,7 +102,7 @@ def _draw_view(
     limits: tuple[float, float],
     style: Style,
 ) -> None:
-    """Draw one pane onto a picture; boxes and trail are in pixels of a frame of that size."""
+    """Draw one view onto a picture; boxes and trail are in pixels of a frame of that size."""
     if not view.is_background:
         if style.show_heatmap and style.heatmap_opacity > 0:
             _draw_heat(target, view.cam, limits, style)

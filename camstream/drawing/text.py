@@ -1,4 +1,4 @@
-"""Writes on pictures: the label, notes, what a box or a tile is called."""
+"""Writes on pictures: labels, states, notes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from camstream.drawing.blend import blend, regions
-from camstream.drawing.outline import Bgr
+from camstream.drawing.shapes import Bgr
 from camstream.picture import ImageU8, Picture
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _PANEL_OPACITY = 150
-# Dark on amber against white on dark: told apart by brightness alone, by any eye and in grey.
+# Dark on amber against white on dark differ in brightness, so they differ for any eye and in grey.
 _AMBER = (0, 176, 255)
 _SIGN_OPACITY = 235
 
@@ -41,7 +41,7 @@ def write_label(target: Picture, text: str) -> None:
 
 
 def write_state(target: Picture, label: str, score: float, *, is_background: bool) -> None:
-    """Write what was decided into the top left corner: a thing is there, or nothing.
+    """Write the state into the top left corner: something is there, or nothing.
 
     A thing has a full disc and stands dark on a bright panel; nothing has an empty ring and
     stands white on a dark one.

@@ -1,4 +1,4 @@
-"""Boxes from class activation maps: where the thing is, in pixels of the frame.
+"""Boxes from class activation maps, in pixels of the frame.
 
 The paper's rule (Zhou et al. 2016, section 3.2): keep the places above 20 % of the map's maximum
 and take the box around the largest connected component. A map is enlarged first (``cam.enlarge``)
@@ -34,7 +34,7 @@ APART_RATIO = 0.35  # parts what stands side by side; chosen on videos/people.cs
 
 
 def ratio_threshold(fine: MapF32, ratio: float = PAPER_RATIO) -> float:
-    """Give the value at a part of the map's maximum; negative values count as no evidence.
+    """Return the value at a part of the map's maximum; negative values count as no evidence.
 
     Args:
         fine: (H', W') float32, logit units.
@@ -57,7 +57,7 @@ def find_boxes(
         floor: A map without a value above it has no boxes.
 
     Returns:
-        The region of the most cells first. None where the map is constant: that is no place.
+        The largest region first; empty where the map is constant or not above the floor.
     """
     peak = float(fine.max())
     if peak <= floor or peak == float(fine.min()):
@@ -101,7 +101,7 @@ def largest_box(
 
 
 def five_ratios(rank: int) -> tuple[float, ...]:
-    """Give the thresholds of the paper's five boxes for the class of a rank, counted from 0.
+    """Return the thresholds of the paper's five boxes for the class of a rank, counted from 0.
 
     A loose and a tight box for the first and the second class, a loose one for the third. The
     paper does not say how loose and how tight: here 20 % and 40 % of the map's maximum.
@@ -120,12 +120,12 @@ def boxes_of(
     floor: float = 0.0,
     ratio: float | None = None,
 ) -> tuple[ClassBox, ...]:
-    """Read the boxes of what is shown of a prediction.
+    """Find the boxes of the displayed views of a prediction.
 
     Args:
-        prediction: Its panes are looked at in their order; one that decided for the background
-            class has no boxes.
-        rule: "largest" is the paper's rule on the map of each pane, "all" boxes every region of
+        prediction: Its views are read in their order; a view of the background class has no
+            boxes.
+        rule: "largest" is the paper's rule on the map of each view, "all" boxes every region of
             it. "five" is the paper's heuristic on the maps of the best classes, see
             ``five_ratios``. None is "largest"; where a model has a background class it is "all"
             at ``APART_RATIO``, above the floor and no smaller than a cell of the raw map, so
@@ -150,7 +150,7 @@ def boxes_of(
         is_apart = rule is None and view.state is not None
         level = ratio_threshold(fine, ratio or (APART_RATIO if is_apart else PAPER_RATIO))
         boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
-        if is_apart:  # what is smaller than a cell of the raw map is none of its findings
+        if is_apart:  # nothing smaller than a cell of the raw map can be found by it
             cell_px = size_wh[0] * size_wh[1] / prediction.cam.maps[0].size
             boxes = [box for box in boxes if box.area >= cell_px]
         elif rule != "all":

@@ -1,7 +1,7 @@
-"""Pure functions on class activation maps: enlarge, find the peak and the centre, scale to heat.
+"""Pure functions on class activation maps: enlarge, find peak and centroid, scale to heat.
 
 The scale is fixed for a model, in logit units: a colour means the same in every frame, and a
-map is never stretched to its own maximum. What has no evidence in it stays without heat.
+map is never stretched to its own maximum. A map without evidence has no heat.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from camstream.picture import ImageU8, MapF32
 # is good to a pixel of the network's input.
 _FINE_CELLS = 256
 
-# A map whose largest and smallest value are closer than this part of the range says "everywhere
-# alike", which is no place at all; heat fades in over the same part.
+# A map whose largest and smallest value are closer than this part of the range is nearly constant
+# and shows no place; heat fades in over the same part.
 _FLAT = 0.1
 
 
@@ -100,7 +100,7 @@ def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
 
 
 def find_centroid(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | None:
-    """Find the centre of gravity of a raw map's positive evidence.
+    """Find the centroid of a raw map's positive evidence.
 
     Args:
         cam: (h, w) float32, any range. What is not positive and finite counts as no evidence.
@@ -119,10 +119,10 @@ def find_centroid(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] 
 
 
 def find_area(cam: MapF32) -> float | None:
-    """Tell which part of the picture carries a raw map's positive evidence.
+    """Compute which part of the picture carries a raw map's positive evidence.
 
     The evidence in n cells, as parts p of its sum, has as many effective cells as evenly filled
-    ones would give the same entropy: exp(-sum(p ln p)), between 1 and n. The spread is that
+    ones would give the same entropy: exp(-sum(p ln p)), between 1 and n. The area is that
     number over n: 1 where the evidence lies everywhere alike, 1 / n where one cell has it all.
 
     Args:
@@ -142,7 +142,7 @@ def find_area(cam: MapF32) -> float | None:
 
 
 def _parts(cam: MapF32) -> NDArray[np.float64] | None:
-    """Give each cell's part of the positive evidence; they sum to 1."""
+    """Return each cell's part of the positive evidence; the parts sum to 1."""
     evidence = np.where(np.isfinite(cam) & (cam > 0), cam, 0).astype(np.float64)
     total = float(evidence.sum())
     return evidence / total if total > 0 else None

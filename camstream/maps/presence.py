@@ -72,7 +72,7 @@ class Presence:
 
         Args:
             pts_s: Its media time, seconds; more than the frame's before.
-            score: Of what is looked for, any fixed scale. What is not a number counts as 0.
+            score: Of the thing, on any fixed scale. NaN counts as 0.
 
         Returns:
             The intervals that are complete now: none or one, rarely two.

@@ -1,8 +1,8 @@
-"""Finds scene cuts as the frames come, by how little a picture resembles the one before.
+"""Detects scene cuts frame by frame, by how little a picture resembles the one before.
 
 The measure is 1 - r, r being the correlation of the two pictures' coarse versions: 0 where they
 are alike, whatever their brightness and contrast (a lamp, a flash or the camera's exposure is no
-cut), about 1 where they have nothing in common. docs/calm.md compares it with PySceneDetect.
+cut), about 1 where they have nothing in common. docs/lab/smoothing.md compares it with PySceneDetect.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LEAST_LEVELS = 8.0  # of 255: on flat pictures noise alone decides how alike th
 
 
 class SceneCutDetector:
-    """Tells for each picture whether a new scene begins with it."""
+    """Decides for each picture whether a new scene begins with it."""
 
     def __init__(self) -> None:
         self._before: NDArray[np.float32] | None = None
@@ -57,7 +57,7 @@ class SceneCutDetector:
 
 
 def dissimilarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Give 1 - r, r being Pearson's correlation of all values; 1 where one of them is flat.
+    """Return 1 - r, r being Pearson's correlation of all values; 1 where one of them is flat.
 
     Args:
         first: (h, w, 3) float32.

@@ -1,8 +1,9 @@
-"""What is looked for in each frame, and how calmly: between the model and whoever draws.
+"""Chooses which maps of a frame are displayed, smooths them over time, and finds their boxes.
 
-Frame -> Prediction, in the inference thread. The values of the five best classes stay as the
-model gave them, for the records; what is to be shown is added as panes: the best classes, what is
-watched whatever wins, what speaks for one thing against another, each smoothed over time.
+``MapSelector`` turns a Frame into a Prediction in the inference thread, between the model and the
+drawing code. The raw values of the five best classes stay in the prediction, for the records. The
+views are added: the best classes, the classes asked for by name, and the contrast of two classes,
+each smoothed over time; then the boxes of the views.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ class ClassGroup:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """What speaks for one thing against another: the difference of their maps.
+    """The difference of two maps: evidence for the first class, minus that for the second.
 
     Attributes:
-        sides: For the first, against the second; None takes the two best classes of each frame.
+        sides: The two classes or groups; None takes the two best classes of each frame.
     """
 
     sides: tuple[ClassGroup, ClassGroup] | None = None
@@ -58,21 +59,24 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is looked for.
+    """Which maps are displayed, and how.
 
     Attributes:
-        top_k: The maps of so many best classes, 1 to 9. One only is left out where something
-            else is asked for.
-        classes: The maps of these, whatever wins.
-        contrast: Show what speaks for one thing against another.
-        smoothing: How much is smoothed over time.
-        trail_s: Show the path of the main map's peak over so many seconds; 0 shows none.
-        box_rule: Which boxes, see ``boxes.boxes_of``.
-        box_threshold: Where boxes end, as a part of a map's maximum; None as ``boxes_of`` says.
+        top_k: How many of the best classes have a view, 1 to 9. With 1, the best class has none
+            where ``classes`` or ``contrast`` is given.
+        classes: Classes or groups that always have a view, whatever scores best.
+        contrast: Adds the view of a contrast.
+        smoothing: The level of smoothing over time.
+        trail_s: Length of the path of the main map's peak, seconds; 0 keeps none.
+        decay_s: Time constant with which heat fades, seconds; 0 follows the map. See
+            ``SmoothingSettings.decay_s``.
+        box_rule: Which boxes are found, see ``boxes.boxes_of``; None is that function's default.
+        box_threshold: Where boxes end, as a part of a map's maximum; None is the rule's own.
         cam_range: Map values (logit units) where heat begins and where it is full; None takes
             the model's own.
-        decay_s: Let heat fade over so many seconds instead of following the map down: it shows
-            where something has been; 0 does not. See ``SmoothingSettings.decay_s``.
+
+    Raises:
+        UsageError: A value is out of its range.
     """
 
     top_k: int = 1
@@ -97,7 +101,7 @@ class Selection:
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """The classes that must be mapped, besides the best."""
+        """The classes that need a map besides the best ones."""
         groups = [*self.classes]
         if self.contrast is not None and self.contrast.sides is not None:
             groups += self.contrast.sides
@@ -105,10 +109,10 @@ class Selection:
 
 
 class MapSelector:
-    """Looks at frames as the focus says.
+    """Runs the model on each frame and adds views and boxes.
 
     Attributes:
-        selection: May be replaced at any time, from any thread; the next frame is looked at so.
+        selection: May be replaced at any time, from any thread; used from the next frame on.
     """
 
     def __init__(self, infer: Infer, info: ModelInfo, selection: Selection) -> None:
@@ -116,7 +120,7 @@ class MapSelector:
         self.replace(infer, info, selection)
 
     def replace(self, infer: Infer, info: ModelInfo, selection: Selection) -> None:
-        """Look through another model from the next frame on; nothing is remembered."""
+        """Use another model from the next frame on; smoothing starts anew."""
         with self._one_at_a_time:
             self.selection = selection
             self._infer = infer
@@ -128,7 +132,7 @@ class MapSelector:
             self._trail = Trail()
 
     def __call__(self, frame: Frame) -> Prediction:
-        """Look at a frame, the next of its source or the same one once more."""
+        """Predict a frame: the next one of its source, or the same one once more."""
         with self._one_at_a_time:
             selection = self.selection
             if selection.smoothing != self._smoothing_level:
@@ -157,7 +161,7 @@ class MapSelector:
     def _smoother_for(self, selection: Selection) -> Smoother:
         settings = dataclasses.replace(SETTINGS[selection.smoothing], decay_s=selection.decay_s)
         if self._info.background is not None:
-            # A state that is held on to would stand beside a probability that contradicts it.
+            # A label that is held would contradict the probability that stands beside it.
             settings = dataclasses.replace(settings, hold_s=0.0)
         return Smoother(settings)
 
@@ -194,7 +198,7 @@ def with_boxes(prediction: Prediction, selection: Selection) -> Prediction:
 
 
 class Trail:
-    """Where the peak of the main map was."""
+    """Remembers where the peak of the main map was."""
 
     def __init__(self) -> None:
         self._points: tuple[TrailPoint, ...] = ()
@@ -204,7 +208,7 @@ class Trail:
     def add(
         self, view: View, frame: Frame, *, seconds: float, floor: float, is_cut: bool
     ) -> tuple[TrailPoint, ...]:
-        """Add a frame; gives the points of the last seconds, oldest first."""
+        """Add a frame and return the points of the last seconds, oldest first."""
         now = frame.pts_s
         kept = [point for point in self._points if now - seconds <= point.pts_s < now]
         if is_cut or view.label != self._label:
@@ -218,61 +222,62 @@ class Trail:
         return self._points
 
 
-def select_views(selection: Selection, seen: Smoothed, info: ModelInfo) -> list[View]:
-    """Choose what is to be shown of a frame.
+def select_views(selection: Selection, smoothed: Smoothed, info: ModelInfo) -> list[View]:
+    """Choose the views of a frame.
 
     Args:
-        selection: What is looked for.
-        seen: Scores of all classes, and the maps of those that were asked for.
-        info: What the model says of itself.
+        selection: What to display.
+        smoothed: Scores of all classes, and the maps of those that were computed.
+        info: The model's record.
 
     Returns:
-        At least one pane: the best classes, then what is watched, then the contrast.
+        At least one view: the best classes, then ``selection.classes``, then the contrast.
     """
-    ranked = sorted(seen.maps, key=lambda index: -float(seen.scores[index]))
-    best = [seen.class_index, *(index for index in ranked if index != seen.class_index)]
+    ranked = sorted(smoothed.maps, key=lambda index: -float(smoothed.scores[index]))
+    best = [smoothed.class_index, *(index for index in ranked if index != smoothed.class_index)]
     views = [
-        View(info.labels[index], float(seen.scores[index]), seen.maps[index], index)
+        View(info.labels[index], float(smoothed.scores[index]), smoothed.maps[index], index)
         for index in best[: selection.top_k]
     ]
-    views[0] = decided(views[0], seen.scores, info)
+    views[0] = decided(views[0], smoothed.scores, info)
     if selection.top_k == 1 and (selection.classes or selection.contrast is not None):
         views = []
-    views += [group_view(group.label, group.indices, seen) for group in selection.classes]
+    views += [group_view(group.label, group.indices, smoothed) for group in selection.classes]
     if selection.contrast is not None:
         sides = selection.contrast.sides
         first, second = (
-            [group_view(side.label, side.indices, seen) for side in sides]
+            [group_view(side.label, side.indices, smoothed) for side in sides]
             if sides is not None
-            else [group_view(info.labels[index], (index,), seen) for index in (best * 2)[:2]]
+            else [group_view(info.labels[index], (index,), smoothed) for index in (best * 2)[:2]]
         )
         views.append(contrast_view(first, second))
     return views
 
 
-def group_view(label: str, indices: Sequence[int], seen: Smoothed) -> View:
-    """Sum classes: their probabilities, and their maps weighted by each one's share of them.
+def group_view(label: str, indices: Sequence[int], smoothed: Smoothed) -> View:
+    """Make the view of a group of classes.
 
-    The weights are the gradient of log(sum(exp(logits))) over the group, so the map stays in
+    Its score is the sum of the classes' probabilities, its map the mean of their maps weighted by
+    each class's share of that sum. These weights are the gradient of log(sum(exp(logits))) over the group, so the map stays in
     logit units, and that of one class is its own.
     """
-    scores = np.array([seen.scores[index] for index in indices], np.float64)
+    scores = np.array([smoothed.scores[index] for index in indices], np.float64)
     total = float(scores.sum())
     shares = scores / total if total > 0 else np.full(len(indices), 1 / len(indices))
-    cam = np.tensordot(shares, np.stack([seen.maps[index] for index in indices]), 1)
+    cam = np.tensordot(shares, np.stack([smoothed.maps[index] for index in indices]), 1)
     only = indices[0] if len(indices) == 1 else None
     return View(label, min(1.0, total), cam.astype(np.float32), only)
 
 
 def contrast_view(first: View, second: View) -> View:
-    """Weigh one thing against another; heat is where more speaks for the first."""
+    """Make the view of a contrast: positive where there is more evidence for the first."""
     both = first.score + second.score
     score = first.score / both if both > 0 else 0.5
     return View(f"{first.label} against {second.label}", score, first.cam - second.cam)
 
 
 def _first(cam: ClassMaps, count: int) -> ClassMaps:
-    """Keep the best classes' maps: what else was asked for changes from frame to frame."""
+    """Keep the maps of the best classes: the others change from frame to frame."""
     return dataclasses.replace(
         cam,
         maps=cam.maps[:count],
@@ -283,19 +288,19 @@ def _first(cam: ClassMaps, count: int) -> ClassMaps:
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn the raw scores of all classes, (C,), into probabilities."""
+    """Return the softmax of the raw scores of all classes, (C,): probabilities that sum to 1."""
     scores: NDArray[np.float32] = np.exp(logits - logits.max())
     scores /= scores.sum()
     return scores
 
 
 def decided(view: View, scores: NDArray[np.float32], info: ModelInfo) -> View:
-    """Add the state to a frame's best class, where the model has a background class.
+    """Add the state to the view of the best class, where the model has a background class.
 
     Args:
         view: Of the best class.
         scores: (C,) probabilities of all classes.
-        info: What the model says of itself.
+        info: The model's record.
     """
     if info.background is None:
         return view

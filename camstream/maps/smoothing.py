@@ -1,16 +1,16 @@
-"""Calms scores, maps and the label over time; its times are in seconds, not frames.
+"""Smooths scores, maps and the label over time; its time constants are in seconds, not frames.
 
-A map or score is an exponentially weighted mean of what was seen: what lies t seconds back counts
-exp(-t / tau). A frame enters with 1 - exp(-dt / tau), dt being the time since the frame before,
-so 15 and 60 frames/s, dropped frames and uneven rates look the same. Weights are divided by
-their sum: the first frame counts fully, the second brings the mean of the two.
+A smoothed map or score is an exponential moving average (EMA): a value from t seconds ago has the
+weight exp(-t / tau). A frame enters with 1 - exp(-dt / tau), where dt is the time since the frame
+before, so the result does not depend on the frame rate. The weights are divided by their sum: the
+first frame counts fully, the second brings the mean of the two.
 
-Every class is a mean of its own maps alone, with weights that add up to 1, so the law of the
-model's contract holds for it too: mean(smoothed map) + bias is the logit, smoothed alike.
+The smoothed map of a class is a mean of that class's maps with weights that add up to 1, so the
+CAM identity holds for it as well: mean(smoothed map) + bias is the logit, smoothed alike.
 
-The shown label gives way when another class's smoothed score has been ``margin`` times its own
-for ``hold_s``. At a scene cut, when the time jumps and when the map's size changes everything
-is forgotten, and map and label follow at once.
+The displayed label changes when the smoothed score of another class has been ``margin`` times its
+own for ``hold_s``. At a scene cut, at a jump of the time and when the map's size changes, all
+memory is cleared, and map and label follow at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from camstream.errors import UsageError
-from camstream.maps.ema import DecayingMax, Ema
 from camstream.maps.scene_cuts import SceneCutDetector
 
 if TYPE_CHECKING:
@@ -42,16 +41,16 @@ _WANTED = 6
 
 @dataclass(frozen=True, slots=True)
 class SmoothingSettings:
-    """How calm.
+    """Time constants and thresholds of the smoothing.
 
     Attributes:
-        map_s: Time constant of the maps, seconds; 0 leaves them as they are.
-        score_s: Time constant of the scores, seconds; 0 leaves them as they are.
-        margin: A label gives way to one whose score is this many times its own, at least 1.
-        hold_s: ... for this long, seconds.
+        map_s: Time constant of the maps, seconds; 0 does not smooth them.
+        score_s: Time constant of the scores, seconds; 0 does not smooth them.
+        margin: The label changes to a class whose score is this many times its own, at least 1,
+        hold_s: for this long, seconds.
         decay_s: Temporal maximum: a cell rises at once to the smoothed map's value and falls
-            towards it with this time constant, seconds; 0 switches it off. It shows where
-            something has been, and breaks the law of the mean.
+            towards it with this time constant, seconds; 0 switches it off. It shows where a
+            thing has been. The CAM identity does not hold for such maps.
     """
 
     map_s: float = 0.0
@@ -73,17 +72,68 @@ SETTINGS: dict[SmoothingLevel, SmoothingSettings] = {
 }
 
 
+class Ema:
+    """The exponential moving average of one array over time, see the module.
+
+    Attributes:
+        values: The average, always finite; a value that is not finite leaves it unchanged.
+        at_s: When the last values came.
+    """
+
+    def __init__(self, values: NDArray[np.float32], at_s: float) -> None:
+        finite = np.isfinite(values)
+        if not finite.all():  # counts as no evidence, as it does where maps are drawn
+            values = np.where(finite, values, min(0.0, float(values[finite].min(initial=0.0))))
+        self.values, self.at_s = values, at_s
+        self._weight: float | None = None  # the sum of all weights; None: of one frame only
+
+    def add(self, values: NDArray[np.float32], at_s: float, tau_s: float) -> None:
+        """Add the values of a time that is not before the last one."""
+        entering = 1 - math.exp(-(at_s - self.at_s) / tau_s) if tau_s > 0 else 1.0
+        if entering == 0:
+            return  # the same frame once more
+        if self._weight is None:
+            self._weight = entering  # the first frame stands for as long a time as the second
+        self._weight += entering * (1 - self._weight)
+        share = entering / self._weight
+        usable = np.where(np.isfinite(values), values, self.values)
+        # Both weights written out: a huge value that leaves again would leave its rounding behind.
+        self.values = (np.float32(1 - share) * self.values + np.float32(share) * usable).astype(
+            np.float32, copy=False
+        )
+        self.at_s = at_s
+
+
+class DecayingMax:
+    """The decaying maximum of one array over time.
+
+    Attributes:
+        values: The maximum.
+        at_s: When the last values came.
+    """
+
+    def __init__(self, values: NDArray[np.float32], at_s: float) -> None:
+        self.values, self.at_s = values, at_s
+
+    def add(self, values: NDArray[np.float32], at_s: float, tau_s: float) -> None:
+        """Rise to the values at once, fall towards them with the time constant."""
+        left = math.exp(-(at_s - self.at_s) / tau_s)
+        fallen = values + np.float32(left) * (self.values - values)
+        self.values = np.maximum(values, fallen).astype(np.float32, copy=False)
+        self.at_s = at_s
+
+
 @dataclass(frozen=True, slots=True)
 class Smoothed:
-    """What is shown of a frame.
+    """The smoothed values of a frame.
 
     Attributes:
         scores: (C,) float32, smoothed softmax probabilities; their sum stays 1.
         maps: Class index to its (h, w) float32 smoothed map, logit units, of every class given.
         class_index: The label to show; not always the best of ``scores``, but always one that
             has a map in this frame, if any has.
-        is_cut: Whether everything before was forgotten with this frame: a scene cut, a jump of
-            the time, or maps of another size. Never at the first frame, and never when off.
+        is_cut: Whether the memory was cleared at this frame: a scene cut, a jump of the time, or
+            maps of another size. Never at the first frame, and never with smoothing off.
     """
 
     scores: NDArray[np.float32]
@@ -94,7 +144,7 @@ class Smoothed:
 
 @dataclass(slots=True)
 class _Memory:
-    """What is remembered of the frames so far."""
+    """The state of the smoothing."""
 
     at_s: float
     scores: Ema
@@ -114,21 +164,23 @@ class _Memory:
 
 
 class Smoother:
-    """Remembers what was seen; give it every frame, in order.
+    """Smooths the frames of one source; needs every frame, in order.
 
     Attributes:
-        settings: How calm.
+        settings: Time constants and thresholds.
     """
 
     def __init__(self, level: SmoothingLevel | SmoothingSettings = "default") -> None:
-        """Begin with nothing remembered.
+        """Start with no memory.
 
         Args:
             level: A level's name, or settings of one's own:
                 ``dataclasses.replace(SETTINGS["default"], maximum_s=1.0)``.
         """
         if isinstance(level, str) and level not in SETTINGS:
-            raise UsageError(f"no level {level!r} of calm; there are {', '.join(SMOOTHING_LEVELS)}")
+            raise UsageError(
+                f"no level {level!r} of smoothing; there are {', '.join(SMOOTHING_LEVELS)}"
+            )
         self.settings = SETTINGS[level] if isinstance(level, str) else level
         self._is_off = self.settings == SETTINGS["off"]
         self._cuts = SceneCutDetector()
@@ -136,9 +188,9 @@ class Smoother:
 
     @property
     def wanted(self) -> tuple[int, ...]:
-        """Classes whose maps it needs for the next frame besides the five best of that frame.
+        """Classes whose maps are needed for the next frame besides the five best of that frame.
 
-        The shown label's, which may have left the five best, and those of the best smoothed
+        That of the displayed label, which may have left the five best, and those of the best smoothed
         scores, so that their means have no holes; at most six.
         """
         memory = self._memory
@@ -156,7 +208,7 @@ class Smoother:
         scores: NDArray[np.float32],
         maps: dict[int, MapF32],
     ) -> Smoothed:
-        """Take in a frame.
+        """Add a frame.
 
         Args:
             pts_s: Media time, seconds.
@@ -167,7 +219,7 @@ class Smoother:
                 left out. Those of the frame's best classes and of ``wanted`` should be there.
 
         Returns:
-            What to show. When off, the arrays given and the best class.
+            The smoothed values. With smoothing off, the given arrays and the best class.
         """
         if self._is_off:
             return Smoothed(scores, maps, _best(np.nan_to_num(scores, nan=-1.0), maps), False)
@@ -205,7 +257,7 @@ class Smoother:
             memory.maxima.pop(index, None)
 
     def _choose(self, memory: _Memory, maps: Collection[int]) -> int:
-        """Give the label to show, one that has a map."""
+        """Choose the label to display, one that has a map."""
         scores, now_s = memory.scores.values, memory.at_s
         if maps and memory.displayed not in maps:
             return _best(scores, maps)
@@ -220,5 +272,5 @@ class Smoother:
 
 
 def _best(scores: NDArray[np.float32], among: Collection[int]) -> int:
-    """Give the class of the highest score among some, or among all where none is named."""
+    """Return the class with the highest score among some, or among all where none is named."""
     return max(among, key=lambda index: float(scores[index])) if among else int(scores.argmax())

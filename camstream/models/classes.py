@@ -2,7 +2,7 @@
 
 A group is a word for many classes, such as "dog" for 118 breeds of ImageNet. The table
 ``imagenet_groups.csv`` names them by the first and the last label of runs in ImageNet's order,
-so it holds for every model that has these labels, and says nothing of others.
+so it holds for every model that has these labels, and for no other.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ClassNames:
             name: A label, a class's number, a WordNet id, or a group such as "dog"; in any case.
 
         Raises:
-            UsageError: The model has no such class; the nearest names are told.
+            UsageError: The model has no such class; the message suggests the nearest names.
         """
         try:
             index = self.index_of(name.strip())

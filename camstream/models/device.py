@@ -1,8 +1,8 @@
-"""Which hardware runs the model: asked for, found out, and told as it is.
+"""Selects the hardware that runs the model, and verifies which one really does.
 
 ONNX Runtime lists CUDA as available on machines that have no GPU, and falls back to the CPU
-with a remark on stderr. Only the session's own list of providers tells the truth, so a device
-is believed here only after the session was made.
+with a message on stderr. Only the session's own list of providers is reliable, so a device is
+reported only after the session was made.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROVIDERS = {
 REMEDY = 'run "camstream doctor" to see what is missing, or use --device cpu'
 _GPU_UNUSED = (
     "there is an NVIDIA driver, but onnxruntime cannot use CUDA: running on the CPU; "
-    '"camstream doctor" tells why'
+    '"camstream doctor" explains why'
 )
 _OPTIONS: dict[str, dict[str, str]] = {
     # The shape is fixed for a whole source, so the exhaustive search is paid once, by its first
@@ -89,11 +89,11 @@ def has_nvidia_driver() -> bool:
 
 def preload_cuda() -> str:
     """Load the CUDA and cuDNN libraries of the ``cuda`` extra; returns what went wrong."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         if hasattr(ort, "preload_dlls"):  # only the GPU package has it
             ort.preload_dlls()
-    return said.getvalue().strip()
+    return output.getvalue().strip()
 
 
 def _runs_on(session: ort.InferenceSession, device: str) -> bool:

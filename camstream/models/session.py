@@ -29,12 +29,12 @@ _RANDOM = "random weights: label and heat mean nothing"
 
 
 class Model:
-    """A network that says what it sees and where it looks, in one forward pass.
+    """A model in ONNX Runtime: class scores and class activation maps in one forward pass.
 
     Attributes:
         file: What was opened.
         path: Its path, or what a model in memory is called.
-        info: What the file says of itself.
+        info: The file's record.
         device: What really runs it ("cpu", "cuda", ...).
         refinement: What is done to its maps, see ``ClassMaps.refinement``; empty: nothing.
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
@@ -169,8 +169,8 @@ class Model:
 
         if self.info.fine_features is None:
             raise ModelError(
-                f"{self.path} names no layer that is twice as fine as its maps, which --sharp "
-                "needs; export it again if an older camstream made it, else leave --sharp out"
+                f"{self.path} has no layer that is twice as fine as its maps, which --refine "
+                "needs; export it again if an older camstream made it, else leave --refine out"
             )
         content = refine.with_refinement(source, self.info.fine_features)
         self.session, _, _ = create_session(content, self.device, threads=threads)
@@ -223,7 +223,7 @@ class Model:
 
 
 def read_info(session: ort.InferenceSession, path: str) -> ModelInfo:
-    """Read what a model file says of itself.
+    """Read the record of a model file.
 
     Raises:
         ModelError: The file was not made by camstream, or by another version of the contract.

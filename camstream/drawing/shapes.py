@@ -1,19 +1,60 @@
-"""Draws the path of a peak over the last seconds into a picture's own planes."""
+"""Draws boxes and the path of a peak into a picture's own planes, BGR or YUV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
 from camstream.drawing.blend import blend, regions
-from camstream.drawing.outline import line_width
-from camstream.frame import TrailPoint
-from camstream.picture import ImageU8, Picture
 
-_SUBPIXEL_BITS = 4
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from camstream.frame import Box, TrailPoint
+    from camstream.picture import ImageU8, Picture
+
+Bgr = tuple[int, int, int]
+_BLACK = (0, 0, 0)
+_SUBPIXEL_BITS = 4  # OpenCV takes fractions of pixels as integers, shifted
+
+
+def line_width(size_wh: tuple[int, int]) -> int:
+    """Choose how thick a thin line is, pixels: even, as 4:2:0 has one colour for 2 x 2 pixels."""
+    return 2 * max(1, round(min(size_wh) / 480))
+
+
+def draw_outline(target: Picture, box: Box, colour: Bgr) -> None:
+    """Draw a thin rectangle with a dark rim around it, so that it shows on any ground.
+
+    Args:
+        target: Is drawn on.
+        box: In pixels of the target; the line lies inside, to the next even pixel.
+        colour: Blue, green, red; 0 to 255.
+    """
+    line = line_width(target.size_wh)
+    x0, y0, x1, y1 = (2 * round(value / 2) for value in box.xyxy)
+    _fill_sides(target, (x0 - line, y0 - line, x1 + line, y1 + line), line, _BLACK)
+    _fill_sides(target, (x0, y0, x1, y1), line, colour)
+
+
+def _fill_sides(target: Picture, xyxy: tuple[int, int, int, int], line: int, colour: Bgr) -> None:
+    """Fill the four sides of a rectangle, as far as they lie in the picture."""
+    x0, y0, x1, y1 = xyxy
+    sides = (
+        (x0, y0, x1, y0 + line),
+        (x0, y1 - line, x1, y1),
+        (x0, y0, x0 + line, y1),
+        (x1 - line, y0, x1, y1),
+    )
+    native = target.native(np.array([[colour]], np.uint8))[0, 0]
+    for index, plane in enumerate(target.planes()):
+        step = -(-target.size_wh[0] // plane.shape[1])  # 1, or 2 for the colour planes of 4:2:0
+        ink = native if plane.ndim == 3 else native[index]
+        for side in sides:
+            left, top, right, bottom = (max(0, value) for value in side)
+            plane[top // step : -(-bottom // step), left // step : -(-right // step)] = ink
 
 
 def draw_trail(target: Picture, trail: Sequence[TrailPoint], size_wh: tuple[int, int]) -> None:
