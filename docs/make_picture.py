@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 import camstream
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.drawing.overlay import Style, annotate
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model

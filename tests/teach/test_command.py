@@ -99,18 +99,18 @@ def test_existing_outputs_are_kept(folder: Path, tiny_path: Path, tmp_path: Path
 
 
 def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
-    def refuses(*words: str, options: tuple[str, ...] = ()) -> None:
+    def refuses(*words: str, options: tuple[str, ...] = (), is_usage: bool = False) -> None:
         code, said = teach(folder, tiny_path, *options)
-        assert code == 1
+        assert code == (2 if is_usage else 1)
         for word in words:
             assert word in " ".join(said.split())
         assert "Traceback" not in said
         assert not (folder.parent / "lamp.onnx").exists()
 
     refuses("--background bulb", "lamp, no lamp", options=("--background", "bulb"))
-    refuses("--every 0", options=("--every", "0"))
-    refuses("does not take 50x50", options=("--size", "50x50"))
-    refuses("--size large", options=("--size", "large"))
+    refuses("--sample-every 0", options=("--sample-every", "0"), is_usage=True)
+    refuses("does not take 50x50", options=("--model-size", "50x50"))
+    refuses("--model-size", "not 'large'", options=("--model-size", "large"), is_usage=True)
     shutil.copy(folder / "lamp" / "attic_1.png", folder / "no lamp" / "x_2.png")
     refuses("lamp/attic_1.png and no lamp/x_2.png are the same file in two classes")
     (folder / "no lamp" / "x_2.png").unlink()
