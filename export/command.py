@@ -13,7 +13,6 @@ from camstream.commands.options import (
     INPUT,
     MODEL,
     OUTPUT,
-    SHOW,
     DebugOption,
     ModelSizeOption,
     OverwriteOption,
@@ -54,22 +53,6 @@ def export(
             help="A network's name, person, module:factory, or an .onnx classifier.",
         ),
     ] = "efficientnet_lite0",
-    weights: WeightsOption = None,
-    pool: PoolOption = "avg",
-    map_stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="16|8",
-            help="Finer maps: pixels per cell, by dilation.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The layer to map.", show_default="found", rich_help_panel=MODEL
-        ),
-    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -98,7 +81,6 @@ def export(
         Literal["NCHW", "NHWC"] | None,
         typer.Option(help="Layout of the input.", case_sensitive=False, rich_help_panel=INPUT),
     ] = None,
-    model_size: ModelSizeOption = None,
     cam_range: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -106,9 +88,26 @@ def export(
             metavar="LOW HIGH",
             help="Map values where heat begins and is full.",
             show_default="measured",
-            rich_help_panel=SHOW,
+            rich_help_panel=INPUT,
         ),
     ] = None,
+    weights: WeightsOption = None,
+    pool: PoolOption = "avg",
+    map_stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="16|8",
+            help="Finer maps: pixels per cell, by dilation.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The layer to map.", show_default="found", rich_help_panel=MODEL
+        ),
+    ] = None,
+    model_size: ModelSizeOption = None,
     int8: Annotated[
         bool,
         typer.Option("--int8", help="8-bit weights, faster on CPUs.", rich_help_panel=OUTPUT),

@@ -50,9 +50,7 @@ from camstream.sinks.encoding import CodecName, Encoding
 
 
 def annotate(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")
-    ],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs.")],
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,

@@ -16,7 +16,7 @@ import typer
 from camstream.annotation import AnnotationJob
 from camstream.commands import plugins
 from camstream.commands.annotate import annotate_one
-from camstream.commands.options import OUTPUT, DebugOption, DeviceOption, open_model
+from camstream.commands.options import MODEL, OUTPUT, DebugOption, DeviceOption, open_model
 from camstream.console import Stop, plain_errors, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import SetupError, UsageError
@@ -37,6 +37,15 @@ def demo(
             "faults in a vibration.",
         ),
     ] = "sample",
+    device: DeviceOption = "auto",
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Train the network of digits or sweep again.",
+            rich_help_panel=MODEL,
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -48,10 +57,6 @@ def demo(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    device: DeviceOption = "auto",
-    retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train the network of digits or sweep again.")
-    ] = False,
     opening: Annotated[
         bool,
         typer.Option(

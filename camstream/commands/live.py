@@ -126,7 +126,9 @@ def live(
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show a camera, a stream or a file with label and heatmap. Press ? in the window for the keys.
+    """Show a camera, a stream or a file with label and heatmap in a window.
+
+    Press ? in the window for the keys.
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv

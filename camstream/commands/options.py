@@ -101,7 +101,7 @@ InputSizeOption = Annotated[
         min=32,
         max=2048,
         metavar="N",
-        help="Give the network NxN pixels: smaller objects, slower.",
+        help="Input of NxN pixels: finds smaller objects, slower.",
         show_default="the model's",
         rich_help_panel=MODEL,
     ),
@@ -190,8 +190,8 @@ BoxRuleOption = Annotated[
     BoxRule | None,
     typer.Option(
         metavar="RULE",
-        help="Boxes of the region: largest, all; five: the paper's.",
-        show_default="all for a model with a background class",
+        help="Boxes of: largest region, all regions; five (the paper's).",
+        show_default="largest; all with a background class",
         rich_help_panel=SHOW,
     ),
 ]

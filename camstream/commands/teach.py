@@ -29,12 +29,7 @@ def teach(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="One folder per class, with photos or clips.")
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
-        ),
-    ],
+    *,
     background: BackgroundOption = None,
     sample_every: Annotated[
         float,
@@ -55,6 +50,12 @@ def teach(
     ] = False,
     model_name: ModelOption = zoo.DEFAULT_MODEL,
     model_size: ModelSizeOption = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
+        ),
+    ],
     json: JsonOption = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,

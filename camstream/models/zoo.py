@@ -64,8 +64,8 @@ def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> ModelFile:
     if name == PERSON:
         return ModelFile(Path(PERSON), _person())
     raise UsageError(
-        f"no model {name!r}: {' and '.join(SHIPPED)} come with camstream; others are .onnx files, "
-        f"such as: camstream export {name} -o {name}.onnx"
+        f"no model {name!r}: {' and '.join(SHIPPED)} come with camstream; another network is made "
+        f"with: camstream export {name} -o {name}.onnx"
     )
 
 

@@ -32,12 +32,7 @@ def train(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="One folder per class, with its photos.")
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
-        ),
-    ],
+    *,
     background: BackgroundOption = None,
     val_split: Annotated[
         float,
@@ -138,6 +133,12 @@ def train(
             min=0, metavar="N", help="Seed of everything random.", rich_help_panel=TRAINING
         ),
     ] = _RECIPE.seed,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
+        ),
+    ],
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Continue an interrupted training.", rich_help_panel=OUTPUT),
