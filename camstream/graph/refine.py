@@ -16,7 +16,7 @@ opened: so it runs wherever the model runs, and the file that everybody else ope
 
 Sources: the walk over an affinity of features is that of Ahn and Kwak, "Learning Pixel-level
 Semantic Affinity", CVPR 2018, and of PCM in Wang et al., "SEAM", CVPR 2020, here with what a
-classifier has anyway: nothing is trained. The settings were chosen by tests/benchmarks/sharp.py.
+classifier has anyway: nothing is trained. The settings were chosen by tests/benchmarks/refine.py.
 """
 
 from __future__ import annotations

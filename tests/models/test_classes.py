@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from camstream.errors import ModelError
+from camstream.errors import UsageError
 from camstream.models.classes import ClassNames, complete
 from camstream.models.session import Model
 
@@ -32,17 +32,17 @@ def test_a_group_holds_its_classes_and_no_others(names: ClassNames, model: Model
 
 
 def test_a_typing_error_is_answered_with_the_nearest_names(names: ClassNames) -> None:
-    with pytest.raises(ModelError, match="did you mean Persian cat"):
+    with pytest.raises(UsageError, match="did you mean Persian cat"):
         names.find("Persain cat")
-    with pytest.raises(ModelError, match="camstream info"):
+    with pytest.raises(UsageError, match="camstream info"):
         names.find("xyzzy")
-    with pytest.raises(ModelError, match="give the class's number"):
+    with pytest.raises(UsageError, match="give the class's number"):
         names.find("crane")
 
 
 def test_other_labels_have_no_groups() -> None:
     other = ClassNames(["cat food", "dog food"])
-    with pytest.raises(ModelError, match="did you mean dog food"):
+    with pytest.raises(UsageError, match="did you mean dog food"):
         other.find("dog")
 
 

@@ -1,4 +1,4 @@
-"""Compares ways to find scene cuts: ``python -m tests.benchmarks.cuts ../shared/data/videos``.
+"""Compares ways to find scene cuts: ``python -m tests.benchmarks.scene_cuts ../shared/data/videos``.
 
 It needs PySceneDetect: ``pip install scenedetect``.
 

@@ -1,4 +1,4 @@
-"""The ways to better places that tests/benchmarks/sharp.py compares: what is seen, and the maps."""
+"""The ways to better places that tests/benchmarks/refine.py compares: what is seen, and the maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What calm brings and costs: ``python -m tests.benchmarks.calm [FOLDER_OF_CLIPS]``.
+"""What calm brings and costs: ``python -m tests.benchmarks.smoothing [FOLDER_OF_CLIPS]``.
 
 Flicker (see ``camstream.evaluate.flicker``) and label changes at each level: on still scenes with
 the noise of a dim camera and uneven light, one of them on the border between two classes, and on

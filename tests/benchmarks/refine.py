@@ -1,7 +1,7 @@
-"""Chooses the settings of ``--sharp`` and tells what they, and other ways, are worth and cost.
+"""Chooses the settings of ``--refine`` and tells what they, and other ways, are worth and cost.
 
-    python tests/benchmarks/sharp.py ../shared/data          the settings, and what they give
-    python tests/benchmarks/sharp.py ../shared/data --all    every way that was tried
+    python tests/benchmarks/refine.py ../shared/data          the settings, and what they give
+    python tests/benchmarks/refine.py ../shared/data --all    every way that was tried
 
 EfficientNet-Lite0 with its packaged weights. A thing is found where the box around the largest
 region of its class's map has an IoU of at least 0.5 with a true one.
@@ -47,7 +47,7 @@ from tests.benchmarks.speed import in_turns
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.benchmarks.sharp_ways import (
+from tests.benchmarks.refine_ways import (
     PLAIN,
     SHARP_SIDES,
     SIDES,
@@ -173,7 +173,7 @@ def times(plain: Model, refine: Model, dilated: Path) -> dict[str, float]:
     large = at(320)
     ways: dict[str, Callable[[], object]] = {
         "plain": run(plain),
-        "--sharp": run(refine),
+        "--refine": run(refine),
         "finer map by dilation": run(Model(dilated, device="cpu")),
         "flip": flipped,
         "input of 256": at(256),
@@ -201,7 +201,7 @@ def shipped(model: Model, ground_truths: list[GroundTruth]) -> float:
 
 def main() -> None:
     """Look at every photo, choose, print."""
-    parser = argparse.ArgumentParser(description="What --sharp is worth")
+    parser = argparse.ArgumentParser(description="What --refine is worth")
     parser.add_argument("data", type=Path, help="the folder with boxes/")
     parser.add_argument("--all", action="store_true", help="every way that was tried")
     arguments = parser.parse_args()
@@ -231,11 +231,11 @@ def main() -> None:
         for name, way in {"plain": PLAIN, **(WAYS if arguments.all else {})}.items():
             show(name, Trials(way, looking(seen, name)))
         sides = SIDES if arguments.all else SHARP_SIDES
-        joins = Trials(Way(lambda one: joined(one, sides), (20,)), looking(seen, "--sharp"))
+        joins = Trials(Way(lambda one: joined(one, sides), (20,)), looking(seen, "--refine"))
         for side in sides if arguments.all else ():
             show(f"early layer, input of {side}", joins.of_sides([side]))
-        show("--sharp", joins.of_sides(SHARP_SIDES))
-        print(f"\nthe program with --sharp: {refine.refinement}")
+        show("--refine", joins.of_sides(SHARP_SIDES))
+        print(f"\nthe program with --refine: {refine.refinement}")
         for name in SETS:
             print(f"  {name:16s}{shipped(refine, ground_truths[name]):6.1f} % found", flush=True)
 
