@@ -21,7 +21,7 @@ from camstream.commands import app
 from camstream.models.session import Model
 from tests.export.photos import write_photos
 
-pytestmark = pytest.mark.usefixtures("calm_torch")
+pytestmark = pytest.mark.usefixtures("single_thread_torch")
 
 # Small enough for seconds; each option that the result follows from is told.
 USUAL = ("--network", "small_gap", "--model-size", "64x48", "--batch", "4", "--epochs", "1")

@@ -169,7 +169,7 @@ def test_an_error_is_one_line(tmp_path: Path, options: list[str], message: str) 
     output = tmp_path / "out.onnx"
     done = CliRunner().invoke(app, ["export", str(source), "-o", str(output), *options])
     assert done.exit_code in (1, 2)
-    assert message in done.stderr
+    assert message in " ".join(done.stderr.split())
     assert done.stderr.count("camstream: ") == 1  # steps may stand before it
     assert done.stderr.splitlines()[-1].startswith("camstream: ")
     assert not output.exists()
@@ -177,14 +177,14 @@ def test_an_error_is_one_line(tmp_path: Path, options: list[str], message: str) 
 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
-    [("--color", "GRAY", "RGB"), ("--model-size", "224", "as 640x480")],
+    [("--color", "GRAY", "'rgb', 'bgr'"), ("--model-size", "224", "width and height")],
 )
 def test_a_wrong_value_of_an_option(tmp_path: Path, option: str, value: str, message: str) -> None:
     source = small.save(small.classifier(), tmp_path)
     done = CliRunner().invoke(app, ["export", str(source), option, value])
     assert done.exit_code == 2
     assert option in done.stderr
-    assert message in done.stderr
+    assert message in " ".join(done.stderr.split())
 
 
 def test_options_reach_the_file(tmp_path: Path) -> None:
