@@ -9,8 +9,7 @@ import av
 from av import Packet
 from av.bitstream import BitStreamFilterContext
 
-from camstream.sources.container import open_input
-from camstream.sources.file import FileSource
+from camstream.sources.file import FileSource, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
