@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av import VideoFrame
@@ -24,7 +25,9 @@ from camstream.picture import Picture
 _LATEST_START_S = 10
 _FINEST_HZ = 10_000_000
 # Text that is not UTF-8 must not keep a file from being read; PyAV 19 always keeps its bytes.
-_METADATA = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+_METADATA: dict[str, Any] = (
+    {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+)
 
 
 class FileSource:
@@ -244,10 +247,11 @@ def open_input(path: Path) -> InputContainer:
     if path.is_dir():
         raise SourceError(f"cannot read {path}: it is a folder")
     try:
-        return av.open(str(path), **_METADATA)
+        container: InputContainer = av.open(str(path), **_METADATA)
     except (av.error.FFmpegError, OSError) as error:
         reason = error.strerror or str(error)
         raise SourceError(f"cannot read {path} as a video: {reason}") from error
+    return container
 
 
 def _find_video(container: InputContainer, path: Path) -> VideoStream:

@@ -26,7 +26,7 @@ from camstream.live.outputs import Outputs
 from camstream.live.viewer import Viewer
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.sinks.recording import Recorder
+from camstream.sinks.video import Recorder
 from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
 from camstream.sources.paced import PacedSource
