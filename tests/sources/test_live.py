@@ -18,7 +18,7 @@ from camstream.frame import Frame
 from camstream.sources import open_source
 from camstream.sources.camera import LiveSource, is_address, without_secrets
 from camstream.sources.paced import PacedSource
-from tests.fakes import FakeSource, counted, make_frame
+from camstream.testing import FakeSource, counted, make_frame
 
 URL = "rtsp://user:s3cret@camera.local:554/stream"
 Read = tuple[bool, Any]
