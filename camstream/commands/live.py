@@ -29,7 +29,7 @@ from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources import open_source
-from camstream.sources.live import PacedSource
+from camstream.sources.paced import PacedSource
 
 
 @with_options

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from camstream.live.controls import HELP
+from camstream.stages import Source, status_of
 from camstream.stats import RunningRate
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from camstream.live.controls import Controls
     from camstream.live.outputs import Saver
     from camstream.live.teaching import Teaching
-    from camstream.stages import Source
 
 _STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
 
@@ -63,17 +63,19 @@ class Notes:
 
     def before_the_first(self) -> list[str]:
         """Give the notes where there is no picture yet."""
-        waiting = self.source.state or f"waiting for the first picture of {self.source.name}"
+        waiting = (
+            status_of(self.source).state or f"waiting for the first picture of {self.source.name}"
+        )
         return [HELP, waiting] if self.controls.show_help else [waiting]
 
     def _state(self, captured_s: float) -> list[str]:
-        notes = []
+        notes, status = [], status_of(self.source)
         age_s = time.perf_counter() - captured_s
         if self.controls.is_paused:
             notes.append("paused")
-        elif self.source.state:
-            notes.append(self.source.state)
-        elif age_s > max(_STALE_S, 3 / (self.source.rate_hz or 30)):
+        elif status.state:
+            notes.append(status.state)
+        elif age_s > max(_STALE_S, 3 / (status.rate_hz or 30)):
             notes.append(f"no picture for {age_s:.0f} s")
         if self.controls.message:
             notes.append(self.controls.message)

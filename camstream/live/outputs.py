@@ -12,9 +12,9 @@ import cv2
 from camstream.errors import SinkError
 from camstream.frame import Annotated, Frame
 from camstream.picture import Picture
+from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile
-from camstream.sinks.recording import Recorder
-from camstream.sinks.side_files import SideFiles, SidePaths
+from camstream.sinks.video import Recorder
 
 
 @dataclass(frozen=True, slots=True)

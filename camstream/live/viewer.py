@@ -26,8 +26,8 @@ from camstream.models.classes import ClassNames
 from camstream.models.device import PROVIDERS
 from camstream.picture import Picture
 from camstream.pipeline import Pipeline
-from camstream.sources.live import PacedSource
-from camstream.stages import Infer, Screen, Source
+from camstream.sources.paced import PacedSource
+from camstream.stages import Infer, Screen, Source, status_of
 from camstream.stats import RunningRate, RunStats
 
 _WINDOW_CARE_S = 0.03  # how often the window is looked after while no frame comes
@@ -89,7 +89,7 @@ class Viewer:
         self._shown = 0
         self._without_map = 0
         self._rate = RunningRate()
-        self._saver = Saver(outputs, folder, labels=info.labels, rate_hz=source.rate_hz)
+        self._saver = Saver(outputs, folder, labels=info.labels, rate_hz=status_of(source).rate_hz)
         self._notes = Notes(self._controls, source, self._saver, teaching, device, self._rate)
 
     def run(self) -> RunStats:
@@ -128,7 +128,7 @@ class Viewer:
             rate_hz=round(self._shown / wall_s, 2),
             stages_ms=self._pipeline.times.percentiles(),
             frames_mapped=self._pipeline.inferred,
-            reconnects=self._source.reconnects,
+            reconnects=status_of(self._source).reconnects,
         )
 
     def _frames(self, started: float) -> Iterator[Frame]:

@@ -26,9 +26,10 @@ from camstream.live.outputs import Outputs
 from camstream.live.viewer import Viewer
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.sinks.recording import Recorder
+from camstream.sinks.video import Recorder
+from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
-from camstream.sources.live import LiveSource, PacedSource
+from camstream.sources.paced import PacedSource
 from camstream.stages import Infer
 from tests.fakes import INFO, FakeSource, counted, endless, make_frame, predict
 from tests.mjpeg import Camera, read_number, serve
