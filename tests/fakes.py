@@ -1,4 +1,4 @@
-"""Sources and models that tests steer: no device, no network, no time."""
+"""Sources, models and windows that tests steer: no device, no network, no time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from camstream.contract import ModelInfo
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.picture import Picture
+from camstream.picture import ImageU8, Picture
 
 INFO = ModelInfo(
     name="fake",
@@ -114,3 +114,34 @@ def endless(source: FakeSource) -> Iterator[Frame]:
     while not source.stopped.wait(0.002):
         yield make_frame(index)
         index += 1
+
+
+class FakeDisplay:
+    """A window that remembers what it shows and presses the keys that a test wants.
+
+    Attributes:
+        images: What was shown; kept only with ``keep_images``.
+        keys: Keys that will be pressed, in this order.
+        on_show: Called with each image that is shown; it may add keys or close the window.
+        is_open: False once the user has closed it.
+        closed: How often it was closed by the program.
+    """
+
+    def __init__(self, *keys: str, keep_images: bool = False) -> None:
+        self.images: list[ImageU8] = []
+        self.keys = list(keys)
+        self.on_show: Callable[[ImageU8], None] = lambda _: None
+        self.is_open = True
+        self.closed = 0
+        self._keep_images = keep_images
+
+    def show(self, image: ImageU8) -> None:
+        if self._keep_images:
+            self.images.append(image)
+        self.on_show(image)
+
+    def key(self) -> str | None:
+        return self.keys.pop(0) if self.keys else None
+
+    def close(self) -> None:
+        self.closed += 1
