@@ -1,16 +1,39 @@
-"""The text at the bottom of the live window: a function of the session's state."""
+"""What a live session's display shows, text and picture: functions of the session's state."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from camstream.drawing.overlay import annotate
+from camstream.drawing.text import add_notes
 from camstream.live.keys import HELP
 from camstream.live.state import LiveState, Prompt, TeachingState
+from camstream.picture import Picture
 
+_BLANK_WH = (640, 360)  # the picture before the first one
 _MESSAGE_S = 2.5
 _STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
 
 
+def draw(state: LiveState, notes: Sequence[str]) -> Picture:
+    """Draw the displayed frame with its maps, or black before the first one.
+
+    Args:
+        state: Of the session.
+        notes: The text for the bottom left corner, see ``hud``.
+    """
+    if state.frame is not None and state.prediction is not None:
+        frame, style = state.frame, state.style
+        return annotate(state.prediction, style, picture=frame.picture, notes=notes).picture
+    blank = Picture.from_bgr(np.zeros((*_BLANK_WH[::-1], 3), np.uint8))
+    add_notes(blank, notes)
+    return blank
+
+
 def hud(state: LiveState, now_s: float) -> list[str]:
-    """Return the notes for a picture, the last one lowest.
+    """Return the text at the bottom of the picture, the last note lowest.
 
     Args:
         state: Of the session.

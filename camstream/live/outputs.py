@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from camstream.errors import SinkError
-from camstream.frame import Annotated, Frame
+from camstream.frame import Annotated
 from camstream.picture import Picture
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.recording import Recorder
@@ -84,14 +84,18 @@ class Outputs:
         """The name of the file that is recorded to, or empty."""
         return self._recorder.target.name if self._recorder is not None else ""
 
-    def write(self, annotated: Annotated, frame: Frame) -> None:
+    def write(self, annotated: Annotated, captured_s: float) -> None:
         """Write a picture that was shown; records, maps and presence once for each map.
+
+        Args:
+            annotated: The picture, and the prediction that is drawn on it.
+            captured_s: When the picture arrived; the prediction may be of an earlier one.
 
         Raises:
             SinkError: An output cannot be written.
         """
         if self._recorder is not None:
-            self._recorder.write(annotated.picture, frame.captured_s)
+            self._recorder.write(annotated.picture, captured_s)
         if annotated.prediction.frame.index > self._last_index:
             self._last_index = annotated.prediction.frame.index
             self._sides.write(annotated)

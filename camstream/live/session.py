@@ -10,14 +10,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from camstream.channel import ChannelClosed
-from camstream.drawing.overlay import Style, annotate
-from camstream.drawing.text import add_notes
+from camstream.drawing.overlay import Style
 from camstream.errors import SinkError, UsageError
+from camstream.frame import Annotated
 from camstream.live.actions import Action, Pause, Quit, Record, Snapshot, TeachAction
-from camstream.live.hud import hud
+from camstream.live.hud import draw, hud
 from camstream.live.keys import Keyboard
 from camstream.live.outputs import OutputPaths, Outputs, RunLimits
 from camstream.live.state import LiveState, TeachingState, apply
@@ -25,19 +23,18 @@ from camstream.live.sync import Sync
 from camstream.maps.select import Contrast, MapSelector, Selection
 from camstream.models.classes import ClassNames
 from camstream.models.device import PROVIDERS
-from camstream.picture import Picture
 from camstream.pipeline import Pipeline
 from camstream.sources.live import PacedSource
 from camstream.stats import RunningRate, RunStats
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
-    from camstream.frame import Annotated, Frame
+    from camstream.frame import Frame
     from camstream.models.session import Model
+    from camstream.picture import Picture
     from camstream.stages import Display, Infer, Source
 
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while no frame comes
-_BLANK = np.zeros((360, 640, 3), np.uint8)  # shown before the first picture
 
 
 class Guest(Protocol):
@@ -209,32 +206,22 @@ class LiveSession:
         self._update(frame=frame, prediction=prediction)
         times = self._pipeline.times
         with times.measure("annotate"):
-            annotated = self._draw(with_text=True)
-        self._show(annotated.picture)
+            picture = self._draw()
+        self._show(picture)
         times.add("lag", self._rate.add(frame.captured_s, time.perf_counter()))
         self._update(shown=self.state.shown + 1)
         with times.measure("write"):
-            self._outputs.write(annotated, frame)
+            annotated = Annotated(prediction=prediction, picture=picture)
+            self._outputs.write(annotated, frame.captured_s)
 
     def _show_again(self) -> None:
         """Show the last picture again: its state, a message or the style may have changed."""
-        if self._display is None:
-            return
-        self._update()
-        if self.state.prediction is not None:
-            self._show(self._draw(with_text=True).picture)
-            return
-        blank = Picture.from_bgr(_BLANK.copy())
-        add_notes(blank, hud(self.state, time.perf_counter()))
-        self._show(blank)
+        if self._display is not None:
+            self._update()
+            self._show(self._draw())
 
-    def _draw(self, *, with_text: bool) -> Annotated:
-        """Draw the displayed frame; there must be one."""
-        state = self.state
-        assert state.frame is not None
-        assert state.prediction is not None
-        notes = hud(state, time.perf_counter()) if with_text else ()
-        return annotate(state.prediction, state.style, picture=state.frame.picture, notes=notes)
+    def _draw(self) -> Picture:
+        return draw(self.state, hud(self.state, time.perf_counter()))
 
     def _show(self, picture: Picture) -> None:
         if self._display is None or not self._display.is_open:  # OpenCV would open it again
@@ -297,7 +284,7 @@ class LiveSession:
     def _snapshot(self) -> str:
         if self.state.prediction is None:
             return "no snapshot: there is no picture yet"
-        return self._outputs.snapshot(self._draw(with_text=False).picture)
+        return self._outputs.snapshot(draw(self.state, notes=()))
 
     def _select(self) -> None:
         """Use a selection that was changed, for a held picture too."""
@@ -319,8 +306,9 @@ class LiveSession:
             self._update(prediction=self._selector(self.state.prediction.frame))
 
     def _say(self, message: str) -> None:
-        if message:
-            self.state = self.state.say(message)
+        """Put a message into the state, unless it is empty; what was measured changes with it."""
+        said = {"message": message, "message_s": time.perf_counter()} if message else {}
+        self._update(**said)
 
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
