@@ -45,7 +45,7 @@ class WatchClasses:
     """Show the maps of these classes in every frame, whichever class is the best.
 
     Attributes:
-        names: Labels, groups such as "dog", numbers or WordNet ids; none ends it.
+        names: Labels, groups such as "dog", WordNet ids or class numbers, all as text; none ends it.
     """
 
     names: Sequence[str]

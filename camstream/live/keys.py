@@ -5,24 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from camstream.live.actions import (
-    Action,
-    ChangeOpacity,
-    Fit,
-    Forget,
-    NameClass,
-    Pause,
-    Quit,
-    Record,
-    Save,
-    SetColormap,
-    SetSmoothing,
-    SetTopK,
-    Snapshot,
-    Teach,
-    Toggle,
-    WatchClasses,
-)
+from camstream.live import actions
 from camstream.live.state import LiveState, Prompt
 
 HELP = """\
@@ -46,32 +29,32 @@ f x\tfit to what was taught; save it
 
 _OPACITY_STEP = 0.1
 
-_KEYS: dict[str, Action] = {
-    "q": Quit(),
-    "escape": Quit(),
-    "space": Pause(),
-    "k": SetTopK(),
-    "w": Toggle("classes"),
-    "v": Toggle("contrast"),
-    "m": SetSmoothing(),
-    "t": Toggle("trail"),
-    "+": ChangeOpacity(_OPACITY_STEP),
-    "=": ChangeOpacity(_OPACITY_STEP),
-    "-": ChangeOpacity(-_OPACITY_STEP),
-    "c": SetColormap(),
-    "h": Toggle("heatmap"),
-    "l": Toggle("label"),
-    "b": Toggle("boxes"),
-    "d": Toggle("display"),
-    "?": Toggle("help"),
-    "s": Snapshot(),
-    "r": Record(),
-    **{str(number): Teach(number) for number in range(1, 10)},
-    "z": Forget(),
-    "f": Fit(),
+_KEYS: dict[str, actions.Action] = {
+    "q": actions.Quit(),
+    "escape": actions.Quit(),
+    "space": actions.Pause(),
+    "k": actions.SetTopK(),
+    "w": actions.Toggle("classes"),
+    "v": actions.Toggle("contrast"),
+    "m": actions.SetSmoothing(),
+    "t": actions.Toggle("trail"),
+    "+": actions.ChangeOpacity(_OPACITY_STEP),
+    "=": actions.ChangeOpacity(_OPACITY_STEP),
+    "-": actions.ChangeOpacity(-_OPACITY_STEP),
+    "c": actions.SetColormap(),
+    "h": actions.Toggle("heatmap"),
+    "l": actions.Toggle("label"),
+    "b": actions.Toggle("boxes"),
+    "d": actions.Toggle("display"),
+    "?": actions.Toggle("help"),
+    "s": actions.Snapshot(),
+    "r": actions.Record(),
+    **{str(number): actions.Teach(number) for number in range(1, 10)},
+    "z": actions.Forget(),
+    "f": actions.Fit(),
 }
 
-_Answer = Callable[[str, LiveState], list[Action]]
+_Answer = Callable[[str, LiveState], list[actions.Action]]
 
 
 class Keyboard:
@@ -86,7 +69,7 @@ class Keyboard:
         self._answer: _Answer = lambda _, __: []
         self._suggests_classes = False
 
-    def press(self, key: str, state: LiveState) -> list[Action]:
+    def press(self, key: str, state: LiveState) -> list[actions.Action]:
         """Take a key.
 
         Args:
@@ -100,11 +83,13 @@ class Keyboard:
             return self._type(key, self.prompt, state)
         match key:
             case "/":
-                self._ask("watch", lambda text, _: [WatchClasses([text])], suggests_classes=True)
+                self._ask(
+                    "watch", lambda text, _: [actions.WatchClasses([text])], suggests_classes=True
+                )
             case "n":
                 latest = None if state.teaching is None else state.teaching.latest
                 if latest is None:
-                    return [NameClass("")]  # the session knows what to say
+                    return [actions.NameClass("")]  # the session knows what to say
                 self._ask_name(latest, lambda _: [])
             case "x":
                 return self._save(state, after=0)
@@ -117,7 +102,7 @@ class Keyboard:
         self._answer = answer
         self._suggests_classes = suggests_classes
 
-    def _type(self, key: str, prompt: Prompt, state: LiveState) -> list[Action]:
+    def _type(self, key: str, prompt: Prompt, state: LiveState) -> list[actions.Action]:
         text = prompt.text
         match key:
             case "escape" | "enter":
@@ -133,18 +118,18 @@ class Keyboard:
         self.prompt = dataclasses.replace(prompt, text=text, suggestions=suggestions)
         return []
 
-    def _ask_name(self, number: int, then: Callable[[LiveState], list[Action]]) -> None:
-        def answer(name: str, state: LiveState) -> list[Action]:
-            return [NameClass(name, number), *then(state)]
+    def _ask_name(self, number: int, then: Callable[[LiveState], list[actions.Action]]) -> None:
+        def answer(name: str, state: LiveState) -> list[actions.Action]:
+            return [actions.NameClass(name, number), *then(state)]
 
         self._ask(f"name of class {number}", answer)
 
-    def _save(self, state: LiveState, after: int) -> list[Action]:
+    def _save(self, state: LiveState, after: int) -> list[actions.Action]:
         """Ask for the names that are missing, then save; Enter alone keeps a name."""
         classes = () if state.teaching is None else state.teaching.classes
         unnamed = (one.number for one in classes if one.frames and not one.is_named)
         number = next((number for number in unnamed if number > after), None)
         if number is None:
-            return [Save()]
+            return [actions.Save()]
         self._ask_name(number, lambda state: self._save(state, after=number))
         return []

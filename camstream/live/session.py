@@ -14,7 +14,7 @@ from camstream.channel import ChannelClosed
 from camstream.drawing.overlay import Style
 from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
-from camstream.live.actions import Action, Pause, Quit, Record, Snapshot, TeachAction
+from camstream.live import actions
 from camstream.live.hud import draw, hud
 from camstream.live.keys import Keyboard
 from camstream.live.outputs import OutputPaths, Outputs, RunLimits
@@ -43,7 +43,7 @@ class Guest(Protocol):
     @property
     def state(self) -> TeachingState: ...
 
-    def do(self, action: TeachAction, picture: Picture | None) -> str:
+    def do(self, action: actions.TeachAction, picture: Picture | None) -> str:
         """Do what an action asks for, with the displayed picture; returns a message."""
         ...
 
@@ -115,7 +115,7 @@ class LiveSession:
         self._display = display
         self._guest = guest
         self._stop = stop
-        self._actions: SimpleQueue[Action] = SimpleQueue()
+        self._actions: SimpleQueue[actions.Action] = SimpleQueue()
         self._keyboard = Keyboard()
         self._keys: list[str] = []
         self._rate = RunningRate()
@@ -125,7 +125,7 @@ class LiveSession:
         self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._outputs = Outputs(outputs, folder, labels=info.labels, rate_hz=source.rate_hz)
 
-    def do(self, action: Action) -> None:
+    def do(self, action: actions.Action) -> None:
         """Ask for an action, from any thread; it is done before the next picture.
 
         An action that is impossible changes nothing but the message in the state.
@@ -254,28 +254,28 @@ class LiveSession:
             else:
                 self._use(result)
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: actions.Action) -> None:
         try:
-            if isinstance(action, TeachAction):
+            if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
                 return
             match action:
-                case Quit():
+                case actions.Quit():
                     self._update(is_quitting=True)
-                case Pause(on):
+                case actions.Pause(on):
                     self._update(is_paused=not self.state.is_paused if on is None else on)
                     if isinstance(self._source, PacedSource):
                         self._source.pause(self.state.is_paused)
-                case Snapshot():
+                case actions.Snapshot():
                     self._say(self._snapshot())
-                case Record(on):
+                case actions.Record(on):
                     self._say(self._outputs.record(on))
                 case _:
                     self.state = apply(self.state, action)
         except UsageError as error:
             self._say(str(error))
 
-    def _teach(self, action: TeachAction) -> str:
+    def _teach(self, action: actions.TeachAction) -> str:
         if self._guest is None:
             return "this run cannot be taught"
         frame = self.state.frame

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from camstream.drawing.overlay import COLORMAPS, Colormap, Style
 from camstream.errors import UsageError
-from camstream.live.actions import (
-    ChangeOpacity,
-    SetColormap,
-    SetOpacity,
-    SetSmoothing,
-    SetTopK,
-    SetTrail,
-    Toggle,
-    ViewAction,
-    WatchClasses,
-)
+from camstream.live import actions
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
@@ -79,7 +69,7 @@ class TeachingState:
     work: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LiveState:
     """Everything that there is to know of a live session at one moment.
 
@@ -163,7 +153,7 @@ class LiveState:
         )
 
 
-def apply(state: LiveState, action: ViewAction) -> LiveState:
+def apply(state: LiveState, action: actions.ViewAction) -> LiveState:
     """Return the state after an action that changes what is shown, and how.
 
     Raises:
@@ -171,38 +161,38 @@ def apply(state: LiveState, action: ViewAction) -> LiveState:
     """
     style, selection = state.style, state.selection
     match action:
-        case Toggle():
+        case actions.Toggle():
             return _toggle(state, action)
-        case SetTopK(count):
+        case actions.SetTopK(count):
             if count is None:
                 count = next((k for k in _TOP_KS if k > selection.top_k), _TOP_KS[0])
             return state.select(f"the {count} best" if count > 1 else "the best", top_k=count)
-        case WatchClasses(names):
+        case actions.WatchClasses(names):
             groups = tuple(state.names.find(name) for name in names if name.strip())
             return _watch(replace(state, named_classes=groups), groups)
-        case SetSmoothing(level):
+        case actions.SetSmoothing(level):
             level = level or _following(selection.smoothing, SMOOTHING_LEVELS)
             if level not in SMOOTHING_LEVELS:
                 known = ", ".join(SMOOTHING_LEVELS)
                 raise UsageError(f"smoothing is one of {known}; not {level!r}")
             return state.select(f"smoothing: {level}", smoothing=level)
-        case SetTrail(seconds):
+        case actions.SetTrail(seconds):
             if not seconds >= 0:
                 raise UsageError(f"a trail is of 0 seconds or more, not {seconds}")
             return state.select("trail" if seconds else "no trail", trail_s=seconds)
-        case SetOpacity(opacity):
+        case actions.SetOpacity(opacity):
             style = replace(style, heatmap_opacity=opacity)
             return state.say(f"heatmap opacity {opacity:.0%}", style=style)
-        case ChangeOpacity(step):
+        case actions.ChangeOpacity(step):
             opacity = min(1.0, max(0.0, round(style.heatmap_opacity + step, 2)))
-            return apply(state, SetOpacity(opacity))
-        case SetColormap(name):
+            return apply(state, actions.SetOpacity(opacity))
+        case actions.SetColormap(name):
             name = name or _following(style.colormap, COLORMAPS)
             style = replace(style, colormap=cast(Colormap, name))
             return state.say(f"colour map {name}", style=style)
 
 
-def _toggle(state: LiveState, action: Toggle) -> LiveState:
+def _toggle(state: LiveState, action: actions.Toggle) -> LiveState:
     def wanted(is_on: bool) -> bool:
         return not is_on if action.on is None else action.on
 
@@ -226,7 +216,7 @@ def _toggle(state: LiveState, action: Toggle) -> LiveState:
             return state.select("contrast" if is_on else "no contrast", contrast=contrast)
         case "trail":
             seconds = (selection.trail_s or _TRAIL_S) if wanted(selection.trail_s > 0) else 0.0
-            return apply(state, SetTrail(seconds))
+            return apply(state, actions.SetTrail(seconds))
         case unknown:
             raise UsageError(f"nothing is called {unknown!r} that can be shown or hidden")
     return replace(state, style=style)

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from camstream.errors import CamstreamError, ModelError, UsageError
-from camstream.live.actions import Fit, Forget, NameClass, Save, Teach, TeachAction
+from camstream.live import actions
 from camstream.live.state import TaughtClass, TeachingState
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Teaching:
         )
         return TeachingState(classes, self._latest, self._work)
 
-    def do(self, action: TeachAction, picture: Picture | None) -> str:
+    def do(self, action: actions.TeachAction, picture: Picture | None) -> str:
         """Do what an action asks for.
 
         Args:
@@ -113,17 +113,17 @@ class Teaching:
             UsageError: There is no class of that number.
         """
         match action:
-            case Teach(number):
+            case actions.Teach(number):
                 return self._add(picture, _checked(number)) if picture is not None else ""
-            case NameClass(name, number):
+            case actions.NameClass(name, number):
                 number = number or self._latest
                 return self._name(_checked(number), name) if number else _NOTHING_TAUGHT
-            case Forget(number):
+            case actions.Forget(number):
                 number = number or self._latest
                 return self._forget(_checked(number)) if number else _NOTHING_TAUGHT
-            case Fit():
+            case actions.Fit():
                 self._start("fitting ...", self._fit)
-            case Save():
+            case actions.Save():
                 self._save()
         return ""
 

@@ -21,19 +21,7 @@ from camstream.drawing.overlay import Style
 from camstream.drawing.tiles import grid_size
 from camstream.errors import SinkError, SourceError
 from camstream.frame import Frame, Prediction
-from camstream.live.actions import (
-    Action,
-    Pause,
-    Quit,
-    Record,
-    SetColormap,
-    SetOpacity,
-    SetTopK,
-    Snapshot,
-    Teach,
-    Toggle,
-    WatchClasses,
-)
+from camstream.live import actions
 from camstream.live.hud import hud
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.session import LiveSession
@@ -248,7 +236,7 @@ def test_keys_change_what_is_seen(tmp_path: Path) -> None:
     assert source.closed == display.closed == 1
 
 
-def _done(*wanted: Action, folder: Path = Path()) -> list[LiveState]:
+def _done(*wanted: actions.Action, folder: Path = Path()) -> list[LiveState]:
     """Run a session without a display, and let another thread send actions, one after the other.
 
     Returns:
@@ -264,7 +252,7 @@ def _done(*wanted: Action, folder: Path = Path()) -> list[LiveState]:
             session.do(action)
             _wait(lambda before=before: _changed(before, session.state))  # type: ignore[misc]
             states.append(session.state)
-        session.do(Quit())
+        session.do(actions.Quit())
 
     sender = threading.Thread(target=send)
     sender.start()
@@ -288,13 +276,13 @@ def _wait(until: Callable[[], bool]) -> None:
 
 
 def test_another_thread_sends_actions_also_without_a_display(tmp_path: Path) -> None:
-    wanted: list[Action] = [
-        SetTopK(2),
-        SetOpacity(0.3),
-        Snapshot(),
-        Record(),
-        Record(),
-        Pause(True),
+    wanted: list[actions.Action] = [
+        actions.SetTopK(2),
+        actions.SetOpacity(0.3),
+        actions.Snapshot(),
+        actions.Record(),
+        actions.Record(),
+        actions.Pause(True),
     ]
     top_k, opacity, snapshot, record, no_record, paused = _done(*wanted, folder=tmp_path)
     assert top_k.selection.top_k == 2
@@ -308,8 +296,13 @@ def test_another_thread_sends_actions_also_without_a_display(tmp_path: Path) -> 
 
 
 def test_an_impossible_action_is_answered_and_ends_nothing() -> None:
-    wanted: list[Action] = [WatchClasses(["thong"]), SetTopK(99), SetColormap("grey"), Teach(1)]
-    states = _done(*wanted, Toggle("boxes"))
+    wanted: list[actions.Action] = [
+        actions.WatchClasses(["thong"]),
+        actions.SetTopK(99),
+        actions.SetColormap("grey"),
+        actions.Teach(1),
+    ]
+    states = _done(*wanted, actions.Toggle("boxes"))
     messages = [state.message for state in states]
     assert "did you mean thing" in messages[0]
     assert "top_k is 1 to 9" in messages[1]

@@ -11,19 +11,6 @@ import pytest
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live import actions
-from camstream.live.actions import (
-    Action,
-    ChangeOpacity,
-    NameClass,
-    SetColormap,
-    SetOpacity,
-    SetSmoothing,
-    SetTopK,
-    SetTrail,
-    Toggle,
-    ViewAction,
-    WatchClasses,
-)
 from camstream.live.hud import hud
 from camstream.live.state import LiveState, Prompt, TaughtClass, TeachingState, apply
 from camstream.maps.select import ClassGroup, Contrast, Selection
@@ -33,7 +20,7 @@ from tests.live.states import state_of
 TENT = (ClassGroup("tent", (3,)),)
 
 
-def after(state: LiveState, *done: ViewAction) -> LiveState:
+def after(state: LiveState, *done: actions.ViewAction) -> LiveState:
     for action in done:
         state = apply(state, action)
     return state
@@ -42,13 +29,15 @@ def after(state: LiveState, *done: ViewAction) -> LiveState:
 @pytest.mark.parametrize(
     ("action", "values"),
     [
-        (SetTopK(3), {"count": 3}),
-        (Toggle("boxes", True), {"what": "boxes", "on": True}),
-        (WatchClasses(["dog", "tent"]), {"names": ["dog", "tent"]}),
-        (NameClass("cup", 2), {"name": "cup", "number": 2}),
+        (actions.SetTopK(3), {"count": 3}),
+        (actions.Toggle("boxes", True), {"what": "boxes", "on": True}),
+        (actions.WatchClasses(["dog", "tent"]), {"names": ["dog", "tent"]}),
+        (actions.NameClass("cup", 2), {"name": "cup", "number": 2}),
     ],
 )
-def test_an_action_can_be_sent_by_name_and_values(action: Action, values: dict[str, Any]) -> None:
+def test_an_action_can_be_sent_by_name_and_values(
+    action: actions.Action, values: dict[str, Any]
+) -> None:
     sent = json.dumps([type(action).__name__, dataclasses.asdict(action)])
     name, received = json.loads(sent)
     assert received == values
@@ -63,30 +52,32 @@ def test_every_action_is_listed() -> None:
 def test_the_number_of_maps_goes_round() -> None:
     state, counts = state_of(Selection(top_k=4)), []
     for _ in range(6):
-        state = apply(state, SetTopK())
+        state = apply(state, actions.SetTopK())
         counts.append(state.selection.top_k)
     assert counts == [5, 8, 1, 2, 3, 5]
-    assert apply(state, SetTopK(7)).selection.top_k == 7
+    assert apply(state, actions.SetTopK(7)).selection.top_k == 7
 
 
 def test_watched_classes_are_switched_off_and_on() -> None:
-    state = apply(state_of(), WatchClasses(["tent"]))
+    state = apply(state_of(), actions.WatchClasses(["tent"]))
     assert state.selection.classes == TENT
     assert state.message == "watching tent"
-    assert after(state, Toggle("classes")).selection.classes == ()
-    assert after(state, Toggle("classes"), Toggle("classes")).selection.classes == TENT
-    assert after(state, Toggle("classes", True)).selection.classes == TENT
+    assert after(state, actions.Toggle("classes")).selection.classes == ()
+    assert (
+        after(state, actions.Toggle("classes"), actions.Toggle("classes")).selection.classes == TENT
+    )
+    assert after(state, actions.Toggle("classes", True)).selection.classes == TENT
 
 
 def test_an_empty_name_ends_watching() -> None:
     for none in ([""], []):
-        state = apply(state_of(Selection(classes=TENT)), WatchClasses(none))
+        state = apply(state_of(Selection(classes=TENT)), actions.WatchClasses(none))
         assert state.selection.classes == ()
 
 
 def test_a_contrast_comes_back_as_it_was_named() -> None:
     named = Contrast((ClassGroup("tabby", (1,)), *TENT))
-    toggle, state = Toggle("contrast"), state_of(Selection(contrast=named))
+    toggle, state = actions.Toggle("contrast"), state_of(Selection(contrast=named))
     assert after(state, toggle).selection.contrast is None
     assert after(state, toggle, toggle).selection.contrast == named
     assert after(state_of(), toggle).selection.contrast == Contrast()
@@ -94,40 +85,44 @@ def test_a_contrast_comes_back_as_it_was_named() -> None:
 
 @pytest.mark.parametrize(("presses", "level"), [(1, "strong"), (2, "off"), (3, "default")])
 def test_smoothing_goes_round(presses: int, level: str) -> None:
-    state = after(state_of(), *[SetSmoothing()] * presses)
+    state = after(state_of(), *[actions.SetSmoothing()] * presses)
     assert state.selection.smoothing == level
     assert state.message == f"smoothing: {level}"
-    assert apply(state_of(), SetSmoothing(level)).selection.smoothing == level
+    assert apply(state_of(), actions.SetSmoothing(level)).selection.smoothing == level
 
 
 def test_the_trail_goes_on_and_off() -> None:
-    assert after(state_of(), Toggle("trail")).selection.trail_s > 0
-    assert after(state_of(), Toggle("trail"), Toggle("trail")).selection.trail_s == 0
-    assert after(state_of(), SetTrail(5)).selection.trail_s == 5
-    assert after(state_of(), SetTrail(5), Toggle("trail", True)).selection.trail_s == 5
+    assert after(state_of(), actions.Toggle("trail")).selection.trail_s > 0
+    assert (
+        after(state_of(), actions.Toggle("trail"), actions.Toggle("trail")).selection.trail_s == 0
+    )
+    assert after(state_of(), actions.SetTrail(5)).selection.trail_s == 5
+    assert (
+        after(state_of(), actions.SetTrail(5), actions.Toggle("trail", True)).selection.trail_s == 5
+    )
 
 
 def test_opacity_stays_within_its_limits_and_colours_go_round() -> None:
-    assert after(state_of(), *[ChangeOpacity(0.1)] * 9).style.heatmap_opacity == 1
-    assert after(state_of(), *[ChangeOpacity(-0.1)] * 9).style.heatmap_opacity == 0
-    assert after(state_of(), SetOpacity(0.25)).style.heatmap_opacity == 0.25
-    assert after(state_of(), *[SetColormap()] * 7).style == Style()
-    assert after(state_of(), SetColormap("magma")).style.colormap == "magma"
+    assert after(state_of(), *[actions.ChangeOpacity(0.1)] * 9).style.heatmap_opacity == 1
+    assert after(state_of(), *[actions.ChangeOpacity(-0.1)] * 9).style.heatmap_opacity == 0
+    assert after(state_of(), actions.SetOpacity(0.25)).style.heatmap_opacity == 0.25
+    assert after(state_of(), *[actions.SetColormap()] * 7).style == Style()
+    assert after(state_of(), actions.SetColormap("magma")).style.colormap == "magma"
 
 
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (WatchClasses(["tabbi"]), "did you mean tabby"),
-        (SetTopK(10), "top_k is 1 to 9"),
-        (SetSmoothing("much"), "off, default, strong"),
-        (SetTrail(-1), "0 seconds or more"),
-        (SetOpacity(7), "0 to 1"),
-        (SetColormap("grey"), "no colormap"),
-        (Toggle("hair"), "'hair'"),  # type: ignore[arg-type]
+        (actions.WatchClasses(["tabbi"]), "did you mean tabby"),
+        (actions.SetTopK(10), "top_k is 1 to 9"),
+        (actions.SetSmoothing("much"), "off, default, strong"),
+        (actions.SetTrail(-1), "0 seconds or more"),
+        (actions.SetOpacity(7), "0 to 1"),
+        (actions.SetColormap("grey"), "no colormap"),
+        (actions.Toggle("hair"), "'hair'"),  # type: ignore[arg-type]
     ],
 )
-def test_an_impossible_action_is_a_usage_error(action: ViewAction, message: str) -> None:
+def test_an_impossible_action_is_a_usage_error(action: actions.ViewAction, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         apply(state_of(), action)
 
@@ -136,7 +131,7 @@ def test_another_model_ends_what_was_asked_for_by_name() -> None:
     named = Contrast((ClassGroup("tabby", (1,)), *TENT))
     state = state_of(Selection(classes=TENT, contrast=named, top_k=3)).with_model(INFO)
     assert state.selection == Selection(contrast=Contrast(), top_k=3)
-    assert after(state, Toggle("classes")).selection.classes == ()
+    assert after(state, actions.Toggle("classes")).selection.classes == ()
     assert state.names.find("other").indices == (1,)
 
 

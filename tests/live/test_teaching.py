@@ -17,7 +17,7 @@ from camstream.commands import app
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError, SourceError, UsageError
 from camstream.frame import Frame
-from camstream.live.actions import Fit, Forget, NameClass, Save, Teach
+from camstream.live import actions
 from camstream.live.keys import Keyboard
 from camstream.live.outputs import RunLimits
 from camstream.live.session import LiveSession
@@ -95,7 +95,7 @@ class Desk:
         """Press keys; returns the message of the last action."""
         for key in keys:
             for action in self.keyboard.press(key, state_of(teaching=self._teaching.state)):
-                assert isinstance(action, Teach | NameClass | Forget | Fit | Save)
+                assert isinstance(action, actions.TeachAction)
                 self.message = self._teaching.do(action, GREY)
         return self.message
 
@@ -136,7 +136,7 @@ def test_nothing_is_opened_before_the_first_frame(tiny_model: Model) -> None:
     teaching = Teaching(tiny_model, input_size=128, open_teacher=refuse)
     assert "hold a key" in Desk(teaching).press("n")
     assert "hold a key" in Desk(teaching).press("z")
-    assert teaching.do(Teach(1), None) == ""  # before the first picture
+    assert teaching.do(actions.Teach(1), None) == ""  # before the first picture
     assert (teaching.state.classes, teaching.poll()) == ((), [])
     Desk(teaching).press("1")
     assert results(teaching, 1) == ["maps of Grad-CAM cannot be taught"]
@@ -203,11 +203,16 @@ def test_name_and_forget_mean_the_class_taught_last(teaching: Teaching, book: No
 
 def test_a_class_is_named_and_forgotten_by_its_number(teaching: Teaching, book: Notebook) -> None:
     Desk(teaching).press(*"12")
-    assert teaching.do(NameClass("mug", 1), GREY) == "class 1 is mug"
+    assert teaching.do(actions.NameClass("mug", 1), GREY) == "class 1 is mug"
     wait(lambda: list(book.counts) == ["mug", "class 2"])
-    assert teaching.do(Forget(1), GREY) == "forgot the frames of mug"
+    assert teaching.do(actions.Forget(1), GREY) == "forgot the frames of mug"
     wait(lambda: list(book.counts) == ["class 2"])
-    for action in (Teach(0), Teach(10), NameClass("hat", 12), Forget(-1)):
+    for action in (
+        actions.Teach(0),
+        actions.Teach(10),
+        actions.NameClass("hat", 12),
+        actions.Forget(-1),
+    ):
         with pytest.raises(UsageError, match="classes 1 to 9"):
             teaching.do(action, GREY)
 
