@@ -82,8 +82,8 @@ class Sink(Protocol):
         ...
 
 
-class Screen(Protocol):
-    """Where a live picture is shown, and where keys come from."""
+class Display(Protocol):
+    """Where a live session shows its pictures, and where keys come from."""
 
     def show(self, image: ImageU8) -> None:
         """Show an image, (H, W, 3) uint8 BGR; raises SinkError where there is no window."""
@@ -95,9 +95,9 @@ class Screen(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether the user has not closed it."""
+        """Whether the user has not closed it; also before the first image."""
         ...
 
     def close(self) -> None:
-        """Remove it from the display."""
+        """Remove it from the screen."""
         ...

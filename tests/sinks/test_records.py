@@ -19,7 +19,7 @@ from camstream.annotation import AnnotationJob, run
 from camstream.commands.clips import sample_clip
 from camstream.errors import SetupError, SinkError
 from camstream.frame import Annotated
-from camstream.live.outputs import Outputs, Saver
+from camstream.live.outputs import OutputPaths, Outputs
 from camstream.maps import cam as cams
 from camstream.models.session import Model
 from camstream.report.read import read_records
@@ -148,9 +148,9 @@ def test_no_output_is_left_where_another_cannot_be_opened(tmp_path: Path) -> Non
         )
     with pytest.raises(SinkError, match=r"\.jsonl, \.csv, \.parquet"):
         open_records(tmp_path / "r.txt", overwrite=False)
-    outputs = Outputs(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
+    outputs = OutputPaths(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
     with pytest.raises(SinkError, match="no folder"):
-        Saver(outputs, tmp_path, labels=LABELS, rate_hz=None)
+        Outputs(outputs, tmp_path, labels=LABELS, rate_hz=None)
     assert list(tmp_path.iterdir()) == []
 
 
