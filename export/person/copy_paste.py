@@ -151,8 +151,9 @@ def find_foreground(image: ImageU8, rough: F32, thresholds: Thresholds) -> NDArr
     if not (marks == cv2.GC_FGD).any() or not (marks == cv2.GC_BGD).any():
         return np.zeros(marks.shape, np.bool_)
     cv2.setRNGSeed(0)  # of this thread
-    models = np.zeros((2, 1, 65))  # GrabCut's models of the background's and foreground's colours
-    cv2.grabCut(image, marks, (0, 0, 1, 1), *models, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    colours = np.zeros((2, 1, 65))  # GrabCut's colour models of background and foreground
+    rounds, mode = _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK
+    cv2.grabCut(image, marks, (0, 0, 1, 1), colours[0], colours[1], rounds, mode)
     found = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((5, 5)))
     return np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((3, 3))) > 0)
