@@ -19,11 +19,10 @@ from camstream.errors import ModelError
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.teach.dataset import find_background
 from export.options import one_of, report
-from export.train.job import Job, Result, run
+from export.train.examples import Photo, PhotoExamples, read_photos, split
+from export.train.job import Job, Result, progress_bar, run
+from export.train.network import start
 from export.train.options import KeepOptions, LearningOptions, NetworkOptions, PhotoOptions
-from export.train.photos import Photo, PhotoExamples, read_photos, split
-from export.train.progress import watching
-from export.train.start import start
 
 if TYPE_CHECKING:
     from export.networks.layers import Pool
@@ -55,7 +54,7 @@ def train_folder(request: Request, stop: Callable[[], bool]) -> None:
         progress(f"training {job.start.name} on {job.device}, from {job.start.origin}")
     with steps(console, "starting") as progress:
         result = run(
-            job, watching(console), resume=request.keep.resume, stop=stop, progress=progress
+            job, progress_bar(console), resume=request.keep.resume, stop=stop, progress=progress
         )
     if result is None:
         note(f"stopped; {job.checkpoint.path} keeps what was learnt, go on with --resume")
@@ -96,7 +95,7 @@ def _job(request: Request) -> Job:
         ),
         labels=labels,
         train=PhotoExamples(learn, size_hw, request.photos.variation()),
-        check=PhotoExamples(check, size_hw),
+        validation=PhotoExamples(check, size_hw),
         recipe=recipe,
         output=output,
         about=f"{len(learn)} photos in {request.folder.resolve().name}",
@@ -174,7 +173,7 @@ def print_result(result: Result, job: Job) -> None:
         f"  right on {measured.accuracy:.1%} of {measured.confusion.sum()} set aside "
         f"(the file itself); epoch {best.epoch} of {len(result.history)} was the best\n"
         f"  heat begins at {low:g}, full at {high:g} (logit units)\n"
-        f"  curves: {job.curves}"
+        f"  history: {job.history}"
     )
     wrong = measured.confusion.copy()
     for index in range(len(wrong)):

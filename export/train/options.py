@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from camstream.errors import ModelError
-from export.train.photos import Variation
-from export.train.recipe import Recipe
+from export.train.recipe import Recipe, Variation
 
 _RECIPE, _VARIATION = Recipe(), Variation()
 
