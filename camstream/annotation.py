@@ -13,10 +13,10 @@ from camstream.maps.select import MapSelector, Selection
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.pipeline import Pipeline
+from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile, check_apart
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import write_json
-from camstream.sinks.side_files import SideFiles, SidePaths
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
 from camstream.stages import Sink

@@ -1,8 +1,9 @@
-"""The stages that a program can replace by its own: what each must be able to do."""
+"""The stages that a program can replace by its own, and what each of them must be able to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from camstream.frame import Annotated, Frame, Prediction
@@ -10,41 +11,53 @@ from camstream.picture import ImageU8
 
 
 class Source(Protocol):
-    """A stream of frames. Iterated in one thread; ``stop`` and ``close`` may come from another.
+    """A stream of frames. One thread iterates; ``stop`` and ``close`` may be called from another.
+
+    A source may also have the attributes of ``SourceStatus``; each of them is optional.
 
     Attributes:
-        name: What to call it in a message, without secrets.
-        is_live: Live sources do not wait: the newest frame counts. Others give every frame.
-        rate_hz: Nominal frames a second, None where unknown.
-        frame_count: Frames expected, None where unknown.
-        state: Empty while frames come, otherwise what is going on ("reconnecting ...").
-        reconnects: How often the source was opened again.
+        name: What messages call the source, without passwords or keys.
+        is_live: True: only the newest frame counts, and frames are dropped where the model is
+            slower (a camera). False: every frame is processed (a file).
     """
 
     @property
     def name(self) -> str: ...
     @property
     def is_live(self) -> bool: ...
-    @property
-    def rate_hz(self) -> float | None: ...
-    @property
-    def frame_count(self) -> int | None: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def reconnects(self) -> int: ...
 
     def __iter__(self) -> Iterator[Frame]:
-        """Give the frames; raises SourceError where they cannot be read."""
+        """Yield the frames in order; raises SourceError where they cannot be read."""
         ...
 
     def stop(self) -> None:
-        """Make the iteration end soon, also while it waits."""
+        """Make the iteration end soon, also while it waits for a frame."""
         ...
 
     def close(self) -> None:
-        """Let go of the file or device. May be called twice."""
+        """Release the file or device. May be called twice; nothing is read afterwards."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """What a source may report about itself, with the values for a source that does not.
+
+    Attributes:
+        rate_hz: Nominal frames a second, None where unknown.
+        state: Empty while frames come, otherwise what happens instead ("reconnecting ...").
+        reconnects: How often the source was opened again.
+    """
+
+    rate_hz: float | None = None
+    state: str = ""
+    reconnects: int = 0
+
+
+def status_of(source: Source) -> SourceStatus:
+    """Read the optional attributes of a source as they are now."""
+    names = SourceStatus.__dataclass_fields__
+    return SourceStatus(**{name: getattr(source, name) for name in names if hasattr(source, name)})
 
 
 class Infer(Protocol):
@@ -54,10 +67,10 @@ class Infer(Protocol):
 
 
 class Sink(Protocol):
-    """Takes annotated frames, one after the other; then one of ``finish`` and ``discard``."""
+    """Takes annotated frames in order; then one of ``finish`` and ``discard`` is called."""
 
     def write(self, annotated: Annotated) -> None:
-        """Take one frame; raises SinkError where it cannot be kept."""
+        """Take one frame; raises SinkError where it cannot be written."""
         ...
 
     def finish(self) -> None:
@@ -65,15 +78,26 @@ class Sink(Protocol):
         ...
 
     def discard(self) -> None:
-        """Leave nothing behind, after an error."""
+        """Leave nothing behind, after an error. What is finished already stays."""
         ...
 
 
-class Screen(Protocol):
-    """Where a live picture is shown, and where keys come from."""
+class Display(Protocol):
+    """Where a live session shows its pictures, and where keys come from."""
 
-    def show(self, image: ImageU8) -> None: ...
-    def key(self) -> str | None: ...
+    def show(self, image: ImageU8) -> None:
+        """Show an image, (H, W, 3) uint8 BGR; raises SinkError where there is no window."""
+        ...
+
+    def key(self) -> str | None:
+        """Return the next key that was pressed, a character or a name ("escape"), or None."""
+        ...
+
     @property
-    def is_open(self) -> bool: ...
-    def close(self) -> None: ...
+    def is_open(self) -> bool:
+        """Whether the user has not closed it; also before the first image."""
+        ...
+
+    def close(self) -> None:
+        """Remove it from the screen."""
+        ...

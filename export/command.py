@@ -223,8 +223,7 @@ def _from_torch(
     progress: Callable[[str], None],
 ) -> ModelInfo:
     try:
-        from export.custom import is_custom, load_custom
-        from export.source import load_named
+        from export.source import is_custom, load_custom, load_named
         from export.to_onnx import export as to_onnx
     except ModuleNotFoundError as error:
         raise missing(f"exporting {network}", error) from error

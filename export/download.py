@@ -1,6 +1,6 @@
-"""Downloads files whose names carry the beginning of their SHA-256.
+"""Downloads published weights, files whose names contain the beginning of their SHA-256.
 
-Once each, into the user's cache folder; a download that was cut off goes on where it stopped.
+Each file is downloaded once, into the user's cache folder; an interrupted download is continued.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def fetch(
     folder: Path | None = None,
     progress: Callable[[str], None],
 ) -> Path:
-    """Give the path of a file on this machine, downloading what is not there yet.
+    """Return the path of a file on this machine; download what is missing.
 
     Args:
         file_name: Ends in "-" and the first hexadecimal digits of the content's SHA-256, before
             the suffix: "resnet18-f37072fd.pth".
         base_url: An http or https folder; ends in "/".
         folder: Where files are kept; None: the user's cache folder.
-        progress: Is told the progress.
+        progress: Called with the megabytes so far.
 
     Raises:
-        SetupError: It cannot be downloaded; what has arrived is kept for the next try.
-        ModelError: What came is not that file; it is deleted.
+        SetupError: The file cannot be downloaded; the part that has arrived is kept.
+        ModelError: The server sent another file; it is deleted.
     """
     folder = folder or platformdirs.user_cache_path("camstream") / "weights"
     path, part = folder / file_name, folder / f"{file_name}.part"
@@ -71,7 +71,7 @@ def fetch(
 
 
 def _download(url: str, part: Path, progress: Callable[[str], None]) -> None:
-    """Append to ``part`` what it lacks; a server that cannot do that sends all of it again."""
+    """Append to ``part`` what is missing; a server without ranges sends everything again."""
     start = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
@@ -79,7 +79,7 @@ def _download(url: str, part: Path, progress: Callable[[str], None]) -> None:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            part.unlink()  # longer than the file: it is of something else
+            part.unlink()  # longer than the file: a part of another one
             _download(url, part, progress)
             return
         raise

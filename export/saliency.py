@@ -1,9 +1,9 @@
 """Gradient saliency: how much each pixel would change a class's score. The paper's baseline.
 
 |d score / d input|, the largest of the three channels (Simonyan et al., "Deep Inside Convolutional
-Networks", 2014, section 3), then smoothed: the gradient alone is as spotty as the network's
-strides, and boxes need regions. It takes a backward pass, so it takes torch and cannot be part of
-an exported file; Zhou et al. 2016 put it beside their maps, and so does ``camstream evaluate``.
+Networks", 2014, section 3), then smoothed: the gradient alone varies from pixel to pixel, and boxes
+need regions. The backward pass needs torch and cannot be part of an exported file. Zhou et al. 2016
+compare their maps with saliency, and so does ``camstream evaluate --saliency``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,20 @@ if TYPE_CHECKING:
     from camstream.picture import ImageU8, MapF32
 
 SIGMA = 1 / 28  # of the shorter side, a quarter of a cell of a 7 x 7 map
-_PIXELS_A_CELL = 4
+_CELL_PX = 4
 
 
 def gradient_size(network: nn.Module, image: Tensor, class_index: int) -> Tensor:
-    """Give the gradient of a class's score by one image, (1, 3, H, W), as (H, W): max of |...|."""
+    """Compute how much a class's score depends on each pixel.
+
+    Args:
+        network: In inference mode.
+        image: (1, 3, H, W), normalised.
+        class_index: The class's position in the logits.
+
+    Returns:
+        (H, W): the gradient's absolute value, the largest of the three channels.
+    """
     image = image.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(network(image)[0, class_index], image)
     return gradient[0].abs().amax(dim=0)
@@ -48,19 +57,19 @@ class Saliency:
         """Build the network that a model file was exported from.
 
         Args:
-            info: What the file says of itself.
-            progress: Is told the progress.
+            info: The record in the file.
+            progress: Called with one line per step.
 
         Raises:
-            ModelError: It is no network that ``camstream export`` builds, or has weights of the
-                user's own.
-            SetupError: The weights cannot be had on this machine.
+            ModelError: ``camstream export`` builds no such network, or the file has the user's own
+                weights.
+            SetupError: The weights are not on this machine and cannot be downloaded.
         """
         known = networks.NETWORKS.get(info.name)
         if known is None:
             raise ModelError(
-                f"--saliency needs the network in torch, and {info.name} is none that camstream "
-                "export builds by name; leave --saliency out"
+                f"--saliency needs the network in torch, and camstream export builds no "
+                f"{info.name} by name; leave --saliency out"
             )
         source = load_named(info.name, PACKAGED if known.packaged else IMAGENET, progress=progress)
         if source.weights_sha256 != info.weights_sha256:
@@ -74,7 +83,7 @@ class Saliency:
         self._std = torch.tensor(info.std).view(3, 1, 1)
 
     def normalised(self, image: ImageU8) -> Tensor:
-        """Turn an image into what the network was trained on, (1, 3, H, W)."""
+        """Normalise an image, (H, W, 3) uint8 BGR, to the network's input, (1, 3, H, W)."""
         pixels = torch.from_numpy(image[np.newaxis])
         pixels = (pixels.flip(-1) if self._is_rgb else pixels).permute(0, 3, 1, 2)
         return (pixels.float() - self._mean) / self._std
@@ -84,12 +93,12 @@ class Saliency:
 
         Args:
             image: (H, W, 3) uint8 BGR, of the network's size.
-            class_index: Its position in the logits.
+            class_index: The class's position in the logits.
 
         Returns:
-            (H / 4, W / 4) float32, at least 0: the gradient's size by the normalised input.
+            (H / 4, W / 4) float32, at least 0: the gradient's absolute value, smoothed.
         """
         size = gradient_size(self.network, self.normalised(image), class_index).numpy()
         smooth = cv2.GaussianBlur(size, (0, 0), SIGMA * min(size.shape))
-        cells = (size.shape[1] // _PIXELS_A_CELL, size.shape[0] // _PIXELS_A_CELL)
+        cells = (size.shape[1] // _CELL_PX, size.shape[0] // _CELL_PX)
         return cast("MapF32", cv2.resize(smooth, cells, interpolation=cv2.INTER_AREA))

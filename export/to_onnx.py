@@ -1,18 +1,28 @@
-"""Exports a torch network: trace -> plain classifier -> camstream model -> proof -> file."""
+"""Exports a torch network to a camstream model.
+
+Steps: trace the network into a plain ONNX classifier, find where its maps come from, add the maps,
+compare every output with torch, write the file.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
+import torch
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
-from camstream.errors import ModelError, SinkError
+from camstream.errors import ModelError, SinkError, UsageError
 from camstream.graph.add_cam import Overrides, usual_range
 from camstream.graph.find_head import find_head
 from camstream.graph.head import Head
@@ -20,11 +30,12 @@ from camstream.graph.labels import read_labels
 from camstream.graph.picture_input import declare_input
 from camstream.graph.save_verified import save_verified, versions
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, sample_frames
-from export.networks.dilate import dilate
+from export.networks.layers import dilate
 from export.source import Source
 from export.torch_reference import TorchReference
-from export.trace import IMAGE, OPSET, is_in_layer, layer_of, map_size_hw, trace
 
+OPSET = 18
+_IMAGE = "image"
 _ZERO, _ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
@@ -37,21 +48,22 @@ def export(
     map_stride: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ModelInfo:
-    """Export a network; the file gets its name only after it has passed every check.
+    """Export a network; the file appears under its name only after every check has passed.
 
     Args:
         source: The network; ``map_stride`` changes it in place.
-        output: The file to write; one that is there is replaced.
-        overrides: What the user says of the network, against what the source says.
-        layer: The layer that the maps must be of; None: the one that can be mapped.
-        map_stride: Input pixels a cell of the maps, by dilation; None: as the network is.
-        progress: Is told each step, one line each.
+        output: The file to write; an existing one is replaced.
+        overrides: The user's values, which replace those of the source.
+        layer: The layer that the maps must come from; None: the one that can be mapped.
+        map_stride: Input pixels per cell of the maps, by dilation; None: the network's own.
+        progress: Called with one line per step.
 
     Returns:
-        The record that is in the file, with what was measured.
+        The record in the file, with the measured differences.
 
     Raises:
-        ModelError: The network has no class map, or the export is not equal to it.
+        ModelError: The network has no class map, or the exported file differs from it.
+        UsageError: ``layer`` or ``map_stride`` does not fit the network.
         SinkError: The file cannot be written.
     """
     if not output.parent.is_dir():
@@ -61,12 +73,12 @@ def export(
     if map_stride is not None:
         dilate(source.network, map_stride, size_hw=size_hw)
     progress("writing the graph")
-    core, program = trace(source.network, size_hw, name=source.name)
-    head = find_head(core)
-    found = layer_of(program, head.features)
-    if layer is not None and not is_in_layer(program, head.features, layer):
-        raise ModelError(_wrong_layer(source, layer, found))
-    any_size = _with_any_size(core)
+    classifier, program = _trace(source.network, size_hw, name=source.name)
+    head = find_head(classifier)
+    found = _layer_of(program, head.features)
+    if layer is not None and layer not in _modules_of(program, head.features):
+        raise UsageError(_wrong_layer(source, layer, found))
+    any_size = _with_any_size(classifier)
     stride = _stride(program, head, size_hw)
     info = ModelInfo(
         name=overrides.name or source.name,
@@ -86,13 +98,115 @@ def export(
     reference = TorchReference(source.network, program, head, info)
     shapes = SHAPES_NHW
     if source.size_multiple is None and not _takes_any_size(any_size, reference):
-        any_size, shapes = core, ((1, *size_hw), (3, *size_hw))
+        any_size, shapes = classifier, ((1, *size_hw), (3, *size_hw))
         info = dataclasses.replace(info, size_multiple=None)
     progress("comparing every output with torch")
     return save_verified(any_size, head, info, output, reference, shapes_nhw=shapes)
 
 
+def _trace(
+    network: nn.Module, size_hw: tuple[int, int], *, name: str
+) -> tuple[onnx.ModelProto, ExportedProgram]:
+    """Trace a network at one image size and any batch size.
+
+    Height and width are traced as numbers, not as symbols: deep networks trace in half the time,
+    and whatever depends on the size shows when the file is compared with the network at other
+    sizes.
+
+    Args:
+        network: In inference mode, (N, 3, H, W) to (N, C).
+        size_hw: Height and width, pixels.
+        name: The network's name in errors.
+
+    Returns:
+        The ONNX classifier and the traced program; a tensor has the same name in both.
+
+    Raises:
+        ModelError: The network does not run at that size, is no classifier, or cannot be traced.
+    """
+    # A batch of 1 would be frozen into the graph.
+    example = torch.zeros(2, 3, *size_hw)
+    _check_classifier(network, example, name)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        # The exporter prints its own progress and torch's deprecation warnings; ``progress``
+        # reports what a user needs.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[_IMAGE],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+                external_data=False,
+                verbose=False,
+            )
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        cause = error.__cause__ or error
+        raise ModelError(
+            f"torch.onnx.export cannot trace {name}: {type(cause).__name__}: {_first_line(cause)}"
+        ) from error
+    finally:
+        logger.setLevel(level)
+    if program is None or program.exported_program is None:
+        raise ModelError(f"torch.onnx.export returned no model of {name}")
+    return program.model_proto, program.exported_program
+
+
+def _check_classifier(network: nn.Module, example: Tensor, name: str) -> None:
+    """Run a network once; raise ModelError where it fails or returns no logits."""
+    size = "x".join(map(str, example.shape[:1:-1]))
+    try:
+        with torch.inference_mode():
+            logits = network(example)
+    except Exception as error:  # the user's code may raise anything
+        raise ModelError(f"{name} does not run on {size} pictures: {_first_line(error)}") from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(example):
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ModelError(
+            f"{name} is no classifier: for {len(example)} pictures it returns {shape}, not one row "
+            "of scores for each"
+        )
+
+
+def _layer_of(program: ExportedProgram, tensor: str) -> str:
+    """Name the innermost module that makes a tensor; for a bare function, the tensor itself."""
+    modules = _modules_of(program, tensor)
+    return modules[-1] if modules and modules[-1] else tensor
+
+
+def _modules_of(program: ExportedProgram, tensor: str) -> list[str]:
+    """List the modules that a tensor is made in, outermost first."""
+    return [path for path, _ in _node(program, tensor).meta.get("nn_module_stack", {}).values()]
+
+
+def _stride(program: ExportedProgram, head: Head, size_hw: tuple[int, int]) -> int | None:
+    """Compute the pixels per cell of the maps; None where cells are not whole squares of pixels."""
+    cells = _node(program, head.features).meta["val"].shape[2:]
+    strides = {side / int(count) for side, count in zip(size_hw, cells, strict=True)}
+    stride = strides.pop()
+    return int(stride) if not strides and stride.is_integer() else None
+
+
+def _node(program: ExportedProgram, tensor: str) -> torch.fx.Node:
+    node: torch.fx.Node
+    for node in program.graph.nodes:
+        if node.name == tensor:
+            return node
+    raise ModelError(f"the exported graph renamed the feature maps to {tensor!r}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _wrong_layer(source: Source, layer: str, found: str) -> str:
+    """Explain why a layer cannot be mapped."""
     names = [name for name, _ in source.network.named_modules() if name]
     if layer not in names:
         return f"--layer {layer}: {source.name} has no such layer; the one to map is {found}"
@@ -103,7 +217,7 @@ def _wrong_layer(source: Source, layer: str, found: str) -> str:
 
 
 def _labels(source: Source, overrides: Overrides, classes: int) -> tuple[str, ...]:
-    """Name the classes: as the user says, else as the source says, else by number."""
+    """Name the classes: the user's names, else the source's, else numbers."""
     labels = read_labels(overrides.labels) if overrides.labels else source.labels
     if labels is None:
         return tuple(f"class {index}" for index in range(classes))
@@ -113,22 +227,14 @@ def _labels(source: Source, overrides: Overrides, classes: int) -> tuple[str, ..
     return labels
 
 
-def _stride(program: ExportedProgram, head: Head, size_hw: tuple[int, int]) -> int | None:
-    """Give the pixels a cell of the maps; None where cells are not whole squares of pixels."""
-    cells = map_size_hw(program, head.features)
-    strides = {side / count for side, count in zip(size_hw, cells, strict=True)}
-    stride = strides.pop()
-    return int(stride) if not strides and stride.is_integer() else None
-
-
-def _with_any_size(core: onnx.ModelProto) -> onnx.ModelProto:
+def _with_any_size(classifier: onnx.ModelProto) -> onnx.ModelProto:
     """Copy a classifier and declare that it takes any batch, height and width."""
     free = onnx.ModelProto()
-    free.CopyFrom(core)
+    free.CopyFrom(classifier)
     del free.graph.value_info[:]
     declare_input(
         free,
-        IMAGE,
+        _IMAGE,
         batch=None,
         size_hw=(None, None),
         channels_first=True,
@@ -137,21 +243,21 @@ def _with_any_size(core: onnx.ModelProto) -> onnx.ModelProto:
     return free
 
 
-def _takes_any_size(core: onnx.ModelProto, reference: TorchReference) -> bool:
-    """Try whether the graph still equals the network at sizes that were not traced."""
+def _takes_any_size(classifier: onnx.ModelProto, reference: TorchReference) -> bool:
+    """Check whether the graph still equals the network at sizes that were not traced."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
     random = np.random.default_rng(0)
     try:
         session = ort.InferenceSession(
-            core.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            classifier.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         for shape in SHAPES_NHW:
             image = reference.image(sample_frames(shape, random))
             want = reference.logits(image).numpy()
-            got = session.run(None, {IMAGE: image.numpy()})[0]
+            got = session.run(None, {_IMAGE: image.numpy()})[0]
             if not np.allclose(got, want, rtol=0, atol=TOLERANCE * float(np.abs(want).max())):
                 return False
-    except Exception:  # neither torch nor onnxruntime says with one type that a size does not fit
+    except Exception:  # torch and onnxruntime have no common error for a size that does not fit
         return False
     return True

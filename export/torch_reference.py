@@ -1,7 +1,7 @@
-"""What a torch network's exported file must give: its own logits, and maps by autograd.
+"""The expected outputs of an exported file: the network's own logits, and maps by autograd.
 
-The graph that is exported holds a hand-written gradient; here torch computes it, so the two have
-nothing in common but the network.
+The exported graph contains a hand-written gradient; here torch computes the gradient, so that the
+two have nothing in common but the network.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class TorchReference:
     def __init__(
         self, network: nn.Module, program: ExportedProgram, head: Head, info: ModelInfo
     ) -> None:
-        """Keep what is needed.
+        """Prepare the reference.
 
         Args:
             network: In inference mode.
-            program: What was traced of it; gives access to the feature maps in the middle,
-                whether or not they are some module's output.
-            head: Which of the program's tensors the maps are made of, and how.
+            program: The traced network; it exposes the feature maps, whether or not they are the
+                output of a module.
+            head: The tensor that the maps are made of, and the method.
             info: Its mean, std and color are used.
         """
         self._network, self._program, self._head = network, program, head
@@ -48,7 +48,7 @@ class TorchReference:
         self._std = torch.tensor(info.std).view(3, 1, 1)
 
     def image(self, frames: NDArray[np.uint8]) -> Tensor:
-        """Turn (N, H, W, 3) BGR frames into what the network was trained on, (N, 3, H, W)."""
+        """Normalise (N, H, W, 3) uint8 BGR frames to the network's input, (N, 3, H, W) float32."""
         pixels = torch.from_numpy(frames)
         pixels = (pixels.flip(-1) if self._is_rgb else pixels).permute(0, 3, 1, 2)
         return ((pixels.float() - self._mean) / self._std).contiguous()
@@ -60,10 +60,10 @@ class TorchReference:
         return found
 
     def __call__(self, frames: NDArray[np.uint8], classes: NDArray[np.int64]) -> Outputs:
-        """Compute logits, cam, cam_classes and cam_bias as ``camstream.contract`` says.
+        """Compute logits, cam, cam_classes and cam_bias as ``camstream.contract`` defines them.
 
         Raises:
-            ModelError: Tracing made another network of it.
+            ModelError: The traced program computes other logits than the network.
         """
         image = self.image(frames)
         logits = self.logits(image)
@@ -75,12 +75,12 @@ class TorchReference:
         return logits.numpy(), cam.numpy(), chosen.numpy(), bias.numpy()
 
     def _maps(self, image: Tensor, logits: Tensor, chosen: Tensor) -> Tensor:
-        """Compute (N, K, h, w): a class's gradient by the feature maps, times these."""
+        """Compute (N, K, h, w): each class's gradient with respect to the features, times these."""
         tapped = _Tapped(self._program, self._head.features)
         again = tapped.logits(image)
         if not torch.allclose(again, logits, rtol=0, atol=_TOLERANCE * float(logits.abs().max())):
             raise ModelError(
-                "torch.export makes another network of it: a branch or loop that depends on the "
+                "the traced network differs from the original: a branch or loop that depends on the "
                 "picture cannot be exported"
             )
         features = tapped.tapped
@@ -97,7 +97,7 @@ class TorchReference:
         return torch.stack(maps, dim=1).detach()
 
     def _bias(self) -> Tensor:
-        """The last layer's bias, (C,)."""
+        """Return the last layer's bias, (C,)."""
         last = self._head.layers[-1] if self._head.layers else None
         if last is None or last.bias is None:
             return torch.zeros(self._head.classes)
@@ -108,7 +108,7 @@ class TorchReference:
 
 
 class _Tapped(fx.Interpreter):
-    """Runs a traced program and makes one tensor in its middle a leaf for autograd."""
+    """Runs a traced program and makes one of its inner tensors a leaf for autograd."""
 
     def __init__(self, program: ExportedProgram, name: str) -> None:
         super().__init__(program.graph_module)
@@ -116,7 +116,7 @@ class _Tapped(fx.Interpreter):
         self.tapped: Tensor | None = None
 
     def logits(self, image: Tensor) -> Tensor:
-        """Run it; gives the logits, with a gradient by ``tapped``."""
+        """Run the program; the returned logits have a gradient with respect to ``tapped``."""
         held = self._program.state_dict | self._program.constants
         inputs = [
             image if spec.kind is InputKind.USER_INPUT else held[str(spec.target)].detach()

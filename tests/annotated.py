@@ -9,7 +9,7 @@ import numpy as np
 
 from camstream.frame import Annotated, Box, ClassBox, ClassMaps, Frame, TopClass
 from camstream.picture import MapF32, Picture
-from tests.fakes import prediction_of
+from camstream.testing import make_prediction
 
 LABELS = ("cat", 'a "quoted", label', "zwei\nZeilen", "日本", "<script>alert(1)</script>")
 
@@ -38,7 +38,7 @@ def make_annotated(
     cam = ClassMaps(maps=maps, class_indices=np.array(displayed), bias=bias, cam_range=(0.0, 20.0))
     found = ClassBox(top[0].label, top[0].score, top[0].class_index, Box((1.0, 2.0, 30.5, 40.0)))
     prediction = dataclasses.replace(
-        prediction_of(Frame(index, time_s, 0.0, picture), top, cam),
+        make_prediction(Frame(index, time_s, 0.0, picture), top=top, cam=cam),
         boxes=(found,) if boxes else (),
     )
     return Annotated(prediction=prediction, picture=picture)

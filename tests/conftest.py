@@ -12,7 +12,7 @@ import pytest
 from camstream.commands.demo import sample_clip
 from camstream.models import zoo
 from camstream.models.session import Model
-from tests import tiny
+from camstream.testing import write_tiny_model
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -38,8 +38,8 @@ def model(lite0: Path) -> Model:
 
 @pytest.fixture(scope="session")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of one layer whose evidence is brightness, see ``tests.tiny``."""
-    return tiny.write(tmp_path_factory.mktemp("models") / "tiny.onnx")
+    """A model of one layer whose evidence is brightness, see ``camstream.testing``."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny.onnx")
 
 
 @pytest.fixture(scope="session")

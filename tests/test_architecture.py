@@ -36,6 +36,7 @@ ORDER = (
     "camstream.console",
     "camstream.commands",
     "camstream.__main__",
+    "camstream.testing",
     "export",
 )
 

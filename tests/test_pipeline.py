@@ -17,7 +17,7 @@ from camstream import pipeline as pipeline_module
 from camstream.errors import SourceError
 from camstream.frame import Frame, Prediction
 from camstream.pipeline import Pipeline
-from tests.fakes import FakeSource, counted, endless, make_frame, predict
+from camstream.testing import FakeSource, counted, endless, fake_infer, make_frame
 
 BOTH = pytest.mark.parametrize("is_live", [False, True], ids=["every", "latest"])
 
@@ -33,7 +33,7 @@ class _Tracked(Frame):
 def _breaks_at_3(frame: Frame) -> Prediction:
     if frame.index >= 3:
         raise BrokenError(f"infer at {frame.index}")
-    return predict(frame)
+    return fake_infer(frame)
 
 
 def _traceback_of(error: BaseException) -> str:
@@ -42,7 +42,7 @@ def _traceback_of(error: BaseException) -> str:
 
 def test_every_gives_all_frames_in_order() -> None:
     source = FakeSource(counted(100))
-    with Pipeline(source, predict) as predictions:
+    with Pipeline(source, fake_infer) as predictions:
         indices = [prediction.frame.index for prediction in predictions]
     assert indices == list(range(100))
     assert predictions.captured == predictions.inferred == 100
@@ -54,7 +54,7 @@ def test_latest_gives_the_newest_in_order_and_the_last_of_all() -> None:
 
     def infer(frame: Frame) -> Prediction:
         assert release.wait(10)  # whichever frame comes first is held until the source has ended
-        return predict(frame)
+        return fake_infer(frame)
 
     def frames(source: FakeSource) -> Iterator[Frame]:
         yield from counted(50)(source)
@@ -79,7 +79,7 @@ def test_source_raises(is_live: bool) -> None:
     source = FakeSource(frames, is_live=is_live)
     with (
         pytest.raises(SourceError, match="the cable is out") as caught,
-        Pipeline(source, predict) as predictions,
+        Pipeline(source, fake_infer) as predictions,
     ):
         list(predictions)
     assert "in frames" in _traceback_of(caught.value)
@@ -92,7 +92,7 @@ def test_source_raises_before_the_first_frame(is_live: bool) -> None:
         raise SourceError("nothing there")
 
     source = FakeSource(frames, is_live=is_live)
-    with pytest.raises(SourceError), Pipeline(source, predict) as predictions:
+    with pytest.raises(SourceError), Pipeline(source, fake_infer) as predictions:
         list(predictions)
     assert source.closed == 1
 
@@ -100,7 +100,7 @@ def test_source_raises_before_the_first_frame(is_live: bool) -> None:
 @BOTH
 def test_source_ends(is_live: bool) -> None:
     source = FakeSource(counted(0), is_live=is_live)
-    with Pipeline(source, predict) as predictions:
+    with Pipeline(source, fake_infer) as predictions:
         assert list(predictions) == []
     assert source.closed == 1
 
@@ -112,7 +112,7 @@ def test_source_blocks_until_it_is_stopped(is_live: bool) -> None:
         assert source.stopped.wait(20)
 
     source = FakeSource(frames, is_live=is_live)
-    with Pipeline(source, predict) as predictions:
+    with Pipeline(source, fake_infer) as predictions:
         assert next(iter(predictions)).frame.index == 0
     assert source.closed == 1
 
@@ -142,7 +142,7 @@ def test_infer_blocks_while_the_source_goes_on(is_live: bool) -> None:
 
     def infer(frame: Frame) -> Prediction:
         assert release.wait(20)
-        return predict(frame)
+        return fake_infer(frame)
 
     source = FakeSource(endless, is_live=is_live)
     with Pipeline(source, infer) as running:
@@ -157,7 +157,7 @@ def test_infer_blocks_while_the_source_goes_on(is_live: bool) -> None:
 @BOTH
 def test_caller_stops_early(is_live: bool) -> None:
     source = FakeSource(endless, is_live=is_live)
-    with Pipeline(source, predict) as predictions:
+    with Pipeline(source, fake_infer) as predictions:
         for prediction in predictions:
             if prediction.frame.index >= 5:
                 break
@@ -170,7 +170,7 @@ def test_caller_raises(is_live: bool) -> None:
     source = FakeSource(endless, is_live=is_live)
 
     def use() -> None:
-        with Pipeline(source, predict) as predictions:
+        with Pipeline(source, fake_infer) as predictions:
             for _ in predictions:
                 raise BrokenError("caller")
 
@@ -209,7 +209,7 @@ def test_caller_blocks_and_memory_is_bounded(is_live: bool) -> None:
             yield frame
 
     source = FakeSource(frames, is_live=is_live)
-    with Pipeline(source, predict, show_frames=True) as running:
+    with Pipeline(source, fake_infer, show_frames=True) as running:
         assert full.wait(10)
         gc.collect()
         room = 3 if is_live else 3 * waiting
@@ -221,7 +221,7 @@ def test_caller_blocks_and_memory_is_bounded(is_live: bool) -> None:
 def test_iterating_without_with_says_so() -> None:
     source = FakeSource(counted(3))
     with pytest.raises(RuntimeError, match="with camstream"):
-        list(Pipeline(source, predict))
+        list(Pipeline(source, fake_infer))
 
 
 def test_a_reader_that_never_returns_does_not_keep_its_caller(
@@ -235,7 +235,7 @@ def test_a_reader_that_never_returns_does_not_keep_its_caller(
         release.wait(20)  # deaf to stop
 
     source = FakeSource(frames, is_live=True)
-    with Pipeline(source, predict) as predictions:
+    with Pipeline(source, fake_infer) as predictions:
         next(iter(predictions))
     assert source.closed == 0  # closing a device under its reader would crash
     assert "camstream-capture does not end" in caplog.text
@@ -248,12 +248,12 @@ def test_a_reader_that_never_returns_does_not_keep_the_program(tmp_path: Path) -
     script.write_text(
         "import threading\n"
         "from camstream import pipeline\n"
-        "from tests.fakes import FakeSource, make_frame, predict\n"
+        "from camstream.testing import FakeSource, fake_infer, make_frame\n"
         "pipeline._JOIN_S = 0.1\n"
         "def frames(source):\n"
         "    yield make_frame(0)\n"
         "    threading.Event().wait()\n"
-        "with pipeline.Pipeline(FakeSource(frames, is_live=True), predict) as predictions:\n"
+        "with pipeline.Pipeline(FakeSource(frames, is_live=True), fake_infer) as predictions:\n"
         "    for prediction in predictions:\n"
         "        raise SystemExit(7)\n"
     )

@@ -13,7 +13,7 @@ import pytest
 
 import camstream
 from camstream.models.session import Model
-from tests.fakes import FakeSource, counted, endless
+from camstream.testing import FakeSource, counted, endless
 
 SAMPLE = Path(__file__).parents[1] / "videos" / "sample.mp4"
 

@@ -148,7 +148,7 @@ def count_right(records: Path, truth: Path) -> tuple[int, int]:
     with truth.open(newline="", encoding="utf-8") as file:
         wanted = [row["is_present"] for row in csv.DictReader(file)]
     pairs = [
-        (json.loads(line)["shown"][0]["label"] == "person", present == "1")
+        (json.loads(line)["displayed"][0]["label"] == "person", present == "1")
         for line, present in zip(lines, wanted, strict=False)
         if present
     ]

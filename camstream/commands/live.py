@@ -43,16 +43,15 @@ from camstream.commands.options import (
 from camstream.console import plain_errors, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
-from camstream.live.outputs import Outputs
-from camstream.live.teaching import Teacher, Teaching
-from camstream.live.viewer import Viewer
-from camstream.models.session import Model
+from camstream.live.outputs import OutputPaths, RunLimits
+from camstream.live.session import LiveSession
+from camstream.live.teaching import Teaching
 from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources import open_source
-from camstream.sources.live import PacedSource
+from camstream.sources.paced import PacedSource
 
 TEACH = "Teaching with the keys"
 
@@ -146,7 +145,7 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
-        displayed = Window("camstream") if window else None
+        display = Window("camstream") if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
         selection = make_selection(
             model,
@@ -160,32 +159,36 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        teaching = (
+        can_teach = window and maps is None  # a file of maps is of one model's classes
+        guest = (
             Teaching(
-                lambda: _open_teacher(model, input_size),
+                model,
                 teach or (),
-                device=model.device,
+                input_size=input_size,
                 refine=refine,
                 output=teach_output,
                 overwrite=overwrite,
             )
-            if window and maps is None  # a file of maps is of one model's classes
+            if can_teach
             else None
         )
         opened = open_source(source, size_wh=camera_size)
-        viewer = Viewer(
+        session = LiveSession(
             opened if opened.is_live else PacedSource(opened),
             model.infer,
             model.info,
             device=model.device,
             style=style,
             selection=selection,
-            outputs=Outputs(output, records, overwrite, frames, seconds, maps, presence),
-            window=displayed,
+            outputs=OutputPaths(
+                record=output, records=records, maps=maps, presence=presence, overwrite=overwrite
+            ),
+            limits=RunLimits(frames=frames, seconds=seconds),
+            display=display,
+            guest=guest,
             stop=stop,
-            teaching=teaching,
         )
-        result = viewer.run()
+        result = session.run()
         lag = result.stages_ms.get("lag")
         typer.echo(
             f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
@@ -195,10 +198,3 @@ def live(
         if stats is not None:
             write_json(stats, result.to_dict(), overwrite=overwrite)
         stop.end()
-
-
-def _open_teacher(model: Model, input_size: int | None) -> Teacher:
-    # Imported now, not before: scikit-learn takes a second, and few users teach.
-    from camstream.teach.teacher import Teacher as Learner
-
-    return Learner(model.file, input_size=input_size)

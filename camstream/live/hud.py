@@ -1,80 +1,80 @@
-"""What the live window says at its bottom: keys, state, messages, rate and lag."""
+"""What a live session's display shows, text and picture: functions of the session's state."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from camstream.live.controls import HELP
-from camstream.stats import RunningRate
+import numpy as np
 
-if TYPE_CHECKING:
-    from camstream.frame import Frame, Prediction
-    from camstream.live.controls import Controls
-    from camstream.live.outputs import Saver
-    from camstream.live.teaching import Teaching
-    from camstream.stages import Source
+from camstream.drawing.overlay import annotate
+from camstream.drawing.text import add_notes
+from camstream.live.keys import HELP
+from camstream.live.state import LiveState, Prompt, TeachingState
+from camstream.picture import Picture
 
+_BLANK_WH = (640, 360)  # the picture before the first one
+_MESSAGE_S = 2.5
 _STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """Composes the notes of a picture from what the viewer consists of.
+def draw(state: LiveState, notes: Sequence[str]) -> Picture:
+    """Draw the displayed frame with its maps, or black before the first one.
 
-    Attributes:
-        controls: What the user asked for and was told.
-        source: Says whether it is there.
-        saver: Says what is being recorded.
-        teaching: Says how many frames each class has; None where nothing can be taught.
-        device: What runs the model, in words.
-        rate: Of the pictures, and their lag.
+    Args:
+        state: Of the session.
+        notes: The text for the bottom left corner, see ``hud``.
     """
+    if state.frame is not None and state.prediction is not None:
+        frame, style = state.frame, state.style
+        return annotate(state.prediction, style, picture=frame.picture, notes=notes).picture
+    blank = Picture.from_bgr(np.zeros((*_BLANK_WH[::-1], 3), np.uint8))
+    add_notes(blank, notes)
+    return blank
 
-    controls: Controls
-    source: Source
-    saver: Saver
-    teaching: Teaching | None
-    device: str
-    rate: RunningRate
 
-    def of(self, frame: Frame, prediction: Prediction, *, dropped: int) -> list[str]:
-        """Give the notes of a picture, the last one lowest.
+def hud(state: LiveState, now_s: float) -> list[str]:
+    """Return the text at the bottom of the picture, the last note lowest.
 
-        Args:
-            frame: The picture.
-            prediction: Whose map is drawn on it; maybe of an earlier one.
-            dropped: How many frames were not shown so far.
-        """
-        notes = [HELP] if self.controls.show_help else []
-        notes += self._state(frame.captured_s)
-        if self.teaching is not None and self.teaching.status:
-            notes.append(self.teaching.status)
-        if self.controls.show_display:
-            if self.saver.recording:
-                notes.append(f"recording {self.saver.recording}")
-            age_ms = max(0.0, frame.captured_s - prediction.frame.captured_s) * 1e3
-            notes.append(
-                f"{self.rate.rate_hz:.0f} fps   lag {self.rate.lag_ms:.0f} ms   "
-                f"map {age_ms:.0f} ms old   dropped {dropped}   {self.device}"
-            )
-        return notes
+    Args:
+        state: Of the session.
+        now_s: ``time.perf_counter()``.
+    """
+    notes = [HELP] if state.show_help else []
+    if state.frame is None or state.prediction is None:
+        waiting = f"waiting for the first picture of {state.source}"
+        return [*notes, state.source_state or waiting]
+    age_s = now_s - state.frame.captured_s
+    if state.is_paused:
+        notes.append("paused")
+    elif state.source_state:
+        notes.append(state.source_state)
+    elif age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30)):
+        notes.append(f"no picture for {age_s:.0f} s")
+    if state.prompt is not None:
+        notes.append(_line(state.prompt))
+    elif state.message and now_s < state.message_s + _MESSAGE_S:
+        notes.append(state.message)
+    if state.teaching is not None:
+        notes += _counts(state.teaching)
+    if state.show_display:
+        if state.recording:
+            notes.append(f"recording {state.recording}")
+        map_age_ms = max(0.0, state.frame.captured_s - state.prediction.frame.captured_s) * 1e3
+        notes.append(
+            f"{state.rate_hz:.0f} fps   lag {state.lag_ms:.0f} ms   map {map_age_ms:.0f} ms old   "
+            f"dropped {state.dropped}   {state.device}"
+        )
+    return notes
 
-    def before_the_first(self) -> list[str]:
-        """Give the notes where there is no picture yet."""
-        waiting = self.source.state or f"waiting for the first picture of {self.source.name}"
-        return [HELP, waiting] if self.controls.show_help else [waiting]
 
-    def _state(self, captured_s: float) -> list[str]:
-        notes = []
-        age_s = time.perf_counter() - captured_s
-        if self.controls.is_paused:
-            notes.append("paused")
-        elif self.source.state:
-            notes.append(self.source.state)
-        elif age_s > max(_STALE_S, 3 / (self.source.rate_hz or 30)):
-            notes.append(f"no picture for {age_s:.0f} s")
-        if self.controls.message:
-            notes.append(self.controls.message)
-        return notes
+def _line(prompt: Prompt) -> str:
+    suggestions = f"\t{', '.join(prompt.suggestions)}" if prompt.suggestions else ""
+    return f"{prompt.question}: {prompt.text}_{suggestions}"
+
+
+def _counts(teaching: TeachingState) -> list[str]:
+    """Write how many frames each class has; nothing before the first frame."""
+    counts = [f"{one.number} {one.name} {one.frames}" for one in teaching.classes if one.frames]
+    if not counts and not teaching.work:
+        return []
+    return ["   ".join([*counts, teaching.work or "f fits   x saves"])]

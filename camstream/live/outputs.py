@@ -1,4 +1,4 @@
-"""What a live run keeps: a recording, records, snapshots."""
+"""What a live session writes: a recording, records, maps, presence, snapshots."""
 
 from __future__ import annotations
 
@@ -10,47 +10,56 @@ from pathlib import Path
 import cv2
 
 from camstream.errors import SinkError
-from camstream.frame import Annotated, Frame
+from camstream.frame import Annotated
 from camstream.picture import Picture
+from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile
-from camstream.sinks.recording import Recorder
-from camstream.sinks.side_files import SideFiles, SidePaths
+from camstream.sinks.video import Recorder
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What a live run writes and when it ends.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPaths:
+    """The files that a session writes from its start, None for none.
 
     Attributes:
-        record: A video file of what is seen.
-        records: A record for each frame whose map is shown.
-        overwrite: Whether existing files may be replaced.
-        frames: Stop after so many frames were shown.
-        seconds: Stop after so many seconds.
+        record: A video file of what is shown.
+        records: A record of each frame whose map is shown.
         maps: The raw maps of each frame whose map is shown.
         presence: When something was there, see ``camstream.sinks.presence``.
+        overwrite: Whether existing files may be replaced.
     """
 
     record: Path | None = None
     records: Path | None = None
-    overwrite: bool = False
-    frames: int | None = None
-    seconds: float | None = None
     maps: Path | None = None
     presence: Path | None = None
+    overwrite: bool = False
 
 
-class Saver:
-    """Writes what is seen, and says in words what came of what a key asked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """When a session ends by itself, None for never.
+
+    Attributes:
+        frames: After so many frames were shown.
+        seconds: After so many seconds.
+    """
+
+    frames: int | None = None
+    seconds: float | None = None
+
+
+class Outputs:
+    """The open files of a session. Methods that an action calls return a message for the user."""
 
     def __init__(
-        self, outputs: Outputs, folder: Path, *, labels: Sequence[str], rate_hz: float | None
+        self, paths: OutputPaths, folder: Path, *, labels: Sequence[str], rate_hz: float | None
     ) -> None:
         """Open what is written from the start.
 
         Args:
-            outputs: The files asked for.
-            folder: Where snapshots and recordings by key go.
+            paths: The files asked for.
+            folder: Where snapshots and recordings that an action begins are put.
             labels: One name a class, in the order of the logits.
             rate_hz: The source's nominal rate, a hint for the encoder.
 
@@ -61,34 +70,38 @@ class Saver:
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
-        paths = SidePaths(records=outputs.records, maps=outputs.maps, presence=outputs.presence)
-        self._sides = SideFiles(paths, labels, overwrite=outputs.overwrite)
-        if outputs.record is not None:
+        side_paths = SidePaths(records=paths.records, maps=paths.maps, presence=paths.presence)
+        self._sides = SideFiles(side_paths, labels, overwrite=paths.overwrite)
+        if paths.record is not None:
             try:
-                self._recorder = self._record_to(outputs.record, overwrite=outputs.overwrite)
+                self._recorder = self._record_to(paths.record, overwrite=paths.overwrite)
             except SinkError:
                 self._sides.discard()
                 raise
 
     @property
     def recording(self) -> str:
-        """The name of the file that is being recorded, or nothing."""
+        """The name of the file that is recorded to, or empty."""
         return self._recorder.target.name if self._recorder is not None else ""
 
-    def write(self, annotated: Annotated, frame: Frame) -> None:
-        """Write a picture that was shown, and what goes beside it once for each map.
+    def write(self, annotated: Annotated, captured_s: float) -> None:
+        """Write a picture that was shown; records, maps and presence once for each map.
+
+        Args:
+            annotated: The picture, and the prediction that is drawn on it.
+            captured_s: When the picture arrived; the prediction may be of an earlier one.
 
         Raises:
-            SinkError: It cannot be written.
+            SinkError: An output cannot be written.
         """
         if self._recorder is not None:
-            self._recorder.write(annotated.picture, frame.captured_s)
+            self._recorder.write(annotated.picture, captured_s)
         if annotated.prediction.frame.index > self._last_index:
             self._last_index = annotated.prediction.frame.index
             self._sides.write(annotated)
 
     def snapshot(self, picture: Picture) -> str:
-        """Write a picture; a failure is told and does not end the run."""
+        """Write a picture to a PNG file; a failure becomes the message and does not end the run."""
         try:
             atomic_file = AtomicFile(self._folder / f"camstream-{_stamp()}.png")
             atomic_file.path.write_bytes(cv2.imencode(".png", picture.bgr())[1].tobytes())
@@ -97,8 +110,14 @@ class Saver:
             return f"no snapshot: {error}"
         return f"saved {atomic_file.target.name}"
 
-    def toggle_recording(self) -> str:
-        """Begin or end a recording; a failure is told and does not end the run."""
+    def record(self, on: bool | None = None) -> str:
+        """Begin or end a recording; a failure becomes the message and does not end the run.
+
+        Args:
+            on: Whether it records from now on; None changes it to the other state.
+        """
+        if on is (self._recorder is not None):
+            return ""
         try:
             if self._recorder is None:
                 target = self._folder / f"camstream-{_stamp()}.mp4"
@@ -111,10 +130,10 @@ class Saver:
         return f"saved {recorder.target.name}"
 
     def finish(self) -> None:
-        """Finish what was written, also after an error: it is whole up to there.
+        """Complete the files, also after an error: they hold what was written up to there.
 
         Raises:
-            SinkError: It cannot be written, or there was not one picture to record.
+            SinkError: One cannot be written, or there was not one picture to record.
         """
         try:
             if self._recorder is not None:

@@ -1,6 +1,6 @@
 """Which map goes with which picture of a live source.
 
-The picture keeps the source's own rate however slow the model is. Where the model is quick
+Pictures are shown at the source's own rate, however slow the model is. Where the model is quick
 enough, a picture waits for its own map; where it is not, it goes with the latest one.
 """
 
@@ -15,26 +15,22 @@ from camstream.frame import Frame, Prediction
 from camstream.pipeline import Pipeline
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
-_CARE_S = 0.003  # how often other things are cared for while waiting
+_CARE_S = 0.003  # the time between two calls of ``meanwhile``
 
 T = TypeVar("T")
 
 
 class Sync:
-    """Takes pictures and maps as they come.
-
-    Attributes:
-        newest: The latest prediction that was taken; None makes the next picture wait for one.
-    """
+    """Takes pictures and maps as they come."""
 
     def __init__(self, pipeline: Pipeline, *, meanwhile: Callable[[], None] | None = None) -> None:
-        """Begin with nothing.
+        """Begin without a map.
 
         Args:
-            pipeline: Where both come from.
-            meanwhile: Called every few milliseconds while waiting; should take no longer.
+            pipeline: Where pictures and maps come from.
+            meanwhile: Called every 3 ms while waiting; should take no longer than that.
         """
-        self.newest: Prediction | None = None
+        self._newest: Prediction | None = None
         self._pipeline = pipeline
         self._meanwhile = meanwhile
 
@@ -51,9 +47,9 @@ class Sync:
         """Take the newest prediction; wait for the frame's own where it will be here soon.
 
         Returns:
-            None where the model has not seen anything yet.
+            None where the model has not answered yet.
         """
-        newest = self.newest
+        newest = self._newest
         quick = newest is None or newest.infer_ms < _WAIT_FOR_MAP_S * 1e3
         deadline = frame.captured_s + _WAIT_FOR_MAP_S if quick else 0.0
         while newest is None or newest.frame.index < frame.index:
@@ -61,8 +57,12 @@ class Sync:
                 newest = self._wait_for(self._pipeline.predictions, deadline)
             except (TimeoutError, ChannelClosed):
                 break
-        self.newest = newest
+        self._newest = newest
         return newest
+
+    def forget(self) -> None:
+        """Make the next picture wait for a new map: the model is another one now."""
+        self._newest = None
 
     def _wait_for(self, channel: Channel[T], deadline: float) -> T:
         while True:

@@ -1,69 +1,64 @@
-"""Teaching in the live window: keys give frames to classes, a key fits, a key saves.
+"""Teaching as a guest of a live session: frames for classes 1 to 9, a new model, a file.
 
-The work is done in a thread of its own, so the picture never waits; the viewer asks now and then
-what came of it. The teacher itself is ``camstream.teach.teacher.Teacher``, handed in by the command.
+The work is done in a thread of its own, so that the picture never waits; the session polls for
+what came of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from camstream.errors import CamstreamError, ModelError
+from camstream.errors import CamstreamError, ModelError, UsageError
+from camstream.live import actions
+from camstream.live.state import TaughtClass, TeachingState
 
 if TYPE_CHECKING:
-    from camstream.contract import ModelInfo
     from camstream.models.session import Model
     from camstream.picture import Picture
+    from camstream.teach.teacher import Teacher
 
 MAX_CLASSES = 9
-_QUEUE = 30  # frames that may wait: a key held down brings one every picture
+_MAX_WAITING = 30  # frames that may wait: a key held down brings one every picture
+_NOTHING_TAUGHT = "hold a key from 1 to 9 first: it teaches what is seen"
 
 
-class Teacher(Protocol):
-    """What learns; see ``camstream.teach.teacher.Teacher``."""
+def _open_teacher(model: Model, input_size: int | None) -> Teacher:
+    from camstream.teach.teacher import Teacher  # scikit-learn takes a second, and few users teach
 
-    @property
-    def counts(self) -> Mapping[str, int]: ...
-    def add(self, picture: Picture, label: str) -> None: ...
-    def rename(self, label: str, name: str) -> None: ...
-    def forget(self, label: str) -> None: ...
-    def fit(self, *, device: str = "cpu", refine: bool = False) -> Model: ...
-    def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo: ...
+    return Teacher(model.file, input_size=input_size)
 
 
 class Teaching:
-    """Classes 1 to 9, their frames and their names.
-
-    Attributes:
-        latest: The class that was taught last, None before the first.
-    """
+    """Classes 1 to 9, their frames and their names."""
 
     def __init__(
         self,
-        open_teacher: Callable[[], Teacher],
+        model: Model,
         names: Sequence[str] = (),
         *,
-        device: str = "cpu",
+        input_size: int | None = None,
         refine: bool = False,
         output: Path | None = None,
         overwrite: bool = False,
         folder: Path = Path(),
+        open_teacher: Callable[[Model, int | None], Teacher] = _open_teacher,
     ) -> None:
         """Begin with no frames; nothing is opened before the first one.
 
         Args:
-            open_teacher: Opens what learns; may take a second.
+            model: Its features are used, and its device.
             names: Of the first classes; the others are "class 3" and so on until they are named.
-            device: Where the taught model is to run.
-            refine: Whether its maps are to be finer, see ``camstream.graph.refine``.
+            input_size: Pixels a side that the taught model prefers; None: as many as ``model``.
+            refine: Whether its maps are refined, see ``camstream.graph.refine``.
             output: The file that is saved to; None: one named after the time, in ``folder``.
             overwrite: Whether a file that is there may be replaced; one saved before always is.
             folder: Where a file without a name goes.
+            open_teacher: Takes model and input size; tests give their own.
 
         Raises:
             ModelError: There are too many names, or one comes twice.
@@ -73,125 +68,144 @@ class Teaching:
                 f"up to {MAX_CLASSES} classes can be taught, each with a name of its own; "
                 f"not {', '.join(names)}"
             )
-        self.latest: int | None = None
-        self._labels = dict(enumerate(names, 1))
-        self._open = open_teacher
-        self._device = device
-        self._sharp = refine
+        self._latest: int | None = None
+        self._names = dict(enumerate(names, 1))
+        self._model = model
+        self._input_size = input_size
+        self._open_teacher = open_teacher
+        self._refine = refine
         self._output = output
         self._overwrite = overwrite
         self._folder = folder
         self._teacher: Teacher | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="camstream-teach")
         self._jobs: list[Future[None]] = []
-        self._outcomes: SimpleQueue[str | Model] = SimpleQueue()
+        self._results: SimpleQueue[str | Model] = SimpleQueue()
         self._saved: set[Path] = set()
-        self._busy = ""
+        self._work = ""
 
     @property
-    def status(self) -> str:
-        """How many frames each class has, and what is being done; empty before the first frame."""
+    def state(self) -> TeachingState:
+        """The classes and their frames, and what is going on."""
         counts = self._teacher.counts if self._teacher is not None else {}
-        reported = [
-            f"{number} {label} {counts[label]}"
-            for number, label in sorted(self._labels.items())
-            if counts.get(label)
-        ]
-        if not reported and not self._busy:
-            return ""
-        return "   ".join([*reported, self._busy or "f fits   x saves"])
-
-    def unnamed(self, after: int = 0) -> int | None:
-        """Give the first taught class beyond a number that has no name yet."""
-        counts = self._teacher.counts if self._teacher is not None else {}
-        labels = self._labels.items()
-        return next(
-            (
-                n
-                for n, label in sorted(labels)
-                if n > after and label == _stock(n) and counts.get(label)
-            ),
-            None,
+        classes = tuple(
+            TaughtClass(
+                number=number,
+                name=name,
+                frames=counts.get(name, 0),
+                is_named=name != _stock_name(number),
+            )
+            for number, name in sorted(self._names.items())
         )
+        return TeachingState(classes, self._latest, self._work)
 
-    def label(self, number: int) -> str:
-        """The name of a class."""
-        return self._labels.setdefault(number, _stock(number))
+    def do(self, action: actions.TeachAction, picture: Picture | None) -> str:
+        """Do what an action asks for.
 
-    def add(self, picture: Picture, number: int) -> None:
-        """Give a picture to a class, 1 to 9; one too many at a time is left out."""
-        self.latest = number
-        if len(self._jobs) < _QUEUE:
-            label = self.label(number)
-            self._do("", lambda teacher: teacher.add(picture, label))
+        Args:
+            action: One of teaching.
+            picture: The displayed one; None before the first.
 
-    def name(self, number: int, name: str) -> str:
-        """Name a class; gives what there is to be said."""
-        name, old = name.strip(), self.label(number)
+        Returns:
+            A message for the user, or an empty text.
+
+        Raises:
+            UsageError: There is no class of that number.
+        """
+        match action:
+            case actions.Teach(number):
+                return self._add(picture, _checked(number)) if picture is not None else ""
+            case actions.NameClass(name, number):
+                number = number or self._latest
+                return self._name(_checked(number), name) if number else _NOTHING_TAUGHT
+            case actions.Forget(number):
+                number = number or self._latest
+                return self._forget(_checked(number)) if number else _NOTHING_TAUGHT
+            case actions.Fit():
+                self._start("fitting ...", self._fit)
+            case actions.Save():
+                self._save()
+        return ""
+
+    def poll(self) -> list[str | Model]:
+        """Return what came of the work since: messages, and models to use from now on."""
+        while self._jobs and self._jobs[0].done():
+            self._jobs.pop(0).result()  # raises errors that are not a user's
+        found = []
+        while not self._results.empty():
+            found.append(self._results.get_nowait())
+        return found
+
+    def close(self) -> None:
+        """End the thread; what waits is not done any more, a file that is being saved is finished."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def _add(self, picture: Picture, number: int) -> str:
+        """Add a picture to a class; where too many wait, it is left out."""
+        self._latest = number
+        if len(self._jobs) < _MAX_WAITING:
+            name = self._name_of(number)
+            self._start("", lambda teacher: teacher.add(picture, name))
+        return ""
+
+    def _name_of(self, number: int) -> str:
+        return self._names.setdefault(number, _stock_name(number))
+
+    def _name(self, number: int, name: str) -> str:
+        name, old = name.strip(), self._name_of(number)
         if not name or name == old:
             return ""
-        if name in self._labels.values():
+        if name in self._names.values():
             return f"another class is called {name} already"
-        self._labels[number] = name
-        self._do("", lambda teacher: teacher.rename(old, name))
+        self._names[number] = name
+        self._start("", lambda teacher: teacher.rename(old, name))
         return f"class {number} is {name}"
 
-    def forget(self) -> str:
-        """Forget the frames of the class that was taught last; gives what there is to be said."""
-        if self.latest is None:
-            return ""
-        label = self.label(self.latest)
-        self._do("", lambda teacher: teacher.forget(label))
-        return f"forgot the frames of {label}"
+    def _forget(self, number: int) -> str:
+        name = self._name_of(number)
+        self._start("", lambda teacher: teacher.forget(name))
+        return f"forgot the frames of {name}"
 
-    def fit(self) -> None:
-        """Fit to what was taught; the model comes with ``results``."""
-        self._do(
-            "fitting ...", lambda teacher: teacher.fit(device=self._device, refine=self._sharp)
-        )
+    def _fit(self, teacher: Teacher) -> Model:
+        return teacher.fit(device=self._model.device, refine=self._refine)
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Fit once more, as names may have changed, and save."""
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         output = self._output or self._folder / f"camstream-taught-{stamp}.onnx"
 
         def fit_and_save(teacher: Teacher) -> str:
-            self._outcomes.put(teacher.fit(device=self._device, refine=self._sharp))
+            self._results.put(self._fit(teacher))
             teacher.save(output, overwrite=self._overwrite or output in self._saved)
             self._saved.add(output)
             return f"saved {output.name}"
 
-        self._do("saving ...", fit_and_save)
+        self._start("saving ...", fit_and_save)
 
-    def results(self) -> list[str | Model]:
-        """Take what came of the work since: messages, and models to look through from now on."""
-        while self._jobs and self._jobs[0].done():
-            self._jobs.pop(0).result()  # raises what is nobody's mistake but ours
-        found = []
-        while not self._outcomes.empty():
-            found.append(self._outcomes.get_nowait())
-        return found
+    def _start(self, work: str, job: Callable[[Teacher], Model | str | None]) -> None:
+        """Do a job in the thread, after those that wait; errors of the user become messages."""
 
-    def close(self) -> None:
-        """End the thread; what waits is left undone, a file that is being saved is finished."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
-
-    def _do(self, busy: str, work: Callable[[Teacher], Model | str | None]) -> None:
         def guarded() -> None:
-            self._busy = busy
+            self._work = work
             try:
                 if self._teacher is None:
-                    self._teacher = self._open()
-                result = work(self._teacher)
+                    self._teacher = self._open_teacher(self._model, self._input_size)
+                result = job(self._teacher)
             except CamstreamError as error:
                 result = str(error)
             finally:
-                self._busy = ""
+                self._work = ""
             if result is not None:
-                self._outcomes.put(result)
+                self._results.put(result)
 
         self._jobs.append(self._worker.submit(guarded))
 
 
-def _stock(number: int) -> str:
+def _checked(number: int) -> int:
+    if not 1 <= number <= MAX_CLASSES:
+        raise UsageError(f"classes 1 to {MAX_CLASSES} can be taught, not {number}")
+    return number
+
+
+def _stock_name(number: int) -> str:
     return f"class {number}"

@@ -17,7 +17,7 @@ from camstream.report.timeline import (
     count_changes,
     shares,
 )
-from camstream.sources.live import without_secrets
+from camstream.sources.camera import without_secrets
 
 Figures = list[tuple[str, str]]
 

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from camstream.contract import DEFAULT_TOP_K
 from camstream.errors import SourceError, reading
-from camstream.sinks.side_files import RECORDS_SUFFIXES
+from camstream.sinks import RECORDS_SUFFIXES
+from camstream.sinks.records import upgrade
 from camstream.sinks.tables import import_arrow, to_row
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 _ENDINGS = ("", *(f"_{rank}" for rank in range(2, DEFAULT_TOP_K + 1)))
-_PLACES = ("peak_x", "peak_y", "peak", "centre_x", "centre_y", "spread", "width", "height")
+_PLACES = ("peak_x", "peak_y", "peak", "centroid_x", "centroid_y", "area", "width", "height")
 _FOREIGN = "these are no records of camstream, as --records writes them"
 
 Values = tuple[float, list[int], list[float], list[float]]
@@ -126,7 +127,7 @@ class _Gathered:
         if row is None:
             raise self._failure(where, "not a record")
         try:
-            pts_s, classes, scores, places = self._values(row)
+            pts_s, classes, scores, places = self._values(upgrade(row))
         except KeyError as error:
             raise self._failure(where, f"no value {error}") from error
         except (TypeError, ValueError) as error:
@@ -220,7 +221,7 @@ def _json_rows(lines: _Lines) -> Iterator[Mapping[str, Any] | None]:
 def _row_of(record: object) -> Mapping[str, Any] | None:
     """Lay a record out in columns, None where it is none."""
     try:
-        return to_row(record) if isinstance(record, dict) else None
+        return to_row(upgrade(record)) if isinstance(record, dict) else None
     except (KeyError, TypeError, ValueError):
         return None
 

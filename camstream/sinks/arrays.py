@@ -4,21 +4,21 @@
     pts_s         (T,) float64      media time, seconds
     size_wh       (T, 2) int32      width and height of the frame, pixels
     maps          (T, K, h, w) float16   raw maps, logit units
-    maps_khw      (T, 3) int32      how much of ``maps[t]`` is filled: [:k, :h, :w]
+    maps_khw      (T, 3) int32      the part of ``maps[t]`` that is filled: [:k, :h, :w]
     class_indices (T, K) int64      the class of each map
     bias          (T, K) float32    the classifier's bias of each class
     labels        (C,) text         the name of every class: labels[class_indices[t, k]]
     method, geometry  ()   text     how the maps were made; which part of the frame a cell covers
 
-T counts the frames. All frames of a file have maps of one shape. Where a live source changes
-its size, or other classes are asked for, ``maps`` is as large as the largest, and what a frame
-does not fill is NaN, its class index -1 and its bias NaN.
+T is the number of frames. All frames of a video file have maps of one shape. Where a live source
+changes its size, or the classes are changed, ``maps`` has the largest shape, and what a frame does
+not fill is NaN, with class index -1 and bias NaN.
 
 mean(maps[t, k, :h, :w]) + bias[t, k] is the class's logit, to float16's half a thousandth, where
 the method is CAM or HiResCAM.
 
-While it runs, maps lie in a nameless temporary file beside the target, 0.9 KB a frame for five
-maps of 7 x 13 cells; what is kept in memory is 100 bytes a frame (11 MB an hour at 30 frames/s).
+During the run the maps lie in a nameless temporary file beside the target, 0.9 KB a frame for five
+maps of 7 x 13 cells; 100 bytes a frame are kept in memory (11 MB an hour at 30 frames/s).
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class MapsFile:
         Args:
             path: The file to be, NAME.npz.
             labels: One name a class, in the order of the logits.
-            overwrite: Whether one that is there may be replaced.
+            overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
 
         Raises:
-            SinkError: It cannot be written.
+            SinkError: The file cannot be written.
         """
         if path.suffix.lower() != MAPS_SUFFIX:
             raise SinkError(f"cannot write {path}: maps are written to a {MAPS_SUFFIX} file")
@@ -91,7 +91,7 @@ class MapsFile:
         self._shapes.extend(cam.maps.shape)
         self._classes.extend(cam.class_indices.tolist())
         self._biases.extend(cam.bias.tolist())
-        with np.errstate(over="ignore"):  # past 65504 is infinite, as it may be in the map itself
+        with np.errstate(over="ignore"):  # values beyond 65504 become infinite
             half = cam.maps.astype(np.float16)
         try:
             self._raw.write(half.tobytes())
@@ -115,7 +115,7 @@ class MapsFile:
 
     def discard(self) -> None:
         """Remove what was written."""
-        # Closing writes what is left, which fails again where the disk is full.
+        # Closing writes what is buffered, which fails again where the disk is full.
         with contextlib.suppress(OSError):
             self._raw.close()
         self._atomic_file.discard()

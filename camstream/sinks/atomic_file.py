@@ -1,4 +1,4 @@
-"""A file that gets its name only when it is whole."""
+"""A file that gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PARTIAL = re.compile(r"\.partial-\d+$")
 
 
 def is_partial(path: Path) -> bool:
-    """Tell whether a file has the name of one that is being written, or that a killed run left."""
+    """Return whether a file's name is that of a file being written, or left by a killed run."""
     return _PARTIAL.search(path.stem) is not None
 
 
@@ -21,8 +21,8 @@ class AtomicFile:
     """A file under a temporary name beside its target.
 
     Attributes:
-        target: The name it gets at the end.
-        path: The name it has until then: "clip.partial-1234.mp4" for "clip.mp4".
+        target: The name after ``commit``.
+        path: The name until then: "clip.partial-1234.mp4" for "clip.mp4".
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class AtomicFile:
 
         Args:
             target: The file to be.
-            overwrite: Whether one that is there may be replaced.
+            overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
 
         Raises:
-            SinkError: It may not be written.
+            SinkError: The target may not be written.
         """
         self.target = target
         self.path = target.with_name(f"{target.stem}.partial-{os.getpid()}{target.suffix}")
@@ -70,10 +70,10 @@ class AtomicFile:
 
 
 def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Make sure that no output is written twice or over an input.
+    """Check that no output is written twice or over an input.
 
     Raises:
-        SinkError: One would be.
+        SinkError: An output is also an input, or two outputs are one file.
     """
     taken = {path.resolve() for path in inputs}
     done: set[Path] = set()

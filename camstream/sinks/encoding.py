@@ -1,38 +1,38 @@
-"""How a video is encoded: the codecs, and what may be asked of them."""
+"""How a video is encoded: the codecs and their settings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from camstream.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
-    """An encoder, and what it is given where nothing else is asked for.
+    """An encoder with its default settings.
 
     Attributes:
-        encoder: FFmpeg's name for it.
-        crf: Constant rate factor.
-        presets: What it calls its speeds.
-        preset: The one that is taken.
-        options: What it is always given.
-        preset_option: Its option for the preset.
-        tag: The codec tag that players want.
+        encoder: FFmpeg's name of the encoder.
+        crf: Default constant rate factor.
+        presets: The encoder's names for its speeds.
+        preset: The default one.
+        options: Further options, always set.
+        preset_option: The name of the encoder's option for the preset.
+        tag: The codec tag that players need.
     """
 
     encoder: str
     crf: int
     presets: tuple[str, ...]
     preset: str
-    options: dict[str, str]
+    options: dict[str, str] = field(default_factory=dict)
     preset_option: str = "preset"
     tag: str | None = None
 
 
 CodecName = Literal["h264", "hevc", "vp9", "av1"]
-_X26X = [
+_X26X = (
     "ultrafast",
     "superfast",
     "veryfast",
@@ -43,16 +43,26 @@ _X26X = [
     "slower",
     "veryslow",
     "placebo",
-]
-_VP9 = {"deadline": "realtime", "row-mt": "1", "b": "0"}  # b: constant quality
+)
 CODECS: dict[CodecName, Codec] = {
-    "h264": Codec("libx264", 20, (*_X26X,), "veryfast", {}),
-    # QuickTime plays HEVC only under this tag.
+    "h264": Codec(encoder="libx264", crf=20, presets=_X26X, preset="veryfast"),
     "hevc": Codec(
-        "libx265", 24, (*_X26X,), "veryfast", {"x265-params": "log-level=none"}, tag="hvc1"
+        encoder="libx265",
+        crf=24,
+        presets=_X26X,
+        preset="veryfast",
+        options={"x265-params": "log-level=none"},
+        tag="hvc1",  # QuickTime plays HEVC only with this tag
     ),
-    "vp9": Codec("libvpx-vp9", 32, (*map(str, range(9)),), "6", _VP9, preset_option="cpu-used"),
-    "av1": Codec("libsvtav1", 34, (*map(str, range(14)),), "10", {}),
+    "vp9": Codec(
+        encoder="libvpx-vp9",
+        crf=32,
+        presets=tuple(map(str, range(9))),
+        preset="6",
+        options={"deadline": "realtime", "row-mt": "1", "b": "0"},  # b: constant quality
+        preset_option="cpu-used",
+    ),
+    "av1": Codec(encoder="libsvtav1", crf=34, presets=tuple(map(str, range(14))), preset="10"),
 }
 
 
@@ -61,10 +71,10 @@ class Encoding:
     """How a video is encoded.
 
     Attributes:
-        codec: One of CODECS; None takes H.264, or VP9 in a .webm file.
-        quality: Constant rate factor, lower is better and larger; None takes the codec's.
-        preset: The encoder's name for its speed (x264's and x265's words, a number for VP9 and
-            AV1); None takes a fast one.
+        codec: One of CODECS; None chooses H.264, or VP9 for a .webm file.
+        quality: Constant rate factor, lower is better and larger; None chooses the codec's default.
+        preset: The encoder's name of a speed (words for H.264 and HEVC, a number for VP9 and
+            AV1); None chooses a fast one.
     """
 
     codec: CodecName | None = None

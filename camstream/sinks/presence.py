@@ -1,6 +1,6 @@
-"""When something was there: ``start_s,end_s,peak_score`` as CSV, from the scores that are shown.
+"""Intervals of presence as CSV: ``start_s,end_s,peak_score``, from the scores that are displayed.
 
-The score of a frame is ``Prediction.presence``, smoothed over time as the selection says.
+The score of a frame is ``Prediction.presence``, smoothed over time as the selection defines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COLUMNS = ("start_s", "end_s", "peak_score")
 
 
 class PresenceFile:
-    """Writes the intervals of presence of a run; whole or not there."""
+    """Writes the intervals of presence of a run."""
 
     def __init__(
         self,
@@ -33,27 +33,27 @@ class PresenceFile:
         """Check that the file may be written.
 
         Args:
-            path: The file to be; it appears with ``finish``.
+            path: The file to be, NAME.csv; it is written by ``finish``.
             rule: What counts as presence.
-            overwrite: Whether one that is there may be replaced.
+            overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
 
         Raises:
-            SinkError: It may not.
+            SinkError: It may not be written.
         """
         if path.suffix.lower() != _SUFFIX:
             raise SinkError(f"cannot write {path}: presence is written as {_SUFFIX}")
         self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
         self._presence = Presence(rule)
-        self._found: list[Interval] = []
+        self._intervals: list[Interval] = []
         self._last_s = -math.inf
 
     def write(self, annotated: Annotated) -> None:
-        """Take in a frame; one whose time does not grow lasts no time and is left out."""
+        """Add a frame; one that is not later than the frame before is left out."""
         prediction = annotated.prediction
         if prediction.frame.pts_s > self._last_s:
             self._last_s = prediction.frame.pts_s
-            self._found += self._presence.add(self._last_s, prediction.presence)
+            self._intervals += self._presence.add(self._last_s, prediction.presence)
 
     def finish(self) -> None:
         """Write the file.
@@ -61,13 +61,13 @@ class PresenceFile:
         Raises:
             SinkError: It cannot be written.
         """
-        self._found += self._presence.finish()
+        self._intervals += self._presence.finish()
         try:
             with self._atomic_file.path.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(_COLUMNS)
-                for found in self._found:
-                    values = (found.start_s, found.end_s, found.peak_score)
+                for interval in self._intervals:
+                    values = (interval.start_s, interval.end_s, interval.peak_score)
                     writer.writerow([round(value, 6) for value in values])
         except OSError as error:
             self._atomic_file.discard()
@@ -75,5 +75,5 @@ class PresenceFile:
         self._atomic_file.commit()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove what was written."""
         self._atomic_file.discard()

@@ -1,32 +1,32 @@
-"""One JSON line a frame: what was seen, and where.
+"""Records: what a frame's prediction is, one JSON line a frame.
 
     {"index": 0, "pts_s": 0.0,
      "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
-     "shown": [{"label": "Persian cat", "score": 0.72}],
-     "peak_xy": [189.3, 113.5], "peak": 33.1, "centre_xy": [201.9, 120.4], "spread": 0.41,
-     "size_wh": [640, 360], "input_wh": [288, 160], "method": "CAM"}
-
-``index`` counts the source's frames from 0, ``pts_s`` is media time in seconds, ``top`` the five
-best classes as the model gave them, ``displayed`` what the picture says after smoothing (one entry a
-map), ``peak_xy`` the place of the best class's raw map's largest value in pixels of the frame,
-``peak`` that value in logit units, ``centroid_xy`` the centre of gravity of the raw map's positive
-evidence in pixels of the frame (``cam.find_centroid``), ``spread`` the effective part of the frame
-that carries this evidence, up to 1 (``cam.find_area``), ``size_wh`` the frame's width and
-height, ``input_wh`` those that the network got it in, and ``method`` how the map was made ("CAM",
-"CAM (max pooling)", "Grad-CAM" or "HiResCAM"). ``centroid_xy`` and ``spread`` are null where a map has no positive evidence.
-
-With ``--sharp`` there is also ``"sharp": "input 1.14 times ..., maps joined ..."``: what was done to
-the maps that were drawn and boxed. ``peak_xy``, ``peak``, ``centroid_xy`` and ``spread`` are of the
-raw map all the same.
-
-Where boxes were asked for (``--boxes``) there is also, empty where nothing is above the floor:
-
+     "displayed": [{"label": "Persian cat", "score": 0.72}],
+     "peak_xy": [189.3, 113.5], "peak": 33.1, "centroid_xy": [201.9, 120.4], "area": 0.41,
+     "size_wh": [640, 360], "input_wh": [288, 160], "method": "CAM",
      "boxes": [{"label": "Persian cat", "class_index": 283, "score": 0.74,
-                "box_xyxy": [120.0, 64.5, 301.3, 290.0]}]
+                "box_xyxy": [120.0, 64.5, 301.3, 290.0]}]}
 
-``box_xyxy`` is left, top, right, bottom in pixels of the frame, from the top left corner of the
-first pixel; which boxes there are is told in ``camstream.maps.boxes``. With ``--box-threshold`` there
-is also ``"box_threshold": "p80"``, as it was written.
+index        the frame's number in its source, from 0
+pts_s        media time, seconds
+top          the five best classes, as the model returned them
+displayed    what the picture shows after smoothing, one entry a map
+peak_xy      where the largest value of the best class's raw map is, pixels of the frame
+peak         that value, logit units
+centroid_xy  the centre of gravity of the raw map's positive evidence, pixels of the frame
+             (``cam.find_centroid``); null where there is no positive evidence
+area         the effective part of the frame that has this evidence, up to 1 (``cam.find_area``);
+             null likewise
+size_wh      width and height of the frame, pixels
+input_wh     width and height of the network's input, pixels
+method       how the map was made: "CAM", "CAM (max pooling)", "Grad-CAM" or "HiResCAM"
+boxes        the boxes (``camstream.maps.boxes``), empty where no map is above the floor;
+             box_xyxy is left, top, right, bottom, in pixels from the frame's top left corner
+
+Only where they were asked for: "refinement", what was done to the maps that were drawn and boxed
+("input 1.14 times ..., maps joined ..."; all the values above are of the raw map all the same), and
+"box_threshold", as it was written ("p80").
 """
 
 from __future__ import annotations
@@ -35,21 +35,36 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from camstream.errors import SinkError
 from camstream.frame import Annotated
 from camstream.maps import cam as cams
 from camstream.sinks.atomic_file import AtomicFile
 
+# Keys of records and columns of tables as they were before, and as they are now.
+_RENAMED = {
+    "centre_xy": "centroid_xy",
+    "centre_x": "centroid_x",
+    "centre_y": "centroid_y",
+    "spread": "area",
+    "shown": "displayed",
+    "sharp": "refinement",
+}
+
+
+def upgrade(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record, or the row of a table, with the keys that are written today."""
+    return {_RENAMED.get(key, key): value for key, value in record.items()}
+
 
 def to_json_line(record: Mapping[str, object]) -> str:
-    """Write a record as a line of JSON."""
+    """Return a record as a line of JSON."""
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 class RecordsFile:
-    """Writes a record for each annotated frame, as lines of text."""
+    """Writes a record for each annotated frame, as text."""
 
     def __init__(
         self,
@@ -63,12 +78,12 @@ class RecordsFile:
 
         Args:
             path: The file to be.
-            overwrite: Whether one that is there may be replaced.
+            overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
-            to_line: Writes a record as text, with its line's end.
+            to_line: Returns a record as text, with its line's end.
 
         Raises:
-            SinkError: It cannot be written.
+            SinkError: The file cannot be written.
         """
         self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
         self._to_line = to_line
@@ -94,18 +109,18 @@ class RecordsFile:
 
     def discard(self) -> None:
         """Close and remove the file."""
-        # Closing writes what is left, which fails again where the disk is full.
+        # Closing writes what is buffered, which fails again where the disk is full.
         with contextlib.suppress(OSError):
             self._file.close()
         self._atomic_file.discard()
 
 
 def to_record(annotated: Annotated) -> dict[str, object]:
-    """Give the values of one line."""
+    """Return the record of one frame."""
     prediction = annotated.prediction
-    displayed, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
-    peak = cams.find_peak(cams.enlarge(displayed), size_wh)
-    centroid, spread = cams.find_centroid(displayed, size_wh), cams.find_area(displayed)
+    best, size_wh = prediction.cam.maps[0], prediction.frame.picture.size_wh
+    peak = cams.find_peak(cams.enlarge(best), size_wh)
+    centroid, area = cams.find_centroid(best, size_wh), cams.find_area(best)
     record: dict[str, object] = {
         "index": prediction.frame.index,
         "pts_s": round(prediction.frame.pts_s, 6),
@@ -118,19 +133,19 @@ def to_record(annotated: Annotated) -> dict[str, object]:
             }
             for top in prediction.top
         ],
-        "shown": [
+        "displayed": [
             {"label": view.label, "score": round(view.score, 6)} for view in prediction.displayed
         ],
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),
-        "centre_xy": centroid and [round(value, 1) for value in centroid],
-        "spread": spread and round(spread, 4),
+        "centroid_xy": centroid and [round(value, 1) for value in centroid],
+        "area": area and round(area, 4),
         "size_wh": list(size_wh),
         "input_wh": list(prediction.image.shape[1::-1]),
         "method": prediction.cam.method,
     }
     if prediction.cam.refinement:
-        record["sharp"] = prediction.cam.refinement
+        record["refinement"] = prediction.cam.refinement
     if prediction.box_threshold is not None:
         record["box_threshold"] = prediction.box_threshold
     record["boxes"] = [
@@ -146,7 +161,11 @@ def to_record(annotated: Annotated) -> dict[str, object]:
 
 
 def write_json(path: Path, values: object, *, overwrite: bool) -> None:
-    """Write a JSON file that is whole or not there."""
+    """Write a JSON file, complete or not at all.
+
+    Raises:
+        SinkError: It cannot be written.
+    """
     atomic_file = AtomicFile(path, overwrite=overwrite)
     try:
         atomic_file.path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What goes from one video file into another as it is: sound, subtitles, attachments, chapters."""
+"""Copies sound, subtitles, attachments and chapters from one video file into another (remux)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import av
 from av import Packet
 from av.bitstream import BitStreamFilterContext
 
-from camstream.sources.container import open_input
-from camstream.sources.file import FileSource
+from camstream.sources.file import FileSource, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 _MP4_LIKE = ("mp4", "mov", "ipod")
-_NO_TEXT = b"\0\0"  # what a subtitle of an mp4 file says where it says nothing
+_NO_TEXT = b"\0\0"  # an empty subtitle of an mp4 file
 
 
 class StreamCopy:
-    """Every stream of a file but its picture, packet by packet, from a reader of its own."""
+    """Copies every stream of a file except its picture, packet by packet, with its own reader."""
 
     def __init__(self, like: FileSource, output: OutputContainer, warnings: list[str]) -> None:
         """Add a stream to the output for each one that it can hold.
@@ -31,13 +30,13 @@ class StreamCopy:
         Args:
             like: The file to copy from.
             output: Where to; nothing has been written to it yet.
-            warnings: Is given a line for each stream that is left out.
+            warnings: Gets a line for each stream that is left out.
         """
         self._input: InputContainer = open_input(like.path)
         self._shift_s = like.shift_s
         self._streams: dict[int, Stream] = {}
         self._filters: dict[int, BitStreamFilterContext] = {}
-        self._said_until: dict[int, Fraction] = {}
+        self._subtitles_end_s: dict[int, Fraction] = {}
         output.metadata.update(content_of(self._input.metadata))
         output.set_chapters(self._input.chapters())
         for stream in self._input.streams:
@@ -52,7 +51,7 @@ class StreamCopy:
         self._next: Packet[Any] | None = None
 
     def until(self, time_s: float | None) -> Iterator[Packet[Any]]:
-        """Give the packets up to a time of the picture, None for all that are left."""
+        """Yield the packets up to a time of the picture, None for all that are left."""
         while True:
             packet = self._next or next(self._packets, None)
             self._next = None
@@ -63,18 +62,18 @@ class StreamCopy:
                 self._next = packet
                 return
             index = packet.stream.index
-            if index in self._said_until and at is not None:
-                self._said_until[index] = (at + (packet.duration or 0)) * packet.time_base
+            if index in self._subtitles_end_s and at is not None:
+                self._subtitles_end_s[index] = (at + (packet.duration or 0)) * packet.time_base
             packet.stream = self._streams[index]
             yield packet
 
     def endings(self) -> Iterator[Packet[Any]]:
-        """Give what must follow the last packets.
+        """Yield the packets that must follow the last ones.
 
         The fragmenting mp4 muxer would otherwise end a subtitle with a silence as long as the
         subtitle, and the file would outlast its picture.
         """
-        for index, end_s in self._said_until.items():
+        for index, end_s in self._subtitles_end_s.items():
             silence: Packet[Any] = Packet(_NO_TEXT)
             silence.stream = self._streams[index]
             time_base = self._input.streams[index].time_base or Fraction(1, 1000)
@@ -89,7 +88,7 @@ class StreamCopy:
         self._input.close()
 
     def _add(self, stream: Stream, output: OutputContainer) -> str | None:
-        """Add a stream like another to the output, or say why not."""
+        """Add a stream like another to the output; returns the reason where that is impossible."""
         if stream.type == "video":
             return "only the first picture is annotated"
         if stream.type == "attachment" and output.format.name == "matroska":
@@ -113,7 +112,7 @@ class StreamCopy:
                 # Each packet of a transport stream repeats a header that mp4 has only once.
                 self._filters[stream.index] = BitStreamFilterContext("aac_adtstoasc", stream)
             if codec.name == "mov_text":
-                self._said_until[stream.index] = Fraction(0)
+                self._subtitles_end_s[stream.index] = Fraction(0)
         return None
 
     def _demux(self) -> Generator[Packet[Any]]:
@@ -124,14 +123,14 @@ class StreamCopy:
             for packet in self._input.demux(wanted):
                 if packet.dts is None and packet.pts is None:  # the closing flush
                     continue
-                _set_back(packet, self._shift_s)
+                _subtract_time(packet, self._shift_s)
                 bare = self._filters.get(packet.stream.index)
                 if bare is None:
                     yield packet
                 else:
                     yield from self._stripped(packet, bare)
         except (av.error.FFmpegError, OSError):
-            return  # a damaged end: the source says so
+            return  # a damaged end, which the source reports
 
     def _stripped(self, packet: Packet[Any], bare: BitStreamFilterContext) -> Iterator[Packet[Any]]:
         stream = packet.stream
@@ -140,7 +139,7 @@ class StreamCopy:
             yield filtered
 
 
-def _set_back(packet: Packet[Any], shift_s: Fraction) -> None:
+def _subtract_time(packet: Packet[Any], shift_s: Fraction) -> None:
     ticks = round(shift_s / packet.time_base)
     if packet.pts is not None:
         packet.pts -= ticks
@@ -149,7 +148,7 @@ def _set_back(packet: Packet[Any], shift_s: Fraction) -> None:
 
 
 def content_of(metadata: dict[str, str]) -> dict[str, str]:
-    """Leave out of a file's metadata what describes its making, not its content."""
+    """Return a file's metadata without what describes how the file was made."""
     technical = {"encoder", "handler_name", "vendor_id", "duration", "major_brand"}
     technical |= {"minor_version", "compatible_brands"}
     return {

@@ -1,18 +1,18 @@
 """Records as tables, a row a frame: CSV and Parquet.
 
-A record's values (``camstream.sinks.records``) stand in columns of plain numbers and text:
+The values of a record (``camstream.sinks.records``) are in columns of plain numbers and text:
 
     index, pts_s                         as in the record
     label, class_index, score, logit     of the best class
-    label_2, class_index_2, ... logit_5  of the classes after it; empty where there are fewer
-    peak_x, peak_y, peak                 place (pixels of the frame) and value of the largest one
-    centre_x, centre_y, spread           empty where the map has no positive evidence
+    label_2, class_index_2, ... logit_5  of the next classes; empty where there are fewer
+    peak_x, peak_y, peak                 place (pixels of the frame) and value of the map's maximum
+    centroid_x, centroid_y, area         empty where the map has no positive evidence
     width, height                        of the frame, pixels
-    input_width, input_height            of what the network got, pixels
+    input_width, input_height            of the network's input, pixels
     method                               how the map was made
-    shown, boxes                         as in the record, as JSON; boxes empty where none were asked for
+    displayed, boxes                     as in the record, as JSON
 
-Whatever else a record holds gets a column of its own name, as JSON unless it is plain.
+Any other key of a record gets a column of its own name, as JSON unless it is plain.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Row = dict[str, str | int | float | None]
 _CLASS: dict[str, type] = {"label": str, "class_index": int, "score": float, "logit": float}
 _PAIRS = {
     "peak_xy": ("peak_x", "peak_y"),
-    "centre_xy": ("centre_x", "centre_y"),
+    "centroid_xy": ("centroid_x", "centroid_y"),
     "size_wh": ("width", "height"),
     "input_wh": ("input_width", "input_height"),
 }
@@ -49,15 +49,15 @@ COLUMNS: dict[str, type] = {
         for rank in range(1, DEFAULT_TOP_K + 1)
         for name, kind in _CLASS.items()
     },
-    **dict.fromkeys(("peak_x", "peak_y", "peak", "centre_x", "centre_y", "spread"), float),
+    **dict.fromkeys(("peak_x", "peak_y", "peak", "centroid_x", "centroid_y", "area"), float),
     **dict.fromkeys(("width", "height", "input_width", "input_height"), int),
-    **dict.fromkeys(("method", "shown", "boxes"), str),
+    **dict.fromkeys(("method", "displayed", "boxes"), str),
 }
 _ROWS_A_GROUP = 4096  # 2 MB in memory
 
 
 def to_row(record: Mapping[str, Any]) -> Row:
-    """Lay a record out in columns; those that it has nothing for are left out."""
+    """Return a record as the row of a table; columns without a value are left out."""
     row: Row = {}
     for key, value in record.items():
         if key == "top":
@@ -74,17 +74,17 @@ def to_row(record: Mapping[str, Any]) -> Row:
 
 
 class _Layout:
-    """The columns of a table: those that are always there, and what else its first row has."""
+    """The columns of a table: COLUMNS, and what else the first row has."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self.kinds: dict[str, type] = {}
 
     def fit(self, row: Row) -> bool:
-        """Make sure that a row fits; True for the first one, which decides.
+        """Check that a row fits; returns True for the first one, which fixes the columns.
 
         Raises:
-            SinkError: It has a value that there is no column for.
+            SinkError: The row has a value without a column.
         """
         first = not self.kinds
         if first:
@@ -101,13 +101,13 @@ class _Layout:
 
 
 class CsvLines:
-    """Writes records as lines of CSV, the first after a line of column names."""
+    """Returns records as lines of CSV, the first one after a line of column names."""
 
     def __init__(self, target: Path) -> None:
         self._layout = _Layout(target)
 
     def __call__(self, record: Mapping[str, object]) -> str:
-        """Write a record; its line's end is a bare newline."""
+        """Return the line of a record; it ends with a bare newline."""
         row, text = to_row(record), io.StringIO(newline="")
         first = self._layout.fit(row)
         writer = csv.DictWriter(text, list(self._layout.kinds), lineterminator="\n")
@@ -120,14 +120,19 @@ class CsvLines:
 class ParquetFile:
     """Writes a row for each annotated frame into a Parquet file, a group of rows at a time.
 
-    Its index stands at its end: a run that is killed leaves no readable file.
+    The index of a Parquet file is at its end: a run that is killed leaves no readable file.
     """
 
     def __init__(self, path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
         """Prepare the file.
 
+        Args:
+            path: The file to be.
+            overwrite: Whether an existing file may be replaced.
+            inputs: Files that must never be replaced.
+
         Raises:
-            SinkError: It cannot be written.
+            SinkError: The file cannot be written.
             SetupError: pyarrow is not installed.
         """
         self._arrow = import_arrow("pyarrow", path)
@@ -157,7 +162,7 @@ class ParquetFile:
         """Close and remove the file."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            # It is thrown away, and the first error is already on its way.
+            # The file is removed anyway, and the first error is already being raised.
             with contextlib.suppress(OSError, self._arrow.ArrowException):
                 writer.close()
         self._atomic_file.discard()
@@ -188,10 +193,10 @@ def import_arrow(module: str, path: Path) -> Any:
 
     Args:
         module: Its name.
-        path: What it is needed for, for the error's message.
+        path: The file that it is needed for, for the error's message.
 
     Raises:
-        SetupError: It is not installed.
+        SetupError: pyarrow is not installed.
     """
     try:
         return importlib.import_module(module)

@@ -20,24 +20,25 @@ from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
 from camstream.frame import Annotated
+from camstream.picture import Picture
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.encoding import CODECS, CodecName, Encoding
 from camstream.sinks.stream_copy import StreamCopy, content_of
 
 if TYPE_CHECKING:
-    from camstream.picture import Picture
     from camstream.sources.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
+_LIVE_TIME_BASE = Fraction(1, 90_000)
 
 
 class VideoFile:
     """Encodes pictures into a file.
 
     Attributes:
-        target: The file's name at the end.
-        warnings: What could not be kept, one clear line each.
-        frames: Frames written.
+        target: The file's name after ``finish``.
+        warnings: What could not be kept, one line each.
+        frames: Number of frames written.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class VideoFile:
 
         Args:
             target: Its suffix says which container.
-            like: Take over this file's sound, subtitles, chapters and metadata.
+            like: A file whose sound, subtitles, chapters and metadata are copied.
             encoding: Codec and quality.
             overwrite: Whether an existing file may be replaced.
             rate_hz: A hint for the encoder; the timestamps are the pictures' own.
@@ -87,11 +88,14 @@ class VideoFile:
         """Encode one picture at its own time.
 
         Args:
-            picture: Its video frame carries ``pts`` and ``time_base``. All have one size.
+            picture: Its video frame has ``pts`` and ``time_base``. All pictures have one size;
+                odd sizes are made even.
 
         Raises:
             SinkError: It cannot be written, or the encoder refuses it.
         """
+        if not picture.is_bgr and any(side % 2 for side in picture.size_wh):
+            picture = Picture.from_video_frame(picture.video_frame, even=True)
         frame = picture.yuv420().video_frame
         try:
             if self._stream is None:
@@ -113,6 +117,9 @@ class VideoFile:
 
         Args:
             whole: False cuts sound and subtitles where the picture ends.
+
+        Raises:
+            SinkError: It cannot be written, or there was not one frame.
         """
         try:
             if self._stream is not None:
@@ -136,7 +143,7 @@ class VideoFile:
 
     def discard(self) -> None:
         """Close and remove the file."""
-        # The file is thrown away, and the first error is already on its way.
+        # The file is removed anyway, and the first error is already being raised.
         with contextlib.suppress(av.error.FFmpegError, OSError):
             self._close()
         self._atomic_file.discard()
@@ -155,7 +162,7 @@ class VideoFile:
             )
 
     def _open(self) -> OutputContainer:
-        # Sound that begins before the picture keeps its time: nothing is shifted to zero.
+        # Sound that begins before the picture keeps its time: no timestamp is shifted to zero.
         options = {"avoid_negative_ts": "disabled"}
         if self.target.suffix.lower() in (".mp4", ".mov", ".m4v"):
             # Fragments until it is finished, then an ordinary index. Without delay_moov the
@@ -182,13 +189,13 @@ class VideoFile:
         return container
 
     def _start(self, frame: VideoFrame) -> VideoStream:
-        """Open the encoder as the first picture needs it, and the streams that are copied."""
+        """Open the encoder for the first picture's format, and the streams that are copied."""
         codec = CODECS[self._codec_name]
         quality = self._encoding.quality
         options = dict(codec.options, crf=str(codec.crf if quality is None else quality))
         options[codec.preset_option] = self._encoding.preset or codec.preset
         if codec.encoder == "libsvtav1":
-            os.environ.setdefault("SVT_LOG", "1")  # else it tells its whole configuration
+            os.environ.setdefault("SVT_LOG", "1")  # else it prints its whole configuration
         stream = self._container.add_stream(codec.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
@@ -211,7 +218,7 @@ class VideoFile:
         return stream
 
     def _warn_of_rounding(self, stream: VideoStream) -> None:
-        """Say so where the container cannot hold the times exactly, as Matroska often cannot."""
+        """Warn where the container cannot hold the times exactly, as Matroska often cannot."""
         step_s = stream.time_base or Fraction(1)
         if (self._grid * stream.codec_context.time_base / step_s).denominator != 1:
             step_ms = float(step_s * 1000)
@@ -222,3 +229,59 @@ class VideoFile:
     def _failure(self, error: Exception) -> SinkError:
         reason = getattr(error, "strerror", None) or str(error)
         return SinkError(f"cannot write {self.target}: {reason}")
+
+
+class Recorder:
+    """A video file of what a live run displays, each picture at the time of its capture."""
+
+    def __init__(self, target: Path, *, overwrite: bool, rate_hz: float | None) -> None:
+        """Prepare a file, with the fastest encoding.
+
+        Args:
+            target: Its suffix says which container.
+            overwrite: Whether an existing file may be replaced.
+            rate_hz: A hint for the encoder, frames a second.
+
+        Raises:
+            SinkError: The file may not be written.
+        """
+        encoding = Encoding(preset="ultrafast" if target.suffix.lower() != ".webm" else None)
+        self._file = VideoFile(target, encoding=encoding, overwrite=overwrite, rate_hz=rate_hz)
+        self._size_wh: tuple[int, int] | None = None
+        self._first_s = 0.0
+        self._last_pts = -1
+        self.target = target
+
+    def write(self, picture: Picture, captured_s: float) -> None:
+        """Encode a picture; one that is not later than the one before is left out.
+
+        Args:
+            picture: What is displayed.
+            captured_s: When its frame arrived, seconds on a monotonic clock.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        if self._size_wh is None:
+            self._size_wh, self._first_s = picture.size_wh, captured_s
+        if picture.size_wh != self._size_wh:  # a stream may come back with another size
+            picture = picture.resized(self._size_wh)
+        pts = round((captured_s - self._first_s) / _LIVE_TIME_BASE)
+        if pts <= self._last_pts:
+            return
+        self._last_pts = pts
+        frame = picture.video_frame
+        frame.pts, frame.time_base = pts, _LIVE_TIME_BASE
+        self._file.write_picture(picture)
+
+    def finish(self) -> None:
+        """Close the file and give it its name.
+
+        Raises:
+            SinkError: It cannot be written, or there was no picture to write.
+        """
+        self._file.finish()
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self._file.discard()

@@ -26,7 +26,7 @@ class Window:
         """
         _check_import_order()
         check_display()
-        # Qt warns of fonts that it does not need, a screen full of it.
+        # Qt prints many warnings about fonts that it does not need.
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         self._title = title
         self._size_wh: tuple[int, int] | None = None
@@ -51,10 +51,10 @@ class Window:
         cv2.imshow(self._title, image)
 
     def key(self) -> str | None:
-        """Take a key that was pressed: a character, a name such as "escape" or "space", or None.
+        """Return the key that was pressed: a character, a name such as "escape", or None.
 
-        Ask often: of the keys that were pressed since the last question, OpenCV with Qt (all Linux
-        wheels) remembers only the last. Asking takes a millisecond or two.
+        Call it often: of the keys that were pressed since the last call, OpenCV with Qt (all Linux
+        wheels) keeps only the last. A call takes one or two milliseconds.
         """
         if self._size_wh is None:  # no window has the keyboard yet
             return None
@@ -81,19 +81,19 @@ class Window:
 
 
 def _check_import_order() -> None:
-    """Refuse to open a window that would hang: see the package's first import."""
+    """Refuse to open a window that would hang, see the first import of ``camstream``."""
     loaded = list(sys.modules)
     if sys.platform == "linux" and loaded.index("av") < loaded.index("cv2"):
         raise SinkError("cannot open a window: import camstream (or cv2) before av in this program")
 
 
 def check_display() -> None:
-    """Make sure that a window can be opened.
+    """Check that a window can be opened.
 
-    OpenCV aborts the whole process where it cannot reach a display, so a child tries first.
+    OpenCV aborts the whole process where it cannot reach a display, so a child process tries it.
 
     Raises:
-        SinkError: It cannot.
+        SinkError: It cannot be opened.
     """
     if sys.platform in ("win32", "darwin"):
         return

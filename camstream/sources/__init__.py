@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from camstream.errors import UsageError
+from camstream.sources.camera import LiveSource, is_address
 from camstream.sources.file import FileSource
-from camstream.sources.live import LiveSource, is_address
 from camstream.stages import Source
 
 
@@ -19,13 +19,14 @@ def open_source(
     """Open a file, a camera or a stream.
 
     Args:
-        source: A file's path, a camera's number or device, a URL, or a source already.
+        source: A file's path, a camera's number or device, a URL, or a ``Source``, which is
+            returned as it is.
         even: Make odd sizes of a file even, for encoders.
         size_wh: Width and height to ask a camera for.
 
     Raises:
-        SourceError: It cannot be opened.
-        UsageError: It is something else.
+        SourceError: The file, camera or stream cannot be opened.
+        UsageError: The value is none of these.
     """
     if isinstance(source, int):
         return LiveSource(source, size_wh=size_wh)

@@ -7,20 +7,27 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av import VideoFrame
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.orientation import Orientation
 from camstream.picture import Picture
-from camstream.sources.container import declared_end_s, find_video, open_input
 
-# A transport stream's clock starts anywhere; an output that kept hours of it would open with
-# hours of nothing. What begins a little late is kept.
+# The clock of a transport stream may start at hours; an output that kept them would begin with
+# hours of nothing. A start a little later than 0 is kept.
 _LATEST_START_S = 10
 _FINEST_HZ = 10_000_000
+# Text that is not UTF-8 must not keep a file from being read; PyAV 19 always keeps its bytes.
+_METADATA: dict[str, Any] = (
+    {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+)
 
 
 class FileSource:
@@ -28,14 +35,15 @@ class FileSource:
 
     Attributes:
         path: The file.
-        warnings: What is not as it was in the file, one clear line each; grows while reading.
-        stream: The video stream, for whoever writes a file like it.
-        shift_s: What was taken off all its times, because its clock starts that late.
+        warnings: What differs from the file (damage, reduced colours ...), one line each; the
+            list grows while frames are read.
+        stream: The video stream, for a writer that copies its properties.
+        shift_s: Seconds subtracted from all timestamps, because the file's clock starts that
+            late; else 0.
+        orientation: How the picture is turned upright, known after the first frame.
     """
 
     is_live = False
-    state = ""
-    reconnects = 0
 
     def __init__(self, path: Path, *, even: bool = False) -> None:
         """Open a file.
@@ -45,7 +53,7 @@ class FileSource:
             even: Make odd widths and heights even, as 4:2:0 encoders need it.
 
         Raises:
-            SourceError: There is no such file, or no video in it.
+            SourceError: There is no such file, or it has no video stream.
         """
         self.path = path
         self.warnings: list[str] = []
@@ -57,7 +65,7 @@ class FileSource:
         self._end_pts = 0
         self._first: Picture | None = None
         self._container = open_input(path)
-        self.stream = find_video(self._container, path)
+        self.stream = _find_video(self._container, path)
         self.stream.thread_type = "AUTO"
         self.shift_s = self._late_start_s()
 
@@ -68,18 +76,18 @@ class FileSource:
 
     @property
     def rate_hz(self) -> float | None:
-        """Average frames a second."""
+        """Average number of frames a second."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return float(rate) if rate else None
 
     @property
     def is_transposed(self) -> bool:
-        """Whether width and height swap places when the video is shown."""
+        """Whether width and height are swapped when the video is displayed."""
         return self.orientation is not None and self.orientation.transpose
 
     @property
     def duration_s(self) -> float | None:
-        """Length that the file declares, seconds."""
+        """Length that the file declares, in seconds."""
         if self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
         if self._container.duration:
@@ -88,7 +96,7 @@ class FileSource:
 
     @property
     def frame_count(self) -> int | None:
-        """Frames that the file declares, or that follow from its length."""
+        """Number of frames that the file declares, or that follows from its length."""
         if self.stream.frames:
             return self.stream.frames
         if self.duration_s and self.rate_hz:
@@ -113,6 +121,8 @@ class FileSource:
             pts_s = float(decoded.pts * decoded.time_base)  # type: ignore[operator]
             yield Frame(index, pts_s, time.perf_counter(), picture)
             index += 1
+        if self._stopped:
+            return
         if index == 0:
             raise SourceError(f"cannot read {self.path}: not one frame of it can be decoded")
         self._check_whole()
@@ -123,11 +133,12 @@ class FileSource:
 
     def close(self) -> None:
         """Close the file."""
+        self._stopped = True
         self._container.close()
 
     @property
     def finest_hz(self) -> int:
-        """Ticks a second in which every stream's times are whole, if there are not too many."""
+        """Ticks a second in which the times of all streams are whole numbers, within a limit."""
         streams = [self.stream, *self._container.streams]
         rates = [stream.time_base.denominator for stream in streams if stream.time_base]
         ticks = math.lcm(*rates)
@@ -141,8 +152,10 @@ class FileSource:
         return start_s
 
     def _decode(self) -> Iterator[VideoFrame]:
+        if self._stopped:  # a closed container cannot be asked
+            return
         packets = self._container.demux(self.stream)
-        while True:
+        while not self._stopped:
             try:
                 packet = next(packets)
             except StopIteration:
@@ -156,7 +169,7 @@ class FileSource:
                 self._damaged += 1
 
     def _stamp(self, frame: VideoFrame, index: int) -> None:
-        """Give a frame a timestamp where it has none, or one that does not grow."""
+        """Correct a timestamp that is missing, or not later than the one before."""
         base = frame.time_base or self.stream.time_base or Fraction(1, 90_000)
         frame.time_base = base
         if frame.pts is not None:
@@ -194,7 +207,7 @@ class FileSource:
             )
 
     def _uniform(self, picture: Picture) -> Picture:
-        """Bring a frame of another size, where a stream changes it, to the first one's."""
+        """Scale a frame to the size of the first one, where a stream changes its size."""
         if self._first is None:
             self._first = picture
         if picture.size_wh == self._first.size_wh:
@@ -209,15 +222,54 @@ class FileSource:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether something of the file could not be read."""
+        """Whether a part of the file could not be read."""
         return any(warning.startswith("damaged") for warning in self.warnings)
 
     def _check_whole(self) -> None:
         if self._damaged:
             self._warn_of_damage(f"{self._damaged} packets could not be decoded")
-        base, declared_s = self.stream.time_base, declared_end_s(self.stream)
-        if base is None or declared_s is None:
+        base, declared_s = self.stream.time_base, _declared_end_s(self.stream)
+        if not base or declared_s is None:
             return
         missing_s = float(declared_s - self._end_pts * base - self.shift_s)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
             self._warn_of_damage(f"the last {missing_s:.1f} s that it declares are not there")
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a file with FFmpeg.
+
+    Raises:
+        SourceError: It does not exist, or FFmpeg cannot read it.
+    """
+    if not path.exists():
+        raise SourceError(f"cannot read {path}: there is no such file")
+    if path.is_dir():
+        raise SourceError(f"cannot read {path}: it is a folder")
+    try:
+        container: InputContainer = av.open(str(path), **_METADATA)
+    except (av.error.FFmpegError, OSError) as error:
+        reason = error.strerror or str(error)
+        raise SourceError(f"cannot read {path} as a video: {reason}") from error
+    return container
+
+
+def _find_video(container: InputContainer, path: Path) -> VideoStream:
+    """Return the first video stream; the cover image of a music file is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context:
+            return stream
+    container.close()
+    raise SourceError(f"cannot read {path}: there is no video in it")
+
+
+def _declared_end_s(stream: VideoStream) -> Fraction | None:
+    """Return the declared end of the picture; Matroska has it in a tag, "00:01:02.500"."""
+    if stream.duration is not None and stream.time_base:
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (Fraction(part) for part in parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds

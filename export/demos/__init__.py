@@ -1,6 +1,5 @@
-"""Demonstrations that make their own pictures: handwritten digits, and a frequency sweep.
+"""Demonstrations that draw their own images: handwritten digits, and a frequency sweep.
 
-A demo's module draws pictures and knows the truth about each (``digits``, ``sweep``); ``demo``
-says what a demo is; ``python -m export.demos`` trains its network; ``show`` annotates its clip and
-scores it. Only the training needs torch.
+``digits`` and ``sweep`` draw images and know the ground truth of each; ``demo`` defines what a demo
+is, and scores a clip; ``run`` trains a demo's network, annotates its clip and scores the result.
 """

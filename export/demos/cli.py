@@ -36,8 +36,7 @@ def run(
     """
     path = platformdirs.user_cache_path("camstream") / "models" / f"demo_{name}-2.onnx"
     try:
-        from export.demos.named import find
-        from export.demos.show import annotate_clip, held_out_accuracy
+        from export.demos.run import accuracy_on_test_set, annotate_clip, find
     except ModuleNotFoundError as error:
         raise missing(f"the demo {name}", error) from error
     demo = find(name)
@@ -49,7 +48,7 @@ def run(
     model = open_model(str(path), device=device)
     result, score = annotate_clip(demo, model, output, lambda job: annotate(job, model))
     if score is not None:
-        accuracy, pictures = held_out_accuracy(demo, model)
+        accuracy, pictures = accuracy_on_test_set(demo, model)
         typer.echo(f"  {accuracy:.1%} of {pictures} pictures that were not trained on are right")
         for line in demo.figures(score):
             typer.echo(f"  {line}")
@@ -68,17 +67,16 @@ def train(
         resume: Continue an interrupted training.
         stop: Stops it; a checkpoint is kept.
     """
-    from export.demos.named import find
-    from export.demos.train import job_of
+    from export.demos.run import find, job_of
+    from export.train.job import progress_bar
     from export.train.job import run as run_job
-    from export.train.progress import watching
 
     with steps(console) as progress:
         progress("drawing pictures to learn from")
         job = job_of(find(name), output, epochs=epochs)
         progress(f"training {job.start.name} on {len(job.train.classes)} pictures")
     with steps(console) as progress:
-        run_job(job, watching(console), resume=resume, stop=stop, progress=progress)
+        run_job(job, progress_bar(console), resume=resume, stop=stop, progress=progress)
 
 
 digits = functools.partial(run, "digits")

@@ -1,11 +1,14 @@
-"""What a demo is, its clip, and its truth."""
+"""What a demo is, the ground truth of its clip, and the score of the annotated clip."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from camstream.picture import ImageU8, Picture
 from camstream.sinks.encoding import Encoding
@@ -15,7 +18,6 @@ from export.train.recipe import Recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from export.demos.score import Score
     from export.train.examples import Examples
 
 RATE_HZ = 30
@@ -25,13 +27,13 @@ BoxXyxy = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """What a frame shows.
 
     Attributes:
-        label: Its class; None where it lies between two and is not scored.
-        boxes: Where the thing is: left, top, right, bottom in pixels of the frame; the peak of
-            the map belongs into one of them. Empty where there is nothing to find.
+        label: Its class; None where it lies between two classes and is not scored.
+        boxes: The objects: left, top, right, bottom in pixels of the frame. The peak of the map
+            belongs into one of them. Empty where there is no object.
     """
 
     label: str | None
@@ -40,11 +42,51 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """Pictures of a demo that have nothing in common: to learn from, to choose by, to score on."""
+    """A demo's training, validation and test images, which have nothing in common."""
 
     train: Examples
-    check: Examples
+    validation: Examples
     test: Examples
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The model's output for a frame.
+
+    Attributes:
+        label: The top-1 class.
+        peak_xy: The position of its map's largest value, pixels of the frame.
+        peak: That value, logit units.
+    """
+
+    label: str
+    peak_xy: tuple[float, float]
+    peak: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How well the frames of a clip were classified, and the objects located.
+
+    Attributes:
+        frames: The number of scored frames.
+        accuracy: Share of them with the right label.
+        object_frames: The number of them with an object.
+        on_object: Share of those whose peak lies on an object, whatever the label.
+        near_object: Share of those whose peak lies on an object, or at most one cell of the map
+            away from it, across and along.
+        off_px: (object_frames, 2) float64: distance of each of those peaks from the nearest
+            object, across and along, pixels of the frame; 0 where it lies on one.
+        hot_background: The number of frames without an object that have heat.
+    """
+
+    frames: int
+    accuracy: float
+    object_frames: int
+    on_object: float
+    near_object: float
+    off_px: NDArray[np.float64]
+    hot_background: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +94,15 @@ class Demo:
     """One demonstration.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         labels: Its classes.
-        background: The class that is nothing to be shown.
+        background: The negative (background) class.
         network: One of ``export.networks``.
-        recipe: How that is trained.
-        sets: Draws its pictures.
+        recipe: The settings of the training.
+        sets: Draws its images.
         scenes: Draws its clip, frame by frame.
-        ground_truth: What there is to be found, with its article.
-        more_figures: Says in lines what else the clip's score means.
+        object_name: The object to be found, with its article.
+        more_figures: Describes in lines what else the clip's score means.
     """
 
     name: str
@@ -69,30 +111,30 @@ class Demo:
     network: str
     recipe: Recipe
     sets: Callable[[], Sets]
-    scenes: Callable[[], Iterator[tuple[ImageU8, Truth]]]
-    ground_truth: str
+    scenes: Callable[[], Iterator[tuple[ImageU8, GroundTruth]]]
+    object_name: str
     more_figures: Callable[[Score], list[str]] = lambda _: []
 
     def figures(self, score: Score) -> list[str]:
-        """Say in lines what the clip's score means."""
+        """Describe a clip's score in lines."""
         return [
-            f"the clip: {score.accuracy:.1%} of {score.frames} frames told right",
-            f"the peak of the map is on {self.ground_truth} in {score.on_thing:.1%} of {score.ground_truths} "
-            f"frames, and within one cell of it in {score.near_thing:.1%}",
+            f"the clip: {score.accuracy:.1%} of {score.frames} frames classified correctly",
+            f"the peak of the map is on {self.object_name} in {score.on_object:.1%} of "
+            f"{score.object_frames} frames, and within one cell of it in {score.near_object:.1%}",
             *self.more_figures(score),
-            f"{score.hot_background} frames without {self.ground_truth} have heat",
+            f"{score.hot_background} frames without {self.object_name} have heat",
         ]
 
 
-def write_clip(scenes: Iterator[tuple[ImageU8, Truth]], path: Path) -> list[Truth]:
+def write_clip(scenes: Iterator[tuple[ImageU8, GroundTruth]], path: Path) -> list[GroundTruth]:
     """Encode a demo's clip.
 
     Args:
-        scenes: Frames and what each shows.
-        path: The file to write; one that is there is replaced.
+        scenes: Frames and the ground truth of each.
+        path: The file to write; an existing one is replaced.
 
     Returns:
-        The truth, frame by frame.
+        The ground truth, frame by frame.
 
     Raises:
         SinkError: It cannot be written.
@@ -112,3 +154,45 @@ def write_clip(scenes: Iterator[tuple[ImageU8, Truth]], path: Path) -> list[Trut
         file.discard()
         raise
     return truths
+
+
+def score(
+    detections: Sequence[Detection],
+    truths: Sequence[GroundTruth],
+    *,
+    background: str,
+    floor: float,
+    cell_px: float,
+) -> Score:
+    """Compare detections with the ground truth; frames without a true label are left out.
+
+    Args:
+        detections: The model's output for each frame.
+        truths: What each frame shows.
+        background: The negative (background) class.
+        floor: Map value where heat begins.
+        cell_px: Side of a cell of the map, pixels of the frame.
+    """
+    pairs = [(d, t) for d, t in zip(detections, truths, strict=True) if t.label is not None]
+    right = sum(d.label == t.label for d, t in pairs)
+    with_object = [(d, t) for d, t in pairs if t.label != background]
+    off = np.array([_off(d.peak_xy, t.boxes) for d, t in with_object]).reshape(-1, 2)
+    on_object, near_object = (
+        float((off <= limit).all(axis=1).mean()) if with_object else 0.0 for limit in (0, cell_px)
+    )
+    return Score(
+        frames=len(pairs),
+        accuracy=right / max(1, len(pairs)),
+        object_frames=len(with_object),
+        on_object=on_object,
+        near_object=near_object,
+        off_px=off,
+        hot_background=sum(d.peak > floor for d, t in pairs if t.label == background),
+    )
+
+
+def _off(xy: tuple[float, float], boxes: Sequence[BoxXyxy]) -> tuple[float, float]:
+    """Compute how far a position lies outside the nearest box, across and along."""
+    x, y = xy
+    distances = [(max(x0 - x, 0.0, x - x1), max(y0 - y, 0.0, y - y1)) for x0, y0, x1, y1 in boxes]
+    return min(distances, key=sum)

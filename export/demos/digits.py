@@ -1,8 +1,8 @@
-"""Handwritten digits that wander over a dark canvas with clutter.
+"""Handwritten digits that move over a dark canvas with clutter.
 
 The digits are scikit-learn's (8x8 pixels, from the UCI repository's optical recognition set);
 here they are enlarged, turned a little, and drawn anywhere. Those in the clip and in the figures
-were not learnt from.
+are not among the training digits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from camstream.picture import ImageU8
-from export.demos.demo import SIZE_WH, BoxXyxy, Demo, Sets, Truth
+from export.demos.demo import SIZE_WH, BoxXyxy, Demo, GroundTruth, Sets
 from export.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,16 +30,16 @@ LABELS = (*map(str, range(10)), NOTHING)
 INPUT_WH = (128, 96)  # of the network
 
 _GLYPH_PX = 64
-_SIDES = (0.45, 0.65)  # of a digit, in heights of the canvas
+_SIDES = (0.45, 0.65)  # smallest and largest side of a digit, in heights of the canvas
 _TURN_DEG = 12
-_SHOWN, _GAP, _FADE = 60, 12, 6  # frames
+_VISIBLE, _GAP, _FADE = 60, 12, 6  # frames
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where and how a digit is drawn; lengths in heights of the canvas."""
+    """Position, size and rotation of a digit; lengths in heights of the canvas."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Place:
     turn_deg: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A piece of clutter: a short line, a dot or a ring; lengths in heights of the canvas."""
 
@@ -61,7 +61,7 @@ class Mark:
 
 
 class DigitExamples:
-    """Each digit once, at another place every time it is drawn, and some empty canvases."""
+    """Each digit once, at another position every time it is drawn, and some empty canvases."""
 
     def __init__(self, numbers: Sequence[int]) -> None:
         glyphs, classes = glyphs_and_classes()
@@ -77,7 +77,7 @@ class DigitExamples:
         return self.scene(index, random)[0]
 
     def scene(self, index: int, random: np.random.Generator) -> tuple[ImageU8, BoxXyxy | None]:
-        """Draw a picture, and tell where the digit is."""
+        """Draw an image; return it and the box around the digit, None where there is none."""
         canvas = draw_canvas(INPUT_WH, clutter(random), gamma=random.uniform(15, 50))
         box = None
         if index < len(self._glyphs):
@@ -99,8 +99,8 @@ def glyphs_and_classes() -> tuple[list[Floats], list[int]]:
     return glyphs, [int(number) for number in classes]
 
 
-def numbers() -> tuple[list[int], list[int], list[int]]:
-    """Split the digits: seven tenths to learn from, one to choose by, two to score on."""
+def split_digits() -> tuple[list[int], list[int], list[int]]:
+    """Split the digits: seven tenths to train, one to validate, two to test with."""
     order = np.random.default_rng(0).permutation(len(glyphs_and_classes()[0])).tolist()
     tenth = len(order) // 10
     return order[3 * tenth :], order[2 * tenth : 3 * tenth], order[: 2 * tenth]
@@ -147,7 +147,7 @@ def draw_canvas(size_wh: tuple[int, int], marks: Sequence[Mark], *, gamma: float
 
 
 def draw_digit(canvas: Floats, glyph: Floats, place: Place, light: float) -> BoxXyxy:
-    """Draw a digit onto a canvas, and tell the box around its ink in pixels."""
+    """Draw a digit onto a canvas; return the box around its ink in pixels."""
     height, width = canvas.shape
     scale = place.side * height / _GLYPH_PX
     matrix = cv2.getRotationMatrix2D((_GLYPH_PX / 2, _GLYPH_PX / 2), place.turn_deg, scale)
@@ -166,28 +166,28 @@ def add_noise(canvas: Floats, sigma: float, random: np.random.Generator) -> Imag
     return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
-def scenes() -> Iterator[tuple[ImageU8, Truth]]:
-    """Draw the clip: each digit wanders for two seconds, then there is none for a moment."""
+def scenes() -> Iterator[tuple[ImageU8, GroundTruth]]:
+    """Draw the clip: each digit moves for two seconds, then there is none for 0.4 seconds."""
     random = np.random.default_rng(1)
     marks = clutter(random) + clutter(random)
     glyphs, classes = glyphs_and_classes()
-    held_out = numbers()[2]
+    held_out = split_digits()[2]
     for digit in range(10):
         glyph = glyphs[next(number for number in held_out if classes[number] == digit)]
         begin, end = _anywhere(random), _anywhere(random)
-        for step in range(_SHOWN + _GAP):
+        for step in range(_VISIBLE + _GAP):
             canvas = draw_canvas(SIZE_WH, marks, gamma=32)
-            truth = Truth(NOTHING)
-            if step < _SHOWN:
-                displayed = min(step + 1, _SHOWN - step, _FADE) / _FADE
-                place = _between(begin, end, step / (_SHOWN - 1))
-                box = draw_digit(canvas, glyph, place, 230 * displayed)
-                truth = Truth(str(digit) if displayed == 1 else None, (box,))
+            truth = GroundTruth(NOTHING)
+            if step < _VISIBLE:
+                opacity = min(step + 1, _VISIBLE - step, _FADE) / _FADE
+                place = _between(begin, end, step / (_VISIBLE - 1))
+                box = draw_digit(canvas, glyph, place, 230 * opacity)
+                truth = GroundTruth(str(digit) if opacity == 1 else None, (box,))
             yield add_noise(canvas, 4, random), truth
 
 
 def _anywhere(random: np.random.Generator) -> Place:
-    """Choose a place at which the whole digit is on the canvas."""
+    """Choose a position at which the whole digit is on the canvas."""
     side = random.uniform(*_SIDES)
     return Place(
         x=random.uniform(side / 2, SIZE_WH[0] / SIZE_WH[1] - side / 2),
@@ -198,23 +198,23 @@ def _anywhere(random: np.random.Generator) -> Place:
 
 
 def _between(begin: Place, end: Place, part: float) -> Place:
-    """Lead from one place to another on an arc, slow at both ends."""
+    """Interpolate between two positions, slow at both ends."""
     eased = part * part * (3 - 2 * part)
 
     def mix(one: float, other: float) -> float:
         return one + (other - one) * eased
 
     return Place(
-        mix(begin.x, end.x),
-        mix(begin.y, end.y),
-        mix(begin.side, end.side),
-        mix(begin.turn_deg, end.turn_deg),
+        x=mix(begin.x, end.x),
+        y=mix(begin.y, end.y),
+        side=mix(begin.side, end.side),
+        turn_deg=mix(begin.turn_deg, end.turn_deg),
     )
 
 
 def _sets() -> Sets:
-    learn, choose, score = (DigitExamples(part) for part in numbers())
-    return Sets(learn, choose, score)
+    train, validation, test = (DigitExamples(part) for part in split_digits())
+    return Sets(train, validation, test)
 
 
 DIGITS = Demo(
@@ -225,5 +225,5 @@ DIGITS = Demo(
     recipe=Recipe(epochs=16, batch=32, head_lr=6e-3, weight_decay=1e-2, patience=16),
     sets=_sets,
     scenes=scenes,
-    ground_truth="a digit",
+    object_name="a digit",
 )

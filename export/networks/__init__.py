@@ -10,11 +10,9 @@ from export.networks.densenet import DenseNet121, new_names
 from export.networks.efficientnet_lite import EfficientNetLite0
 from export.networks.googlenet import GoogLeNet, without_training_heads
 from export.networks.mobilenet_v2 import MobileNetV2
-from export.networks.nin import NIN
 from export.networks.resnet import resnet18, resnet34, resnet50
-from export.networks.small_gap import SmallGap, small_gap_near
+from export.networks.small import NIN, SmallGap, SqueezeNet11, small_gap_near
 from export.networks.spec import NetworkSpec, Triple
-from export.networks.squeezenet import SqueezeNet11
 from export.networks.vgg import VGG16, VGG16Gap
 from export.weights import packaged_efficientnet_lite0
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _to_conv5() -> list[nn.Module]:
-    """The five convolutions; 13x13 places of 256 channels at 224x224 (and at 227x227)."""
+    """The five convolutions; 13x13 positions of 256 channels at 224x224 (and at 227x227)."""
     return [
         *conv_relu(3, 64, 11, stride=4, padding=2),
         nn.MaxPool2d(3, 2),
@@ -60,8 +60,8 @@ class AlexNet(nn.Module):
 class AlexNetGap(nn.Module):
     """AlexNet without what follows conv5: new 3x3 convolutions, global pooling, one linear layer.
 
-    AlexNet-GAP has one new convolution of 1024 filters. AlexNet*-GAP makes up for the lost fully
-    connected layers with two; the paper gives no widths, the authors' published model has 512
+    AlexNet-GAP has one new convolution of 1024 filters. AlexNet*-GAP replaces the removed fully
+    connected layers by two; the paper states no widths, and the authors' published model has 512
     filters in each.
     """
 

@@ -22,7 +22,7 @@ _REPEATS = (6, 12, 24, 16)
 
 
 class _DenseLayer(nn.Module):
-    """Adds ``_GROWTH`` channels to all that came before."""
+    """Appends ``_GROWTH`` channels to its input."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def _transition(inputs: int) -> nn.Sequential:
 
 
 class DenseNet121(nn.Module):
-    """DenseNet-121: 7.98 M parameters, GAP by nature, 7x7 places at 224x224."""
+    """DenseNet-121: 7.98 M parameters, GAP by nature, 7x7 positions at 224x224."""
 
     def __init__(self, classes: int = 1000, pool: Pool = "avg") -> None:
         super().__init__()
@@ -83,5 +83,5 @@ _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
 def new_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of the published file, which says ``norm.1`` for ``norm1``."""
+    """Rename the parameters of the published file, which has ``norm.1`` for ``norm1``."""
     return {_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}

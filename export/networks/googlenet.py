@@ -1,7 +1,7 @@
 """GoogLeNet and its version with finer maps.
 
-GoogLeNet: Szegedy et al. 2015, with batch normalisation and torchvision's parameter names (there
-the 5x5 convolutions are 3x3, a slip that its published weights were made with). GoogLeNet-GAP:
+GoogLeNet: Szegedy et al. 2015, with batch normalisation and torchvision's parameter names (where
+the 5x5 convolutions are 3x3 by mistake; the published weights were trained so). GoogLeNet-GAP:
 Zhou et al. 2016, section 3.1.
 """
 
@@ -76,10 +76,10 @@ class _Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """GoogLeNet: GAP by nature, 7x7 places at 224x224.
+    """GoogLeNet: GAP by nature, 7x7 positions at 224x224.
 
     With ``surgery`` it is GoogLeNet-GAP: what follows inception4e is replaced by a new 3x3
-    convolution of 1024 filters, and the places are 14x14.
+    convolution of 1024 filters, and the map has 14x14 positions.
     """
 
     def __init__(self, classes: int = 1000, pool: Pool = "avg", *, surgery: bool = False) -> None:

@@ -62,7 +62,7 @@ class _InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """MobileNetV2: 3.5 M parameters, GAP by nature, 1280 channels, 7x7 places at 224x224."""
+    """MobileNetV2: 3.5 M parameters, GAP by nature, 1280 channels, 7x7 positions at 224x224."""
 
     def __init__(self, classes: int = 1000, pool: Pool = "avg") -> None:
         super().__init__()

@@ -23,7 +23,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 class _Basic(nn.Module):
-    """Two 3x3 convolutions and a way around them."""
+    """Two 3x3 convolutions, and a shortcut around them."""
 
     expansion = 1
 
@@ -44,7 +44,7 @@ class _Basic(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """1x1 down to the width, 3x3, 1x1 up to four times the width, and a way around them."""
+    """1x1 down to the width, 3x3, 1x1 up to four times the width, and a shortcut around them."""
 
     expansion = 4
 
@@ -68,14 +68,14 @@ class _Bottleneck(nn.Module):
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """Make the way around a block fit its output; None where it fits as it is."""
+    """Make a shortcut of the output's shape; None where the input has that shape."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(_conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
 
 
 class ResNet(nn.Module):
-    """A residual network: GAP by nature, 7x7 places at 224x224."""
+    """A residual network: GAP by nature, 7x7 positions at 224x224."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ def _to_conv5_3() -> list[nn.Module]:
 class VGG16(nn.Module):
     """VGG16 with its three fully connected layers: 138 M parameters, 224x224 only.
 
-    As in ``AlexNet``, torchvision's adaptive pooling (here to the 7x7 that is there) is left out.
+    As in ``AlexNet``, torchvision's adaptive pooling (to 7x7, which the maps have already) is left out.
     """
 
     def __init__(self, classes: int = 1000) -> None:

@@ -1,8 +1,16 @@
-"""Fits a neck and the linear layer behind it, with torch, to features that are computed already."""
+"""Fits a neck, and the linear layer behind it, to features that the backbone has computed.
+
+First the features of every training image are computed once (``infer``); then the neck is fitted to
+them with torch (``fit``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,31 +18,122 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from camstream.graph.neck import Neck, gain
-from export.person.views import F16, Views
+from camstream import contract
+from camstream.errors import ModelError
+from camstream.graph.backbone import open_up_to
+from camstream.graph.find_head import find_head
+from camstream.graph.neck import Neck, gain, inputs
+from camstream.graph.onnx_file import plain, read_onnx
+from camstream.picture import ImageU8
+from export.person.copy_paste import Scene, grid_cover
 
+F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 
 _HIDDEN = 128
 _BATCH = 128
 _EPOCHS = 10
-_RATE = 2e-3  # falls to 0 along a cosine
-_DROPPED = 0.15  # of the trunk's channels, anew in every step
-_EMPTY_WEIGHT = 1.5  # of a scene without people, to one with
-_AVERAGING = 0.005  # share of a step's weights in their running average, which is kept
-_THERE, _BLANK = 0.25, 0.02  # a cell that is covered more shows somebody, one less nobody
-_HARDEST = 40  # of those, one of so many is taught: those that look most like a person
+_LR = 2e-3  # falls to 0 along a cosine
+_DROPOUT = 0.15  # of the backbone's channels
+_EMPTY_WEIGHT = 1.5  # of a scene without people, relative to one with people
+_EMA = 0.005  # share of a step's weights in their moving average, which is the result
+_PERSON, _EMPTY = 0.25, 0.02  # a cell with more cover shows a person, one with less does not
+_HARDEST = 40  # hard negative mining: one in so many cells without a person is learnt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneFeatures:
+    """The features of scenes of one size, in half precision to save memory.
+
+    Attributes:
+        fine_features: (N, E, 2h, 2w) float16.
+        late: (N, L, h, w) float16.
+        cover: (N, 2h, 2w) float16, see ``grid_cover``.
+        person: (N,) whether there is a person.
+        photos: The photos of each scene, as indices in the dataset's items.
+    """
+
+    fine_features: F16
+    late: F16
+    cover: F16
+    person: NDArray[np.bool_]
+    photos: tuple[tuple[int, ...], ...]
+
+    def without(self, left_out: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the indices of scenes that contain no photo of a set.
+
+        Args:
+            left_out: (photos of the dataset,) true for that set.
+        """
+        free = [not any(left_out[photo] for photo in photos) for photos in self.photos]
+        return np.flatnonzero(free)
+
+
+class TwoGrids:
+    """Computes the two feature grids that a neck reads; several threads may call it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a backbone.
+
+        Args:
+            path: The camstream model that the neck is for.
+
+        Raises:
+            ModelError: No neck fits it.
+        """
+        model = read_onnx(path)
+        classifier, info = plain(model, path)
+        if info is None:
+            raise ModelError(f"{path} is no camstream model")
+        tensors = inputs(classifier, info.fine_features, find_head(classifier).features)
+        self._session = open_up_to(model, *tensors, threads=1)
+
+    def __call__(self, image: ImageU8) -> tuple[F16, F16]:
+        """Compute the fine features, (E, 2h, 2w), and the late ones, (L, h, w), of an image.
+
+        Args:
+            image: (H, W, 3) uint8 BGR, of the network's size.
+        """
+        frames = np.ascontiguousarray(image)[np.newaxis]
+        (fine_features,), (late,) = self._session.run(None, {contract.FRAMES: frames})
+        return fine_features.astype(np.float16), late.astype(np.float16)
+
+
+def infer(
+    scenes: Sequence[Callable[[], Scene]], two_grids: TwoGrids, on_scene: Callable[[], None]
+) -> SceneFeatures:
+    """Make scenes of one size and compute their features, in parallel on every core."""
+
+    def compute(make: Callable[[], Scene]) -> tuple[F16, F16, F16, bool, tuple[int, ...]]:
+        scene = make()
+        fine_features, late = two_grids(scene.image)
+        cover = grid_cover(scene, fine_features.shape[1:]).astype(np.float16)
+        return fine_features, late, cover, scene.person, scene.photos
+
+    rows = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for row in pool.map(compute, scenes):
+            rows.append(row)
+            on_scene()
+    fine_features, late, cover, person, photos = zip(*rows, strict=True)
+    return SceneFeatures(
+        fine_features=np.stack(fine_features),
+        late=np.stack(late),
+        cover=np.stack(cover),
+        person=np.array(person),
+        photos=tuple(photos),
+    )
 
 
 class Net(nn.Module):
-    """The same arithmetic as ``Neck``, and the row and the bias of the class person."""
+    """The arithmetic of ``Neck`` in torch, with the weights and the bias of the class person."""
 
     def __init__(self, fine_features: int, late: int) -> None:
-        """Start anew.
+        """Initialise the weights at random.
 
         Args:
-            fine_features: Channels of the early features.
-            late: Of the late ones.
+            fine_features: Channels of the fine features.
+            late: Channels of the late features.
         """
         super().__init__()
         self.fine = nn.Conv2d(fine_features, _HIDDEN, 1)
@@ -45,7 +144,7 @@ class Net(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, fine_features: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
-        """Give what speaks for a person at each place, and each place's share.
+        """Compute the evidence for a person at each position, and each position's weight.
 
         Returns:
             (N, 2h, 2w) in logit units, and (N, 2h, 2w), whose mean is 1. Their product is the
@@ -63,30 +162,30 @@ class Net(nn.Module):
         return (evidence * share).mean(dim=(1, 2)) + self.bias
 
 
-def fit(views: Sequence[Views], left_out: NDArray[np.bool_], *, seed: int = 0) -> Net:
-    """Fit to all scenes that no photo of a set is in.
+def fit(features: Sequence[SceneFeatures], left_out: NDArray[np.bool_], *, seed: int = 0) -> Net:
+    """Fit to all scenes that contain no photo of a set.
 
-    The loss is the cross-entropy of the pooled logit, that of the cells that are known to show a
-    person, and that of the cells that show none and are most taken for one.
+    The loss is the sum of three cross-entropies: of the pooled logit; of the cells that are known to
+    show a person; and of the cells without a person that have the highest logits.
 
     Args:
-        views: One for each size.
-        left_out: (photos of the album,) that set.
-        seed: Of the start, the order and what is dropped.
+        features: One for each size.
+        left_out: (photos of the dataset,) true for that set.
+        seed: Of the initial weights, the order and the dropout.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    net = Net(views[0].fine_features.shape[1], views[0].late.shape[1])
+    net = Net(features[0].fine_features.shape[1], features[0].late.shape[1])
     average = torch.optim.swa_utils.AveragedModel(
         net,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - _AVERAGING),  # type: ignore[no-untyped-call]
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - _EMA),  # type: ignore[no-untyped-call]
     )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE)
-    kept = [one.without(left_out) for one in views]
+    optimizer = torch.optim.AdamW(net.parameters(), lr=_LR)
+    kept = [one.without(left_out) for one in features]
     steps = _EPOCHS * sum(-(-len(rows) // _BATCH) for rows in kept)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(_EPOCHS):
-        for one, rows in _batches(views, kept, random):
+        for one, rows in _batches(features, kept, random):
             optimizer.zero_grad()
             _loss(net, one, rows).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -98,7 +197,7 @@ def fit(views: Sequence[Views], left_out: NDArray[np.bool_], *, seed: int = 0) -
 
 
 def logits(net: Net, fine_features: F16, late: F16) -> F32:
-    """Give (N,) logits of the class person."""
+    """Compute (N,) logits of the class person."""
     parts = []
     with torch.no_grad():
         for start in range(0, len(fine_features), _BATCH):
@@ -110,7 +209,7 @@ def logits(net: Net, fine_features: F16, late: F16) -> F32:
 
 
 def peaks(net: Net, fine_features: F16, late: F16) -> F32:
-    """Give (N,) the largest value of each map of the class person, logit units."""
+    """Compute (N,) the largest value of each map of the class person, logit units."""
     parts = []
     with torch.no_grad():
         for start in range(0, len(fine_features), _BATCH):
@@ -121,15 +220,15 @@ def peaks(net: Net, fine_features: F16, late: F16) -> F32:
 
 
 def to_shipped(net: Net, scale: float, offset: float) -> tuple[Neck, F32, F32]:
-    """Take the weights out, rounded to the half precision that they are shipped in.
+    """Return the weights, rounded to the half precision that they are shipped in.
 
     Args:
         net: Fitted.
-        scale: Makes, with the offset, probabilities of its logits; goes into the linear layer.
-        offset: See there.
+        scale: Calibration: the logits are multiplied by it; it goes into the linear layer.
+        offset: Calibration: added to the logits.
 
     Returns:
-        The neck; (H,) float32 the linear layer's row of the class person; () its bias.
+        The neck; (H,) float32 the linear layer's weights of the class person; () its bias.
     """
 
     def rounded(tensor: Tensor) -> F32:
@@ -147,37 +246,39 @@ def to_shipped(net: Net, scale: float, offset: float) -> tuple[Neck, F32, F32]:
 
 
 def _batches(
-    views: Sequence[Views], kept: Sequence[NDArray[np.int64]], random: np.random.Generator
-) -> Iterator[tuple[Views, NDArray[np.int64]]]:
-    """Give every row once, in batches of one size, shuffled."""
+    features: Sequence[SceneFeatures],
+    kept: Sequence[NDArray[np.int64]],
+    random: np.random.Generator,
+) -> Iterator[tuple[SceneFeatures, NDArray[np.int64]]]:
+    """Yield every row once, in batches of one size, shuffled."""
     batches = []
-    for one, rows in zip(views, kept, strict=True):
+    for one, rows in zip(features, kept, strict=True):
         shuffled = random.permutation(rows)
         batches += [(one, shuffled[i : i + _BATCH]) for i in range(0, len(rows), _BATCH)]
     for number in random.permutation(len(batches)):
         yield batches[number]
 
 
-def _loss(net: Net, views: Views, rows: NDArray[np.int64]) -> Tensor:
+def _loss(net: Net, features: SceneFeatures, rows: NDArray[np.int64]) -> Tensor:
     fine_features, late = (
-        functional.dropout2d(_tensor(each[rows]), _DROPPED)
-        for each in (views.fine_features, views.late)
+        functional.dropout2d(_tensor(each[rows]), _DROPOUT)
+        for each in (features.fine_features, features.late)
     )
     evidence, share = net(fine_features, late)
-    person = torch.from_numpy(views.person[rows]).float()
+    person = torch.from_numpy(features.person[rows]).float()
     weight = person + (1 - person) * _EMPTY_WEIGHT
     pooled = functional.binary_cross_entropy_with_logits(
         net.logits(evidence, share), person, weight=weight
     )
-    cover = _tensor(views.cover[rows])  # a comparison with NaN is false: not known
-    there, blank = (cover > _THERE).float(), cover < _BLANK
+    cover = _tensor(features.cover[rows])  # NaN, not known, is in neither: comparisons are false
+    is_person, is_empty = (cover > _PERSON).float(), cover < _EMPTY
     cells = functional.binary_cross_entropy_with_logits(
-        evidence + net.bias, there, reduction="none"
+        evidence + net.bias, is_person, reduction="none"
     )
-    mean_there = (cells * there).sum() / there.sum().clamp(min=1)
-    nobody = cells[blank]
-    hardest = nobody.topk(len(nobody) // _HARDEST).values
-    return pooled + mean_there + hardest.sum() / max(1, len(hardest))
+    on_people = (cells * is_person).sum() / is_person.sum().clamp(min=1)
+    negatives = cells[is_empty]
+    hardest = negatives.topk(len(negatives) // _HARDEST).values
+    return pooled + on_people + hardest.sum() / max(1, len(hardest))
 
 
 def _tensor(array: F16) -> Tensor:

@@ -1,4 +1,4 @@
-"""Judges the model ``person``: photos left out, people put into scenes, clips, and the clock."""
+"""Measures the model ``person``: left-out photos, small people, clips, and speed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
 from camstream.teach.calibration import calibrate
 from camstream.teach.dataset import ImageFolder
-from export.person.fit_neck import Net, fit, logits
+from export.person.copy_paste import SQUARE
+from export.person.fit_neck import Net, SceneFeatures, TwoGrids, fit, logits
 from export.person.person_photos import LABELS
-from export.person.scenes import SQUARE
-from export.person.views import TwoGrids, Views
 
 PERSON = LABELS[1]
 _ROOM = "intel_one_by_one_person.mp4"
-# Frames of that clip with one person upright, each with one of the empty room in the same light.
+# Frames of that clip with one person upright, each with a frame of the empty room in the same light.
 _UPRIGHT = ((130, 30), (640, 720), (1000, 900), (1340, 1380))
-_DIFFERENT = 25  # grey levels by which a person differs from the room
+_MIN_DIFFERENCE = 25  # of a person from the room, grey levels
 _HEIGHTS = (1 / 10, 1 / 6, 1 / 4, 1 / 2)  # of the frame
 _SCENE_WH = (1280, 720)
 INPUT_SIZES = (SQUARE[0], 2 * SQUARE[0])
@@ -42,12 +41,12 @@ _TIMED = 200
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Frames of a clip that all have a person, or none.
+    """Frames of a clip that all show a person, or all show none.
 
     Attributes:
         first: The first frame's index.
         last: The last one's.
-        person: Whether there is a person.
+        person: Whether they show a person.
     """
 
     first: int
@@ -56,7 +55,7 @@ class Range:
 
 
 def read_presence(videos: Path) -> dict[str, list[Range]]:
-    """Read which frames of which clips have a person, beyond doubt."""
+    """Read which frames of which clips show a person beyond doubt, from ``presence.csv``."""
     found: dict[str, list[Range]] = {}
     with (videos / "presence.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -67,86 +66,89 @@ def read_presence(videos: Path) -> dict[str, list[Range]]:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How photos are judged by what was fitted without them.
+    """The logits of photos by a network that was fitted without them.
 
     Attributes:
         logits: (N,) of the class person.
-        person: (N,) what is true.
+        person: (N,) the ground truth.
     """
 
     logits: NDArray[np.float32]
     person: NDArray[np.bool_]
 
     def __str__(self) -> str:
-        """Give the part that is right, with and without people, and the area under the ROC."""
-        seen = self.logits > 0
-        parts = [float((seen[self.person == one] == one).mean()) for one in set(self.person)]
-        said = f"balanced {np.mean(parts):.1%}"
+        """Return the accuracies with and without people, and the area under the ROC curve."""
+        accuracies = [self._accuracy(one) for one in set(self.person)]
+        text = f"balanced {np.mean(accuracies):.1%}"
         for one, name in ((True, "with people"), (False, "without")):
             if one in self.person:
-                said += f", {(self.person == one).sum()} {name}: {self._right(one):.1%}"
-        if len(parts) == 2:
-            said += f", area under the ROC curve {roc_auc_score(self.person, self.logits):.2%}"
-        return said
+                text += f", {(self.person == one).sum()} {name}: {self._accuracy(one):.1%}"
+        if len(accuracies) == 2:
+            text += f", area under the ROC curve {roc_auc_score(self.person, self.logits):.2%}"
+        return text
 
     def calibration(self) -> tuple[float, float]:
-        """Give the scale and the offset that make the logits probabilities; classes count alike."""
+        """Fit the scale and offset of the logits that calibrate them; both classes count the same."""
         values = np.stack([np.zeros_like(self.logits), self.logits], axis=1).astype(np.float64)
         found, _ = calibrate(values, self.person.astype(np.int64))
         return found.scale, float(found.offset[1] - found.offset[0])
 
     def scaled(self, scale: float, offset: float) -> Judgement:
-        """Give the same with calibrated logits."""
+        """Return the same with calibrated logits."""
         return Judgement(self.logits * np.float32(scale) + np.float32(offset), self.person)
 
-    def _right(self, one: bool) -> float:
+    def _accuracy(self, one: bool) -> float:
         return float(((self.logits > 0) == one)[self.person == one].mean())
 
 
-def together(some: Iterable[Judgement]) -> Judgement:
-    """Put the photos of several together."""
-    each = list(some)
+def concatenate(judgements: Iterable[Judgement]) -> Judgement:
+    """Concatenate the photos of several judgements."""
+    parts = list(judgements)
     return Judgement(
-        np.concatenate([one.logits for one in each]), np.concatenate([one.person for one in each])
+        np.concatenate([one.logits for one in parts]), np.concatenate([one.person for one in parts])
     )
 
 
-def cross_validate(views: Sequence[Views], photos: Views, folds: int = 5) -> Judgement:
-    """Judge every photo by what was fitted to scenes without it and without a fifth of the others.
+def cross_validate(
+    features: Sequence[SceneFeatures], photos: SceneFeatures, folds: int = 5
+) -> Judgement:
+    """Judge every photo by a network fitted without its fold of the photos.
 
     Args:
-        views: To fit to.
-        photos: Photo n as it is in row n.
-        folds: How many parts.
+        features: To fit to.
+        photos: The whole photo n in row n.
+        folds: The number of folds.
     """
     judged = np.zeros(len(photos.person), np.float32)
     for _, rows in StratifiedKFold(folds, shuffle=True, random_state=0).split(
         judged, photos.person
     ):
         left_out = np.isin(np.arange(len(judged)), rows)
-        judged[rows] = logits(fit(views, left_out), photos.fine_features[rows], photos.late[rows])
+        judged[rows] = logits(
+            fit(features, left_out), photos.fine_features[rows], photos.late[rows]
+        )
     return Judgement(judged, photos.person)
 
 
-def judge_photos(net: Net, photos: Views, judged: NDArray[np.bool_]) -> Judgement:
-    """Judge some photos.
+def judge_photos(net: Net, photos: SceneFeatures, judged: NDArray[np.bool_]) -> Judgement:
+    """Judge some of the photos.
 
     Args:
         net: Fitted without them.
-        photos: Photo n as it is in row n.
-        judged: (N,) which.
+        photos: The whole photo n in row n.
+        judged: (N,) true for the photos to judge.
     """
-    seen = logits(net, photos.fine_features[judged], photos.late[judged])
-    return Judgement(seen, photos.person[judged])
+    found = logits(net, photos.fine_features[judged], photos.late[judged])
+    return Judgement(found, photos.person[judged])
 
 
 def judge_presence(model: Model, videos: Path, *, step: int = 1) -> dict[str, tuple[int, int]]:
-    """Count the right frames, and all, of the clips whose presence is known.
+    """Count the correctly classified frames, and all frames, of the clips with known presence.
 
     Args:
-        model: Looks.
+        model: The model to measure.
         videos: The folder with ``presence.csv``.
-        step: Look at every so many frames.
+        step: Classify every so many frames.
     """
     counts = {}
     for name, ranges in read_presence(videos).items():
@@ -161,54 +163,54 @@ def judge_presence(model: Model, videos: Path, *, step: int = 1) -> dict[str, tu
 
 
 def judge_clips(model: Model, videos: Path, *, step: int = 5) -> dict[str, float]:
-    """Give the part of the frames of each clip in which a person is seen."""
-    seen = {}
+    """Compute the share of each clip's frames that are classified as person."""
+    shares = {}
     for path in sorted(videos.iterdir()):
         if path.suffix != ".csv":
             labels = [model.predict(image).top[0].label for _, image in _frames(path, step)]
-            seen[path.name] = labels.count(PERSON) / len(labels)
-    return seen
+            shares[path.name] = labels.count(PERSON) / len(labels)
+    return shares
 
 
 def judge_small(
     dataset: ImageFolder, two_grids: TwoGrids, net: Net, threshold: float, videos: Path
 ) -> dict[str, float]:
-    """Put persons of known height into empty scenes, and look with inputs of two sizes.
+    """Paste persons of known height into empty scenes, and classify them at two input sizes.
 
-    Four persons are cut out of a clip that nothing was taught on, and pasted into photos of
-    houses, which the net must not have been fitted to; a logit above the threshold is a person.
+    Four persons are cropped from a clip that was not trained on, and pasted into photos of houses,
+    which the net must not have been fitted to; a logit above the threshold is a person.
 
     Returns:
-        By input size and height as a part of the frame, and for the empty scenes, the part in
-        which a person is seen.
+        By input size and height as a share of the frame, and for the empty scenes: the share of
+        scenes that are classified as person.
     """
-    persons = list(cut_persons(videos / _ROOM))
+    persons = list(crop_persons(videos / _ROOM))
     scenes = [item for item in dataset.items if item.source == "houses"]
     scenes = scenes[:: len(scenes) // _SCENES][:_SCENES]
     random = np.random.default_rng(0)
-    seen: dict[str, list[bool]] = {}
+    hits: dict[str, list[bool]] = {}
     for number, item in enumerate(scenes):
         empty = Picture.from_bgr(read_photo(item.path)).bgr(_SCENE_WH)
         image, mask = persons[number % len(persons)]
-        displayed = {
+        pasted = {
             f"1/{1 / h:.0f} of the height": paste(empty, image, mask, h, random) for h in _HEIGHTS
         }
         for (name, scene), side in itertools.product(
-            {"nobody": empty, **displayed}.items(), INPUT_SIZES
+            {"nobody": empty, **pasted}.items(), INPUT_SIZES
         ):
             size_wh = fit_size(_SCENE_WH, preferred_hw=(side, side), multiple=32)
             fine_features, late = two_grids(Picture.from_bgr(scene).bgr(size_wh))
             (logit,) = logits(net, fine_features[np.newaxis], late[np.newaxis])
-            seen.setdefault(f"{name}, input size {side}", []).append(bool(logit > threshold))
-    return {name: float(np.mean(each)) for name, each in seen.items()}
+            hits.setdefault(f"{name}, input size {side}", []).append(bool(logit > threshold))
+    return {name: float(np.mean(each)) for name, each in hits.items()}
 
 
 def time_models(models: Sequence[Model]) -> list[tuple[float, float]]:
-    """Time models in turns on a 720p picture, so that a busy machine slows all alike.
+    """Time models in turns on a 720p picture, so that a busy machine slows all the same.
 
     Returns:
-        For each, frames per second: the median, and the fastest of ten, where others who use
-        the machine disturb least.
+        For each, frames per second: the median, and the fastest tenth, which other work on the
+        machine disturbs least.
     """
     picture = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
     times = np.zeros((len(models), _TIMED))
@@ -220,13 +222,13 @@ def time_models(models: Sequence[Model]) -> list[tuple[float, float]]:
     return [(1 / float(np.median(each)), 1 / float(np.quantile(each, 0.1))) for each in times]
 
 
-def cut_persons(clip: Path) -> Iterator[tuple[ImageU8, NDArray[np.uint8]]]:
-    """Cut persons out where they differ from the empty room: (H, W, 3) and a (H, W) mask."""
+def crop_persons(clip: Path) -> Iterator[tuple[ImageU8, NDArray[np.uint8]]]:
+    """Crop persons where they differ from the empty room: (H, W, 3) uint8 BGR, (H, W) mask."""
     wanted = {index for pair in _UPRIGHT for index in pair}
     frames = {index: image for index, image in _frames(clip) if index in wanted}
     for person, empty in _UPRIGHT:
         difference = cv2.absdiff(frames[person], frames[empty])
-        far = cv2.GaussianBlur(difference, (0, 0), 2).max(axis=2) > _DIFFERENT
+        far = cv2.GaussianBlur(difference, (0, 0), 2).max(axis=2) > _MIN_DIFFERENCE
         closed = cv2.morphologyEx(far.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15)))
         _, parts, boxes, _ = cv2.connectedComponentsWithStats(closed)
         largest = 1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax())
@@ -243,21 +245,21 @@ def paste(
     height: float,
     random: np.random.Generator,
 ) -> ImageU8:
-    """Put a person of a height (part of the scene's) somewhere on the lower half of a scene."""
+    """Paste a person, its height a share of the scene's, with the feet in the lower half."""
     tall = round(height * scene.shape[0])
     wide = max(1, round(person.shape[1] * tall / person.shape[0]))
     small = cv2.resize(person, (wide, tall), interpolation=cv2.INTER_AREA)
     cover = cv2.resize(mask, (wide, tall), interpolation=cv2.INTER_AREA)[..., np.newaxis] / 255
     x = int(random.integers(0, scene.shape[1] - wide))
     feet = int(random.integers(max(tall, scene.shape[0] // 2), scene.shape[0] + 1))
-    made = scene.copy()
-    part = made[feet - tall : feet, x : x + wide]
+    pasted = scene.copy()
+    part = pasted[feet - tall : feet, x : x + wide]
     part[:] = np.rint(part * (1 - cover) + small * cover)
-    return made
+    return pasted
 
 
 def _frames(clip: Path, step: int = 1) -> Iterator[tuple[int, ImageU8]]:
-    """Read every so many frames of a clip, each with its index."""
+    """Yield every so many frames of a clip, each with its index."""
     with contextlib.closing(FileSource(clip)) as source:
         for frame in source:
             if frame.index % step == 0:

@@ -1,8 +1,8 @@
-"""Train and judge the model ``person``: ``python -m export.person.train_person FOLDER MASKS``.
+"""Trains and measures the model ``person``: ``python -m export.person.train_person FOLDER MASKS``.
 
-FOLDER has ``person`` and ``boxes`` with photos, and ``videos`` with ``presence.csv``; MASKS is what
-``cut_people`` wrote. Prints every figure of docs/person.md; takes about an hour on two cores and
-8 GB of memory. ``--write`` replaces the head that is shipped.
+FOLDER contains ``person`` and ``boxes`` with photos, and ``videos`` with ``presence.csv``; MASKS is the
+file that ``person_photos`` wrote. Prints every figure of docs/person.md; takes about an hour on two
+cores and 8 GB of memory. ``--write`` replaces the shipped head.
 """
 
 from __future__ import annotations
@@ -28,14 +28,19 @@ from camstream.models import shipped_head, zoo
 from camstream.models.session import Model
 from camstream.teach.dataset import ImageFolder
 from export.person import judge_person
-from export.person.cuttings import Cutting, cut_people, cut_things
-from export.person.fit_neck import Net, fit, peaks, to_shipped
+from export.person.copy_paste import (
+    SQUARE,
+    ForegroundCrop,
+    Scenes,
+    all_scenes,
+    crop_objects,
+    crop_people,
+)
+from export.person.fit_neck import Net, SceneFeatures, TwoGrids, fit, infer, peaks, to_shipped
 from export.person.judge_person import Judgement
 from export.person.person_photos import LABELS, photos
-from export.person.scenes import SQUARE, Scenes, all_scenes
-from export.person.views import TwoGrids, Views, look
 
-# What a fit goes without, and is judged on.
+# The sources of photos that a fit leaves out, and is judged on.
 _LEFT_OUT = (
     ("imagenet1k",),
     ("caltech101",),
@@ -43,26 +48,26 @@ _LEFT_OUT = (
     ("pedlab",),
     ("houses", "roadsign"),
 )
-_CALIBRATED_ON = (0, 1, 3, 4)  # each photo once
+_CALIBRATED_ON = (0, 1, 3, 4)  # of these: each photo once
 
 
-def cut_out_all(
+def crop_all(
     dataset: ImageFolder, masks: Path, default: Path
-) -> tuple[list[Cutting], list[Cutting]]:
-    """Cut people, and things, out of the photos."""
+) -> tuple[list[ForegroundCrop], list[ForegroundCrop]]:
+    """Crop people, and objects, from the photos."""
     model = Model(default, device="cpu", threads=1, refine=True)
     with Progress() as bar:
-        task = bar.add_task("cutting out", total=len(dataset.items))
-        people = cut_people(dataset, masks, lambda: bar.advance(task))
-        return people, cut_things(dataset, model, lambda: bar.advance(task))
+        task = bar.add_task("cropping", total=len(dataset.items))
+        people = crop_people(dataset, masks, lambda: bar.advance(task))
+        return people, crop_objects(dataset, model, lambda: bar.advance(task))
 
 
-def look_at_all(scenes: Scenes, two_grids: TwoGrids) -> list[Views]:
-    """Compute the features of every scene; the photos as they are come first."""
+def infer_all(scenes: Scenes, two_grids: TwoGrids) -> list[SceneFeatures]:
+    """Compute the features of every scene; the whole photos come first."""
     planned = all_scenes(scenes)
     with Progress() as bar:
-        task = bar.add_task("looking", total=sum(map(len, planned)))
-        return [look(kind, two_grids, lambda: bar.advance(task)) for kind in planned]
+        task = bar.add_task("computing features", total=sum(map(len, planned)))
+        return [infer(kind, two_grids, lambda: bar.advance(task)) for kind in planned]
 
 
 def main(
@@ -70,29 +75,29 @@ def main(
     masks: Path,
     write: Annotated[bool, typer.Option("--write", help="Replace the shipped head.")] = False,
 ) -> None:
-    """Train and judge the model person."""
+    """Train and measure the model person."""
     with plain_errors(debug=False):
         train_and_judge(folder, masks, write=write)
 
 
 def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
-    """Fit, print what it is worth, and replace the shipped head where that is asked for."""
-    torch.set_flush_denormal(True)  # Adam's averages fade into numbers that are slow
+    """Fit, print the figures, and replace the shipped head where requested."""
+    torch.set_flush_denormal(True)  # Adam's averages fade into denormal numbers, which are slow
     default = zoo.find_model().path
     dataset, two_grids = photos(folder), TwoGrids(default)
-    people, ground_truths = cut_out_all(dataset, masks, default)
-    print(
-        f"{len(dataset.items)} photos; cut out: {len(people)} people, {len(ground_truths)} things"
-    )
-    views = look_at_all(Scenes(dataset, people, ground_truths), two_grids)
-    left_out = leave_out(dataset, views)
-    scale, offset = judge_person.together(left_out[n].judged for n in _CALIBRATED_ON).calibration()
+    people, objects = crop_all(dataset, masks, default)
+    print(f"{len(dataset.items)} photos; crops: {len(people)} people, {len(objects)} objects")
+    features = infer_all(Scenes(dataset, people, objects), two_grids)
+    left_out = leave_out(dataset, features)
+    scale, offset = judge_person.concatenate(
+        left_out[n].judged for n in _CALIBRATED_ON
+    ).calibration()
     print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
     show_left_out(left_out, (scale, offset), dataset, two_grids, folder / "videos")
-    net = fit(views, np.zeros(len(dataset.items), np.bool_))
+    net = fit(features, np.zeros(len(dataset.items), np.bool_))
     neck, row, bias = to_shipped(net, scale, offset)
-    highest = peaks(net, views[0].fine_features, views[0].late) * scale
-    full = float(f"{np.median(highest[views[0].person]):.3g}")
+    highest = peaks(net, features[0].fine_features, features[0].late) * scale
+    full = float(f"{np.median(highest[features[0].person]):.3g}")
     linear_head = LinearHead(
         labels=LABELS,
         weight=np.stack([np.zeros_like(row), row]),
@@ -102,7 +107,7 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
         size_hw=SQUARE[::-1],
         taught_on=f"{len(dataset.items):,} photos with and without people",
     )
-    print(f"heat begins and is full at {linear_head.cam_range}")  # where nobody is, there is none
+    print(f"heat begins and is full at {linear_head.cam_range}")  # an empty scene has none
     backbone = Backbone(zoo.find_model(), neck=neck)
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / "person.onnx"
@@ -111,12 +116,12 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
         if write:
             write_head(backbone, neck, linear_head, info)
         judge_file(path, folder / "videos")
-    crossed = judge_person.cross_validate(views, views[0]).scaled(scale, offset)
-    print(f"five-fold cross-validation: {crossed}")
+    validated = judge_person.cross_validate(features, features[0]).scaled(scale, offset)
+    print(f"five-fold cross-validation: {validated}")
 
 
 def write_head(backbone: Backbone, neck: Neck, linear_head: LinearHead, info: ModelInfo) -> None:
-    """Replace the head that comes with camstream; its digests go into ``camstream.models.zoo``."""
+    """Replace the shipped head; the printed digests belong into ``camstream.models.zoo``."""
     assert info.parity is not None
     record = shipped_head.Record(
         network=backbone.info.name,
@@ -138,12 +143,12 @@ def write_head(backbone: Backbone, neck: Neck, linear_head: LinearHead, info: Mo
 
 
 def judge_file(path: Path, videos: Path) -> None:
-    """Print the figures of the finished model: on clips, and by the clock."""
+    """Print the figures of the finished model: clips and speed."""
     model = Model(path)
     for name, (right, count) in judge_person.judge_presence(model, videos).items():
         print(f"{name}: {right} of {count} unambiguous frames right")
-    for name, seen in judge_person.judge_clips(model, videos).items():
-        print(f"{name}: a person in {seen:.1%} of the frames (every 5th)")
+    for name, share in judge_person.judge_clips(model, videos).items():
+        print(f"{name}: a person in {share:.1%} of the frames (every 5th)")
     default = zoo.find_model().path
     for threads in range(1, (os.cpu_count() or 1) + 1):
         models = [
@@ -161,12 +166,12 @@ def judge_file(path: Path, videos: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What was fitted without some sources, and how photos that it never saw are judged.
+    """A network fitted without some sources, and its judgement of their photos.
 
     Attributes:
-        sources: Those left out.
-        net: What was fitted.
-        judged: Their photos.
+        sources: The sources left out.
+        net: The network.
+        judged: Its judgement of their photos.
     """
 
     sources: tuple[str, ...]
@@ -174,14 +179,14 @@ class LeftOut:
     judged: Judgement
 
 
-def leave_out(dataset: ImageFolder, views: list[Views]) -> list[LeftOut]:
-    """Fit without some sources at a time."""
+def leave_out(dataset: ImageFolder, features: list[SceneFeatures]) -> list[LeftOut]:
+    """Fit once for each group of sources, without it."""
     every = np.array([item.source for item in dataset.items])
     found = []
     for sources in _LEFT_OUT:
         chosen = np.isin(every, sources)
-        net = fit(views, chosen)
-        found.append(LeftOut(sources, net, judge_person.judge_photos(net, views[0], chosen)))
+        net = fit(features, chosen)
+        found.append(LeftOut(sources, net, judge_person.judge_photos(net, features[0], chosen)))
     return found
 
 
@@ -192,14 +197,14 @@ def show_left_out(
     two_grids: TwoGrids,
     videos: Path,
 ) -> None:
-    """Print the figures of sources that were left out."""
+    """Print the figures of the sources that were left out."""
     scale, offset = calibration
     for one in left_out:
         print(f"{', '.join(one.sources)} left out: {one.judged.scaled(*calibration)}")
         if "houses" in one.sources:
             small = judge_person.judge_small(dataset, two_grids, one.net, -offset / scale, videos)
-            for name, seen in small.items():
-                print(f"in houses left out, {name}: a person in {seen:.1%}")
+            for name, share in small.items():
+                print(f"in houses left out, {name}: a person in {share:.1%}")
 
 
 if __name__ == "__main__":

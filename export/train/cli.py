@@ -21,8 +21,7 @@ from camstream.commands.options import (
 from camstream.commands.plugins import missing
 from camstream.console import plain_errors, stoppable
 from export.options import PoolOption, WeightsOption
-from export.train.photos import Variation
-from export.train.recipe import Recipe
+from export.train.recipe import Recipe, Variation
 
 TRAINING = "Training"
 _RECIPE, _VARIATION = Recipe(), Variation()  # their defaults are the options' defaults

@@ -16,11 +16,10 @@ from camstream.errors import SinkError, UsageError
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.teach.dataset import find_background
 from export.options import PoolName, report
-from export.train.job import Job, Result, run
-from export.train.photos import Photo, PhotoExamples, Variation, read_photos, split
-from export.train.progress import watching
-from export.train.recipe import Recipe
-from export.train.start import start
+from export.train.examples import Photo, PhotoExamples, read_photos, split
+from export.train.job import Job, Result, progress_bar, run
+from export.train.network import start
+from export.train.recipe import Recipe, Variation
 
 _MAX_LISTED = 5  # photos or confusions that are named
 
@@ -91,7 +90,9 @@ def train_folder(request: Request, stop: Callable[[], bool]) -> None:
         soft_wrap=True,
     )
     with steps(console) as progress:
-        result = run(job, watching(console), resume=request.resume, stop=stop, progress=progress)
+        result = run(
+            job, progress_bar(console), resume=request.resume, stop=stop, progress=progress
+        )
     if result is None:
         note(f"stopped; {job.checkpoint.path} keeps what was learnt, go on with --resume")
         return
@@ -132,7 +133,7 @@ def _job(request: Request) -> Job:
         ),
         labels=labels,
         train=PhotoExamples(learn, size_hw, request.variation),
-        check=PhotoExamples(check, size_hw),
+        validation=PhotoExamples(check, size_hw),
         recipe=recipe,
         output=output,
         about=f"{len(learn)} photos in {request.folder.resolve().name}",
@@ -209,7 +210,7 @@ def print_result(result: Result, job: Job) -> None:
         f"  right on {measured.accuracy:.1%} of {measured.confusion.sum()} validation photos "
         f"(the file itself); epoch {best.epoch} of {len(result.history)} was the best\n"
         f"  heat begins at {low:g}, full at {high:g} (logit units)\n"
-        f"  curves: {job.curves}"
+        f"  history: {job.history}"
     )
     wrong = measured.confusion.copy()
     for index in range(len(wrong)):

@@ -1,29 +1,38 @@
-"""The training loop: it can stop after any batch and goes on later to the same result."""
+"""The training loop, and its checkpoints.
+
+A training can be stopped after any batch; continued later, it ends with the same weights.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError
-from export.train.examples import CHECKING, Examples, batches, loader
+from camstream.errors import ModelError, SinkError
+from camstream.sinks.atomic_file import AtomicFile
+from export.train.examples import VALIDATION, Examples, batch_count, loader
 from export.train.recipe import Epoch, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from export.networks.spec import Triple
-    from export.train.start import Start
+    from export.train.network import Start
 
-_TRUNK_PART = 0.1
-_RISING = 0.1  # part of all batches in which the learning rates rise to their highest
+_BACKBONE_LR = 0.1  # of the new layers' rate, where the recipe states none
+_WARM_UP = 0.1  # share of all batches in which the learning rates rise to their highest
 
+Settings = dict[str, str]
 State = dict[str, Any]
 
 
@@ -31,36 +40,42 @@ class Training:
     """A network being trained.
 
     Attributes:
-        network: As it is after the last batch.
-        best: Its weights after the epoch with the smallest loss on the pictures set aside.
+        network: The network after the last batch.
+        best: Its weights after the epoch with the smallest validation loss.
         history: The epochs so far.
-        done: Batches of the present epoch that are done.
+        done: Finished batches of the present epoch.
     """
 
     def __init__(
-        self, start: Start, train: Examples, check: Examples, recipe: Recipe, *, device: str = "cpu"
+        self,
+        start: Start,
+        train: Examples,
+        validation: Examples,
+        recipe: Recipe,
+        *,
+        device: str = "cpu",
     ) -> None:
-        """Make everything ready.
+        """Prepare the optimizer and the schedule of the learning rates.
 
         Args:
             start: The network; it is changed in place.
-            train: Pictures to learn from.
-            check: Pictures set aside, which decide when to end.
-            recipe: How.
+            train: Training images.
+            validation: Validation images, which decide when the training ends.
+            recipe: The settings.
             device: "cpu" or "cuda".
         """
         self.network = start.network.to(device)
         self.best: State = {}
         self.history: list[Epoch] = []
         self.done = 0
-        self._train, self._check, self._recipe = train, check, recipe
+        self._train, self._validation, self._recipe = train, validation, recipe
         self._device = torch.device(device)
         self._is_cuda = self._device.type == "cuda"
         self._workers = min(8, os.cpu_count() or 1) if self._is_cuda else 0
         self._loss = self._seen = 0.0
         self._mean, self._std = (_channels(x, device) for x in (start.spec.mean, start.spec.std))
         backbone, head = start.groups()
-        share = _TRUNK_PART if start.fresh else 1.0
+        share = _BACKBONE_LR if start.new else 1.0
         backbone_lr = recipe.head_lr * share if recipe.backbone_lr is None else recipe.backbone_lr
         groups = [{"params": backbone, "lr": backbone_lr}, {"params": head, "lr": recipe.head_lr}]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
@@ -68,25 +83,25 @@ class Training:
             self._optimizer,
             max_lr=[backbone_lr, recipe.head_lr],
             total_steps=self.total + 1,
-            pct_start=_RISING,
+            pct_start=_WARM_UP,
         )
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._is_cuda)
         self._criterion = nn.CrossEntropyLoss(weight=self._class_weights())
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
-        return batches(self._train, self._recipe.batch)
+        """Batches per epoch."""
+        return batch_count(self._train, self._recipe.batch)
 
     @property
     def total(self) -> int:
-        """Batches of all epochs, if it does not end early."""
+        """Batches of all epochs, unless the training ends early."""
         return self.steps * self._recipe.epochs
 
     @property
     def best_epoch(self) -> Epoch:
         """The epoch whose weights are ``best``."""
-        return min(self.history, key=lambda epoch: epoch.check_loss)
+        return min(self.history, key=lambda epoch: epoch.val_loss)
 
     def run(
         self,
@@ -95,31 +110,31 @@ class Training:
         on_batch: Callable[[float], None] = lambda _: None,
         on_epoch: Callable[[Epoch], None] = lambda _: None,
     ) -> bool:
-        """Train to the end, or until stopped; sets torch's seed, or what was restored goes on.
+        """Train to the end, or until stopped; a new training sets torch's seed.
 
         Args:
-            stop: Asked before each batch.
-            on_batch: Is told the loss of each batch.
-            on_epoch: Is told each epoch, after which ``state`` is worth keeping.
+            stop: Called before each batch; True stops.
+            on_batch: Called with the loss of each batch.
+            on_epoch: Called after each epoch, when ``state`` is worth saving.
 
         Returns:
             Whether the end was reached.
 
         Raises:
-            ModelError: The memory is not enough, or the loss is no number any more.
+            ModelError: The memory is not enough, or the loss is not finite.
         """
         if not self.history and not self.done:
             torch.manual_seed(self._recipe.seed)
         with self._memory_errors():
             while not self._is_over():
-                if not self._learn(stop, on_batch):
+                if not self._train_epoch(stop, on_batch):
                     return False
                 self._close_epoch()
                 on_epoch(self.history[-1])
         return True
 
     def state(self) -> State:
-        """Everything that ``restore`` needs, tensors and plain values only."""
+        """Return everything that ``restore`` needs: tensors and plain values only."""
         return {
             "network": self.network.state_dict(),
             "best": self.best,
@@ -133,7 +148,7 @@ class Training:
         }
 
     def restore(self, state: State) -> None:
-        """Go back to where ``state`` was taken."""
+        """Continue from a value of ``state``."""
         self.network.load_state_dict(state["network"])
         self.best = state["best"]
         self._optimizer.load_state_dict(state["optimizer"])
@@ -152,8 +167,8 @@ class Training:
         last = self.history[-1].epoch
         return last >= self._recipe.epochs or last - self.best_epoch.epoch >= self._recipe.patience
 
-    def _learn(self, stop: Callable[[], bool], on_batch: Callable[[float], None]) -> bool:
-        """Learn what is left of an epoch; False where it was stopped."""
+    def _train_epoch(self, stop: Callable[[], bool], on_batch: Callable[[float], None]) -> bool:
+        """Train with the remaining batches of an epoch; False where it was stopped."""
         self.network.train()
         epoch = len(self.history) + 1
         source = loader(
@@ -171,7 +186,7 @@ class Training:
             if not np.isfinite(loss):
                 raise ModelError(
                     f"the loss is {loss} in epoch {epoch}, batch {self.done + 1}: the training "
-                    "has come apart; give a smaller --head-rate and --trunk-rate"
+                    "has diverged; give a smaller --head-lr and --backbone-lr"
                 )
             self.done += 1
             self._loss += loss * len(frames)
@@ -191,13 +206,13 @@ class Training:
         return float(loss.detach())
 
     def _close_epoch(self) -> None:
-        check_loss, accuracy = self._checked()
+        val_loss, accuracy = self._validate()
         rates = self._scheduler.get_last_lr()
         epoch = Epoch(
             epoch=len(self.history) + 1,
             train_loss=self._loss / self._seen,
-            check_loss=check_loss,
-            check_accuracy=accuracy,
+            val_loss=val_loss,
+            val_accuracy=accuracy,
             backbone_lr=float(rates[0]),
             head_lr=float(rates[1]),
         )
@@ -208,12 +223,12 @@ class Training:
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in own.items()}
 
     @torch.inference_mode()
-    def _checked(self) -> tuple[float, float]:
-        """Give loss and accuracy on the pictures set aside."""
+    def _validate(self) -> tuple[float, float]:
+        """Compute loss and accuracy on the validation images."""
         self.network.eval()
         loss, right, count = 0.0, 0, 0
         source = loader(
-            self._check, epoch=CHECKING, batch=self._recipe.batch, seed=self._recipe.seed
+            self._validation, epoch=VALIDATION, batch=self._recipe.batch, seed=self._recipe.seed
         )
         for frames, classes in source:
             logits = self.network(self._images(frames)).float()
@@ -224,12 +239,12 @@ class Training:
         return loss / count, right / count
 
     def _images(self, frames: Tensor) -> Tensor:
-        """Turn (N, H, W, 3) uint8 BGR into what the network takes, (N, 3, H, W)."""
+        """Normalise (N, H, W, 3) uint8 BGR to the network's input, (N, 3, H, W) float32."""
         pixels = frames.to(self._device).flip(-1).permute(0, 3, 1, 2)
         return (pixels.float() - self._mean) / self._std
 
     def _class_weights(self) -> Tensor | None:
-        """So much as a class is rarer than the mean, its pictures count more."""
+        """Weight each class by its rarity: all images / (classes x its images)."""
         if not self._recipe.balance:
             return None
         counts = np.bincount(self._train.classes)
@@ -251,3 +266,100 @@ class Training:
 
 def _channels(values: Triple, device: str) -> Tensor:
     return torch.tensor(values, device=device).view(3, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The file of an interrupted training; it is complete or absent, and reading it runs no code.
+
+    Attributes:
+        path: The file.
+        settings: Everything that the result depends on; a training continues only with the same.
+    """
+
+    path: Path
+    settings: Settings
+
+    @classmethod
+    def of(cls, output: Path, settings: Mapping[str, object]) -> Checkpoint:
+        """Return the checkpoint for a model file, which lies beside it."""
+        values = {name: json.dumps(value, default=str) for name, value in settings.items()}
+        return cls(output.with_suffix(".checkpoint.pt"), values)
+
+    def save(self, training: Training) -> None:
+        """Save a training; an earlier checkpoint is replaced.
+
+        Raises:
+            SinkError: It cannot be written; the earlier checkpoint stays.
+        """
+        atomic_file = AtomicFile(self.path, overwrite=True)
+        try:
+            torch.save({"settings": self.settings, "training": training.state()}, atomic_file.path)
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a full disk
+            atomic_file.discard()
+            raise SinkError(f"cannot write {self.path}: {error}") from error
+        atomic_file.commit()
+
+    def restore(self, training: Training) -> None:
+        """Continue a training from the file.
+
+        Raises:
+            ModelError: It cannot be read, or was made with other settings, by a camstream with
+                other settings' names, or for a network that is built differently now. The file
+                does not change.
+        """
+        settings, state = self._read()
+        unknown = sorted(self.settings.keys() ^ settings.keys())
+        if unknown:
+            raise ModelError(
+                f"cannot go on from {self.path}: another version of camstream made it (only one of "
+                f"the two knows {', '.join(unknown)}); go on with the camstream that began it, or "
+                "--overwrite to begin again"
+            )
+        other = [name for name, value in self.settings.items() if settings[name] != value]
+        if other:
+            name = other[0]
+            raise ModelError(
+                f"cannot go on from {self.path}: its {name} was {settings[name]}, now it is "
+                f"{self.settings[name]}; give what it began with, or --overwrite to begin again"
+            )
+        try:
+            changed = _difference(state["network"], training.network.state_dict())
+            if not changed:
+                training.restore(state)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            changed = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if changed:
+            raise ModelError(
+                f"cannot go on from {self.path}: it does not fit the network as it is built now "
+                f"({changed}); go on with the camstream that began it, or --overwrite to begin again"
+            )
+
+    def remove(self) -> None:
+        """Delete the file, if it is there."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> tuple[Settings, State]:
+        try:
+            stored: Any = torch.load(self.path, map_location="cpu", weights_only=True)
+            return dict(stored["settings"]), stored["training"]
+        except (
+            OSError,
+            RuntimeError,
+            EOFError,
+            KeyError,
+            TypeError,
+            ValueError,
+            pickle.UnpicklingError,
+        ) as error:
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(f"cannot go on from {self.path}: {first_line}") from error
+
+
+def _difference(saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Name the first parameter whose shape differs from the saved one; empty where none does."""
+    for name in [*own, *saved]:
+        was, now = (tuple(x[name].shape) if name in x else "missing" for x in (saved, own))
+        if was != now:
+            return f"{name} was {was}, now it is {now}"
+    return ""

@@ -23,13 +23,13 @@ import cv2
 import numpy as np
 
 from camstream.frame import Frame, Prediction
-from camstream.live.outputs import Outputs
-from camstream.live.viewer import Viewer
+from camstream.live.outputs import RunLimits
+from camstream.live.session import LiveSession
 from camstream.models import zoo as zoo
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.window import Window
-from camstream.sources.live import LiveSource
+from camstream.sources.camera import LiveSource
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -41,7 +41,7 @@ _MEDIAN_MS, _P95_MS, _GROWTH_MS = 40.0, 80.0, 5.0
 
 
 class Probe:
-    """A screen that reads the number in each picture as it is shown, on a real one or on none."""
+    """A display that reads the number in each picture as it is shown, in a window or nowhere."""
 
     is_open = True
 
@@ -120,15 +120,15 @@ def measure(name: str, model: Model, slow_s: float, seconds: float, *, window: b
 
     probe = Probe(Window("lag") if window else None)
     with _camera() as (url, sent_at):
-        viewer = Viewer(
+        session = LiveSession(
             LiveSource(url),
             infer,
             model.info,
             device=model.device,
-            window=probe,
-            outputs=Outputs(seconds=seconds),
+            display=probe,
+            limits=RunLimits(seconds=seconds),
         )
-        stats = viewer.run()
+        stats = session.run()
         sent = sent_at()
     lags = lags_ms(probe.displayed, sent)[30:]  # the first second: fonts, the first window
     quarter = len(lags) // 4

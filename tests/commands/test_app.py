@@ -117,7 +117,7 @@ def test_an_old_spelling_means_the_new_one(command: str, old: str, new: str) -> 
     seen: list[str] = []
     parent: Any = type(loaded).__mro__[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parent, "parse_args", lambda _, __, args: seen.extend(args) or args)
+        patch.setattr(parent, "parse_args", lambda _, __, args: seen.extend(args))
         patch.setattr("camstream.commands.spellings.note", seen.append)
         context = typer.Context(loaded)
         loaded.parse_args(context, [*given, f"{old}=1", "--", old])

@@ -74,6 +74,8 @@ def test_two_people_have_a_box_each(
 def test_frames_are_counted_against_the_truth(tmp_path: Path) -> None:
     records, truth = tmp_path / "r.jsonl", tmp_path / "t.csv"
     labels = ("person", "no person", "person", "person")
-    records.write_text("".join(json.dumps({"shown": [{"label": one}]}) + "\n" for one in labels))
+    records.write_text(
+        "".join(json.dumps({"displayed": [{"label": one}]}) + "\n" for one in labels)
+    )
     truth.write_text("index,is_present\n0,1\n1,0\n2,\n3,0\n")
     assert count_right(records, truth) == (2, 3)

@@ -17,7 +17,7 @@ from camstream.maps import cam as cams
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
-from tests import tiny
+from camstream.testing import TINY_STRIDE, write_tiny_model
 from tests.clips import Video, make
 
 SIZES_WH = [(640, 360), (360, 640), (480, 360), (322, 242), (321, 241), (1280, 720)]
@@ -49,7 +49,7 @@ def centroid(weights: NDArray[np.float64]) -> tuple[float, float]:
 @pytest.fixture(scope="module")
 def eye(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(
-        tiny.write(
+        write_tiny_model(
             tmp_path_factory.mktemp("models") / "eye.onnx", cam_range=(0.0, 250.0), dark_bias=-9.0
         ),
         device="cpu",
@@ -71,7 +71,7 @@ def test_the_enlarged_map_lies_on_the_evidence(
     size_wh: tuple[int, int], place: tuple[float, float], eye: Model
 ) -> None:
     net_wh = eye.input_size_wh(Picture.from_bgr(np.zeros((*size_wh[::-1], 3), np.uint8)))
-    cell_px = tiny.STRIDE * max(size_wh[0] / net_wh[0], size_wh[1] / net_wh[1])
+    cell_px = TINY_STRIDE * max(size_wh[0] / net_wh[0], size_wh[1] / net_wh[1])
     image = blob(size_wh, place, cell_px)
     prediction = eye.predict(image, classes=[0])
     fine = cams.enlarge(prediction.cam.maps[0]).astype(float)
@@ -80,7 +80,7 @@ def test_the_enlarged_map_lies_on_the_evidence(
     peak = cams.find_peak(fine.astype(np.float32), size_wh)
     found = (peak.xy[0] / size_wh[0], peak.xy[1] / size_wh[1])
     # A peak read from a handful of cells is coarser than a centroid; still well inside its cell.
-    assert error_px(found, place, net_wh) < tiny.STRIDE / 4
+    assert error_px(found, place, net_wh) < TINY_STRIDE / 4
 
 
 @pytest.mark.parametrize("size_wh", SIZES_WH)
@@ -88,7 +88,7 @@ def test_the_drawn_heat_lies_on_the_evidence(
     size_wh: tuple[int, int], tmp_path: Path, eye: Model
 ) -> None:
     net_wh = eye.input_size_wh(Picture.from_bgr(np.zeros((*size_wh[::-1], 3), np.uint8)))
-    cell_px = tiny.STRIDE * max(size_wh[0] / net_wh[0], size_wh[1] / net_wh[1])
+    cell_px = TINY_STRIDE * max(size_wh[0] / net_wh[0], size_wh[1] / net_wh[1])
     pictures = [
         VideoFrame.from_ndarray(blob(size_wh, place, cell_px), "bgr24").reformat(format="yuv444p")
         for place in PLACES
@@ -110,7 +110,7 @@ def test_the_drawn_heat_lies_on_the_evidence(
             cams.enlarge(prediction.cam.maps[0]), prediction.frame.picture.size_wh
         )
         found = (peak.xy[0] / size_wh[0], peak.xy[1] / size_wh[1])
-        assert error_px(found, place, net_wh) < tiny.STRIDE / 4
+        assert error_px(found, place, net_wh) < TINY_STRIDE / 4
     source_frames.close()
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from camstream.drawing.overlay import COLORMAPS, Colormap, Style, annotate
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.picture import ImageU8, MapF32, Picture
-from tests import fakes
+from camstream.testing import make_prediction
 
 RANGE = (10.0, 110.0)
 HEAT_ONLY = Style(show_label=False)
@@ -28,7 +28,7 @@ def prediction_of(picture: Picture, cam: MapF32, label: str = "tabby cat") -> Pr
         cam_range=RANGE,
     )
     frame = Frame(0, 0.0, 0.0, picture)
-    return fakes.prediction_of(frame, (TopClass(label, 0, 0.5, 1.0),), maps)
+    return make_prediction(frame, top=(TopClass(label, 0, 0.5, 1.0),), cam=maps)
 
 
 def photo(width: int = 320, height: int = 180) -> ImageU8:

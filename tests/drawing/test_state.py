@@ -20,7 +20,7 @@ from camstream.maps.select import MapSelector, Selection
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sinks.presence import PresenceFile
-from tests import tiny
+from camstream.testing import write_tiny_model
 from tests.annotated import make_annotated
 
 PLAIN = Style(show_label=False, show_boxes=True)
@@ -30,7 +30,7 @@ PLAIN = Style(show_label=False, show_boxes=True)
 def watcher_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model for which dark means that nothing is there."""
     path = tmp_path_factory.mktemp("models") / "watcher.onnx"
-    return tiny.write(path, background="dark")
+    return write_tiny_model(path, background="dark")
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import ImageU8
+from camstream.testing import make_frame
 from tests import clips
-from tests.fakes import make_frame
 
 _HEADER = "index,pts_s,class_index,label,x0,y0,x1,y1,accepted\n"
 _NAMES = ClassNames(["light", "dark"])

@@ -1,4 +1,4 @@
-"""Folders of small photos with something to learn in them, and a network of two layers."""
+"""Small images that can be learnt, folders of them, and a network of two layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from export.networks.layers import GlobalPool
 from export.networks.spec import NetworkSpec
-from export.train.start import Start
+from export.train.network import Start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ class Blobs:
 
 
 class Drops(nn.Module):
-    """A network with dropout and batch normalisation, whose chance and state must be kept."""
+    """A network with dropout and batch normalisation, whose random and other state must be saved."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -57,12 +57,12 @@ class Drops(nn.Module):
         return logits
 
 
-def drops_start(fresh: tuple[str, ...] = ()) -> Start:
+def drops_start(new: tuple[str, ...] = ()) -> Start:
     spec = NetworkSpec(build=lambda classes, _: Drops(classes), last="fc", size_hw=SIZE_HW)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Drops(2)
-    return Start(name="drops", spec=spec, network=network, origin="nothing", fresh=fresh)
+    return Start(name="drops", spec=spec, network=network, origin="nothing", new=new)
 
 
 def write_photos(folder: Path, count: int) -> Path:

@@ -8,17 +8,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 from export.networks import NETWORKS, find
-from export.networks.dilate import dilate
-from export.networks.layers import GlobalPool, Pool, SamePadConv2d
+from export.networks.densenet import new_names
+from export.networks.googlenet import without_training_heads
+from export.networks.layers import GlobalPool, Pool, SamePadConv2d, dilate
 from export.weights import randomize
 from tests.export.known_weights import PROBE_LOGITS, known_state, names_digest, probe
 
 TABLE = json.loads(Path(__file__).with_name("torchvision_table.json").read_text("utf-8"))
 TORCHVISION: dict[str, dict[str, Any]] = TABLE["networks"]
 
-# Places of the maps at 224x224; the paper's own sizes for its networks.
+# Side of the maps at 224x224; for the paper's networks, the paper's sizes.
 MAP_SIDES = {
     "efficientnet_lite0": 7,
     "alexnet_gap": 13,
@@ -52,7 +53,7 @@ def known(name: str, pool: Pool = "avg") -> nn.Module:
 
 
 def pooled_maps(network: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a network; gives what enters its global pooling, and the logits."""
+    """Run a network; return the input of its global pooling, and the logits."""
     seen: list[Tensor] = []
     (pool,) = (module for module in network.modules() if isinstance(module, GlobalPool))
     hook = pool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -115,7 +116,7 @@ def test_max_pooling_has_the_same_parameters(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["alexnet_gap", "alexnet_star_gap"])
-def test_alexnet_gives_the_papers_map_at_caffes_size_too(name: str) -> None:
+def test_alexnet_has_the_papers_map_at_caffes_size_too(name: str) -> None:
     maps, _ = pooled_maps(known(name), probe((227, 227))[:1])
     assert maps.shape[2:] == (13, 13)
 
@@ -130,7 +131,7 @@ def test_alexnet_gives_the_papers_map_at_caffes_size_too(name: str) -> None:
     ],
 )
 def test_surgery(name: str, backbone: str, filters: list[int]) -> None:
-    """The trunk's names and shapes are the whole network's; new are 3x3 convolutions and fc."""
+    """The backbone's names and shapes are the whole network's; new are 3x3 convolutions and fc."""
     network, whole = build(name), build(backbone).state_dict()
     own = network.state_dict()
     shared = {key for key in own if key.split(".")[0] not in find(name).new}
@@ -159,7 +160,7 @@ def test_randomize_is_repeatable_and_alive() -> None:
     assert not torch.equal(first[0], first[1])
 
 
-def test_unknown_network_is_told_which_there_are() -> None:
+def test_an_unknown_network_names_the_known_ones() -> None:
     with pytest.raises(ModelError, match=r"unknown network 'resnet19'; known: .*resnet18"):
         find("resnet19")
 
@@ -173,7 +174,7 @@ def test_dilation_keeps_every_value_where_it_was(name: str, stride: int) -> None
     fine, _ = pooled_maps(network, image)
     step = 32 // stride
     assert fine.shape[2:] == (3 * step, 4 * step)
-    # TensorFlow's padding puts the old places last in each group of cells, torch's first.
+    # TensorFlow's padding puts the old positions last in each group of cells, torch's first.
     is_tensorflow = any(isinstance(module, SamePadConv2d) for module in network.modules())
     at = step - 1 if is_tensorflow else 0
     torch.testing.assert_close(
@@ -183,16 +184,35 @@ def test_dilation_keeps_every_value_where_it_was(name: str, stride: int) -> None
 
 
 def test_dilation_of_what_is_fine_already_is_refused() -> None:
-    with pytest.raises(ModelError, match="stride of 16 already"):
+    with pytest.raises(UsageError, match="stride of 16 already"):
         dilate(known("vgg16_gap"), 32, size_hw=(64, 64))
 
 
 def test_dilation_cannot_replace_a_pooling() -> None:
-    with pytest.raises(ModelError, match=r"features\.transition\d\.pool \(AvgPool2d\) strides"):
+    with pytest.raises(UsageError, match=r"features\.transition\d\.pool \(AvgPool2d\) strides"):
         dilate(known("densenet121"), 16, size_hw=(64, 64))
 
 
 @pytest.mark.parametrize("stride", [0, 12])
 def test_dilation_wants_a_power_of_two(stride: int) -> None:
-    with pytest.raises(ModelError, match="powers of two"):
+    with pytest.raises(UsageError, match="powers of two"):
         dilate(known("resnet18"), stride, size_hw=(64, 64))
+
+
+def test_densenets_published_names_are_renamed() -> None:
+    state = find("densenet121").build(2, "avg").state_dict()
+    old = {
+        name.replace(".norm1.", ".norm.1.")
+        .replace(".norm2.", ".norm.2.")
+        .replace(".conv1.", ".conv.1.")
+        .replace(".conv2.", ".conv.2."): tensor
+        for name, tensor in state.items()
+    }
+    assert old.keys() != state.keys()
+    assert new_names(old).keys() == state.keys()
+
+
+def test_googlenets_training_heads_are_left_out() -> None:
+    state = find("googlenet").build(2, "avg").state_dict()
+    published = state | {"aux1.conv.conv.weight": torch.ones(1), "aux2.fc2.bias": torch.ones(1)}
+    assert without_training_heads(published).keys() == state.keys()

@@ -1,4 +1,4 @@
-"""Gradient saliency: its formula on a network made by hand, its place in the table, its errors."""
+"""Gradient saliency: its formula on a network made by hand, its row in the table, its errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_default_network(model: Model) -> None:
 
 
 def test_networks_that_are_not_there(model: Model) -> None:
-    with pytest.raises(ModelError, match="cups is none that camstream export builds"):
+    with pytest.raises(ModelError, match="camstream export builds no cups by name"):
         Saliency(dataclasses.replace(model.info, name="cups"))
     with pytest.raises(ModelError, match="needs the weights that efficientnet_lite0 was made of"):
         Saliency(dataclasses.replace(model.info, weights_sha256="0"))
@@ -58,19 +58,19 @@ def _evaluate(folder: Path, model: Path, *options: str) -> tuple[int, str]:
 
 
 def test_the_command(lite0: Path, tmp_path: Path) -> None:
-    code, said = _evaluate(tmp_path, lite0, "--saliency", "--refine", "--box-threshold", "30%")
-    assert code == 0, said
-    assert "saliency" in said
-    assert "30 % rule" in said
+    code, output = _evaluate(tmp_path, lite0, "--saliency", "--refine", "--box-threshold", "30%")
+    assert code == 0, output
+    assert "saliency" in output
+    assert "30 % rule" in output
 
 
 def test_without_torch(lite0: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "export.saliency")
-    code, said = _evaluate(tmp_path, lite0, "--saliency")
+    code, output = _evaluate(tmp_path, lite0, "--saliency")
     assert code == 1
-    assert "saliency needs torch, which is not installed" in " ".join(said.split())
-    assert "Traceback" not in said
+    assert "saliency needs torch, which is not installed" in " ".join(output.split())
+    assert "Traceback" not in output
 
 
 def test_without_boxes(lite0: Path, tmp_path: Path) -> None:

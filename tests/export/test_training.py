@@ -1,4 +1,4 @@
-"""The loop: what it learns, that an interruption changes nothing, and how it fails."""
+"""The training loop: it learns, an interruption changes nothing, and its errors are clear."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import torch
 from torch import nn
 
 from camstream.errors import ModelError, SinkError
-from export.train.checkpoint import Checkpoint
-from export.train.examples import CHECKING, loader
+from export.train.examples import VALIDATION, loader
+from export.train.network import Start
 from export.train.recipe import Recipe
-from export.train.start import Start
-from export.train.training import Training
+from export.train.training import Checkpoint, Training
 from tests.export.photos import Blobs, drops_start
 
 RECIPE = Recipe(epochs=3, batch=8, head_lr=1e-2, seed=3)
@@ -65,14 +64,14 @@ def test_an_epoch_can_be_entered_in_its_middle() -> None:
     assert all(torch.equal(a, b) for a, b in zip(whole[2][0], rest[0][0], strict=True))
     other = next(iter(loader(Blobs(20), epoch=3, batch=6, seed=1)))
     assert not torch.equal(whole[0][0], other[0])
-    ordered = next(iter(loader(Blobs(20), epoch=CHECKING, batch=6, seed=1)))
+    ordered = next(iter(loader(Blobs(20), epoch=VALIDATION, batch=6, seed=1)))
     assert ordered[1].tolist() == [0, 1, 0, 1, 0, 1]
 
 
-def test_rates_of_trunk_and_head() -> None:
+def test_learning_rates_of_backbone_and_head() -> None:
     training = made(
         Recipe(epochs=2, batch=8, head_lr=1e-2, backbone_lr=0, weight_decay=0),
-        drops_start(fresh=("fc",)),
+        drops_start(new=("fc",)),
     )
     before = {name: tensor.clone() for name, tensor in training.network.named_parameters()}
     assert training.run()
@@ -84,8 +83,8 @@ def test_rates_of_trunk_and_head() -> None:
     assert moved == {"fc.weight", "fc.bias"}
 
 
-def test_rates_rise_and_fall() -> None:
-    training = made(Recipe(epochs=4, batch=8, head_lr=1e-2), drops_start(fresh=("fc",)))
+def test_learning_rates_rise_and_fall() -> None:
+    training = made(Recipe(epochs=4, batch=8, head_lr=1e-2), drops_start(new=("fc",)))
     assert training.run()
     heads = [epoch.head_lr for epoch in training.history]
     assert heads == sorted(heads, reverse=True)
@@ -95,7 +94,7 @@ def test_rates_rise_and_fall() -> None:
 
 def test_ends_early_with_the_best_weights() -> None:
     class Forgetful(Blobs):
-        """Pictures set aside whose classes are the wrong way round: learning makes it worse."""
+        """Validation images with swapped classes: learning makes the loss worse."""
 
         def __init__(self, count: int) -> None:
             super().__init__(count)
@@ -129,11 +128,11 @@ def test_rare_classes_count_as_much() -> None:
     assert weights[1] is None
 
 
-def test_a_loss_that_is_no_number_is_told() -> None:
+def test_a_loss_that_is_not_finite_is_an_error() -> None:
     start = drops_start()
     with torch.no_grad():
         start.network.get_parameter("fc.weight").fill_(float("nan"))
-    with pytest.raises(ModelError, match=r"the loss is nan in epoch 1, batch 1: .*--head-rate"):
+    with pytest.raises(ModelError, match=r"the loss is nan in epoch 1, batch 1: .*--head-lr"):
         made(start=start).run()
 
 
@@ -145,7 +144,7 @@ def test_a_loss_that_is_no_number_is_told() -> None:
         MemoryError(),
     ],
 )
-def test_too_little_memory_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_an_error(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise error
 
@@ -172,6 +171,14 @@ def test_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         Checkpoint.of(output, {"batch": 16, "seed": 3}).restore(made())
 
 
+def test_checkpoint_of_another_version_says_what_to_do(tmp_path: Path) -> None:
+    output = tmp_path / "net.onnx"
+    Checkpoint.of(output, {"head_rate": 1e-3, "seed": 3}).save(made())
+    with pytest.raises(ModelError, match=r"another version .*head_lr, head_rate.*--overwrite") as e:
+        Checkpoint.of(output, {"head_lr": 1e-3, "seed": 3}).restore(made())
+    assert "\n" not in str(e.value)
+
+
 @pytest.mark.parametrize(
     ("part", "key", "value", "words"),
     [
@@ -187,11 +194,11 @@ def test_checkpoint_of_a_network_that_was_built_otherwise_is_refused(
 ) -> None:
     checkpoint = Checkpoint.of(tmp_path / "net.onnx", {})
     checkpoint.save(made())
-    held = torch.load(checkpoint.path, weights_only=True)
-    held["training"][part][key] = value
+    stored = torch.load(checkpoint.path, weights_only=True)
+    stored["training"][part][key] = value
     if value is None:
-        del held["training"][part][key]
-    torch.save(held, checkpoint.path)
+        del stored["training"][part][key]
+    torch.save(stored, checkpoint.path)
     before = checkpoint.path.read_bytes()
     with pytest.raises(ModelError, match=rf"cannot go on from .*{words}.*--overwrite"):
         checkpoint.restore(made())
@@ -199,7 +206,7 @@ def test_checkpoint_of_a_network_that_was_built_otherwise_is_refused(
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
-def test_damaged_checkpoint_is_told(tmp_path: Path, content: bytes | None) -> None:
+def test_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     checkpoint = Checkpoint.of(tmp_path / "net.onnx", {})
     checkpoint.save(made())
     whole = checkpoint.path.read_bytes()

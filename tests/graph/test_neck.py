@@ -16,8 +16,7 @@ from camstream.graph.new_head import LinearHead, save
 from camstream.graph.quantize import Precision
 from camstream.graph.verify import sample_frames
 from camstream.models.session import Model
-from export.person.fit_neck import fit, logits, peaks, to_shipped
-from export.person.views import TwoGrids, Views
+from export.person.fit_neck import SceneFeatures, TwoGrids, fit, logits, peaks, to_shipped
 from tests.graph import small
 from tests.graph.test_add_cam import RAW, add_cam
 from tests.graph.test_quantize import photos
@@ -131,7 +130,7 @@ def test_no_neck_fits_where_nothing_is_finer(tmp_path: Path) -> None:
         TwoGrids(path)
 
 
-def made_up_views(spoilt: NDArray[np.bool_]) -> Views:
+def made_up_views(spoilt: NDArray[np.bool_]) -> SceneFeatures:
     """Scenes that have a person where channel 0 is high in one cell; spoilt ones lie."""
     random = np.random.default_rng(0)
     fine_features = random.uniform(0, 1, (PHOTOS, 4, 12, 16)).astype(np.float16)
@@ -143,15 +142,21 @@ def made_up_views(spoilt: NDArray[np.bool_]) -> Views:
         fine_features[number, 0, y, x] = 4
         cover[number, y, x] = 1
     cover[person & (np.arange(PHOTOS) % 3 == 0)] = np.nan
-    return Views(fine_features, late, cover, person ^ spoilt, tuple((n,) for n in range(PHOTOS)))
+    return SceneFeatures(
+        fine_features=fine_features,
+        late=late,
+        cover=cover,
+        person=person ^ spoilt,
+        photos=tuple((n,) for n in range(PHOTOS)),
+    )
 
 
 @pytest.fixture(scope="module")
-def views() -> Views:
+def views() -> SceneFeatures:
     return made_up_views(EVERY)
 
 
-def test_one_cell_is_found_wherever_it_is_and_lit(views: Views) -> None:
+def test_one_cell_is_found_wherever_it_is_and_lit(views: SceneFeatures) -> None:
     repeated = [views] * 8  # some hundred steps
     net = fit(repeated, EVERY)
     seen = logits(net, views.fine_features, views.late)
@@ -171,13 +176,13 @@ def test_what_is_left_out_changes_nothing() -> None:
     assert not np.allclose(one, lied_to)
 
 
-def test_scenes_of_several_photos_go_with_any_of_them(views: Views) -> None:
-    montage = Views(
-        views.fine_features[:3],
-        views.late[:3],
-        views.cover[:3],
-        views.person[:3],
-        ((0, 1), (1, 2), (2,)),
+def test_scenes_of_several_photos_go_with_any_of_them(views: SceneFeatures) -> None:
+    montage = SceneFeatures(
+        fine_features=views.fine_features[:3],
+        late=views.late[:3],
+        cover=views.cover[:3],
+        person=views.person[:3],
+        photos=((0, 1), (1, 2), (2,)),
     )
     left_out = np.zeros(3, np.bool_)
     left_out[1] = True
@@ -189,7 +194,13 @@ def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> Non
     looked = [TwoGrids(path)(random.integers(0, 256, (32, 48, 3), np.uint8)) for _ in range(8)]
     fine_features, late = (np.stack(grids) for grids in zip(*looked, strict=True))
     cover = np.zeros((8, *fine_features.shape[2:]), np.float16)
-    views = Views(fine_features, late, cover, np.arange(8) % 2 == 0, tuple((n,) for n in range(8)))
+    views = SceneFeatures(
+        fine_features=fine_features,
+        late=late,
+        cover=cover,
+        person=np.arange(8) % 2 == 0,
+        photos=tuple((n,) for n in range(8)),
+    )
     net = fit([views], np.zeros(8, np.bool_))
     neck, row, bias = to_shipped(net, 0.5, 0.25)
     output = tmp_path / "fitted.onnx"

@@ -221,10 +221,10 @@ def test_records_keep_the_raw_map(
         seen = MapSelector(one.infer, one.info, Selection(top_k=3))(one.predict(photo).frame)
         records.append(to_record(annotate(seen)))
     plain, refine = records
-    assert refine.pop("sharp") == describe(sharp_model.info)
-    assert "sharp" not in plain
+    assert refine.pop("refinement") == describe(sharp_model.info)
+    assert "refinement" not in plain
     assert refine["peak"] == pytest.approx(plain["peak"], abs=2e-3)
-    for key in ("top", "shown", "peak_xy", "centre_xy", "size_wh", "method"):
+    for key in ("top", "displayed", "peak_xy", "centroid_xy", "size_wh", "method"):
         assert refine[key] == plain[key]
 
 
@@ -268,7 +268,7 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in records.read_text().splitlines()]
     assert len(lines) == 3
-    assert all("maps joined with an earlier layer" in line["sharp"] for line in lines)
+    assert all("maps joined with an earlier layer" in line["refinement"] for line in lines)
     assert all(line["box_threshold"] == "p80" for line in lines)
     refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
     assert refused.exit_code == 1

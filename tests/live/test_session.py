@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -22,48 +21,38 @@ from camstream.drawing.overlay import Style
 from camstream.drawing.tiles import grid_size
 from camstream.errors import SinkError, SourceError
 from camstream.frame import Frame, Prediction
-from camstream.live.outputs import Outputs
-from camstream.live.viewer import Viewer
+from camstream.live import actions
+from camstream.live.hud import hud
+from camstream.live.outputs import OutputPaths, RunLimits
+from camstream.live.session import LiveSession
+from camstream.live.state import LiveState
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.sinks.recording import Recorder
+from camstream.sinks.video import Recorder
+from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
-from camstream.sources.live import LiveSource, PacedSource
+from camstream.sources.paced import PacedSource
 from camstream.stages import Infer
-from tests.fakes import INFO, FakeSource, counted, endless, make_frame, predict
+from tests.fakes import INFO, FakeDisplay, FakeSource, counted, endless, make_frame, predict
 from tests.mjpeg import Camera, read_number, serve
 
 PLAIN = Style(show_heatmap=False, show_label=False)
 
 
-class Screen:
-    """Remembers what is shown, and presses the keys it is told.
+class NumberedDisplay(FakeDisplay):
+    """Remembers the number in each picture that is shown, and when.
 
     Attributes:
-        displayed: The number in each picture, and when it was shown.
-        notes: What the last picture says at its bottom, as drawn by the viewer.
+        displayed: Numbers and times, ``time.perf_counter()``.
     """
 
-    def __init__(self) -> None:
-        self.is_open = True
-        self.images: list[ImageU8] = []
+    def __init__(self, *keys: str) -> None:
+        super().__init__(*keys)
         self.displayed: list[tuple[int, float]] = []
-        self.keys: list[str] = []
-        self.closed = 0
-        self.keep_images = False
-        self.on_show: Callable[[ImageU8], None] = lambda _: None
 
     def show(self, image: ImageU8) -> None:
         self.displayed.append((read_number(image), time.perf_counter()))
-        if self.keep_images:
-            self.images.append(image)
-        self.on_show(image)
-
-    def key(self) -> str | None:
-        return self.keys.pop(0) if self.keys else None
-
-    def close(self) -> None:
-        self.closed += 1
+        super().show(image)
 
 
 @pytest.fixture(scope="module")
@@ -78,51 +67,47 @@ def camera(picture: np.ndarray) -> Iterator[Camera]:
         yield served
 
 
-def _view(
+def _session(
     source: LiveSource | PacedSource | FakeSource,
     infer: Infer = predict,
-    screen: Screen | None = None,
-    **outputs: object,
-) -> Viewer:
-    return Viewer(
+    display: FakeDisplay | None = None,
+    *,
+    frames: int | None = None,
+    seconds: float | None = None,
+    record: Path | None = None,
+    folder: Path = Path(),
+) -> LiveSession:
+    return LiveSession(
         source,
         infer,
         INFO,
         device="cpu",
         style=PLAIN,
-        window=screen,
-        outputs=Outputs(**outputs),  # type: ignore[arg-type]
+        display=display,
+        outputs=OutputPaths(record=record),
+        limits=RunLimits(frames=frames, seconds=seconds),
+        folder=folder,
     )
 
 
-def _notes_of(viewer: Viewer, seen: list[str]) -> None:
-    """Note every text that the viewer writes on its picture."""
-    notes = viewer._notes
-
-    class Noting:
-        before_the_first = notes.before_the_first
-
-        def of(self, *values: Any, **named: Any) -> list[str]:
-            said = notes.of(*values, **named)
-            seen.extend(said)
-            return said
-
-    viewer._notes = Noting()  # type: ignore[assignment]
+def _notes(session: LiveSession) -> list[str]:
+    """What the picture that is shown now says at its bottom."""
+    return hud(session.state, time.perf_counter())
 
 
-def _lags_s(screen: Screen, camera: Camera) -> list[float]:
+def _lags_s(display: NumberedDisplay, camera: Camera) -> list[float]:
     return [
-        at - camera.sent_at[number] for number, at in screen.displayed if number in camera.sent_at
+        at - camera.sent_at[number] for number, at in display.displayed if number in camera.sent_at
     ]
 
 
 def test_true_lag_is_that_of_the_newest_picture_and_does_not_grow(camera: Camera) -> None:
     """The limits in milliseconds are for tests/benchmarks/lag.py, on a machine left alone."""
-    screen = Screen()
-    stats = _view(LiveSource(camera.url), screen=screen, frames=90).run()
-    numbers = [number for number, _ in screen.displayed if number in camera.sent_at]
+    display = NumberedDisplay()
+    stats = _session(LiveSource(camera.url), display=display, frames=90).run()
+    numbers = [number for number, _ in display.displayed if number in camera.sent_at]
     assert numbers == sorted(numbers)
-    lags = _lags_s(screen, camera)
+    lags = _lags_s(display, camera)
     assert min(lags) > 0
     # A reader that falls behind is whole seconds late by then.
     assert np.median(lags[-30:]) < np.median(lags[:30]) + 1.0
@@ -137,14 +122,14 @@ def test_a_slow_model_slows_neither_picture_nor_lag(camera: Camera) -> None:
         time.sleep(0.2)
         return dataclasses.replace(predict(frame, classes=classes), infer_ms=200.0)
 
-    screen, seen = Screen(), list[str]()
-    viewer = _view(LiveSource(camera.url), slow, screen, seconds=3)
-    _notes_of(viewer, seen)
-    stats = viewer.run()
+    display, seen = NumberedDisplay(), list[str]()
+    session = _session(LiveSource(camera.url), slow, display, seconds=3)
+    display.on_show = lambda _: seen.extend(_notes(session))
+    stats = session.run()
     assert stats.frames_mapped is not None
     assert stats.frames_mapped <= 16
     assert stats.frames_out > 2 * stats.frames_mapped
-    assert np.median(_lags_s(screen, camera)[-30:]) < 1.0
+    assert np.median(_lags_s(display, camera)[-30:]) < 1.0
     ages = {note.split("   ")[2] for note in seen if " fps   " in note}
     old = sorted(int(age.split()[1]) for age in ages)  # "map 167 ms old"
     assert old[-1] >= 150  # a map is 200 ms old before the next one comes
@@ -152,10 +137,10 @@ def test_a_slow_model_slows_neither_picture_nor_lag(camera: Camera) -> None:
 
 
 def test_a_slow_display_drops_and_counts(camera: Camera) -> None:
-    screen = Screen()
-    screen.on_show = lambda _: time.sleep(0.1)
-    stats = _view(LiveSource(camera.url), screen=screen, frames=12).run()
-    numbers = [number for number, _ in screen.displayed if number in camera.sent_at]
+    display = NumberedDisplay()
+    display.on_show = lambda _: time.sleep(0.1)
+    stats = _session(LiveSource(camera.url), display=display, frames=12).run()
+    numbers = [number for number, _ in display.displayed if number in camera.sent_at]
     gaps = np.diff(numbers)
     assert np.median(gaps) >= 2
     assert stats.frames_dropped >= 12
@@ -163,21 +148,21 @@ def test_a_slow_display_drops_and_counts(camera: Camera) -> None:
 
 
 def test_a_server_that_goes_away_and_comes_back(camera: Camera) -> None:
-    screen, seen = Screen(), list[str]()
+    display, seen = FakeDisplay(), list[str]()
     source = LiveSource(camera.url)
-    viewer = _view(source, screen=screen, seconds=30)
-    _notes_of(viewer, seen)
+    session = _session(source, display=display, seconds=30)
 
     def steer(_: ImageU8) -> None:
+        seen.extend(_notes(session))
         if camera.is_up and source.reconnects == 0 and len(camera.sent_at) > 10:
             camera.is_up = False
         if not camera.is_up and "no picture: reconnecting, attempt 1" in seen:
             camera.is_up = True
         if source.reconnects and source.state == "":
-            screen.keys.append("q")
+            display.keys.append("q")
 
-    screen.on_show = steer
-    stats = viewer.run()
+    display.on_show = steer
+    stats = session.run()
     assert stats.reconnects == 1
     assert "no picture: reconnecting, attempt 1" in seen
     assert stats.wall_s < 25
@@ -191,18 +176,18 @@ def test_a_stream_that_stalls_is_not_shown_as_live() -> None:
         release.wait(20)
         assert source
 
-    screen, seen = Screen(), list[str]()
+    display, seen = FakeDisplay(), list[str]()
     source = FakeSource(frames, is_live=True)
-    viewer = _view(source, screen=screen, seconds=20)
-    _notes_of(viewer, seen)
+    session = _session(source, display=display, seconds=20)
 
     def steer(_: ImageU8) -> None:
+        seen.extend(_notes(session))
         if any(note.startswith("no picture for") for note in seen):
-            screen.keys.append("q")
+            display.keys.append("q")
             release.set()
 
-    screen.on_show = steer
-    viewer.run()
+    display.on_show = steer
+    session.run()
     assert "no picture for 1 s" in seen
 
 
@@ -212,72 +197,143 @@ def test_before_the_first_picture_the_window_says_so_and_can_be_closed() -> None
         yield from ()
 
     source = FakeSource(frames, is_live=True)
-    screen = Screen()
-    screen.keep_images = True
+    display = FakeDisplay(keep_images=True)
 
     def close(_: ImageU8) -> None:
-        screen.is_open = len(screen.images) < 3
+        display.is_open = len(display.images) < 3
 
-    screen.on_show = close
-    stats = _view(source, screen=screen).run()
+    display.on_show = close
+    stats = _session(source, display=display).run()
     assert stats.frames_out == 0
-    assert screen.images[0].max() > 200  # white words
+    assert display.images[0].max() > 200  # white words
     assert source.closed == 1
 
 
 def test_keys_change_what_is_seen(tmp_path: Path) -> None:
-    screen, source = Screen(), FakeSource(endless, is_live=True)
-    viewer = Viewer(
-        source, predict, INFO, device="cpu", window=screen, folder=tmp_path, outputs=Outputs()
-    )
-    styles = []
-    controls = viewer._controls
+    display, source = FakeDisplay(), FakeSource(endless, is_live=True)
+    session = LiveSession(source, predict, INFO, device="cpu", display=display, folder=tmp_path)
+    states = []
     keys = ["+", "+", "-", "c", "h", "l", "d", "?", "s", "r", *[""] * 5, "r", "space", "q"]
 
     def press(_: ImageU8) -> None:
-        if viewer._last is not None and keys:
-            styles.append((controls.style, controls.show_display, controls.show_help))
-            screen.keys.append(keys.pop(0))
+        if session.state.frame is not None and keys:
+            states.append(session.state)
+            display.keys.append(keys.pop(0))
 
-    screen.on_show = press
-    viewer.run()
-    opacities = [round(style.heatmap_opacity, 2) for style, _, _ in styles[:4]]
+    display.on_show = press
+    session.run()
+    opacities = [round(state.style.heatmap_opacity, 2) for state in states[:4]]
     assert opacities == [0.6, 0.7, 0.8, 0.7]
-    assert styles[3][0].colormap == "turbo"
-    assert styles[4][0].colormap == "jet"
-    assert (styles[4][0].show_heatmap, styles[5][0].show_heatmap) == (True, False)
-    assert (styles[5][0].show_label, styles[6][0].show_label) == (True, False)
-    assert (styles[6][1], styles[7][1]) == (True, False)
-    assert (styles[7][2], styles[8][2]) == (False, True)
-    assert controls.is_paused
+    assert [state.style.colormap for state in states[3:5]] == ["turbo", "jet"]
+    assert [state.style.show_heatmap for state in states[4:6]] == [True, False]
+    assert [state.style.show_label for state in states[5:7]] == [True, False]
+    assert [state.show_display for state in states[6:8]] == [True, False]
+    assert [state.show_help for state in states[7:9]] == [False, True]
+    assert session.state.is_paused
     assert len(list(tmp_path.glob("camstream-*.png"))) == 1
     (video,) = tmp_path.glob("camstream-*.mp4")
     with av.open(str(video)) as container:
         assert 1 <= sum(1 for _ in container.decode(video=0)) <= 7
-    assert source.closed == screen.closed == 1
+    assert source.closed == display.closed == 1
+
+
+def _done(*wanted: actions.Action, folder: Path = Path()) -> list[LiveState]:
+    """Run a session without a display, and let another thread send actions, one after the other.
+
+    Returns:
+        The state after each action.
+    """
+    session = _session(FakeSource(endless, is_live=True), seconds=20, folder=folder)
+    states: list[LiveState] = []
+
+    def send() -> None:
+        _wait(lambda: session.state.frame is not None)
+        for action in wanted:
+            before = session.state
+            session.do(action)
+            _wait(lambda before=before: _changed(before, session.state))  # type: ignore[misc]
+            states.append(session.state)
+        session.do(actions.Quit())
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    session.run()
+    sender.join()
+    assert session.state.is_quitting
+    return states
+
+
+def _changed(before: LiveState, now: LiveState) -> bool:
+    """Whether an action was done: counts and frames change without one."""
+    names = ("style", "selection", "is_paused", "message_s", "recording")
+    return any(getattr(before, name) != getattr(now, name) for name in names)
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not until():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.002)
+
+
+def test_another_thread_sends_actions_also_without_a_display(tmp_path: Path) -> None:
+    wanted: list[actions.Action] = [
+        actions.SetTopK(2),
+        actions.SetOpacity(0.3),
+        actions.Snapshot(),
+        actions.Record(),
+        actions.Record(),
+        actions.Pause(True),
+    ]
+    top_k, opacity, snapshot, record, no_record, paused = _done(*wanted, folder=tmp_path)
+    assert top_k.selection.top_k == 2
+    assert opacity.style.heatmap_opacity == 0.3
+    (photo,) = tmp_path.glob("camstream-*.png")
+    (video,) = tmp_path.glob("camstream-*.mp4")
+    assert snapshot.message == f"saved {photo.name}"
+    assert record.recording == video.name
+    assert (no_record.recording, no_record.message) == ("", f"saved {video.name}")
+    assert paused.is_paused
+
+
+def test_an_impossible_action_is_answered_and_ends_nothing() -> None:
+    wanted: list[actions.Action] = [
+        actions.WatchClasses(["thong"]),
+        actions.SetTopK(99),
+        actions.SetColormap("grey"),
+        actions.Teach(1),
+    ]
+    states = _done(*wanted, actions.Toggle("boxes"))
+    messages = [state.message for state in states]
+    assert "did you mean thing" in messages[0]
+    assert "top_k is 1 to 9" in messages[1]
+    assert "no colormap 'grey'" in messages[2]
+    assert messages[3] == "this run cannot be taught"
+    assert states[3].selection == states[0].selection
+    assert states[4].style.show_boxes
 
 
 def test_keys_that_come_together_are_all_obeyed_in_order() -> None:
-    screen = Screen()
-    viewer = _view(FakeSource(endless, is_live=True), screen=screen)
+    display = NumberedDisplay()
+    session = _session(FakeSource(endless, is_live=True), display=display)
     typed: list[str] = []
 
     def look(_: ImageU8) -> None:
-        if (prompt := viewer._controls.prompt) is None:
-            screen.keys = [*"/dog", "backspace", "t"]
+        if (prompt := session.state.prompt) is None:
+            display.keys = [*"/dog", "backspace", "t"]
         else:
             typed.append(prompt.text)
-            screen.keys = ["escape", "q"]
+            display.keys = ["escape", "q"]
 
-    screen.on_show = look
-    viewer.run()
+    display.on_show = look
+    session.run()
     assert typed == ["dot"]
 
 
 def test_keys_are_read_several_times_between_pictures_while_a_name_is_typed() -> None:
     """OpenCV forgets all but the last key that was pressed between two questions."""
 
-    class Asked(Screen):
+    class Asked(NumberedDisplay):
         questions, is_asked_often = 0, False
 
         def show(self, image: ImageU8) -> None:
@@ -295,48 +351,47 @@ def test_keys_are_read_several_times_between_pictures_while_a_name_is_typed() ->
         yield make_frame(0)
         source.stopped.wait(20)
 
-    screen = Asked()
-    screen.keys = ["/"]
-    _view(FakeSource(one_picture, is_live=True), screen=screen, seconds=10).run()
-    assert screen.is_asked_often
+    display = Asked()
+    display.keys = ["/"]
+    _session(FakeSource(one_picture, is_live=True), display=display, seconds=10).run()
+    assert display.is_asked_often
 
 
 def test_what_is_looked_for_changes_at_once_also_of_a_held_picture(tiny_model: Model) -> None:
     """Each picture that is shown after a key has as many tiles as were asked for."""
-    screen, source = Screen(), FakeSource(endless, is_live=True)
-    screen.keep_images = True
-    viewer = Viewer(source, tiny_model.infer, tiny_model.info, device="cpu", window=screen)
+    display, source = FakeDisplay(), FakeSource(endless, is_live=True)
+    session = LiveSession(source, tiny_model.infer, tiny_model.info, device="cpu", display=display)
     keys = ["space", "k", "", "v", "", "k", "", "q"]
     sizes: list[tuple[int, int]] = []
 
     def press(image: ImageU8) -> None:
-        if viewer._last is not None and keys:
+        if session.state.frame is not None and keys:
             sizes.append((image.shape[1], image.shape[0]))
-            screen.keys.append(keys.pop(0))
+            display.keys.append(keys.pop(0))
 
-    screen.on_show = press
-    viewer.run()
+    display.on_show = press
+    session.run()
     one, three, four = (352, 96), grid_size((352, 96), 3), grid_size((352, 96), 4)
     assert sizes == [one, one, three, three, four, four, four, four]
 
 
 def test_pause_holds_the_picture_and_a_file() -> None:
-    screen = Screen()
+    display = NumberedDisplay()
     paced = PacedSource(FakeSource(counted(10_000)))
-    viewer = _view(paced, screen=screen)
+    session = _session(paced, display=display)
     at_pause: list[int] = []
 
     def steer(_: ImageU8) -> None:
-        if len(screen.displayed) == 5:
-            screen.keys.append("space")
-        if len(screen.displayed) == 6:
-            at_pause.append(viewer._shown)
-        if len(screen.displayed) == 20:
-            at_pause.append(viewer._shown)
-            screen.keys.append("q")
+        if len(display.displayed) == 5:
+            display.keys.append("space")
+        if len(display.displayed) == 6:
+            at_pause.append(session.state.shown)
+        if len(display.displayed) == 20:
+            at_pause.append(session.state.shown)
+            display.keys.append("q")
 
-    screen.on_show = steer
-    viewer.run()
+    display.on_show = steer
+    session.run()
     assert at_pause[1] <= at_pause[0] + 1
 
 
@@ -347,11 +402,11 @@ def test_a_dead_infer_thread_ends_the_run_with_its_error(is_windowed: bool) -> N
             raise ArithmeticError("the model died")
         return predict(frame, classes=classes)
 
-    source, screen = FakeSource(endless, is_live=True), Screen() if is_windowed else None
+    source, display = FakeSource(endless, is_live=True), FakeDisplay() if is_windowed else None
     with pytest.raises(ArithmeticError, match="the model died"):
-        _view(source, dies, screen).run()
+        _session(source, dies, display).run()
     assert source.closed == 1
-    assert screen is None or screen.closed == 1
+    assert display is None or display.closed == 1
 
 
 def test_a_dead_capture_thread_ends_the_run_and_keeps_the_recording(tmp_path: Path) -> None:
@@ -363,7 +418,7 @@ def test_a_dead_capture_thread_ends_the_run_and_keeps_the_recording(tmp_path: Pa
 
     source, record = FakeSource(frames, is_live=True), tmp_path / "r.mp4"
     with pytest.raises(SourceError, match="unplugged"):
-        _view(source, record=record).run()
+        _session(source, record=record).run()
     with av.open(str(record)) as container:
         assert sum(1 for _ in container.decode(video=0)) >= 1
 
@@ -375,23 +430,23 @@ def test_a_model_that_never_answers_can_be_quit() -> None:
         release.wait(20)
         return predict(frame, classes=classes)
 
-    source, screen = FakeSource(endless, is_live=True), Screen()
-    viewer = _view(source, hangs, screen)
+    source, display = FakeSource(endless, is_live=True), NumberedDisplay()
+    session = _session(source, hangs, display)
 
     def quit_soon(_: ImageU8) -> None:
-        if len(screen.displayed) > 3:
-            screen.keys.append("q")
+        if len(display.displayed) > 3:
+            display.keys.append("q")
             release.set()
 
-    screen.on_show = quit_soon
-    stats = viewer.run()
+    display.on_show = quit_soon
+    stats = session.run()
     assert stats.frames_out == 0
     assert stats.frames_dropped > 0
 
 
 def test_nothing_recorded_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not one frame"):
-        _view(FakeSource(counted(0), is_live=True), record=tmp_path / "r.mp4").run()
+        _session(FakeSource(counted(0), is_live=True), record=tmp_path / "r.mp4").run()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -413,7 +468,7 @@ def test_a_file_is_played_at_its_own_speed(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     _write_clip(clip, frames=20, rate=20)
     started = time.perf_counter()
-    stats = _view(PacedSource(FileSource(clip))).run()
+    stats = _session(PacedSource(FileSource(clip))).run()
     assert 0.95 <= time.perf_counter() - started < 20
     assert stats.frames_in == 20
     assert stats.frames_out + stats.frames_dropped <= 20

@@ -1,7 +1,9 @@
-"""Teaching in the live window: keys, names, the thread, and a model that takes over."""
+"""Teaching as a guest of a live session: names, the thread, and a model that takes over."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,50 +15,53 @@ from typer.testing import CliRunner
 
 from camstream.commands import app
 from camstream.contract import ModelInfo
-from camstream.drawing.overlay import Style
-from camstream.errors import ModelError, SourceError
+from camstream.errors import ModelError, SourceError, UsageError
 from camstream.frame import Frame
-from camstream.live.controls import Controls
-from camstream.live.outputs import Outputs
-from camstream.live.teach_keys import obey
+from camstream.live import actions
+from camstream.live.keys import Keyboard
+from camstream.live.outputs import RunLimits
+from camstream.live.session import LiveSession
+from camstream.live.state import TaughtClass
 from camstream.live.teaching import Teaching
-from camstream.live.viewer import Viewer
-from camstream.maps.select import Selection
-from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.teach.teacher import Teacher
-from tests.fakes import INFO, FakeSource
+from tests.fakes import INFO, FakeDisplay, FakeSource
+from tests.live.states import state_of
 
 GREY = Picture.from_bgr(np.full((64, 64, 3), 90, np.uint8))
 
 
-class Notebook:
-    """A teacher that writes down what it is told."""
+class Notebook(Teacher):
+    """A teacher that writes down what it gets, and fits a given model."""
 
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
+    def __init__(self, model: Model) -> None:
+        self.frames: dict[str, int] = {}
         self.saved: list[tuple[str, bool]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self._model = model
 
-    def add(self, picture: Picture, label: str) -> None:
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self.frames)
+
+    def add(self, picture: Picture | ImageU8, label: str) -> None:
         assert picture is GREY
         self.gate.wait()
-        self.counts[label] = self.counts.get(label, 0) + 1
+        self.frames[label] = self.frames.get(label, 0) + 1
 
     def rename(self, label: str, name: str) -> None:
-        self.counts = {name if one == label else one: n for one, n in self.counts.items()}
+        self.frames = {name if one == label else one: n for one, n in self.frames.items()}
 
     def forget(self, label: str) -> None:
-        self.counts.pop(label, None)
+        self.frames.pop(label, None)
 
-    def fit(self, *, device: str = "cpu", refine: bool = False) -> Model:
-        assert device == "cpu"
-        assert not refine
-        if len(self.counts) < 2:
+    def fit(self, *, name: str = "taught", device: str = "cpu", refine: bool = False) -> Model:
+        assert (name, device, refine) == ("taught", "cpu", False)
+        if len(self.frames) < 2:
             raise SourceError("cannot fit: two classes are needed")
-        return "a model"  # type: ignore[return-value]
+        return self._model
 
     def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo:
         self.saved.append((output.name, overwrite))
@@ -64,16 +69,35 @@ class Notebook:
 
 
 @pytest.fixture
-def book() -> Notebook:
-    return Notebook()
+def book(tiny_model: Model) -> Notebook:
+    return Notebook(tiny_model)
 
 
 @pytest.fixture
-def teaching(book: Notebook) -> Iterator[Teaching]:
-    made = Teaching(lambda: book, ["cup"], output=Path("cup.onnx"))
+def teaching(tiny_model: Model, book: Notebook) -> Iterator[Teaching]:
+    made = Teaching(
+        tiny_model, ["cup"], output=Path("cup.onnx"), open_teacher=lambda _model, _size: book
+    )
     yield made
     book.gate.set()
     made.close()
+
+
+class Desk:
+    """A keyboard in front of a guest, without a session."""
+
+    def __init__(self, teaching: Teaching) -> None:
+        self.keyboard = Keyboard()
+        self.message = ""
+        self._teaching = teaching
+
+    def press(self, *keys: str) -> str:
+        """Press keys; returns the message of the last action."""
+        for key in keys:
+            for action in self.keyboard.press(key, state_of(teaching=self._teaching.state)):
+                assert isinstance(action, actions.TeachAction)
+                self.message = self._teaching.do(action, GREY)
+        return self.message
 
 
 def wait(until: Callable[[], bool]) -> None:
@@ -87,95 +111,116 @@ def results(teaching: Teaching, count: int) -> list[object]:
     found: list[object] = []
 
     def have_come() -> bool:
-        found.extend(teaching.results())
+        found.extend(teaching.poll())
         return len(found) >= count
 
     wait(have_come)
     return found
 
 
-def press(teaching: Teaching, controls: Controls, keys: str | list[str]) -> None:
-    for key in keys:
-        errand = controls.obey(key)
-        if errand is not None:
-            obey(errand, teaching, controls, GREY)
-
-
-def desk() -> Controls:
-    return Controls(Style(), Selection(), ClassNames(("a", "b")), show_display=True)
-
-
-def test_keys_give_frames_to_classes(teaching: Teaching, book: Notebook) -> None:
-    press(teaching, desk(), "1112")
+def test_frames_are_given_to_classes(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press(*"1112")
     wait(lambda: book.counts == {"cup": 3, "class 2": 1})
-    assert teaching.status == "1 cup 3   2 class 2 1   f fits   x saves"
+    assert teaching.state.latest == 2
+    assert teaching.state.classes == (
+        TaughtClass(number=1, name="cup", frames=3, is_named=True),
+        TaughtClass(number=2, name="class 2", frames=1, is_named=False),
+    )
 
 
-def test_nothing_is_opened_before_the_first_frame() -> None:
-    def refuse() -> Teacher:
+def test_nothing_is_opened_before_the_first_frame(tiny_model: Model) -> None:
+    def refuse(model: Model, input_size: int | None) -> Teacher:
+        assert (model, input_size) == (tiny_model, 128)
         raise ModelError("maps of Grad-CAM cannot be taught")
 
-    teaching, controls = Teaching(refuse), desk()
-    press(teaching, controls, "nz")
-    assert "hold a key" in controls.message
-    assert teaching.status == ""
-    press(teaching, controls, "1")
+    teaching = Teaching(tiny_model, input_size=128, open_teacher=refuse)
+    assert "hold a key" in Desk(teaching).press("n")
+    assert "hold a key" in Desk(teaching).press("z")
+    assert teaching.do(actions.Teach(1), None) == ""  # before the first picture
+    assert (teaching.state.classes, teaching.poll()) == ((), [])
+    Desk(teaching).press("1")
     assert results(teaching, 1) == ["maps of Grad-CAM cannot be taught"]
     teaching.close()
 
 
+def test_scikit_learn_is_imported_with_the_first_frame() -> None:
+    code = "import camstream.commands.live, sys; print('sklearn' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
 def test_a_key_that_is_held_down_does_not_pile_up(teaching: Teaching, book: Notebook) -> None:
     book.gate.clear()
-    press(teaching, desk(), "1" * 500)
+    Desk(teaching).press(*"1" * 500)
     book.gate.set()
-    press(teaching, desk(), "f")
+    Desk(teaching).press("f")
     assert results(teaching, 1) == ["cannot fit: two classes are needed"]
     assert 0 < book.counts["cup"] <= 31
 
 
-def test_names_are_asked_for_before_saving(teaching: Teaching, book: Notebook) -> None:
-    controls = desk()
-    press(teaching, controls, "123")
+def test_names_are_asked_for_before_saving(
+    teaching: Teaching, book: Notebook, tiny_model: Model
+) -> None:
+    desk = Desk(teaching)
+    desk.press(*"123")
     wait(lambda: len(book.counts) == 3)
-    press(teaching, controls, "x")
-    assert controls.message == "name of class 2: _"
-    press(teaching, controls, [*"no", "space", *"cup", "enter"])
-    assert controls.message == "name of class 3: _"
-    press(teaching, controls, ["enter"])  # keeps its name
-    assert controls.prompt is None
-    assert results(teaching, 2) == ["a model", "saved cup.onnx"]
+    desk.press("x")
+    assert desk.keyboard.prompt is not None
+    assert desk.keyboard.prompt.question == "name of class 2"
+    desk.press(*"no", "space", *"cup", "enter")
+    assert desk.keyboard.prompt is not None
+    assert desk.keyboard.prompt.question == "name of class 3"
+    desk.press("enter")  # keeps its name
+    assert desk.keyboard.prompt is None
+    assert results(teaching, 2) == [tiny_model, "saved cup.onnx"]
     assert list(book.counts) == ["cup", "no cup", "class 3"]
-    press(teaching, controls, ["x", "enter"])
+    desk.press("x", "enter")
     results(teaching, 2)
     assert book.saved == [("cup.onnx", False), ("cup.onnx", True)]
 
 
 def test_escape_saves_nothing(teaching: Teaching, book: Notebook) -> None:
-    controls = desk()
-    press(teaching, controls, "12")
+    desk = Desk(teaching)
+    desk.press(*"12")
     wait(lambda: len(book.counts) == 2)
-    press(teaching, controls, ["x", "a", "escape"])
-    assert controls.prompt is None
-    assert not controls.wants_quit
+    desk.press("x", "a", "escape")
+    assert desk.keyboard.prompt is None
     assert book.saved == []
     assert "class 2" in book.counts
 
 
 def test_name_and_forget_mean_the_class_taught_last(teaching: Teaching, book: Notebook) -> None:
-    controls = desk()
-    press(teaching, controls, [*"12n", *"mug", "enter"])
+    desk = Desk(teaching)
+    assert desk.press(*"12n", *"mug", "enter") == "class 2 is mug"
     wait(lambda: list(book.counts) == ["cup", "mug"])
-    press(teaching, controls, [*"n", *"cup", "enter"])
-    assert controls.message == "another class is called cup already"
-    press(teaching, controls, "z")
+    assert desk.press(*"n", *"cup", "enter") == "another class is called cup already"
+    assert desk.press("z") == "forgot the frames of mug"
     wait(lambda: list(book.counts) == ["cup"])
-    assert teaching.status.startswith("1 cup 1   f fits")
+    assert [one.frames for one in teaching.state.classes] == [1, 0]
+
+
+def test_a_class_is_named_and_forgotten_by_its_number(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press(*"12")
+    assert teaching.do(actions.NameClass("mug", 1), GREY) == "class 1 is mug"
+    wait(lambda: list(book.counts) == ["mug", "class 2"])
+    assert teaching.do(actions.Forget(1), GREY) == "forgot the frames of mug"
+    wait(lambda: list(book.counts) == ["class 2"])
+    for action in (
+        actions.Teach(0),
+        actions.Teach(10),
+        actions.NameClass("hat", 12),
+        actions.Forget(-1),
+    ):
+        with pytest.raises(UsageError, match="classes 1 to 9"):
+            teaching.do(action, GREY)
 
 
 @pytest.mark.parametrize("names", [["a", "a"], [str(n) for n in range(10)]])
-def test_names_that_cannot_be(names: list[str]) -> None:
+def test_names_that_cannot_be(tiny_model: Model, names: list[str]) -> None:
     with pytest.raises(ModelError, match="up to 9 classes"):
-        Teaching(Notebook, names)
+        Teaching(tiny_model, names)
 
 
 @pytest.mark.parametrize("other", [["--no-window"], ["--maps", "m.npz"]])
@@ -185,29 +230,7 @@ def test_teaching_needs_the_window_and_no_file_of_maps(other: list[str]) -> None
     assert "window" in result.stderr
 
 
-class Hand:
-    """A screen whose user acts on what is seen: a list of steps, each done when it can be."""
-
-    is_open = True
-
-    def __init__(self, steps: list[tuple[Callable[[], bool], str]]) -> None:
-        self._steps = steps
-
-    def show(self, image: ImageU8) -> None:
-        pass
-
-    def key(self) -> str | None:
-        if self._steps and self._steps[0][0]():
-            return self._steps.pop(0)[1]
-        return None
-
-    def close(self) -> None:
-        pass
-
-
-def test_a_taught_model_takes_over_and_is_saved(
-    tiny_path: Path, tiny_model: Model, tmp_path: Path
-) -> None:
+def test_a_taught_model_takes_over_and_is_saved(tiny_model: Model, tmp_path: Path) -> None:
     """Bright and dark pictures are taught, then looked at; the file knows them too."""
     level, lock = [200], threading.Lock()
 
@@ -222,42 +245,52 @@ def test_a_taught_model_takes_over_and_is_saved(
             yield Frame(index, index / 30, time.perf_counter(), Picture.from_bgr(image))
 
     output = tmp_path / "light.onnx"
-    teacher = Teacher(tiny_path)
-    teaching = Teaching(lambda: teacher, ["bright", "no light"], output=output)
+    teaching = Teaching(tiny_model, ["bright", "no light"], output=output)
 
     def turn(value: int) -> Callable[[], bool]:
         def ready() -> bool:
             with lock:
                 level[0] = value
-            last = viewer._last
-            return last is not None and abs(float(last[0].picture.bgr().mean()) - value) < 5
+            frame = session.state.frame
+            return frame is not None and abs(float(frame.picture.bgr().mean()) - value) < 5
 
         return ready
 
-    def looked(label: str) -> Callable[[], bool]:
+    def taught() -> bool:
+        state = session.state.teaching
+        return state is not None and sum(one.frames for one in state.classes) >= 30
+
+    def finds(label: str) -> Callable[[], bool]:
         def ready() -> bool:
-            newest = viewer._sync.newest
-            return newest is not None and newest.displayed[0].label == label
+            prediction = session.state.prediction
+            return prediction is not None and prediction.displayed[0].label == label
 
         return ready
 
     steps: list[tuple[Callable[[], bool], str]] = [(turn(200), "h")]
     steps += [(turn(200), "1")] * 20 + [(turn(40), "2")] * 20
-    steps += [(lambda: sum(teacher.counts.values()) >= 30, "f")]
-    steps += [(looked("no light"), "d"), (turn(200), "d"), (looked("bright"), "x")]
+    steps += [(taught, "f")]
+    steps += [(finds("no light"), "d"), (turn(200), "d"), (finds("bright"), "x")]
     steps += [(output.exists, "q")]
-    hand = Hand(steps)
-    viewer = Viewer(
+
+    def act(_: ImageU8) -> None:
+        if steps and steps[0][0]():
+            display.keys.append(steps.pop(0)[1])
+
+    display = FakeDisplay()
+    display.on_show = act
+    session = LiveSession(
         FakeSource(frames, is_live=True),
         tiny_model.infer,
         tiny_model.info,
         device="cpu",
-        window=hand,
-        teaching=teaching,
+        display=display,
+        guest=teaching,
         folder=tmp_path,
-        outputs=Outputs(seconds=60),
+        limits=RunLimits(seconds=60),
     )
-    viewer.run()
-    assert hand._steps == []
+    session.run()
+    assert steps == []
+    assert session.state.info.labels == ("bright", "no light")
     assert Model(output, device="cpu").info.labels == ("bright", "no light")
     assert Model(output, device="cpu").info.background == "no light"

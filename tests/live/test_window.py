@@ -63,8 +63,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Session:
-    """A running ``camstream live`` and the hands on its keyboard."""
+class Running:
+    """A running ``camstream live``, and its keyboard."""
 
     def __init__(self, process: subprocess.Popen[str], display: str, folder: Path) -> None:
         self.process = process
@@ -91,7 +91,7 @@ class Session:
         time.sleep(0.25)  # OpenCV forgets a key when the next comes before it was asked for
 
     def snapshot(self) -> np.ndarray:
-        """Press s; gives the file's picture."""
+        """Press s; returns the picture in the file."""
         before = set(self.folder.glob("camstream-*[0-9].png"))
         self.press("s")
         new: set[Path] = set()
@@ -118,7 +118,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(clip: Path, model: Path, display: str, folder: Path) -> Iterator[Session]:
+def running(clip: Path, model: Path, display: str, folder: Path) -> Iterator[Running]:
     command = [sys.executable, "-P", "-m", "camstream", "live", str(clip), "--model", str(model)]
     process = subprocess.Popen(
         command,
@@ -129,7 +129,7 @@ def running(clip: Path, model: Path, display: str, folder: Path) -> Iterator[Ses
         stderr=subprocess.PIPE,
     )
     try:
-        yield Session(process, display, folder)
+        yield Running(process, display, folder)
     finally:
         process.kill()
         process.communicate()

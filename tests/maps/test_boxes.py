@@ -29,7 +29,7 @@ from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import to_record
-from tests.fakes import prediction_of
+from camstream.testing import make_prediction
 
 _RANGE = (1.0, 10.0)
 
@@ -53,7 +53,7 @@ def _prediction(*maps: MapF32, size_wh: tuple[int, int] = (160, 90)) -> Predicti
         bias=np.zeros(len(maps), np.float32),
         cam_range=_RANGE,
     )
-    return prediction_of(Frame(0, 0.0, 0.0, Picture.from_bgr(ground)), tops, cam)
+    return make_prediction(Frame(0, 0.0, 0.0, Picture.from_bgr(ground)), top=tops, cam=cam)
 
 
 def _blob(row: int, column: int, *, value: float = 8.0) -> MapF32:

@@ -28,9 +28,9 @@ from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
-from tests import fakes
+from camstream.testing import FAKE_INFO
 
-INFO = dataclasses.replace(fakes.INFO, labels=("a", "b", "c", "d"))
+INFO = dataclasses.replace(FAKE_INFO, labels=("a", "b", "c", "d"))
 
 
 def smoothed(logits: list[float], best: int = 0) -> Smoothed:

@@ -17,15 +17,15 @@ from camstream.models.session import Model
 from camstream.models.shipped_head import ShippedHead
 from camstream.picture import Picture
 from export.person import judge_person
+from export.person.copy_paste import SQUARE
 from export.person.judge_person import (
-    cut_persons,
+    crop_persons,
     judge_clips,
     judge_presence,
     paste,
     read_presence,
 )
 from export.person.person_photos import LABELS, photos
-from export.person.scenes import SQUARE
 
 FOLDER = Path(zoo.__file__).parent
 ROOM = "intel_one_by_one_person.mp4"
@@ -113,7 +113,7 @@ def test_frames_with_a_person_and_without_are_told_apart(person: Model, data: Pa
 
 def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
     random = np.random.default_rng(0)
-    (image, mask), *_ = cut_persons(data / "videos" / ROOM)
+    (image, mask), *_ = crop_persons(data / "videos" / ROOM)
     usual, larger = (Model(person.file, device="cpu", input_size=side) for side in (224, 448))
     seen = {"usual": 0, "larger": 0, "nobody": 0}
     houses = [item for item in photos(data).items if item.source == "houses"][::16]

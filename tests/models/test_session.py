@@ -16,7 +16,7 @@ from camstream.contract import fit_size
 from camstream.errors import ModelError
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from tests import tiny
+from camstream.testing import write_tiny_model
 
 
 def _photos(data: Path) -> list[tuple[Path, int]]:
@@ -92,7 +92,7 @@ def test_a_larger_input_is_taken_as_asked_for_with_sharp(lite0: Path) -> None:
 def test_input_sizes_that_do_not_fit_are_refused(tmp_path: Path, tiny_path: Path) -> None:
     with pytest.raises(ModelError, match="multiples of 32, such as 416, not 430"):
         Model(tiny_path, device="cpu", input_size=430)
-    fixed = tiny.write(tmp_path / "fixed.onnx", size_multiple=None)
+    fixed = write_tiny_model(tmp_path / "fixed.onnx", size_multiple=None)
     assert Model(fixed, device="cpu").info.size_multiple is None
     with pytest.raises(ModelError, match=r"fixed\.onnx takes 224x224 pixels and no other"):
         Model(fixed, device="cpu", input_size=448)

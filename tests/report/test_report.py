@@ -29,8 +29,8 @@ from camstream.report.timeline import (
     spans,
     ticks,
 )
+from camstream.sinks import open_records
 from camstream.sinks.records import to_json_line, to_record
-from camstream.sinks.side_files import open_records
 from tests.annotated import LABELS, make_annotated
 from tests.clips import BITS, Video, make
 
@@ -273,7 +273,7 @@ def test_one_frame_and_frames_without_evidence_have_a_page(tmp_path: Path) -> No
 
 def test_older_records_without_place_and_size_have_a_page(tmp_path: Path) -> None:
     record = to_record(make_annotated(0))
-    for key in ("centre_xy", "spread", "size_wh", "shown"):
+    for key in ("centroid_xy", "area", "size_wh", "displayed"):
         del record[key]
     (tmp_path / "r.jsonl").write_text(to_json_line(record), encoding="utf-8")
     more = ("-o", tmp_path / "page.html", "--png", tmp_path / "png")

@@ -19,13 +19,13 @@ from camstream.annotation import AnnotationJob, run
 from camstream.commands.demo import sample_clip
 from camstream.errors import SetupError, SinkError
 from camstream.frame import Annotated
-from camstream.live.outputs import Outputs, Saver
+from camstream.live.outputs import OutputPaths, Outputs
 from camstream.maps import cam as cams
 from camstream.models.session import Model
 from camstream.report.read import read_records
+from camstream.sinks import RECORDS_SUFFIXES, SideFiles, SidePaths, open_records
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import to_record
-from camstream.sinks.side_files import RECORDS_SUFFIXES, SideFiles, SidePaths, open_records
 from camstream.sinks.tables import COLUMNS, to_row
 from tests.annotated import LABELS, make_annotated
 
@@ -93,7 +93,7 @@ def test_every_format_is_read_back_alike(
     assert first.pts_s.tolist() == [round(one.prediction.frame.pts_s, 6) for one in made]
     for other in others:
         assert (other.labels, other.method, other.warnings) == (first.labels, first.method, ())
-        for name in ("pts_s", "classes", "scores", "peak_xy", "centre_xy", "spread", "size_wh"):
+        for name in ("pts_s", "classes", "scores", "peak_xy", "centroid_xy", "spread", "size_wh"):
             np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
 
 
@@ -101,7 +101,7 @@ def test_a_row_loses_nothing_of_a_record() -> None:
     record = to_record(make_annotated(7, classes=range(5), scores=[0.1] * 5, boxes=True))
     row = to_row(record)
     assert set(row) == set(COLUMNS)
-    for name in ("shown", "boxes"):
+    for name in ("displayed", "boxes"):
         assert json.loads(str(row[name])) == record[name]
     assert (row["label_3"], row["class_index_3"], row["logit_3"]) == (LABELS[2], 2, 1.25)
     assert [row["peak_x"], row["peak_y"]] == record["peak_xy"]
@@ -110,8 +110,8 @@ def test_a_row_loses_nothing_of_a_record() -> None:
 
 def test_what_has_no_positive_evidence_has_no_place() -> None:
     record = to_record(make_annotated(0, maps=NOTHING))
-    assert record["centre_xy"] is None
-    assert record["spread"] is None
+    assert record["centroid_xy"] is None
+    assert record["area"] is None
     json.dumps(record, allow_nan=False)
     assert math.isnan(float(to_record(make_annotated(0, scores=(math.nan, 0)))["top"][0]["score"]))  # type: ignore[index]
 
@@ -120,8 +120,8 @@ def test_place_and_spread_are_of_the_raw_map_in_pixels_of_its_frame() -> None:
     maps = np.zeros((1, 3, 4), np.float32)
     maps[0, 1, 3] = 5.0
     record = to_record(make_annotated(0, maps=maps, size_wh=(400, 300)))
-    assert record["centre_xy"] == [350.0, 150.0]
-    assert record["spread"] == round(1 / 12, 4)
+    assert record["centroid_xy"] == [350.0, 150.0]
+    assert record["area"] == round(1 / 12, 4)
 
 
 @pytest.mark.parametrize("suffix", [*RECORDS_SUFFIXES, ".npz"])
@@ -148,9 +148,9 @@ def test_no_output_is_left_where_another_cannot_be_opened(tmp_path: Path) -> Non
         )
     with pytest.raises(SinkError, match=r"\.jsonl, \.csv, \.parquet"):
         open_records(tmp_path / "r.txt", overwrite=False)
-    outputs = Outputs(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
+    outputs = OutputPaths(record=tmp_path / "gone" / "o.mp4", records=tmp_path / "r.csv")
     with pytest.raises(SinkError, match="no folder"):
-        Saver(outputs, tmp_path, labels=LABELS, rate_hz=None)
+        Outputs(outputs, tmp_path, labels=LABELS, rate_hz=None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -223,8 +223,8 @@ def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
     times = [round(float(time), 6) for time in read(desk.folder / "o.mp4").times_s]
     assert [line["pts_s"] for line in lines] == times
     for index, line in enumerate(lines):
-        places = ["peak_xy", "peak", "centre_xy", "spread", "size_wh", "input_wh"]
-        assert list(line) == ["index", "pts_s", "top", "shown", *places, "method"]
+        places = ["peak_xy", "peak", "centroid_xy", "area", "size_wh", "input_wh"]
+        assert list(line) == ["index", "pts_s", "top", "displayed", *places, "method", "boxes"]
         assert line["index"] == index
         assert line["input_wh"] == [288, 160]
         best, second = line["top"]

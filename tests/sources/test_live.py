@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.sources import open_source
-from camstream.sources.live import LiveSource, PacedSource, is_address, without_secrets
-from tests.fakes import FakeSource, counted, make_frame
+from camstream.sources.camera import LiveSource, is_address, without_secrets
+from camstream.sources.paced import PacedSource
+from camstream.testing import FakeSource, counted, make_frame
 
 URL = "rtsp://user:s3cret@camera.local:554/stream"
 Read = tuple[bool, Any]
@@ -174,10 +175,9 @@ def test_a_camera_that_is_not_there_names_the_remedy(capfd: pytest.CaptureFixtur
 
 
 def test_rates_that_make_no_sense_are_unknown() -> None:
-    source = LiveSource(0, open_capture=lambda _: FakeCapture([]))
-    assert source.rate_hz == 25.0
-    source._capture = FakeCapture([], rate_hz=0.0)
-    assert source.rate_hz is None
+    for reported, rate_hz in {25.0: 25.0, 0.0: None, 90_000.0: None}.items():
+        capture = FakeCapture([], rate_hz=reported)
+        assert LiveSource(0, open_capture=lambda _, one=capture: one).rate_hz == rate_hz  # type: ignore[misc]
 
 
 class Media:

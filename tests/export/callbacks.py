@@ -1,4 +1,4 @@
-"""Watches a training and says nothing."""
+"""A training callback that shows nothing."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class _Silent:
 
 @contextlib.contextmanager
 def silent() -> Iterator[Callback]:
-    """Give what is told and tells nobody."""
+    """Yield a callback that ignores everything."""
     yield _Silent()

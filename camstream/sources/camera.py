@@ -1,4 +1,4 @@
-"""Cameras and network streams through OpenCV, and files played at their own speed."""
+"""Cameras and network streams through OpenCV, and how their addresses are shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import cv2
 
@@ -17,20 +17,15 @@ from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.picture import ImageU8, Picture
 
-if TYPE_CHECKING:
-    from camstream.stages import Source
-
 _log = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_MS = 5_000
 _READ_TIMEOUT_MS = 5_000
 _BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # the last one is repeated
 
-Clock = Callable[[], float]
-
 
 class Capture(Protocol):
-    """The part of cv2.VideoCapture that is used; tests put their own in its place."""
+    """The part of cv2.VideoCapture that is used; tests replace it."""
 
     def isOpened(self) -> bool: ...  # noqa: N802
     def read(self) -> tuple[bool, Any]: ...
@@ -41,11 +36,17 @@ class Capture(Protocol):
 class LiveSource:
     """A camera or a network stream that is opened again when it stops.
 
-    The first opening must succeed, so that a wrong address is an error and not a waiting loop.
+    The first opening must succeed, so that a wrong address is an error and not an endless wait.
+
+    Attributes:
+        address: The camera's number, device or URL, as it was given.
+        rate_hz: Frames a second that the device reports; None where it reports none, or a value
+            outside 1 to 1000.
+        state: Empty while frames come, else which attempt to reconnect is running.
+        reconnects: How often frames came again after they had stopped.
     """
 
     is_live = True
-    frame_count = None
 
     def __init__(
         self,
@@ -53,17 +54,18 @@ class LiveSource:
         *,
         size_wh: tuple[int, int] | None = None,
         open_capture: Callable[[str | int], Capture] | None = None,
-        clock: Clock = time.perf_counter,
+        clock: Callable[[], float] = time.perf_counter,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Open a camera or a stream.
 
         Args:
             address: A camera's number, a device or a URL.
-            size_wh: Width and height to ask a camera for; None takes what it gives.
-            open_capture: Opens it; tests give their own.
-            clock: Seconds, monotonic; tests give their own.
-            wait: Waits so many seconds, True as soon as ``stop`` was called; tests give their own.
+            size_wh: Width and height to ask a camera for; None leaves the choice to the camera.
+            open_capture: Opens an address; a parameter for tests.
+            clock: Returns seconds, monotonic; a parameter for tests.
+            wait: Waits for so many seconds, returns True as soon as ``stop`` was called; a
+                parameter for tests.
 
         Raises:
             SourceError: It cannot be opened.
@@ -73,29 +75,26 @@ class LiveSource:
         self._clock = clock
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
-        self._attempts = 0  # to open it again, since the last picture
+        self._attempts = 0  # to reconnect, since the last frame
         self.reconnects = 0
         self.state = ""
         self._capture = self._open(address)
         if not self._capture.isOpened():
             self._capture.release()
             raise SourceError(f"cannot open {self.name}: {_remedy(address)}")
+        # Read once: from another thread, the question would meet a capture that is being read.
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate_hz = rate if 1 <= rate <= 1000 else None
 
     @property
     def name(self) -> str:
-        """The address without its password."""
+        """The address without passwords and keys."""
         if isinstance(self.address, int):
             return f"camera {self.address}"
         return without_secrets(self.address)
 
-    @property
-    def rate_hz(self) -> float | None:
-        """What the device says; None where it says nothing sensible."""
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        return rate if 1 <= rate <= 1000 else None
-
     def __iter__(self) -> Iterator[Frame]:
-        """Give frames as they come, for ever, until ``stop``."""
+        """Yield frames as they come, until ``stop``."""
         index, first_s = 0, None
         while not self._stop.is_set():
             image = self._read()
@@ -116,7 +115,8 @@ class LiveSource:
         self._stop.set()
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
+        self._stop.set()
         self._capture.release()
 
     def _read(self) -> ImageU8 | None:
@@ -127,7 +127,7 @@ class LiveSource:
         return image if ok and image is not None else None
 
     def _reconnect(self) -> None:
-        """Wait, then open it once; the waits grow until a picture comes again."""
+        """Wait, then open the address once; the waits grow until a frame comes again."""
         self._capture.release()
         wait_s = _BACK_OFF_S[min(self._attempts, len(_BACK_OFF_S) - 1)]
         self._attempts += 1
@@ -138,69 +138,13 @@ class LiveSource:
             self._capture = self._open(self.address)
 
 
-class PacedSource:
-    """A source whose frames come at their own speed, as if it were live."""
-
-    is_live = True
-
-    def __init__(
-        self,
-        source: Source,
-        *,
-        clock: Clock = time.perf_counter,
-        wait: Callable[[float], bool] | None = None,
-    ) -> None:
-        self._source = source
-        self._clock = clock
-        self._stop = threading.Event()
-        self._wait = wait or self._stop.wait
-        self._was_held = False
-        self._going = threading.Event()
-        self._going.set()
-        self.name = source.name
-        self.rate_hz = source.rate_hz
-        self.frame_count = source.frame_count
-        self.state = ""
-        self.reconnects = 0
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Give each frame when its time has come."""
-        behind_s: float | None = None  # clock minus media time
-        for frame in self._source:
-            self._going.wait()
-            if self._was_held or behind_s is None:
-                self._was_held = False
-                behind_s = self._clock() - frame.pts_s
-            if self._wait(max(0.0, behind_s + frame.pts_s - self._clock())):
-                return
-            yield Frame(frame.index, frame.pts_s, self._clock(), frame.picture)
-
-    def pause(self, paused: bool) -> None:
-        """Hold the file, or let it go on."""
-        if paused:
-            self._was_held = True
-            self._going.clear()
-        else:
-            self._going.set()
-
-    def stop(self) -> None:
-        """Make the iteration end."""
-        self._stop.set()
-        self._going.set()
-        self._source.stop()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
-
-
 def without_secrets(address: str) -> str:
-    """Give what may be shown of an address: no user, password, query or key in its path."""
+    """Return what may be shown of an address: no user, password, query or key in its path."""
     scheme, mark, rest = address.partition("://")
     if not mark:
         return address
     authority, tail = re.fullmatch(r"([^/?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
-    if "@" in tail:  # an unescaped / ? or # in the password, perhaps: nothing of it is sure
+    if "@" in tail:  # the password may hold an unescaped / ? or #: no part is known to be public
         return f"{scheme}://***"
     host = authority.rpartition("@")[2]
     # Whole parts of the path, up to the first that looks like a setting (user=admin&pwd=...).
@@ -209,7 +153,7 @@ def without_secrets(address: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a source's text is a URL rather than a file."""
+    """Return whether a source's text is a URL rather than the name of a file."""
     return re.match(r"^[a-z][a-z0-9+.-]+://", text, re.IGNORECASE) is not None
 
 

@@ -1,0 +1,199 @@
+"""What can be done to a live session, as data.
+
+A key of the window, a button of a page and a line of a program send the same actions, with
+``LiveSession.do``. Their values are strings, numbers, booleans, None and lists of these, so that an
+action can travel as JSON: its name in ``ACTIONS`` and its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Part = Literal["heatmap", "label", "boxes", "help", "display", "classes", "contrast", "trail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Toggle:
+    """Show a part of the display, or hide it.
+
+    Attributes:
+        what: "heatmap", "label", "boxes"; "help": the list of keys; "display": rate, lag, drops
+            and device; "classes": the maps of the classes that were named last; "contrast": the
+            map of one class against another; "trail": the path of the peak.
+        on: Whether it is shown from now on; None changes it to the other state.
+    """
+
+    what: Part
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTopK:
+    """Show the maps of the best classes.
+
+    Attributes:
+        count: How many, 1 to 9; None goes round through 1, 2, 3, 5, 8.
+    """
+
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchClasses:
+    """Show the maps of these classes in every frame, whichever class is the best.
+
+    Attributes:
+        names: Labels, groups such as "dog", WordNet ids or class numbers, all as text; none ends it.
+    """
+
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SetSmoothing:
+    """Change how much labels and maps are smoothed over time.
+
+    Attributes:
+        level: "off", "default" or "strong"; None takes the next one.
+    """
+
+    level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTrail:
+    """Draw the path of the main map's peak.
+
+    Attributes:
+        seconds: How much of the past it covers, >= 0; 0 draws none.
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetOpacity:
+    """Change the opacity of strong evidence in the heatmap.
+
+    Attributes:
+        opacity: 0 (only the picture) to 1 (only the heatmap).
+    """
+
+    opacity: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOpacity:
+    """Make the heatmap stronger or weaker.
+
+    Attributes:
+        step: Is added to the opacity, which stays within 0 and 1.
+    """
+
+    step: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetColormap:
+    """Change the heatmap's colours.
+
+    Attributes:
+        name: One of ``camstream.drawing.overlay.COLORMAPS``; None takes the next one.
+    """
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Hold the picture, and a file's position too, or go on.
+
+    Attributes:
+        on: Whether it is held from now on; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Save the displayed picture, with the heatmap and without the text, as a PNG file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Begin a recording, or end it.
+
+    Attributes:
+        on: Whether it records from now on; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teach:
+    """Add the displayed frame to a class that is being taught.
+
+    Attributes:
+        number: Of the class, 1 to 9.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameClass:
+    """Name a class that is being taught.
+
+    Attributes:
+        name: An empty one keeps the name that it has.
+        number: Of the class, 1 to 9; None: the one that got the last frame.
+    """
+
+    name: str
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Forget the frames of a class that is being taught.
+
+    Attributes:
+        number: Of the class, 1 to 9; None: the one that got the last frame.
+    """
+
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Fit a model to the frames that were taught, and use it from then on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Fit once more, and save the model."""
+
+
+ViewAction = (
+    Toggle
+    | SetTopK
+    | WatchClasses
+    | SetSmoothing
+    | SetTrail
+    | SetOpacity
+    | ChangeOpacity
+    | SetColormap
+)
+TeachAction = Teach | NameClass | Forget | Fit | Save
+Action = ViewAction | Pause | Snapshot | Record | Quit | TeachAction
+
+ACTIONS: dict[str, type[Action]] = {action.__name__: action for action in get_args(Action)}

@@ -1,0 +1,135 @@
+"""The keys of the live window: each one is an action, or a letter of an answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from camstream.live import actions
+from camstream.live.state import LiveState, Prompt
+
+HELP = """\
+q\tquit
+space\tpause
+k\tmaps of the 1, 2, 3, 5, 8 best classes
+/\twatch a class: type its name
+w\twatching on, off
+v\tthe best class against the second
+m\tsmoothing: off, default, strong
+t\ttrail of the peak on, off
++ -\theatmap stronger, weaker
+c\tnext colour map
+h l b\theatmap, label, boxes on, off
+d\tdisplay of rate and lag on, off
+s r\tsnapshot; record on, off
+1 to 9\tteach: this is class 1 to 9
+n z\tname it; forget its frames
+f x\tfit to what was taught; save it
+?\tthis help"""
+
+_OPACITY_STEP = 0.1
+
+_KEYS: dict[str, actions.Action] = {
+    "q": actions.Quit(),
+    "escape": actions.Quit(),
+    "space": actions.Pause(),
+    "k": actions.SetTopK(),
+    "w": actions.Toggle("classes"),
+    "v": actions.Toggle("contrast"),
+    "m": actions.SetSmoothing(),
+    "t": actions.Toggle("trail"),
+    "+": actions.ChangeOpacity(_OPACITY_STEP),
+    "=": actions.ChangeOpacity(_OPACITY_STEP),
+    "-": actions.ChangeOpacity(-_OPACITY_STEP),
+    "c": actions.SetColormap(),
+    "h": actions.Toggle("heatmap"),
+    "l": actions.Toggle("label"),
+    "b": actions.Toggle("boxes"),
+    "d": actions.Toggle("display"),
+    "?": actions.Toggle("help"),
+    "s": actions.Snapshot(),
+    "r": actions.Record(),
+    **{str(number): actions.Teach(number) for number in range(1, 10)},
+    "z": actions.Forget(),
+    "f": actions.Fit(),
+}
+
+_Answer = Callable[[str, LiveState], list[actions.Action]]
+
+
+class Keyboard:
+    """Turns keys into actions. While a question is asked, they type the answer.
+
+    Attributes:
+        prompt: The question that is being answered, None while none is.
+    """
+
+    def __init__(self) -> None:
+        self.prompt: Prompt | None = None
+        self._answer: _Answer = lambda _, __: []
+        self._suggests_classes = False
+
+    def press(self, key: str, state: LiveState) -> list[actions.Action]:
+        """Take a key.
+
+        Args:
+            key: A character, or a name such as "escape"; see ``Display.key``.
+            state: The session's.
+
+        Returns:
+            What is to be done now, in this order.
+        """
+        if self.prompt is not None:
+            return self._type(key, self.prompt, state)
+        match key:
+            case "/":
+                self._ask(
+                    "watch", lambda text, _: [actions.WatchClasses([text])], suggests_classes=True
+                )
+            case "n":
+                latest = None if state.teaching is None else state.teaching.latest
+                if latest is None:
+                    return [actions.NameClass("")]  # the session knows what to say
+                self._ask_name(latest, lambda _: [])
+            case "x":
+                return self._save(state, after=0)
+            case _:
+                return [_KEYS[key]] if key in _KEYS else []
+        return []
+
+    def _ask(self, question: str, answer: _Answer, *, suggests_classes: bool = False) -> None:
+        self.prompt = Prompt(question)
+        self._answer = answer
+        self._suggests_classes = suggests_classes
+
+    def _type(self, key: str, prompt: Prompt, state: LiveState) -> list[actions.Action]:
+        text = prompt.text
+        match key:
+            case "escape" | "enter":
+                self.prompt = None  # an answer may ask again
+                return self._answer(text, state) if key == "enter" else []
+            case "tab":
+                text = next(iter(prompt.suggestions), text)
+            case "backspace":
+                text = text[:-1]
+            case _:
+                text += " " if key == "space" else key
+        suggestions = state.names.suggest(text) if self._suggests_classes else ()
+        self.prompt = dataclasses.replace(prompt, text=text, suggestions=suggestions)
+        return []
+
+    def _ask_name(self, number: int, then: Callable[[LiveState], list[actions.Action]]) -> None:
+        def answer(name: str, state: LiveState) -> list[actions.Action]:
+            return [actions.NameClass(name, number), *then(state)]
+
+        self._ask(f"name of class {number}", answer)
+
+    def _save(self, state: LiveState, after: int) -> list[actions.Action]:
+        """Ask for the names that are missing, then save; Enter alone keeps a name."""
+        classes = () if state.teaching is None else state.teaching.classes
+        unnamed = (one.number for one in classes if one.frames and not one.is_named)
+        number = next((number for number in unnamed if number > after), None)
+        if number is None:
+            return [actions.Save()]
+        self._ask_name(number, lambda state: self._save(state, after=number))
+        return []

@@ -1,0 +1,332 @@
+"""A live session: the newest picture with the newest map, and the actions that change it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol
+
+from camstream.channel import ChannelClosed
+from camstream.drawing.overlay import Style
+from camstream.errors import SinkError, UsageError
+from camstream.frame import Annotated
+from camstream.live import actions
+from camstream.live.hud import draw, hud
+from camstream.live.keys import Keyboard
+from camstream.live.outputs import OutputPaths, Outputs, RunLimits
+from camstream.live.state import LiveState, TeachingState, apply
+from camstream.live.sync import Sync
+from camstream.maps.select import Contrast, MapSelector, Selection
+from camstream.models.classes import ClassNames
+from camstream.models.device import PROVIDERS
+from camstream.pipeline import Pipeline
+from camstream.sources.paced import PacedSource
+from camstream.stages import status_of
+from camstream.stats import RunningRate, RunStats
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from camstream.frame import Frame
+    from camstream.models.session import Model
+    from camstream.picture import Picture
+    from camstream.stages import Display, Infer, Source
+
+_IDLE_S = 0.03  # the longest time between two looks at window and actions while no frame comes
+
+
+class Guest(Protocol):
+    """Adds actions to a session and may bring it another model; see ``camstream.live.teaching``."""
+
+    @property
+    def state(self) -> TeachingState: ...
+
+    def do(self, action: actions.TeachAction, picture: Picture | None) -> str:
+        """Do what an action asks for, with the displayed picture; returns a message."""
+        ...
+
+    def poll(self) -> Sequence[str | Model]:
+        """Return what is new: messages, and models to use from now on."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LiveSession:
+    """Shows a source through a model until it ends, somebody quits or a limit is reached.
+
+    Attributes:
+        state: Everything that there is to know of it now; read it from any thread.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        infer: Infer,
+        info: ModelInfo,
+        *,
+        device: str,
+        style: Style = Style(),
+        selection: Selection = Selection(),
+        outputs: OutputPaths = OutputPaths(),
+        limits: RunLimits = RunLimits(),
+        display: Display | None = None,
+        guest: Guest | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        folder: Path = Path(),
+    ) -> None:
+        """Put a session together; ``run`` starts it.
+
+        Args:
+            source: A live source; the session closes it.
+            infer: The model.
+            info: What the model says of itself.
+            device: What runs it.
+            style: How predictions are drawn at first.
+            selection: Which maps are shown at first.
+            outputs: What is written.
+            limits: When the session ends by itself.
+            display: Where pictures are shown and keys come from; the session closes it. None:
+                nothing is shown.
+            guest: Does the actions of teaching; the session closes it. None: nothing does.
+            stop: Called for every frame; True ends the session.
+            folder: Where snapshots and recordings that an action begins are put.
+
+        Raises:
+            SinkError: An output cannot be written.
+        """
+        self.state = LiveState(
+            style=style,
+            selection=selection,
+            info=info,
+            names=ClassNames(info.labels),
+            device=device,
+            source=source.name,
+            source_rate_hz=status_of(source).rate_hz,
+            named_classes=selection.classes,
+            named_contrast=selection.contrast or Contrast(),
+            show_display=display is not None,
+            teaching=None if guest is None else guest.state,
+        )
+        self._source = source
+        self._limits = limits
+        self._display = display
+        self._guest = guest
+        self._stop = stop
+        self._actions: SimpleQueue[actions.Action] = SimpleQueue()
+        self._keyboard = Keyboard()
+        self._keys: list[str] = []
+        self._rate = RunningRate()
+        self._selector = MapSelector(infer, info, selection)
+        self._pipeline = Pipeline(source, self._selector, show_frames=True)
+        meanwhile = None if display is None else self._read_typing
+        self._sync = Sync(self._pipeline, meanwhile=meanwhile)
+        self._outputs = Outputs(
+            outputs, folder, labels=info.labels, rate_hz=status_of(source).rate_hz
+        )
+
+    def do(self, action: actions.Action) -> None:
+        """Ask for an action, from any thread; it is done before the next picture.
+
+        An action that is impossible changes nothing but the message in the state.
+        """
+        self._actions.put(action)
+
+    def run(self) -> RunStats:
+        """Run to the end.
+
+        Raises:
+            SourceError: The source failed.
+            SinkError: An output could not be written.
+        """
+        started = time.perf_counter()
+        try:
+            with self._pipeline:
+                while not self._is_over(started) and self._step():
+                    pass
+                self._close_display()
+        except BaseException:
+            self._close_display()
+            with contextlib.suppress(SinkError):  # the first error is the one that is raised
+                self._outputs.finish()
+            raise
+        finally:
+            if self._guest is not None:
+                self._guest.close()
+        self._outputs.finish()
+        self._update()
+        wall_s = time.perf_counter() - started
+        return RunStats(
+            source=self._source.name,
+            device=self.state.device,
+            provider=PROVIDERS[self.state.device],
+            frames_in=self._pipeline.captured,
+            frames_out=self.state.shown,
+            frames_dropped=self.state.dropped,
+            wall_s=round(wall_s, 3),
+            rate_hz=round(self.state.shown / wall_s, 2),
+            stages_ms=self._pipeline.times.percentiles(),
+            frames_mapped=self._pipeline.inferred,
+            reconnects=status_of(self._source).reconnects,
+        )
+
+    def _is_over(self, started: float) -> bool:
+        limits = self._limits
+        return (
+            self.state.is_quitting
+            or self._stop()
+            or (self._display is not None and not self._display.is_open)
+            or (limits.frames is not None and self.state.shown >= limits.frames)
+            or (limits.seconds is not None and time.perf_counter() - started >= limits.seconds)
+        )
+
+    def _step(self) -> bool:
+        """Show the next picture, or the last one again; returns False where none comes any more."""
+        try:
+            frame = self._sync.frame(_IDLE_S)
+        except TimeoutError:
+            self._show_again()
+        except ChannelClosed:
+            self._pipeline.raise_error()
+            return False
+        else:
+            if self.state.is_paused:
+                self._show_again()
+            else:
+                self._show_next(frame)
+        self._react()
+        return True
+
+    def _show_next(self, frame: Frame) -> None:
+        prediction = self._sync.prediction_for(frame)
+        if prediction is None:  # the model has not answered yet
+            self._update(without_map=self.state.without_map + 1)
+            self._show_again()
+            return
+        self._update(frame=frame, prediction=prediction)
+        times = self._pipeline.times
+        with times.measure("annotate"):
+            picture = self._draw()
+        self._show(picture)
+        times.add("lag", self._rate.add(frame.captured_s, time.perf_counter()))
+        self._update(shown=self.state.shown + 1)
+        with times.measure("write"):
+            annotated = Annotated(prediction=prediction, picture=picture)
+            self._outputs.write(annotated, frame.captured_s)
+
+    def _show_again(self) -> None:
+        """Show the last picture again: its state, a message or the style may have changed."""
+        if self._display is not None:
+            self._update()
+            self._show(self._draw())
+
+    def _draw(self) -> Picture:
+        return draw(self.state, hud(self.state, time.perf_counter()))
+
+    def _show(self, picture: Picture) -> None:
+        if self._display is None or not self._display.is_open:  # OpenCV would open it again
+            return
+        self._read_typing()
+        self._display.show(picture.bgr())
+        self._read_keys()  # this is when OpenCV draws
+
+    def _read_typing(self) -> None:
+        """Read keys between pictures too where they come quickly; that delays pictures a little."""
+        if self._keyboard.prompt is not None:
+            self._read_keys()
+
+    def _read_keys(self) -> None:
+        while self._display is not None and (key := self._display.key()) is not None:
+            self._keys.append(key)
+
+    def _react(self) -> None:
+        """Do what was asked for since the last picture."""
+        while self._keys:
+            for action in self._keyboard.press(self._keys.pop(0), self.state):
+                self._do(action)
+            self._update(prompt=self._keyboard.prompt)
+        for _ in range(self._actions.qsize()):
+            self._do(self._actions.get())
+        self._select()
+        for result in self._guest.poll() if self._guest is not None else ():
+            if isinstance(result, str):
+                self._say(result)
+            else:
+                self._use(result)
+
+    def _do(self, action: actions.Action) -> None:
+        try:
+            if isinstance(action, actions.TeachAction):
+                self._say(self._teach(action))
+                return
+            match action:
+                case actions.Quit():
+                    self._update(is_quitting=True)
+                case actions.Pause(on):
+                    self._update(is_paused=not self.state.is_paused if on is None else on)
+                    if isinstance(self._source, PacedSource):
+                        self._source.pause(self.state.is_paused)
+                case actions.Snapshot():
+                    self._say(self._snapshot())
+                case actions.Record(on):
+                    self._say(self._outputs.record(on))
+                case _:
+                    self.state = apply(self.state, action)
+        except UsageError as error:
+            self._say(str(error))
+
+    def _teach(self, action: actions.TeachAction) -> str:
+        if self._guest is None:
+            return "this run cannot be taught"
+        frame = self.state.frame
+        return self._guest.do(action, None if frame is None else frame.picture)
+
+    def _snapshot(self) -> str:
+        if self.state.prediction is None:
+            return "no snapshot: there is no picture yet"
+        return self._outputs.snapshot(draw(self.state, notes=()))
+
+    def _select(self) -> None:
+        """Use a selection that was changed, for a held picture too."""
+        if self._selector.selection is not self.state.selection:
+            self._selector.selection = self.state.selection
+            if self.state.is_paused:
+                self._infer_again()
+
+    def _use(self, model: Model) -> None:
+        """Use another model from now on."""
+        self._sync.forget()
+        self.state = self.state.with_model(model.info)
+        self._selector.replace(model.infer, model.info, self.state.selection)
+        self._infer_again()
+        self._say(f"these classes now: {', '.join(model.info.labels)}")
+
+    def _infer_again(self) -> None:
+        if self.state.prediction is not None:
+            self._update(prediction=self._selector(self.state.prediction.frame))
+
+    def _say(self, message: str) -> None:
+        """Put a message into the state, unless it is empty; what was measured changes with it."""
+        said = {"message": message, "message_s": time.perf_counter()} if message else {}
+        self._update(**said)
+
+    def _update(self, **changes: Any) -> None:
+        """Replace the state by one that holds these changes, and what is measured now."""
+        without_map = changes.get("without_map", self.state.without_map)
+        readings = {
+            "dropped": self._pipeline.frames.dropped + without_map,
+            "source_state": status_of(self._source).state,
+            "teaching": None if self._guest is None else self._guest.state,
+            "rate_hz": self._rate.rate_hz,
+            "lag_ms": self._rate.lag_ms,
+            "recording": self._outputs.recording,
+        }
+        self.state = dataclasses.replace(self.state, **readings, **changes)
+
+    def _close_display(self) -> None:
+        """Close the window at once, before the threads are waited for."""
+        if self._display is not None:
+            self._display.close()

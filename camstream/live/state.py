@@ -1,0 +1,232 @@
+"""The state of a live session, and how actions change what it shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from camstream.drawing.overlay import COLORMAPS, Colormap, Style
+from camstream.errors import UsageError
+from camstream.live import actions
+from camstream.maps.select import ClassGroup, Contrast, Selection
+from camstream.maps.smoothing import SMOOTHING_LEVELS
+from camstream.models.classes import ClassNames
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from camstream.frame import Frame, Prediction
+
+_TOP_KS = (1, 2, 3, 5, 8)  # with the plain picture these fill a grid
+_TRAIL_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question that the user is answering with the keyboard.
+
+    Attributes:
+        question: What is asked, in a few words.
+        text: What was typed so far.
+        suggestions: What may be meant by it, the most likely one first.
+    """
+
+    question: str
+    text: str = ""
+    suggestions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaughtClass:
+    """A class that is being taught.
+
+    Attributes:
+        number: 1 to 9, the key that adds a frame to it.
+        name: Its name, "class 2" and so on until it is named.
+        frames: How many frames it has.
+        is_named: Whether somebody named it.
+    """
+
+    number: int
+    name: str
+    frames: int
+    is_named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TeachingState:
+    """What is being taught.
+
+    Attributes:
+        classes: By number; also those that have no frames yet.
+        latest: The number of the class that got the last frame, None before the first.
+        work: What is going on, such as "fitting ..."; empty for nothing that takes long.
+    """
+
+    classes: tuple[TaughtClass, ...] = ()
+    latest: int | None = None
+    work: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LiveState:
+    """Everything that there is to know of a live session at one moment.
+
+    The session replaces it as a whole, so that other threads can read it at any time.
+
+    Attributes:
+        style: How predictions are drawn.
+        selection: Which maps are shown.
+        info: What the model says of itself.
+        names: The names of its classes, to find and to suggest them.
+        device: What runs the model.
+        source: The source's name, without secrets.
+        source_rate_hz: Its nominal frames a second, None where unknown.
+        source_state: Empty while frames come, otherwise what is going on ("reconnecting ...").
+        named_classes: What ``Toggle("classes")`` brings back.
+        named_contrast: What ``Toggle("contrast")`` brings back.
+        is_paused: Whether the picture is held.
+        is_quitting: Whether somebody asked for the end.
+        show_help: Whether the keys are listed on the picture.
+        show_display: Whether rate, lag, drops and device are shown.
+        message: The latest one, empty before the first.
+        message_s: When that was, ``time.perf_counter()``: messages are shown for a short while.
+        prompt: The question that is being answered, None while none is.
+        teaching: What is being taught; None where nothing can be.
+        frame: The displayed frame, None before the first.
+        prediction: Its maps; those of an earlier frame where the model is slower than the source.
+        shown: Frames that were shown.
+        dropped: Frames that were not; those before the first map are among them.
+        without_map: Frames that were not shown because no map was there yet.
+        rate_hz: Frames shown a second, of late.
+        lag_ms: Median time from captured to shown, of late.
+        recording: The name of the file that is recorded to, or empty.
+    """
+
+    style: Style
+    selection: Selection
+    info: ModelInfo
+    names: ClassNames
+    device: str
+    source: str
+    source_rate_hz: float | None
+    source_state: str = ""
+    named_classes: tuple[ClassGroup, ...] = ()
+    named_contrast: Contrast = Contrast()
+    is_paused: bool = False
+    is_quitting: bool = False
+    show_help: bool = False
+    show_display: bool = True
+    message: str = ""
+    message_s: float = 0.0
+    prompt: Prompt | None = None
+    teaching: TeachingState | None = None
+    frame: Frame | None = None
+    prediction: Prediction | None = None
+    shown: int = 0
+    dropped: int = 0
+    without_map: int = 0
+    rate_hz: float = 0.0
+    lag_ms: float = 0.0
+    recording: str = ""
+
+    def say(self, message: str, **changes: Any) -> LiveState:
+        """Return this state with a message, and with other attributes changed."""
+        return replace(self, message=message, message_s=time.perf_counter(), **changes)
+
+    def select(self, message: str, **changes: Any) -> LiveState:
+        """Return this state with a changed selection, and a message that says so."""
+        return self.say(message, selection=replace(self.selection, **changes))
+
+    def with_model(self, info: ModelInfo) -> LiveState:
+        """Return this state for another model: classes that were asked for by name are gone."""
+        selection = self.selection
+        contrast = None if selection.contrast is None else Contrast()
+        return replace(
+            self,
+            info=info,
+            names=ClassNames(info.labels),
+            named_classes=(),
+            named_contrast=Contrast(),
+            selection=replace(selection, classes=(), contrast=contrast),
+        )
+
+
+def apply(state: LiveState, action: actions.ViewAction) -> LiveState:
+    """Return the state after an action that changes what is shown, and how.
+
+    Raises:
+        UsageError: The action's value is impossible, or the model has no such class.
+    """
+    style, selection = state.style, state.selection
+    match action:
+        case actions.Toggle():
+            return _toggle(state, action)
+        case actions.SetTopK(count):
+            if count is None:
+                count = next((k for k in _TOP_KS if k > selection.top_k), _TOP_KS[0])
+            return state.select(f"the {count} best" if count > 1 else "the best", top_k=count)
+        case actions.WatchClasses(names):
+            groups = tuple(state.names.find(name) for name in names if name.strip())
+            return _watch(replace(state, named_classes=groups), groups)
+        case actions.SetSmoothing(level):
+            level = level or _following(selection.smoothing, SMOOTHING_LEVELS)
+            if level not in SMOOTHING_LEVELS:
+                known = ", ".join(SMOOTHING_LEVELS)
+                raise UsageError(f"smoothing is one of {known}; not {level!r}")
+            return state.select(f"smoothing: {level}", smoothing=level)
+        case actions.SetTrail(seconds):
+            if not seconds >= 0:
+                raise UsageError(f"a trail is of 0 seconds or more, not {seconds}")
+            return state.select("trail" if seconds else "no trail", trail_s=seconds)
+        case actions.SetOpacity(opacity):
+            style = replace(style, heatmap_opacity=opacity)
+            return state.say(f"heatmap opacity {opacity:.0%}", style=style)
+        case actions.ChangeOpacity(step):
+            opacity = min(1.0, max(0.0, round(style.heatmap_opacity + step, 2)))
+            return apply(state, actions.SetOpacity(opacity))
+        case actions.SetColormap(name):
+            name = name or _following(style.colormap, COLORMAPS)
+            style = replace(style, colormap=cast(Colormap, name))
+            return state.say(f"colour map {name}", style=style)
+
+
+def _toggle(state: LiveState, action: actions.Toggle) -> LiveState:
+    def wanted(is_on: bool) -> bool:
+        return not is_on if action.on is None else action.on
+
+    style, selection = state.style, state.selection
+    match action.what:
+        case "heatmap":
+            style = replace(style, show_heatmap=wanted(style.show_heatmap))
+        case "label":
+            style = replace(style, show_label=wanted(style.show_label))
+        case "boxes":
+            style = replace(style, show_boxes=wanted(style.show_boxes))
+        case "help":
+            return replace(state, show_help=wanted(state.show_help))
+        case "display":
+            return replace(state, show_display=wanted(state.show_display))
+        case "classes":
+            return _watch(state, state.named_classes if wanted(bool(selection.classes)) else ())
+        case "contrast":
+            is_on = wanted(selection.contrast is not None)
+            contrast = state.named_contrast if is_on else None
+            return state.select("contrast" if is_on else "no contrast", contrast=contrast)
+        case "trail":
+            seconds = (selection.trail_s or _TRAIL_S) if wanted(selection.trail_s > 0) else 0.0
+            return apply(state, actions.SetTrail(seconds))
+        case unknown:
+            raise UsageError(f"nothing is called {unknown!r} that can be shown or hidden")
+    return replace(state, style=style)
+
+
+def _watch(state: LiveState, groups: tuple[ClassGroup, ...]) -> LiveState:
+    watched = ", ".join(group.label for group in groups)
+    message = f"watching {watched}" if groups else "watching nothing: / names it"
+    return state.select(message, classes=groups)
+
+
+def _following(current: str, choices: Sequence[str]) -> str:
+    return choices[(choices.index(current) + 1) % len(choices)]

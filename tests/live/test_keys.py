@@ -1,0 +1,113 @@
+"""Keys become actions, and the letters of an answer while something is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from camstream.live import actions
+from camstream.live.keys import HELP, Keyboard
+from camstream.live.state import LiveState, TaughtClass, TeachingState
+from tests.live.states import state_of
+
+STATE = state_of()
+ACTIONS: dict[str, actions.Action] = {
+    "q": actions.Quit(),
+    "escape": actions.Quit(),
+    "space": actions.Pause(),
+    "k": actions.SetTopK(),
+    "w": actions.Toggle("classes"),
+    "v": actions.Toggle("contrast"),
+    "m": actions.SetSmoothing(),
+    "t": actions.Toggle("trail"),
+    "+": actions.ChangeOpacity(0.1),
+    "=": actions.ChangeOpacity(0.1),
+    "-": actions.ChangeOpacity(-0.1),
+    "c": actions.SetColormap(),
+    "h": actions.Toggle("heatmap"),
+    "l": actions.Toggle("label"),
+    "b": actions.Toggle("boxes"),
+    "d": actions.Toggle("display"),
+    "?": actions.Toggle("help"),
+    "s": actions.Snapshot(),
+    "r": actions.Record(),
+    "1": actions.Teach(1),
+    "9": actions.Teach(9),
+    "z": actions.Forget(),
+    "f": actions.Fit(),
+    "x": actions.Save(),
+}
+
+
+def press(keyboard: Keyboard, *keys: str, state: LiveState = STATE) -> list[actions.Action]:
+    return [action for key in keys for action in keyboard.press(key, state)]
+
+
+@pytest.mark.parametrize(("key", "action"), ACTIONS.items())
+def test_a_key_is_an_action_and_stands_in_the_help(key: str, action: actions.Action) -> None:
+    assert press(Keyboard(), key) == [action]
+    listed = [line.split("\t")[0] for line in HELP.splitlines()]
+    also = {"escape": "q", "=": "+", "1": "1 to 9", "9": "1 to 9"}
+    assert any(also.get(key, key) in (keys, *keys.split()) for keys in listed)
+
+
+def test_other_keys_do_nothing() -> None:
+    assert press(Keyboard(), "enter", "tab", "backspace", "0", "Q", "") == []
+
+
+def test_a_class_is_typed_completed_and_watched() -> None:
+    keyboard = Keyboard()
+    assert press(keyboard, "/", *"tabl") == []
+    assert keyboard.prompt is not None
+    assert (keyboard.prompt.question, keyboard.prompt.text) == ("watch", "tabl")
+    assert keyboard.prompt.suggestions == ["table lamp"]
+    assert press(keyboard, "tab") == []
+    assert keyboard.prompt.text == "table lamp"
+    assert press(keyboard, "enter") == [actions.WatchClasses(["table lamp"])]
+    assert keyboard.prompt is None
+
+
+def test_letters_that_are_keys_elsewhere_are_typed() -> None:
+    keyboard = Keyboard()
+    assert press(keyboard, "/", "q", "s", "backspace", "space", "?") == []
+    assert keyboard.prompt is not None
+    assert keyboard.prompt.text == "q ?"
+    assert press(keyboard, "escape") == []
+    assert keyboard.prompt is None
+    assert press(keyboard, "escape") == [actions.Quit()]
+
+
+def taught(*classes: tuple[int, str, int], latest: int | None) -> LiveState:
+    """A state with taught classes: number, name, frames."""
+    made = tuple(
+        TaughtClass(number=n, name=name, frames=frames, is_named=not name.startswith("class"))
+        for n, name, frames in classes
+    )
+    return state_of(teaching=TeachingState(made, latest))
+
+
+def test_names_are_asked_for_before_saving() -> None:
+    state = taught((1, "cup", 1), (2, "class 2", 3), (3, "class 3", 1), (4, "class 4", 0), latest=3)
+    keyboard = Keyboard()
+    assert press(keyboard, "x", *"no", "space", *"cup", state=state) == []
+    assert keyboard.prompt is not None
+    assert keyboard.prompt.question == "name of class 2"
+    assert keyboard.prompt.suggestions == ()
+    assert press(keyboard, "enter", state=state) == [actions.NameClass("no cup", 2)]
+    assert keyboard.prompt is not None
+    assert keyboard.prompt.question == "name of class 3"
+    assert press(keyboard, "enter", state=state) == [actions.NameClass("", 3), actions.Save()]
+    assert keyboard.prompt is None
+
+
+def test_escape_ends_the_questions_and_saves_nothing() -> None:
+    state = taught((1, "class 1", 1), (2, "class 2", 3), latest=3)
+    keyboard = Keyboard()
+    assert press(keyboard, "x", "a", "escape", state=state) == []
+    assert keyboard.prompt is None
+
+
+def test_a_name_is_for_the_class_taught_last() -> None:
+    state = taught((1, "cup", 1), (2, "class 2", 3), latest=2)
+    assert press(Keyboard(), "n", *"mug", "enter", state=state) == [actions.NameClass("mug", 2)]
+    assert press(Keyboard(), "n", state=taught(latest=None)) == [actions.NameClass("")]
+    assert press(Keyboard(), "n") == [actions.NameClass("")]
