@@ -1,4 +1,4 @@
-"""What every command shares with the terminal: errors, notes, signals, the progress bar."""
+"""What commands share with the terminal: errors, notes, signals, progress."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from rich.text import Text
 from camstream.errors import CamstreamError, UsageError
 from camstream.frame import Prediction
 
-# Results go to stdout; everything that is only said on the way goes to stderr.
+# Results go to stdout; notes, errors and progress go to stderr.
 console = Console(stderr=True, highlight=False)
 
 OnFrame = Callable[[Prediction, int | None], None]
 
 
 class Stop:
-    """Remembers Ctrl-C and SIGTERM, so that what is running can end in good order.
+    """Remembers Ctrl-C and SIGTERM, so that the work in progress can be finished.
 
     Attributes:
-        number: The signal that came, None so far.
+        number: The signal that was received; None: none.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
 
     def __call__(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal was received."""
         return self.number is not None
 
-    def note(self, number: int, _: FrameType | None) -> None:
-        """Remember a signal; a second one means it, and interrupts at once."""
+    def receive(self, number: int, _: FrameType | None) -> None:
+        """Remember a signal; a second one interrupts at once."""
         if self.number is not None:
             raise KeyboardInterrupt
         self.number = number
 
     def end(self) -> None:
-        """Leave with the exit code that a shell expects after a signal, if there was one."""
+        """Exit with the code that a shell expects after a signal, if one was received."""
         if self.number is not None:
             raise typer.Exit(128 + self.number)
 
@@ -52,7 +52,7 @@ def stoppable() -> Iterator[Stop]:
     """Catch Ctrl-C and SIGTERM while the body runs."""
     stop = Stop()
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop.note) for number in numbers}
+    before = {number: signal.signal(number, stop.receive) for number in numbers}
     try:
         yield stop
     finally:
@@ -68,32 +68,63 @@ def plain_errors(debug: bool) -> Iterator[None]:
     except CamstreamError as error:
         if debug:
             raise
-        complain(str(error))
+        report_error(str(error))
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
 
 
-def complain(line: str) -> None:
-    """Say what went wrong, in one line."""
+def report_error(line: str) -> None:
+    """Print an error in one line."""
     console.print(f"camstream: {' '.join(line.split())}", style="red", markup=False, soft_wrap=True)
 
 
 def note(line: str) -> None:
-    """Say something that the user should know."""
+    """Print a warning or a hint in one line."""
     console.print(f"  note: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
-def steps(to: Console, first: str) -> Iterator[Callable[[str], None]]:
-    """Tell the steps of something that takes long: in place on a terminal, else line by line.
+def steps(to: Console) -> Iterator[Callable[[str], None]]:
+    """Print the steps of a long task: in place on a terminal, else line by line.
 
     Yields:
-        What to call with each step.
+        A function to call with each step.
     """
-    if to.is_terminal:
-        with to.status(first) as status:
-            yield status.update
-    else:
+    if not to.is_terminal:
         yield lambda step: to.print(step, markup=False, soft_wrap=True)
+        return
+    status = to.status("")
+
+    def show(step: str) -> None:
+        status.update(step)
+        status.start()  # not earlier: a terminal has one such display at a time
+
+    try:
+        yield show
+    finally:
+        status.stop()
+
+
+@contextlib.contextmanager
+def counting(task: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar with count and time left while the body runs, if there is a terminal.
+
+    Args:
+        task: What is done, such as "reading photos".
+
+    Yields:
+        A function to call with the number of items done and of all items, None if unknown.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        row = bar.add_task(task, total=None)
+        yield lambda done, total: bar.update(row, completed=done, total=total)
 
 
 class _Rate(ProgressColumn):
@@ -103,10 +134,10 @@ class _Rate(ProgressColumn):
 
 @contextlib.contextmanager
 def progress_of(name: str) -> Iterator[OnFrame]:
-    """Show a bar with rate and time left while the body runs, where there is a terminal.
+    """Show a bar with rate, time left and label while the body runs, if there is a terminal.
 
     Yields:
-        What to call with each prediction and the number of frames to come, if known.
+        A function to call with each prediction and the number of all frames, None if unknown.
     """
     columns = (
         TextColumn("{task.description}"),

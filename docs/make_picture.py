@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 import camstream
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 
 TILE_WH = (480, 270)
 COLUMNS = 3

@@ -5,36 +5,42 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from camstream.commands.options import parse_size
-from camstream.console import steps
-from camstream.errors import CamstreamError, ModelError, SetupError, SinkError
+from camstream.commands.options import (
+    INPUT,
+    MODEL,
+    OUTPUT,
+    DebugOption,
+    ModelSizeOption,
+    OverwriteOption,
+)
+from camstream.commands.plugins import missing
+from camstream.console import console, note, plain_errors, steps
+from camstream.errors import SinkError, UsageError
 from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file
 from camstream.graph.quantize import Precision
 from camstream.models import zoo
 from camstream.models.session import Model
 from camstream.sinks.atomic_file import AtomicFile
-from export.options import one_of, report
+from export.options import PoolName, PoolOption, WeightsOption, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from camstream.contract import ModelInfo
-    from export.networks.layers import Pool
 
 Triple = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InTorch:
-    """What only a network in torch can be asked for; see ``export.source`` and ``to_onnx``."""
+    """Options of networks in torch only; see ``export.source`` and ``to_onnx``."""
 
     weights: str | None = None
-    pool: str = "avg"
+    pool: PoolName = "avg"
     map_stride: int | None = None
     layer: str | None = None
 
@@ -43,73 +49,122 @@ def export(
     network: Annotated[
         str,
         typer.Argument(
-            help="A network's name, person, module:factory of your own, or an ONNX classifier (.onnx)."
+            metavar="NETWORK",
+            help="A network's name, person, module:factory, or an .onnx classifier.",
         ),
     ] = "efficientnet_lite0",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file to write.  [default: NETWORK.onnx]"),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
-    weights: Annotated[
-        str | None,
-        typer.Option(help="packaged, imagenet, random, or a .pth or .safetensors file."),
-    ] = None,
-    pool: Annotated[str, typer.Option(help="Global pooling: avg or max.")] = "avg",
-    map_stride: Annotated[
-        int | None, typer.Option(help="Finer maps: pixels a cell, 16 or 8, by dilation.")
-    ] = None,
-    layer: Annotated[str | None, typer.Option(help="The layer to map.  [default: found]")] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help='Names of the classes: .txt (one a line), .csv ("name"), or "imagenet".'),
+        typer.Option(
+            metavar="FILE|NAME",
+            help='Names of the classes: .txt (one per line), .csv ("name"), or "imagenet".',
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     mean: Annotated[
-        Triple | None, typer.Option(help="Subtracted from each channel, 0 to 255.")
+        Triple | None,
+        typer.Option(
+            metavar="R G B",
+            help="Subtracted from each channel, 0 to 255.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
-    std: Annotated[Triple | None, typer.Option(help="Then divided by this.")] = None,
-    color: Annotated[str | None, typer.Option(help="Channel order: RGB or BGR.")] = None,
-    layout: Annotated[str | None, typer.Option(help="Of the input: NCHW or NHWC.")] = None,
-    size: Annotated[str | None, typer.Option(help="Preferred input size, as 224x224.")] = None,
-    heat: Annotated[
+    std: Annotated[
+        Triple | None,
+        typer.Option(metavar="R G B", help="Then divided by this.", rich_help_panel=INPUT),
+    ] = None,
+    color: Annotated[
+        Literal["RGB", "BGR"] | None,
+        typer.Option(help="Channel order.", case_sensitive=False, rich_help_panel=INPUT),
+    ] = None,
+    layout: Annotated[
+        Literal["NCHW", "NHWC"] | None,
+        typer.Option(help="Layout of the input.", case_sensitive=False, rich_help_panel=INPUT),
+    ] = None,
+    cam_range: Annotated[
         tuple[float, float] | None,
-        typer.Option("--range", help="Map values where heat begins and where it is full."),
+        typer.Option(
+            "--range",
+            metavar="LOW HIGH",
+            help="Map values where heat begins and is full.",
+            show_default="measured",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights, faster on CPUs.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="16-bit weights, for GPUs.")] = False,
+    weights: WeightsOption = None,
+    pool: PoolOption = "avg",
+    map_stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="16|8",
+            help="Finer maps: pixels per cell, by dilation.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The layer to map.", show_default="found", rich_help_panel=MODEL
+        ),
+    ] = None,
+    model_size: ModelSizeOption = None,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="8-bit weights, faster on CPUs.", rich_help_panel=OUTPUT),
+    ] = False,
+    fp16: Annotated[
+        bool, typer.Option("--fp16", help="16-bit weights, for GPUs.", rich_help_panel=OUTPUT)
+    ] = False,
     calibrate: Annotated[
-        Path | None, typer.Option(help="Your own clip or folder of photos, for --int8.")
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Your own clip or photos, for --int8.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The model: .onnx.",
+            show_default="NETWORK.onnx",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
 ) -> None:
-    """Write a network to ONNX with its class activation maps, and prove that they are right.
+    """Write a network to ONNX with its class activation maps, and verify every output.
 
-    The options from --weights to --layer are for networks in torch. Those from --labels to
-    --range say what the network or the ONNX file does not.
+    --weights, --pool, --map-stride and --layer are for networks in torch (extra "export").
+    The options of the panel "Input" state what the network or the ONNX file does not.
+
+    $ camstream export resnet18 --weights resnet18.pth -o resnet18.onnx
+    $ camstream export theirs.onnx --labels names.txt --mean 124 116 104 --std 58 57 57 -o own.onnx
     """
-    console = Console(stderr=True, highlight=False)
     path = output or Path(network.rpartition(":")[2]).with_suffix(".onnx")
-    try:
+    with plain_errors(debug):
         if path.exists() and not overwrite:
             raise SinkError(f"{path} exists already; give another -o, or --overwrite to replace it")
         overrides = Overrides(
             labels=labels,
             mean=mean,
             std=std,
-            color=color and one_of("--color", color, "RGB", "BGR"),
-            layout=layout and one_of("--layout", layout, "NCHW", "NHWC"),
-            size_wh=parse_size(size),
-            cam_range=heat,
+            color=color,
+            layout=layout,
+            size_wh=model_size,
+            cam_range=cam_range,
         )
         precision = Precision.of(int8=int8, fp16=fp16, calibrate=calibrate)
-        in_torch = InTorch(weights, one_of("--pool", pool, "avg", "max"), map_stride, layer)
-        with steps(console, "starting") as progress:
+        in_torch = InTorch(weights=weights, pool=pool, map_stride=map_stride, layer=layer)
+        with steps(console) as progress:
             info = _export(network, path, in_torch, overrides, precision, progress)
-    except CamstreamError as error:
-        console.print(f"export: {error}", style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
-    report(path, info)
-    if overrides.mean is None and overrides.std is None and info.mean == USUAL_MEAN:
-        console.print("  assumed torchvision's --mean and --std; say if it was trained otherwise")
+        report(path, info)
+        if overrides.mean is None and overrides.std is None and info.mean == USUAL_MEAN:
+            note("torchvision's --mean and --std are assumed; give others if they are wrong")
 
 
 def _export(
@@ -120,13 +175,13 @@ def _export(
     precision: Precision | None,
     progress: Callable[[str], None],
 ) -> ModelInfo:
-    """Export a network in torch, build a shipped model, or graft a file.
+    """Export a network in torch, write a shipped model, or add maps to an ONNX file.
 
-    What is to be smaller is grafted from the export.
+    A lower precision is made from an export in float32.
     """
     if network.lower().endswith(".onnx"):
         if in_torch != InTorch():
-            raise ModelError(
+            raise UsageError(
                 f"{network}: --weights, --pool, --map-stride and --layer are for networks in "
                 "torch; an ONNX file has its weights and its one layer before the pooling"
             )
@@ -134,7 +189,7 @@ def _export(
             Path(network), path, overrides, precision=precision, progress=progress
         )
     if overrides.layout is not None:
-        raise ModelError("--layout is for ONNX files; networks in torch take NCHW")
+        raise UsageError("--layout is for ONNX files; networks in torch take NCHW")
     make = _from_head if network == zoo.PERSON else _from_torch
     if precision is None:
         return make(network, path, in_torch, overrides, progress)
@@ -148,9 +203,9 @@ def _from_head(
     name: str, path: Path, in_torch: InTorch, overrides: Overrides, progress: Callable[[str], None]
 ) -> ModelInfo:
     if in_torch != InTorch() or overrides != Overrides():
-        raise ModelError(
-            f"{name} comes with the project, and all is known of it; leave out the options from "
-            "--weights to --range"
+        raise UsageError(
+            f"{name} comes with camstream as it is; leave out all options but --int8, --fp16 and "
+            "those of the output"
         )
     progress(f"assembling {name}")
     file = zoo.find_model(name)
@@ -171,17 +226,13 @@ def _from_torch(
         from export.source import is_custom, load_custom, load_named
         from export.to_onnx import export as to_onnx
     except ModuleNotFoundError as error:
-        raise SetupError(
-            f"exporting a network needs {error.name}, which is not installed; "
-            'run: pip install "camstream[export]"'
-        ) from error
+        raise missing(f"exporting {network}", error) from error
     if is_custom(network):
         if in_torch.pool != "avg":
-            raise ModelError(f"--pool {in_torch.pool}: {network} decides its pooling itself")
+            raise UsageError(f"--pool {in_torch.pool}: {network} decides its pooling itself")
         source = load_custom(network, in_torch.weights)
     else:
-        pool: Pool = "max" if in_torch.pool == "max" else "avg"
-        source = load_named(network, in_torch.weights, pool=pool, progress=progress)
+        source = load_named(network, in_torch.weights, pool=in_torch.pool, progress=progress)
     return to_onnx(
         source,
         path,

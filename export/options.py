@@ -1,21 +1,37 @@
-"""What the export package's commands share: reading options, telling what was written."""
+"""What the export package's commands share: options, and the report of a file that was written."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from camstream.errors import ModelError
+from camstream.commands.options import MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from camstream.contract import ModelInfo
 
+PoolName = Literal["avg", "max"]
+
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="packaged, imagenet, random, or a .pth or .safetensors file.",
+        show_default="the best there are",
+        rich_help_panel=MODEL,
+    ),
+]
+PoolOption = Annotated[
+    PoolName,
+    typer.Option(help="Global pooling.", case_sensitive=False, rich_help_panel=MODEL),
+]
+
 
 def report(path: Path, info: ModelInfo) -> None:
-    """Print what is in a file that was written, and what was measured."""
+    """Print the contents of a file that was written, and the measurements."""
     parity, lower = info.parity, info.quantization
     assert parity is not None
     origin = f"{lower.kind} network" if lower else "source"
@@ -37,15 +53,3 @@ def report(path: Path, info: ModelInfo) -> None:
             f"top-1 agreement {lower.top1_agreement:.1%}, "
             f"map correlation {lower.cam_correlation:.4f}"
         )
-
-
-def one_of(option: str, value: str, *choices: str) -> str:
-    """Find a choice whatever its case.
-
-    Raises:
-        ModelError: It is none of them.
-    """
-    for choice in choices:
-        if value.lower() == choice.lower():
-            return choice
-    raise ModelError(f"{option} {value}: choose {' or '.join(choices)}")

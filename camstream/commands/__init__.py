@@ -1,42 +1,105 @@
-"""The command line: parse, build, run, turn errors into one line and an exit code.
+"""The command line: one app, whose commands are imported when they are called.
 
-A command is a module here; ``options`` holds what several commands take.
+A command is a function in a module of its own here; ``options`` holds what several commands
+take, ``spellings`` the old names of options. Other packages add commands by entry points.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from typing import Annotated, Any, Final
 
-import cv2
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
+import camstream
 from camstream.commands import plugins
-from camstream.commands.annotate import annotate
-from camstream.commands.demo import demo
-from camstream.commands.live import live
-from camstream.commands.measure import evaluate
-from camstream.commands.models import doctor, info
-from camstream.commands.report import report
-from camstream.commands.teach import teach
+from camstream.commands.spellings import Command
+from camstream.console import plain_errors
+from camstream.errors import SetupError
+
+_GROUP: Final = "camstream.commands"
+# In the order of ``camstream --help``; each is a function of the same name in its module.
+_OWN = ("demo", "live", "annotate", "report", "teach", "evaluate", "info", "doctor")
+
+
+class Commands(TyperGroup):
+    """A group that imports a command only when it is called or when help lists it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names of our own commands, then those that other packages add."""
+        return list(dict.fromkeys([*_OWN, *plugins.find(_GROUP).names]))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command; None where there is none of that name."""
+        if cmd_name not in self.commands:
+            if cmd_name in _OWN:
+                function = f"camstream.commands.{cmd_name}:{cmd_name}"
+                self.commands[cmd_name] = _load(EntryPoint(cmd_name, function, _GROUP))
+            elif cmd_name in (added := plugins.find(_GROUP)).names:
+                self.commands[cmd_name] = _load(added[cmd_name])
+            else:
+                for name in self.list_commands(ctx):  # Typer suggests names from those imported
+                    self.get_command(ctx, name)
+        return self.commands.get(cmd_name)
+
+
+def _load(entry_point: EntryPoint) -> Any:
+    """Import a function and make a command of it.
+
+    Where a package that it needs is missing, the command only reports that: the help and the
+    other commands still work.
+    """
+    own = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    try:
+        own.command(entry_point.name, cls=Command)(entry_point.load())
+    except ModuleNotFoundError as error:
+        problem = plugins.missing(f"camstream {entry_point.name}", error)
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+        own.command(entry_point.name, context_settings=anything)(_unavailable(problem))
+    return get_command(own)
+
+
+def _unavailable(problem: SetupError) -> Callable[[], None]:
+    def unavailable() -> None:
+        with plain_errors(debug=False):
+            raise problem
+
+    unavailable.__doc__ = str(problem).replace("[", r"\[")  # Rich would take the extra for a style
+    return unavailable
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"camstream {camstream.__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
-    help="See what a network looks at, live.",
+    cls=Commands,
+    help="Shows where a network looks: class activation maps over video, live or recorded.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (annotate, live):
-    app.command()(command)
-for entry_point in plugins.find("camstream.commands"):
-    app.command()(entry_point.load())
-for command in (teach, info, doctor, demo, evaluate, report):
-    app.command()(command)
-
 
 @app.callback()
-def _settings() -> None:
+def _settings(
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    import cv2  # the completion of a shell does not need it
+
     # The pipeline has a thread for each stage; OpenCV's own threads would fight over the cores.
     cv2.setNumThreads(1)
     logging.basicConfig(format="camstream: %(message)s", level=logging.WARNING)

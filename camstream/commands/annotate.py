@@ -1,4 +1,4 @@
-"""``camstream annotate``: recorded video."""
+"""``camstream annotate``: recorded video in, the same video with its overlay out."""
 
 from __future__ import annotations
 
@@ -10,80 +10,148 @@ import typer
 
 from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.annotation import run as run_annotate
-from camstream.commands import inputs as batch
+from camstream.api import make_selection
 from camstream.commands.options import (
-    Ask,
+    OUTPUT,
+    SELECTION,
+    STYLE,
+    BoxesOption,
+    BoxRuleOption,
+    BoxThresholdOption,
+    ClassesOption,
+    ColormapOption,
+    ContrastOption,
     DebugOption,
-    Look,
+    DecayOption,
+    DeviceOption,
+    InputSizeOption,
     MapsOption,
-    Network,
+    ModelOption,
+    OpacityOption,
     OverwriteOption,
     PresenceOption,
+    RangeOption,
     RecordsOption,
+    RefineOption,
+    SmoothOption,
     StatsOption,
-    with_options,
+    TopKOption,
+    TrailOption,
+    open_model,
 )
-from camstream.console import Stop, complain, note, plain_errors, progress_of, stoppable
-from camstream.errors import CamstreamError
+from camstream.console import Stop, note, plain_errors, progress_of, report_error, stoppable
+from camstream.drawing.overlay import Style
+from camstream.errors import CamstreamError, SinkError, SourceError
+from camstream.media import VIDEO_SUFFIXES
 from camstream.models.session import Model
-from camstream.sinks.atomic_file import check_apart
+from camstream.models.zoo import DEFAULT_MODEL
+from camstream.sinks.atomic_file import check_apart, is_partial
 from camstream.sinks.encoding import CodecName, Encoding
 
 
-@with_options
 def annotate(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")
-    ],
-    network: Network,
-    look: Look,
-    ask: Ask,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs.")],
+    model_name: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    input_size: InputSizeOption = None,
+    refine: RefineOption = False,
+    top_k: TopKOption = SELECTION.top_k,
+    classes: ClassesOption = None,
+    contrast: ContrastOption = None,
+    smoothing: SmoothOption = SELECTION.smoothing,
+    trail: TrailOption = SELECTION.trail_s,
+    decay: DecayOption = SELECTION.decay_s,
+    cam_range: RangeOption = SELECTION.cam_range,
+    boxes: BoxesOption = STYLE.show_boxes,
+    box_rule: BoxRuleOption = SELECTION.box_rule,
+    box_threshold: BoxThresholdOption = SELECTION.box_threshold,
+    opacity: OpacityOption = STYLE.heatmap_opacity,
+    colormap: ColormapOption = STYLE.colormap,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="A file; for several inputs a folder.  [default: NAME.cam.mp4]"
+            "--output",
+            "-o",
+            metavar="FILE|FOLDER",
+            help="The video; a folder for several inputs.",
+            show_default="NAME.cam.mp4",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
-    codec: Annotated[CodecName | None, typer.Option(help="[default: h264, in .webm vp9]")] = None,
-    quality: Annotated[
-        int | None, typer.Option(min=0, max=63, help="Constant rate factor; lower is better.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="The encoder's speed.  [default: a fast one]")
     ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
     stats: StatsOption = None,
+    codec: Annotated[
+        CodecName | None,
+        typer.Option(
+            help="Video codec.", show_default="h264, in .webm vp9", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=63,
+            metavar="N",
+            help="Constant rate factor; lower is better.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The encoder's speed.",
+            show_default="a fast one",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw the top-1 label and its heatmap into recorded video, every frame, with its sound."""
+    """Draw label and heatmap into every frame of recorded video; the sound stays.
+
+    $ camstream annotate cat.mp4 -o cat.cam.mp4 --records cat.jsonl
+    $ camstream annotate clips/ more/*.mkv -o annotated/ --boxes
+    $ camstream annotate cat.mp4 --classes dog --classes "Persian cat" --trail 3
+    """
     with plain_errors(debug), stoppable() as stop:
-        style = look.style()
+        style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
         encoding = Encoding(codec, quality, preset)
-        found = batch.expand(inputs)
-        sources = batch.without_outputs(found, inputs, output)
+        found = expand(inputs)
+        sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
-            note(f"not taken as inputs, since outputs are named so: {', '.join(own)}")
+            note(f"skipped inputs that have the names of outputs: {', '.join(own)}")
         alone = len(sources) == 1
         jobs = [
             AnnotationJob(
                 source=source,
                 output=target,
-                records=records and batch.beside(records, target, ".jsonl", alone=alone),
+                records=records and beside(records, target, ".jsonl", alone=alone),
                 style=style,
                 encoding=encoding,
                 overwrite=overwrite,
-                stats=stats and batch.beside(stats, target, ".json", alone=alone),
-                maps=maps and batch.beside(maps, target, ".npz", alone=alone),
-                presence=presence and batch.beside(presence, target, ".presence.csv", alone=alone),
+                stats=stats and beside(stats, target, ".json", alone=alone),
+                maps=maps and beside(maps, target, ".npz", alone=alone),
+                presence=presence and beside(presence, target, ".presence.csv", alone=alone),
             )
-            for source, target in zip(sources, batch.name_outputs(sources, output), strict=True)
+            for source, target in zip(sources, name_outputs(sources, output), strict=True)
         ]
         check_apart(sources, [path for job in jobs for path in job.outputs])
-        model = network.load(input_size=look.input_size, refine=look.refine)
-        selection = ask.selection(model.info)
+        model = open_model(model_name, device=device, input_size=input_size, refine=refine)
+        selection = make_selection(
+            model,
+            classes=classes or (),
+            contrast=contrast,
+            top_k=top_k,
+            smoothing=smoothing,
+            decay_s=decay,
+            trail_s=trail,
+            box_rule=box_rule,
+            box_threshold=box_threshold,
+            cam_range=cam_range,
+        )
         stop.end()
         failures = 0
         for job in (dataclasses.replace(job, selection=selection) for job in jobs):
@@ -92,7 +160,7 @@ def annotate(
             except CamstreamError as error:
                 if debug or alone:
                     raise
-                complain(str(error))
+                report_error(str(error))
                 failures += 1
             stop.end()
         if failures:
@@ -100,17 +168,113 @@ def annotate(
 
 
 def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResult:
-    """Annotate one file with a progress bar, and say what came of it."""
+    """Annotate one file with a progress bar, and print the result."""
     with progress_of(job.source.name) as on_frame:
         result = run_annotate(job, model, on_frame=on_frame, stop=stop)
     stats = result.stats
     best = list(result.labels.items())[:3]
-    seen = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
+    labels = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
     typer.echo(
-        f"{job.source} -> {job.output}: {stats.frames_out} frames, {stats.rate_hz:.1f} a second; {seen}"
+        f"{job.source} -> {job.output}: {stats.frames_out} frames, "
+        f"{stats.rate_hz:.1f} a second; {labels}"
     )
     for warning in result.warnings:
         note(warning)
     if result.is_stopped:
         note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
     return result
+
+
+def expand(inputs: list[str]) -> list[Path]:
+    """Turn files, folders and globs into files, in order and each once, without partial files.
+
+    Raises:
+        SourceError: A folder holds no video, or a glob matches nothing.
+    """
+    files: list[Path] = []
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            inside = sorted(
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in VIDEO_SUFFIXES and not is_partial(file)
+            )
+            if not inside:
+                raise SourceError(f"there is no video file in the folder {path}")
+            files += inside
+        elif not path.exists() and any(mark in text for mark in "*?["):
+            anchor = Path(path.anchor)
+            globbed = anchor.glob(str(path.relative_to(anchor)))
+            matches = sorted(file for file in globbed if not is_partial(file))
+            if not matches:
+                raise SourceError(f"no file matches {text}")
+            files += matches
+        else:
+            files.append(path)
+    return list(dict.fromkeys(files))
+
+
+def without_outputs(found: list[Path], inputs: list[str], output: Path | None) -> list[Path]:
+    """Leave out the outputs of an earlier run that lie in the folder which is read.
+
+    Args:
+        found: The files from ``expand``.
+        inputs: The arguments of ``expand``; a file that is named there stays.
+        output: As for ``name_outputs``.
+    """
+    if output is not None and not output.is_dir():
+        return found
+    targets = {path.resolve() for path in _targets(found, output or Path())}
+    named = {Path(text) for text in inputs}
+    return [path for path in found if path in named or path.resolve() not in targets]
+
+
+def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
+    """Name the output of each source, before anything is written.
+
+    Args:
+        sources: The inputs.
+        output: A file for one source, a folder for several; None means the current folder.
+
+    Raises:
+        SinkError: ``output`` must be a folder and is none, or two outputs have one name.
+    """
+    if output is not None and len(sources) == 1 and not output.is_dir():
+        return [output]
+    folder = output or Path()
+    if output is not None and output.suffix and not output.is_dir():
+        raise SinkError(f"several inputs need a folder to be written to, not {output}")
+    targets = _targets(sources, folder)
+    check_apart(sources, targets)
+    _make_folder(folder)
+    return targets
+
+
+def _targets(sources: list[Path], folder: Path) -> list[Path]:
+    stems = [source.stem for source in sources]
+    # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
+    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
+    return [folder / f"{name}.cam.mp4" for name in names]
+
+
+def beside(path: Path, target: Path, suffix: str, *, alone: bool) -> Path:
+    """Name a side file: the path itself for one source, a file in that folder for several.
+
+    Args:
+        path: The value of the option.
+        target: The video file that the side file belongs to.
+        suffix: Of a file in a folder.
+        alone: Whether there is one source.
+    """
+    if alone and not path.is_dir():
+        return path
+    _make_folder(path)
+    return path / f"{target.stem.removesuffix('.cam')}{suffix}"
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"cannot make the folder {path}: {error.strerror}") from error

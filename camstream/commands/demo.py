@@ -1,7 +1,13 @@
-"""``camstream demo``: what it does, shown on clips of its own."""
+"""``camstream demo``: annotates a clip that comes with camstream, and prints what was seen."""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,11 +16,11 @@ import typer
 from camstream.annotation import AnnotationJob
 from camstream.commands import plugins
 from camstream.commands.annotate import annotate_one
-from camstream.commands.clips import count_right, open_file, sample_clip
-from camstream.commands.options import DebugOption, DeviceOption, Network
+from camstream.commands.options import MODEL, OUTPUT, DebugOption, DeviceOption, open_model
 from camstream.console import Stop, plain_errors, stoppable
 from camstream.drawing.overlay import Style
-from camstream.models import zoo as zoo
+from camstream.errors import SetupError, UsageError
+from camstream.models.zoo import DEFAULT_MODEL, PERSON
 
 if TYPE_CHECKING:
     from camstream.annotation import AnnotationResult
@@ -25,69 +31,139 @@ DemoName = Literal["sample", "people", "digits", "sweep"]
 def demo(
     name: Annotated[
         DemoName,
-        typer.Argument(help="Photos; people; handwritten digits; faults in a vibration."),
+        typer.Argument(
+            metavar="NAME",
+            help="sample: photos; people: the model person; digits: handwritten digits; sweep: "
+            "faults in a vibration.",
+        ),
     ] = "sample",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file to write.  [default: demo.mp4, NAME.mp4]"),
-    ] = None,
     device: DeviceOption = "auto",
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train the network of digits or sweep again.")
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Train the network of digits or sweep again.",
+            rich_help_panel=MODEL,
+        ),
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The annotated video; an existing one is replaced.",
+            show_default="demo.mp4, or NAME.mp4",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     opening: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open it where there is a display.")
+        bool,
+        typer.Option(
+            "--open/--no-open", help="Open the video if there is a display.", rich_help_panel=OUTPUT
+        ),
     ] = True,
     debug: DebugOption = False,
 ) -> None:
-    """Annotate a clip that comes with camstream and say what was seen.
+    """Annotate a clip that comes with camstream, and print what was seen.
 
-    The networks of digits and sweep are trained here, in a minute or two, and kept.
+    The networks of digits and sweep are trained here, in a minute or two, and kept; this needs
+    the extra "export".
+
+    $ camstream demo
+    $ camstream demo people
     """
     path = output or Path("demo.mp4" if name == "sample" else f"{name}.mp4")
-    with plain_errors(debug):
+    with plain_errors(debug), stoppable() as stop:
         if retrain and name in ("sample", "people"):
-            raise typer.BadParameter("--retrain is for digits and sweep")
-        with stoppable() as stop:
-            if name == "sample":
-                model = Network(device=device).load()
-                result = annotate_one(
-                    AnnotationJob(source=sample_clip(), output=path, overwrite=True), model, stop
-                )
-            elif name == "people":
-                result = _people(path, device, stop)
-            else:
-                run = plugins.load("camstream.demos", name)
-                result = run(
-                    path,
-                    device=device,
-                    retrain=retrain,
-                    stop=stop,
-                    annotate=lambda job, model: annotate_one(job, model, stop),
-                )
-            typer.echo(f"The result is {path.resolve()}")
-            for label, frames in list(result.labels.items())[:5]:
-                typer.echo(f"  {frames:4d} frames  {label}")
-            if opening and not stop():
-                open_file(path)
-            stop.end()
+            raise UsageError("--retrain is for digits and sweep")
+        if name == "sample":
+            job = AnnotationJob(source=sample_clip(), output=path, overwrite=True)
+            result = annotate_one(job, open_model(DEFAULT_MODEL, device=device), stop)
+        elif name == "people":
+            result = _people(path, device, stop)
+        else:
+            run = plugins.load("camstream.demos", name)
+            result = run(
+                path,
+                device=device,
+                retrain=retrain,
+                stop=stop,
+                annotate=lambda job, model: annotate_one(job, model, stop),
+            )
+        typer.echo(f"The result is {path.resolve()}")
+        for label, frames in list(result.labels.items())[:5]:
+            typer.echo(f"  {frames:4d} frames  {label}")
+        if opening and not stop():
+            open_file(path)
+        stop.end()
 
 
 def _people(path: Path, device: str, stop: Stop) -> AnnotationResult:
-    """Say when somebody is there, and how often that is right."""
+    """Annotate the clip with people, and compare the result with its ground truth."""
     clip = sample_clip("people")
+    records, presence = path.with_suffix(".jsonl"), path.with_suffix(".presence.csv")
     job = AnnotationJob(
         source=clip,
         output=path,
-        records=path.with_suffix(".jsonl"),
+        records=records,
         style=Style(show_boxes=True),
         overwrite=True,
-        presence=path.with_suffix(".presence.csv"),
+        presence=presence,
     )
-    result = annotate_one(job, Network("person", device).load(), stop)
-    right, frames = count_right(path.with_suffix(".jsonl"), clip.with_suffix(".csv"))
+    result = annotate_one(job, open_model(PERSON, device=device), stop)
+    right, frames = count_right(records, clip.with_suffix(".csv"))
     typer.echo(
-        f"  {right} of {frames} frames are right; those in which somebody enters or leaves do not count"
+        f"  {right} of {frames} frames are right; those in which somebody enters or leaves do not "
+        "count"
     )
-    typer.echo(path.with_suffix(".presence.csv").read_text(encoding="utf-8").rstrip())
+    typer.echo(presence.read_text(encoding="utf-8").rstrip())
     return result
+
+
+def sample_clip(name: Literal["sample", "people"] = "sample") -> Path:
+    """Find a clip of the project, in an installed package or in a clone.
+
+    Raises:
+        SetupError: The clip is in neither.
+    """
+    here = Path(__file__).parents[1]
+    for folder in (here / "_videos", here.parent / "videos"):
+        if (folder / f"{name}.mp4").is_file():
+            return folder / f"{name}.mp4"
+    raise SetupError(f"the clip videos/{name}.mp4 is missing from this installation")
+
+
+def count_right(records: Path, truth: Path) -> tuple[int, int]:
+    """Compare the labels displayed over the clip "people" with its ground truth.
+
+    Args:
+        records: JSON lines of the annotated clip, by the model ``person``.
+        truth: ``people.csv``; frames in which somebody is entering or leaving do not count.
+
+    Returns:
+        The number of frames that are right, and of all that count.
+    """
+    lines = records.read_text(encoding="utf-8").splitlines()
+    with truth.open(newline="", encoding="utf-8") as file:
+        wanted = [row["is_present"] for row in csv.DictReader(file)]
+    pairs = [
+        (json.loads(line)["displayed"][0]["label"] == "person", present == "1")
+        for line, present in zip(lines, wanted, strict=False)
+        if present
+    ]
+    return sum(seen == there for seen, there in pairs), len(pairs)
+
+
+def open_file(path: Path) -> None:
+    """Open a file with the desktop's own player, where there is a desktop."""
+    if sys.platform == "win32":
+        os.startfile(path)
+        return
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    has_desktop = sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if has_desktop and shutil.which(opener):
+        quiet = subprocess.DEVNULL
+        subprocess.Popen([opener, str(path)], stdin=quiet, stdout=quiet, stderr=quiet)

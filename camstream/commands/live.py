@@ -7,89 +7,172 @@ from typing import Annotated
 
 import typer
 
+from camstream.api import make_selection
 from camstream.commands.options import (
-    Ask,
+    INPUT,
+    OUTPUT,
+    SELECTION,
+    SHOW,
+    STYLE,
+    BoxesOption,
+    BoxRuleOption,
+    BoxThresholdOption,
+    ClassesOption,
+    ColormapOption,
+    ContrastOption,
     DebugOption,
-    Look,
+    DecayOption,
+    DeviceOption,
+    InputSizeOption,
     MapsOption,
-    Network,
+    ModelOption,
+    OpacityOption,
     OverwriteOption,
     PresenceOption,
+    RangeOption,
     RecordsOption,
+    RefineOption,
+    SizeWH,
+    SmoothOption,
     StatsOption,
-    with_options,
+    TopKOption,
+    TrailOption,
+    open_model,
+    parse_size,
 )
 from camstream.console import plain_errors, stoppable
-from camstream.errors import SinkError
+from camstream.drawing.overlay import Style
+from camstream.errors import UsageError
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.session import LiveSession
 from camstream.live.teaching import Teaching
+from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources import open_source
 from camstream.sources.paced import PacedSource
 
+TEACH = "Teaching with the keys"
 
-@with_options
+
 def live(
-    network: Network,
-    look: Look,
-    ask: Ask,
     source: Annotated[
         str, typer.Argument(help="A camera's number or device, a URL, or a file.")
     ] = "0",
-    size: Annotated[str | None, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Write what is seen to a video file.")] = None,
+    camera_size: Annotated[
+        SizeWH | None,
+        typer.Option(
+            metavar="WxH",
+            help="Ask the camera for this picture size.",
+            parser=parse_size,
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="N", help="Stop after so many seconds.", rich_help_panel=INPUT),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop after so many frames.", rich_help_panel=INPUT),
+    ] = None,
+    model_name: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    input_size: InputSizeOption = None,
+    refine: RefineOption = False,
+    window: Annotated[bool, typer.Option(help="Show a window.", rich_help_panel=SHOW)] = True,
+    top_k: TopKOption = SELECTION.top_k,
+    classes: ClassesOption = None,
+    contrast: ContrastOption = None,
+    smoothing: SmoothOption = SELECTION.smoothing,
+    trail: TrailOption = SELECTION.trail_s,
+    decay: DecayOption = SELECTION.decay_s,
+    cam_range: RangeOption = SELECTION.cam_range,
+    boxes: BoxesOption = STYLE.show_boxes,
+    box_rule: BoxRuleOption = SELECTION.box_rule,
+    box_threshold: BoxThresholdOption = SELECTION.box_threshold,
+    opacity: OpacityOption = STYLE.heatmap_opacity,
+    colormap: ColormapOption = STYLE.colormap,
+    teach: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Class that key 1, 2, ... teaches; repeatable.",
+            rich_help_panel=TEACH,
+        ),
+    ] = None,
+    teach_output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where key x saves the taught model: .onnx.", rich_help_panel=TEACH
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A video of what is shown.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
     stats: StatsOption = None,
-    teach: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="What key 1, 2, ... teaches; give it once a class."),
-    ] = None,
-    taught: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where key x saves what was taught: .onnx.")
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many seconds.")
-    ] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
-    window: Annotated[bool, typer.Option(help="Show a window.")] = True,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Watch a camera, a stream or a file with the label and the heatmap. Press ? for the keys."""
+    """Show a camera, a stream or a file with label and heatmap in a window.
+
+    Press ? in the window for the keys.
+
+    $ camstream live rtsp://user:password@host/stream
+    $ camstream live 0 --model person --boxes --presence seen.csv
+    $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
+    """
     with plain_errors(debug), stoppable() as stop:
-        style = look.style()
-        if (teach or taught) and (not window or maps is not None):
-            raise typer.BadParameter(
-                "--teach and --taught are for the window's keys, and a file of --maps is of one "
-                "model's classes: leave out --no-window and --maps"
+        style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
+        if (teach or teach_output) and (not window or maps is not None):
+            raise UsageError(
+                "--teach and --teach-output are for the window's keys, and a file of --maps has "
+                "one model's classes: leave out --no-window and --maps"
             )
-        if taught is not None and taught.suffix.lower() != ".onnx":
-            raise SinkError(f"cannot write {taught}: a taught model is written as .onnx")
-        for path in (stats, taught):
+        if teach_output is not None and teach_output.suffix.lower() != ".onnx":
+            raise UsageError(f"--teach-output {teach_output}: a model's name ends in .onnx")
+        for path in (stats, teach_output):
             if path is not None:
-                AtomicFile(path, overwrite=overwrite)  # known now, not after an hour
+                AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
         display = Window("camstream") if window else None
-        model = network.load(input_size=look.input_size, refine=look.refine)
-        selection = ask.selection(model.info)
-        can_teach = window and maps is None  # a file of maps is of one model's classes
+        model = open_model(model_name, device=device, input_size=input_size, refine=refine)
+        selection = make_selection(
+            model,
+            classes=classes or (),
+            contrast=contrast,
+            top_k=top_k,
+            smoothing=smoothing,
+            decay_s=decay,
+            trail_s=trail,
+            box_rule=box_rule,
+            box_threshold=box_threshold,
+            cam_range=cam_range,
+        )
+        can_teach = window and maps is None  # a file of maps has one model's classes
         guest = (
             Teaching(
                 model,
                 teach or (),
-                input_size=look.input_size,
-                refine=look.refine,
-                output=taught,
+                input_size=input_size,
+                refine=refine,
+                output=teach_output,
                 overwrite=overwrite,
             )
             if can_teach
             else None
         )
-        opened = open_source(source, size_wh=_parse_size(size) if size else None)
+        opened = open_source(source, size_wh=camera_size)
         session = LiveSession(
             opened if opened.is_live else PacedSource(opened),
             model.infer,
@@ -98,7 +181,7 @@ def live(
             style=style,
             selection=selection,
             outputs=OutputPaths(
-                record=record, records=records, maps=maps, presence=presence, overwrite=overwrite
+                record=output, records=records, maps=maps, presence=presence, overwrite=overwrite
             ),
             limits=RunLimits(frames=frames, seconds=seconds),
             display=display,
@@ -115,10 +198,3 @@ def live(
         if stats is not None:
             write_json(stats, result.to_dict(), overwrite=overwrite)
         stop.end()
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise typer.BadParameter(f"a size is WIDTHxHEIGHT such as 1280x720, not {text!r}")
-    return int(width), int(height)

@@ -25,7 +25,7 @@ def load(group: Group, name: str, *, extra: str = "export") -> Any:
     Args:
         group: The group of entry points.
         name: The name in that group.
-        extra: The extra of camstream that brings what it needs.
+        extra: The extra of camstream that installs what it needs.
 
     Raises:
         SetupError: Nothing is registered under that name, or a package that it needs is missing.
@@ -40,7 +40,7 @@ def load(group: Group, name: str, *, extra: str = "export") -> Any:
 
 
 def missing(what: str, error: ModuleNotFoundError, extra: str = "export") -> SetupError:
-    """Say which extra brings a package that could not be imported."""
+    """Return the error that names the extra which installs a missing package."""
     return SetupError(
         f'{what} needs {error.name}, which is not installed; run: pip install "camstream[{extra}]"'
     )

@@ -8,48 +8,88 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from camstream.commands.options import DebugOption, ModelOption, OverwriteOption
-from camstream.console import plain_errors
-from camstream.models import zoo as zoo
+from camstream.commands.options import (
+    INPUT,
+    OUTPUT,
+    BackgroundOption,
+    DebugOption,
+    FlipOption,
+    JsonOption,
+    ModelOption,
+    ModelSizeOption,
+    OverwriteOption,
+)
+from camstream.console import console, counting, note, plain_errors, steps
+from camstream.models import zoo
+
+_MAX_SKIPPED = 5  # files that are named
 
 
 def teach(
-    folder: Annotated[Path, typer.Argument(help="One folder a class, with photos or clips.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model to write: .onnx.")],
-    model: ModelOption = zoo.DEFAULT_MODEL,
-    background: Annotated[
-        str | None,
-        typer.Option(help='The class of what is none of the others.  [default: "no ..." or "ok"]'),
-    ] = None,
-    every: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Between two samples of a clip.")
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="One folder per class, with photos or clips.")
+    ],
+    *,
+    background: BackgroundOption = None,
+    sample_every: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Time between two samples of a clip.",
+            rich_help_panel=INPUT,
+        ),
     ] = 0.5,
-    size: Annotated[
-        str | None, typer.Option(help="Preferred input size, as 320x320.  [default: the model's]")
-    ] = None,
+    flip: FlipOption = True,
     stretch: Annotated[
         bool,
         typer.Option(
-            "--stretch", help="Stretch all pictures to one shape, which then tells nothing."
+            "--stretch",
+            help="Stretch all pictures to one shape, so that the shape says nothing of the class.",
+            rich_help_panel=INPUT,
         ),
     ] = False,
-    flips: Annotated[bool, typer.Option(help="Also learn every picture in a mirror.")] = True,
-    json: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
+    model_name: ModelOption = zoo.DEFAULT_MODEL,
+    model_size: ModelSizeOption = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
+        ),
+    ],
+    json: JsonOption = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Teach a model new classes: a folder a class in, a camstream model out."""
-    from camstream.commands.options import parse_size
+    """Teach a model new classes in seconds, without torch: only its last layer is replaced.
+
+    $ camstream teach photos/ -o cups.onnx        # photos/cup, photos/no cup
+    $ camstream live --model cups.onnx
+    """
+    # scikit-learn takes a second to import.
     from camstream.teach.features import Look
     from camstream.teach.report import show
-    from camstream.teach.run import Request
-    from camstream.teach.run import teach as run_teach
+    from camstream.teach.run import Request, compute_features, fit_and_save
 
     with plain_errors(debug):
-        size_wh = parse_size(size)
-        look = Look(size_wh and size_wh[::-1], stretch, flips, every)
-        request = Request(folder, output, background, look, json, overwrite)
-        report = run_teach(request, zoo.find_model(model))
+        look = Look(model_size and model_size[::-1], stretch, flip, sample_every)
+        request = Request(
+            folder=folder,
+            output=output,
+            background=background,
+            look=look,
+            json=json,
+            overwrite=overwrite,
+        )
+        with counting("computing features") as on_item:
+            gallery, backbone = compute_features(
+                request, zoo.find_model(model_name), on_item=on_item
+            )
+        for line in gallery.skipped[:_MAX_SKIPPED]:
+            note(f"skipped: {line}")
+        if (more := len(gallery.skipped) - _MAX_SKIPPED) > 0:
+            note(f"skipped: {more} more that cannot be read")
+        with steps(console) as progress:
+            report = fit_and_save(request, gallery, backbone, progress=progress)
         plain = Console(highlight=False, soft_wrap=True)
         show(report, plain)
         plain.print(f"{output}: {', '.join(report.labels)}", markup=False)

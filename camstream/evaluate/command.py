@@ -1,22 +1,20 @@
-"""What ``camstream evaluate`` does, once the command line is read."""
+"""Evaluates a model on photos or a clip: measures, sums up, writes the figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from rich.progress import track
-
-from camstream.console import console
-from camstream.errors import SinkError, SourceError
+from camstream.errors import UsageError
 from camstream.evaluate.annotations import read_folders, read_ground_truths
 from camstream.evaluate.contact_sheet import CONTACT_SHEET_SUFFIXES, write_contact_sheet
 from camstream.evaluate.measure import ClassMapper, PhotoResult, evaluate_photo
 from camstream.evaluate.report import Report, sum_up
 from camstream.evaluate.tracks import read_track
 from camstream.evaluate.video import ClipReport, measure_clip
+from camstream.frame import Frame
 from camstream.maps.boxes import PAPER_RATIO
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
@@ -25,20 +23,23 @@ from camstream.sinks.records import write_json
 from camstream.sources.file import FileSource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be evaluated.
+    """What to evaluate.
 
     Attributes:
         photos: A folder of photos, or a clip.
-        boxes: Their boxes, see ``annotations.read_ground_truths``; None: only classes are known. Of a
-            clip: see ``tracks.read_track``.
+        boxes: The true boxes, see ``annotations.read_ground_truths``; None: only classes are
+            known. Of a clip: see ``tracks.read_track``.
         from_folders: Whether sub-folders name the classes.
-        masks: A folder of masks, see ``measure.read_mask``.
-        json: Where to write the figures.
-        contact_sheet: Where to draw the best, the typical and the worst.
+        masks: A folder of true masks, see ``measure.read_mask``.
+        json: Where to write the figures; None: nowhere.
+        contact_sheet: Where to draw the best, typical and worst photos; None: nowhere.
         overwrite: Whether existing outputs may be replaced.
         box_threshold: Where boxes end, as a part of a map's maximum.
+
+    Raises:
+        UsageError: Options exclude each other, or one is missing.
     """
 
     photos: Path
@@ -59,48 +60,66 @@ class Request:
         if self.is_clip and (
             self.boxes is None or self.masks is not None or self.contact_sheet is not None
         ):
-            raise SourceError(f"{self.photos} is a clip: it takes --boxes FILE.csv and --json only")
+            raise UsageError(
+                f"{self.photos} is a clip: it takes --true-boxes FILE.csv and --json only"
+            )
         if (self.boxes is None) != self.from_folders:
-            raise SourceError(
-                "what is true of the photos? give either --boxes FILE, or --labels-from-folders"
+            raise UsageError(
+                "the true classes are missing: give either --true-boxes FILE, or "
+                "--labels-from-folders"
             )
         if self.boxes is None and (self.masks is not None or self.contact_sheet is not None):
-            raise SourceError("--masks and --sheet need --boxes: there is no place to compare with")
+            raise UsageError(
+                "--true-masks and --contact-sheet need --true-boxes: there is no place to compare with"
+            )
         if (
             self.contact_sheet is not None
             and self.contact_sheet.suffix.lower() not in CONTACT_SHEET_SUFFIXES
         ):
-            raise SinkError(f"cannot write {self.contact_sheet}: a sheet is a .jpg or .png picture")
+            raise UsageError(
+                f"cannot write {self.contact_sheet}: a contact sheet is a .jpg or .png picture"
+            )
 
 
 def evaluate(
-    request: Request, model: Model, others: Mapping[str, ClassMapper] = MappingProxyType({})
+    request: Request,
+    model: Model,
+    others: Mapping[str, ClassMapper] = MappingProxyType({}),
+    *,
+    on_photo: Callable[[int, int], None] = lambda *_: None,
 ) -> Report:
-    """Look at every photo, sum up, write what was asked for.
+    """Evaluate every photo, sum up, write the figures.
 
     Args:
-        request: What is to be evaluated.
-        model: Looks at the photos.
-        others: Other ways to map a class, to put beside the model's; by name.
+        request: What to evaluate.
+        model: The model to evaluate.
+        others: Other ways to map a class, to compare with the model's; by name.
+        on_photo: Called with the number of photos done, and of all.
 
     Raises:
         SourceError: A photo or an annotation cannot be read.
         SinkError: An output cannot be written.
     """
     for output in (request.json, request.contact_sheet):
-        if output is not None:  # to be told now, not after minutes of work
+        if output is not None:  # reported now, not after minutes of work
             AtomicFile(output, overwrite=request.overwrite)
     names, unknown = ClassNames(model.info.labels), 0
     if request.boxes is None:
         ground_truths = read_folders(request.photos, names)
     else:
         ground_truths, unknown = read_ground_truths(request.photos, request.boxes, names)
-    results: list[PhotoResult] = [
-        evaluate_photo(
-            model, ground_truth, request.masks, box_threshold=request.box_threshold, others=others
+    results: list[PhotoResult] = []
+    for ground_truth in ground_truths:
+        results.append(
+            evaluate_photo(
+                model,
+                ground_truth,
+                request.masks,
+                box_threshold=request.box_threshold,
+                others=others,
+            )
         )
-        for ground_truth in track(ground_truths, "looking", console=console, transient=True)
-    ]
+        on_photo(len(results), len(ground_truths))
     report = sum_up(
         results,
         model=model.info.name,
@@ -117,15 +136,26 @@ def evaluate(
     return report
 
 
-def evaluate_clip(request: Request, model: Model) -> ClipReport:
-    """Look at every frame of a clip, sum up, write what was asked for.
+def evaluate_clip(
+    request: Request,
+    model: Model,
+    *,
+    on_frame: Callable[[int, int | None], None] = lambda *_: None,
+) -> ClipReport:
+    """Evaluate every frame of a clip, sum up, write the figures.
+
+    Args:
+        request: What to evaluate.
+        model: The model to evaluate.
+        on_frame: Called with the number of frames done, and of all if that is known.
 
     Raises:
+        UsageError: There are no true boxes.
         SourceError: The clip or its boxes cannot be read.
         SinkError: An output cannot be written.
     """
     if request.boxes is None:
-        raise SourceError(f"{request.photos} is a clip: it needs --boxes FILE.csv")
+        raise UsageError(f"{request.photos} is a clip: it needs --true-boxes FILE.csv")
     if request.json is not None:
         AtomicFile(
             request.json, overwrite=request.overwrite, inputs=[request.photos, request.boxes]
@@ -133,9 +163,8 @@ def evaluate_clip(request: Request, model: Model) -> ClipReport:
     frame_truths, unknown = read_track(request.boxes, ClassNames(model.info.labels))
     source = FileSource(request.photos)
     try:
-        frames = track(source, "looking", total=source.frame_count, console=console, transient=True)
         report = measure_clip(
-            frames,
+            _counted(source, on_frame),
             frame_truths,
             model,
             clip=request.photos.name,
@@ -147,3 +176,9 @@ def evaluate_clip(request: Request, model: Model) -> ClipReport:
     if request.json is not None:
         write_json(request.json, report.to_dict(), overwrite=request.overwrite)
     return report
+
+
+def _counted(source: FileSource, on_frame: Callable[[int, int | None], None]) -> Iterator[Frame]:
+    for done, frame in enumerate(source, 1):
+        on_frame(done, source.frame_count)
+        yield frame

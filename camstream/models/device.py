@@ -16,7 +16,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 
 # Name on the command line -> ONNX Runtime's provider.
 PROVIDERS = {
@@ -64,7 +64,7 @@ def create_session(
         except ModelError:
             return _open(model, "cpu", threads), "cpu", _GPU_UNUSED
     if device not in PROVIDERS:
-        raise ModelError(f"unknown device {device!r}; known: auto, {', '.join(PROVIDERS)}")
+        raise UsageError(f"unknown device {device!r}; known: auto, {', '.join(PROVIDERS)}")
     if PROVIDERS[device] not in ort.get_available_providers():
         raise ModelError(f"device {device!r}: this onnxruntime has no such provider; {REMEDY}")
     if device in ("cuda", "tensorrt") and not has_nvidia_driver():

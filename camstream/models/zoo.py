@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 from camstream.contract import ModelFile
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 from camstream.models.session import Model
 
 DEFAULT_MODEL = "efficientnet_lite0"
@@ -38,7 +38,8 @@ def load_model(
         refine: Finer maps that follow outlines, see ``camstream.graph.refine``.
 
     Raises:
-        ModelError: There is no such model, or the device cannot run it as asked.
+        UsageError: There is no model of that name.
+        ModelError: The file or the device cannot be used as asked.
     """
     file = find_model(name_or_path)
     return Model(file, device=device, input_size=input_size, refine=refine)
@@ -51,7 +52,8 @@ def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> ModelFile:
         name_or_path: One of ``SHIPPED``, or the path of an .onnx file, which need not exist.
 
     Raises:
-        ModelError: There is no such model, or a file that comes with camstream is damaged.
+        UsageError: There is no model of that name.
+        ModelError: A file that comes with camstream is damaged.
     """
     path = Path(name_or_path)
     if path.suffix.lower() == ".onnx" or path.is_file():
@@ -61,8 +63,8 @@ def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> ModelFile:
         return ModelFile(_intact(f"{DEFAULT_MODEL}.onnx"))
     if name == PERSON:
         return ModelFile(Path(PERSON), _person())
-    raise ModelError(
-        f"no model {name}: {' and '.join(SHIPPED)} come with camstream; another network is made "
+    raise UsageError(
+        f"no model {name!r}: {' and '.join(SHIPPED)} come with camstream; another network is made "
         f"with: camstream export {name} -o {name}.onnx"
     )
 

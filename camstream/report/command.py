@@ -1,11 +1,11 @@
-"""What ``camstream report`` does, once the command line is read."""
+"""Reports on a clip from its records: one HTML page, and the plots as PNG files."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.console import console, steps
 from camstream.errors import SinkError
 from camstream.maps.presence import PresenceRule
 from camstream.report.figures import read_stats
@@ -17,16 +17,16 @@ from camstream.report.timeline import Timeline, build_timeline
 from camstream.sinks.atomic_file import AtomicFile, check_apart
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be told.
+    """What to report on.
 
     Attributes:
-        records: Of one run; JSON lines, CSV or Parquet.
-        output: The page to be.
+        records: The records of one run; JSON lines, CSV or Parquet.
+        output: The page to write.
         video: The clip, or the annotated one; None for a page without pictures.
-        png: A folder for pictures of the curves, None for none.
-        stats: What ``--stats`` wrote of the run, None for nothing.
+        png: A folder for plots as PNG files; None: none are written.
+        stats: The file that ``--stats`` wrote in the run; None: the page has no statistics.
         rule: What counts as presence of a class.
         overwrite: Whether existing outputs may be replaced.
     """
@@ -41,19 +41,19 @@ class Request:
 
     @property
     def inputs(self) -> list[Path]:
-        """Every file that it reads."""
+        """Every file that is read."""
         return [path for path in (self.records, self.video, self.stats) if path is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What came of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What was written.
 
     Attributes:
-        timeline: The clip.
+        timeline: The clip over time.
         thumbs: How many small pictures the page has.
         size_bytes: Of the page.
-        warnings: What the reader should know, one line each; the page says them too.
+        warnings: One line each; the page has them too.
     """
 
     timeline: Timeline
@@ -62,8 +62,12 @@ class Told:
     warnings: tuple[str, ...]
 
 
-def report(request: Request) -> Told:
-    """Read the records, tell their story, write what was asked for.
+def report(request: Request, *, progress: Callable[[str], None] = lambda _: None) -> Result:
+    """Read the records, write the page and the plots.
+
+    Args:
+        request: What to report on.
+        progress: Called with each step.
 
     Raises:
         SourceError: An input cannot be read, or the video is plainly of another clip.
@@ -71,24 +75,29 @@ def report(request: Request) -> Told:
     """
     check_apart(request.inputs, [request.output])
     page = AtomicFile(request.output, overwrite=request.overwrite, inputs=request.inputs)
-    with steps(console, f"reading {request.records.name}") as progress:
-        run = read_stats(request.stats) if request.stats is not None else []
-        timeline = build_timeline(read_records(request.records), request.rule)
-        has_video = request.video is not None
-        plots = []
-        if request.png is not None:
-            plots = check_plots(request.png, album=has_video, overwrite=request.overwrite)
-        album = None
-        if request.video is not None:
-            progress(f"looking up {len(choose_times(timeline))} pictures in {request.video.name}")
-            album = make_album(request.video, timeline)
-        warnings = [*timeline.records.warnings, *(album.warnings if album else ())]
-        progress(f"writing {request.output.name}")
-        title = (request.video or request.records).stem
-        text = to_html(timeline, album, title=title, warnings=warnings, run=run)
-        size_bytes = _write(page, text)
-        write_plots(plots, timeline, album)
-    return Told(timeline, len(album.thumbs) if album else 0, size_bytes, tuple(warnings))
+    progress(f"reading {request.records.name}")
+    run = read_stats(request.stats) if request.stats is not None else []
+    timeline = build_timeline(read_records(request.records), request.rule)
+    has_video = request.video is not None
+    plots = []
+    if request.png is not None:
+        plots = check_plots(request.png, album=has_video, overwrite=request.overwrite)
+    album = None
+    if request.video is not None:
+        progress(f"looking up {len(choose_times(timeline))} pictures in {request.video.name}")
+        album = make_album(request.video, timeline)
+    warnings = [*timeline.records.warnings, *(album.warnings if album else ())]
+    progress(f"writing {request.output.name}")
+    title = (request.video or request.records).stem
+    text = to_html(timeline, album, title=title, warnings=warnings, run=run)
+    size_bytes = _write(page, text)
+    write_plots(plots, timeline, album)
+    return Result(
+        timeline=timeline,
+        thumbs=len(album.thumbs) if album else 0,
+        size_bytes=size_bytes,
+        warnings=tuple(warnings),
+    )
 
 
 def _write(atomic_file: AtomicFile, text: str) -> int:

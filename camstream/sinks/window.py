@@ -11,7 +11,7 @@ import cv2
 from camstream.errors import SinkError
 from camstream.picture import ImageU8
 
-_REMEDY = "use --no-window, with --record FILE or --records FILE to keep what is seen"
+_REMEDY = "use --no-window, with --output FILE or --records FILE to keep the results"
 _SPECIAL = {8: "backspace", 9: "tab", 13: "enter", 27: "escape", 32: "space"}
 
 

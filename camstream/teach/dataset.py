@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.errors import SourceError
+from camstream.errors import SourceError, UsageError
 from camstream.media import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_photo
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
@@ -111,11 +111,11 @@ def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | 
         asked: What the user calls it; None: found by names such as "no cup", "none", "ok".
 
     Raises:
-        SourceError: There is no class of the name asked for, or several look like one.
+        UsageError: There is no class of the name asked for, or several look like one.
     """
     if asked is not None:
         if asked not in labels:
-            raise SourceError(f"--background {asked}: the classes are {', '.join(labels)}")
+            raise UsageError(f"--background {asked}: the classes are {', '.join(labels)}")
         return asked
     plain = {label: label.lower().replace("_", " ").replace("-", " ") for label in labels}
     found = [
@@ -124,9 +124,9 @@ def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | 
         if text in _BACKGROUNDS or text.startswith(_NEGATIONS)
     ]
     if len(found) > 1:
-        raise SourceError(
-            f"{' and '.join(map(repr, found))} both look like the class of what is none of the "
-            "others; say which with --background"
+        raise UsageError(
+            f"{' and '.join(map(repr, found))} both look like the background class; choose one "
+            "with --background"
         )
     return found[0] if found else None
 

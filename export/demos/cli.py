@@ -1,4 +1,4 @@
-"""The demos that train a network: what ``camstream demo digits`` and ``camstream demo sweep`` do."""
+"""``camstream demo digits`` and ``camstream demo sweep``: they train a network, then annotate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import platformdirs
 import typer
 
 from camstream.annotation import AnnotationJob, AnnotationResult
-from camstream.commands.options import Network
+from camstream.commands.options import open_model
 from camstream.commands.plugins import missing
 from camstream.console import Stop, console, note, steps
 from camstream.models.session import Model
@@ -28,7 +28,7 @@ def run(
         output: The annotated clip to write; an existing one is replaced.
         device: See ``camstream.models.device``.
         retrain: Train again.
-        stop: Ends the training, or the annotating, in good order.
+        stop: Stops the training or the annotation; what was written so far is complete.
         annotate: Annotates a clip with a model.
 
     Raises:
@@ -45,7 +45,7 @@ def run(
         note(f"training the network of {name}, once; this takes a minute or two")
         train(name, path, resume=not retrain, stop=stop)
         stop.end()
-    model = Network(str(path), device).load()
+    model = open_model(str(path), device=device)
     result, score = annotate_clip(demo, model, output, lambda job: annotate(job, model))
     if score is not None:
         accuracy, pictures = accuracy_on_test_set(demo, model)
@@ -64,17 +64,18 @@ def train(
         name: "digits" or "sweep".
         output: The .onnx file to write.
         epochs: The most epochs; None: the demo's.
-        resume: Go on where it was interrupted.
-        stop: Ends it in good order.
+        resume: Continue an interrupted training.
+        stop: Stops it; a checkpoint is kept.
     """
     from export.demos.run import find, job_of
     from export.train.job import progress_bar
     from export.train.job import run as run_job
 
-    with steps(console, "drawing pictures to learn from") as progress:
+    with steps(console) as progress:
+        progress("drawing pictures to learn from")
         job = job_of(find(name), output, epochs=epochs)
         progress(f"training {job.start.name} on {len(job.train.classes)} pictures")
-    with steps(console, "exporting") as progress:
+    with steps(console) as progress:
         run_job(job, progress_bar(console), resume=resume, stop=stop, progress=progress)
 
 

@@ -1,36 +1,157 @@
-"""``camstream train``: a network trained on folders of photos."""
+"""``camstream train``: a network trained on folders of photos; nothing here needs torch."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from camstream.commands.options import DebugOption, with_options
+from camstream.commands.options import (
+    INPUT,
+    MODEL,
+    OUTPUT,
+    BackgroundOption,
+    DebugOption,
+    FlipOption,
+    ModelSizeOption,
+    OverwriteOption,
+)
+from camstream.commands.plugins import missing
 from camstream.console import plain_errors, stoppable
-from camstream.errors import SetupError
-from export.train.options import KeepOptions, LearningOptions, NetworkOptions, PhotoOptions
+from export.options import PoolOption, WeightsOption
+from export.train.recipe import Recipe, Variation
+
+TRAINING = "Training"
+_RECIPE, _VARIATION = Recipe(), Variation()  # their defaults are the options' defaults
 
 
-@with_options
 def train(
     folder: Annotated[
-        Path, typer.Argument(help="One folder a class, named by it, with its photos.")
+        Path, typer.Argument(metavar="FOLDER", help="One folder per class, with its photos.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
-    network: NetworkOptions,
-    learning: LearningOptions,
-    photos: PhotoOptions,
-    keep: KeepOptions,
+    *,
+    background: BackgroundOption = None,
+    val_split: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=0.9,
+            metavar="N",
+            help="Part of each class for validation.",
+            rich_help_panel=INPUT,
+        ),
+    ] = 0.2,
+    flip: FlipOption = _VARIATION.flip,
+    crop: Annotated[
+        float,
+        typer.Option(
+            min=0.05,
+            max=1.0,
+            metavar="N",
+            help="Smallest part of a photo's area to show.",
+            rich_help_panel=INPUT,
+        ),
+    ] = _VARIATION.crop,
+    color_jitter: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="N",
+            help="How far colors and brightness are changed.",
+            rich_help_panel=INPUT,
+        ),
+    ] = _VARIATION.colour,
+    network: Annotated[
+        str,
+        typer.Option(
+            "--network",
+            "-n",
+            metavar="NAME",
+            help="A network that ends in global pooling.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "efficientnet_lite0",
+    weights: WeightsOption = None,
+    pool: PoolOption = "avg",
+    model_size: ModelSizeOption = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Device to train on.", rich_help_panel=MODEL),
+    ] = "auto",
+    epochs: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Largest number of epochs.", rich_help_panel=TRAINING
+        ),
+    ] = _RECIPE.epochs,
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Stop after N epochs without a smaller validation loss.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = _RECIPE.patience,
+    batch: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Photos per batch.", rich_help_panel=TRAINING)
+    ] = _RECIPE.batch,
+    head_lr: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="N",
+            help="Highest learning rate of the new layers.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = _RECIPE.head_lr,
+    backbone_lr: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="N",
+            help="Highest learning rate of the others; 0 freezes them.",
+            show_default="a tenth of --head-lr",
+            rich_help_panel=TRAINING,
+        ),
+    ] = _RECIPE.backbone_lr,
+    weight_decay: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="N", help="Of AdamW.", rich_help_panel=TRAINING),
+    ] = _RECIPE.weight_decay,
+    balance: Annotated[
+        bool,
+        typer.Option(help="Weight classes so that all count the same.", rich_help_panel=TRAINING),
+    ] = _RECIPE.balance,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Seed of everything random.", rich_help_panel=TRAINING
+        ),
+    ] = _RECIPE.seed,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
+        ),
+    ],
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue an interrupted training.", rich_help_panel=OUTPUT),
+    ] = False,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Train a network on your own classes, and write it with its class activation maps.
 
-    The network keeps its convolutions, gets a new linear layer for your classes and learns from
-    your photos. Some are set aside: on these the file is measured, and its colour scale chosen.
-    Ctrl-C keeps what was learnt; --resume goes on from there to the same result.
+    All layers learn, not only the last one as in camstream teach; this needs the extra "export".
+    Ctrl-C keeps the progress; --resume continues to the same result.
+
+    $ camstream train photos/ -o cups.onnx        # photos/cup, photos/no cup
+    $ camstream train photos/ --network vgg16_gap --epochs 40 -o cups.onnx
     """
     # Before torch is imported: threads that spin while they wait make a training many times slower
     # on cores that others use too.
@@ -39,9 +160,30 @@ def train(
         try:
             from export.train.command import Request, train_folder
         except ModuleNotFoundError as error:
-            raise SetupError(
-                f"training needs {error.name}, which is not installed; "
-                'run: pip install "camstream[export]"'
-            ) from error
-        train_folder(Request(folder, output, network, learning, photos, keep), stop)
+            raise missing("camstream train", error) from error
+        request = Request(
+            folder=folder,
+            output=output,
+            network=network,
+            weights=weights,
+            pool=pool,
+            size_wh=model_size,
+            background=background,
+            device=device,
+            recipe=Recipe(
+                epochs=epochs,
+                batch=batch,
+                head_lr=head_lr,
+                backbone_lr=backbone_lr,
+                weight_decay=weight_decay,
+                patience=patience,
+                balance=balance,
+                seed=seed,
+            ),
+            variation=Variation(flip=flip, crop=crop, colour=color_jitter),
+            val_split=val_split,
+            resume=resume,
+            overwrite=overwrite,
+        )
+        train_folder(request, stop)
         stop.end()

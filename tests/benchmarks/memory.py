@@ -11,7 +11,7 @@ import cv2
 
 import camstream
 from camstream.annotation import AnnotationJob, run
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.frame import Prediction
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.video import VideoFile

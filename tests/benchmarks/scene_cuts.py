@@ -23,7 +23,7 @@ from rich.table import Table
 from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode, HistogramDetector
 from scenedetect.detector import FlashFilter, SceneDetector
 
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.maps.scene_cuts import SceneCutDetector
 from camstream.sources.file import FileSource
 

@@ -24,7 +24,7 @@ from rich.table import Table
 from skimage import data
 
 from camstream import load_model
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.evaluate.flicker import measure_flicker
 from camstream.frame import Frame
 from camstream.maps.select import softmax

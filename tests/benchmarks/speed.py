@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from camstream import annotation as annotate
 from camstream import contract
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.models import zoo as zoo
 from camstream.models.device import create_session
 from camstream.models.session import Model

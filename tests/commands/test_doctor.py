@@ -9,11 +9,9 @@ import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
 
-from camstream.commands import app
-from camstream.commands import checks as doctor
-from camstream.commands.checks import Finding
+from camstream.commands import app, doctor
+from camstream.commands.doctor import Finding
 from camstream.errors import ModelError
-from camstream.models import zoo as zoo
 from camstream.models.device import PROVIDERS
 
 Install = Callable[..., None]
@@ -25,7 +23,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
 
     def installed(**versions: str) -> None:
         by_name = {name.replace("_", "-"): version for name, version in versions.items()}
-        monkeypatch.setattr(doctor, "_version", lambda name: by_name.get(name.replace("_", "-")))
+        monkeypatch.setattr(doctor, "version_of", lambda name: by_name.get(name.replace("_", "-")))
 
     return installed
 
@@ -37,18 +35,13 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: list(PROVIDERS.values()))
 
 
-@pytest.fixture
-def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(zoo, "cached_path", lambda _: tmp_path / "none.onnx")
-
-
 def _by_subject(findings: list[Finding]) -> dict[str, Finding]:
     return {finding.subject: finding for finding in findings}
 
 
 def test_both_onnxruntime_packages(install: Install) -> None:
     install(onnxruntime="1.22.0", onnxruntime_gpu="1.31.1")
-    finding = doctor._onnxruntime()
+    finding = doctor.check_onnxruntime()
     assert finding.verdict == "problem"
     assert "break each other" in finding.text
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in finding.text
@@ -57,12 +50,12 @@ def test_both_onnxruntime_packages(install: Install) -> None:
 @pytest.mark.parametrize("name", ["onnxruntime", "onnxruntime-gpu"])
 def test_one_onnxruntime_package(install: Install, name: str) -> None:
     install(**{name.replace("-", "_"): "1.31.1"})
-    assert doctor._onnxruntime() == Finding("ok", "onnxruntime", f"{name} 1.31.1")
+    assert doctor.check_onnxruntime() == Finding("ok", "onnxruntime", f"{name} 1.31.1")
 
 
 def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "has_nvidia_driver", lambda: False)
-    (finding,) = doctor._gpu()
+    (finding,) = doctor.check_gpu()
     assert finding.verdict == "note"
     assert "CPU" in finding.text
 
@@ -70,38 +63,34 @@ def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("driver")
 def test_driver_with_a_cpu_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: [PROVIDERS["cpu"]])
-    found = _by_subject(list(doctor._gpu()))
+    found = _by_subject(list(doctor.check_gpu()))
     assert found["NVIDIA driver"].verdict == "ok"
     assert found["CUDA"].verdict == "problem"
     assert "onnxruntime-gpu" in found["CUDA"].text
 
 
-@pytest.mark.usefixtures("driver", "no_model")
+def _no_cuda(_: str, device: str) -> tuple[None, str, str]:
+    raise ModelError(f"device {device!r}: would run on the CPU")
+
+
+@pytest.mark.usefixtures("driver")
 def test_driver_without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "create_session", _no_cuda)
     monkeypatch.setattr(doctor, "preload_cuda", lambda: "Failed to load libcudnn.so.9\nmore")
-    found = _by_subject(list(doctor._gpu()))
+    found = _by_subject(list(doctor.check_gpu()))
     assert found["CUDA libraries"].verdict == "problem"
     assert "libcudnn.so.9" in found["CUDA libraries"].text
     assert 'pip install "camstream[cuda]"' in found["CUDA libraries"].text
-    assert found["CUDA"].verdict == "note"
+    assert found["CUDA"].verdict == "problem"
 
 
 @pytest.mark.usefixtures("driver")
 @pytest.mark.parametrize("works", [True, False])
-def test_cuda_is_tried_for_real(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, works: bool
-) -> None:
-    path = tmp_path / "model.onnx"
-    path.touch()
-    monkeypatch.setattr(zoo, "cached_path", lambda _: path)
-
-    def create(_: str, device: str) -> tuple[None, str, str]:
-        if not works:
-            raise ModelError("device 'cuda': would run on the CPU")
-        return None, device, ""
-
-    monkeypatch.setattr(doctor, "create_session", create)
-    finding = _by_subject(list(doctor._gpu()))["CUDA"]
+def test_cuda_is_tried_for_real(monkeypatch: pytest.MonkeyPatch, works: bool) -> None:
+    monkeypatch.setattr(
+        doctor, "create_session", (lambda _, device: (None, device, "")) if works else _no_cuda
+    )
+    finding = _by_subject(list(doctor.check_gpu()))["CUDA"]
     assert finding.verdict == ("ok" if works else "problem")
 
 
@@ -109,14 +98,14 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("camstream.sinks.window.sys.platform", "linux")
-    finding = doctor._display()
+    finding = doctor.check_display()
     assert finding.verdict == "note"
     assert "--no-window" in finding.text
 
 
 def test_no_export_extra(install: Install) -> None:
     install(onnx="1.23.2")
-    finding = doctor._export_extra()
+    finding = doctor.check_export_extra()
     assert finding.verdict == "note"
     assert 'pip install "camstream[export]"' in finding.text
     assert "torch" in finding.text
@@ -141,15 +130,14 @@ def test_cameras(
     for name in cameras:
         (tmp_path / name).touch()
     monkeypatch.setattr(doctor, "Path", lambda _: tmp_path)
-    monkeypatch.setattr("camstream.commands.checks.sys.platform", "linux")
-    monkeypatch.setattr("camstream.commands.checks.os.access", lambda *_: may_read)
-    finding = doctor._cameras()
+    monkeypatch.setattr("camstream.commands.doctor.sys.platform", "linux")
+    monkeypatch.setattr("camstream.commands.doctor.os.access", lambda *_: may_read)
+    finding = doctor.check_cameras()
     assert finding.verdict == verdict
     assert words in finding.text
 
 
-@pytest.mark.usefixtures("no_model")
-def test_the_command_tells_one_line_a_finding() -> None:
+def test_the_command_prints_one_line_per_finding() -> None:
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import camstream
-from camstream.commands.clips import count_right, sample_clip
+from camstream.commands.demo import count_right, sample_clip
 from camstream.frame import Prediction
 from camstream.maps.boxes import boxes_of
 from camstream.maps.select import MapSelector, Selection

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from camstream.annotation import AnnotationJob, run
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.models.session import Model
 from camstream.sinks.encoding import Encoding
 

@@ -11,8 +11,8 @@ from av import VideoFrame
 from typer.testing import CliRunner
 
 from camstream.commands import app
-from camstream.commands.clips import sample_clip
-from camstream.errors import SinkError, SourceError
+from camstream.commands.demo import sample_clip
+from camstream.errors import SinkError, SourceError, UsageError
 from camstream.evaluate.command import Request, evaluate_clip
 from camstream.evaluate.tracks import read_track
 from camstream.evaluate.video import measure_clip, to_table
@@ -112,7 +112,7 @@ def test_unreadable_tracks(tmp_path: Path) -> None:
 
 def test_figures_of_a_lamp(clip: Path, boxes: Path, tiny_model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    report = evaluate_clip(Request(clip, boxes, json=out), tiny_model)
+    report = evaluate_clip(Request(photos=clip, boxes=boxes, json=out), tiny_model)
     assert (report.frames, report.ground_truths, report.unknown_boxes) == (20, 19, 0)
     assert tuple(report.levels) == SMOOTHING_LEVELS
     off = report.levels["off"]
@@ -132,12 +132,14 @@ def test_a_lamp_in_the_middle_is_found_by_looking_at_nothing(
     clip: Path, tiny_model: Model, tmp_path: Path
 ) -> None:
     rows = "".join(f"{i},0,0,light,40,40,180,180,\n" for i in range(20))
-    report = evaluate_clip(Request(clip, _write(tmp_path / "m.csv", _HEADER + rows)), tiny_model)
+    report = evaluate_clip(
+        Request(photos=clip, boxes=_write(tmp_path / "m.csv", _HEADER + rows)), tiny_model
+    )
     assert (report.centre.corloc, report.centre.pointing) == (1.0, 1.0)
 
 
 def test_threshold_of_a_clip(clip: Path, boxes: Path, tiny_model: Model) -> None:
-    report = evaluate_clip(Request(clip, boxes, box_threshold=0.35), tiny_model)
+    report = evaluate_clip(Request(photos=clip, boxes=boxes, box_threshold=0.35), tiny_model)
     assert report.box_threshold == 0.35
     assert "CorLoc, 35 % rule" in list(to_table(report).columns[0].cells)
 
@@ -151,7 +153,7 @@ def test_a_box_beyond_the_end(tiny_model: Model, boxes: Path) -> None:
 def test_boxes_of_another_size(clip: Path, tiny_model: Model, tmp_path: Path) -> None:
     far = _write(tmp_path / "far.csv", _HEADER + "0,0,0,light,900,0,999,50,\n")
     with pytest.raises(SourceError, match="224x224, but a box of frame 0 lies outside"):
-        evaluate_clip(Request(clip, far), tiny_model)
+        evaluate_clip(Request(photos=clip, boxes=far), tiny_model)
 
 
 def test_outputs_are_whole_or_not_there(
@@ -159,34 +161,34 @@ def test_outputs_are_whole_or_not_there(
 ) -> None:
     before = boxes.read_bytes()
     with pytest.raises(SinkError):
-        evaluate_clip(Request(clip, boxes, json=boxes, overwrite=True), tiny_model)
+        evaluate_clip(Request(photos=clip, boxes=boxes, json=boxes, overwrite=True), tiny_model)
     assert boxes.read_bytes() == before
     late = _write(tmp_path / "late.csv", _HEADER + "500,0,0,light,0,0,9,9,\n")
     with pytest.raises(SourceError, match="a box is of frame 500"):
-        evaluate_clip(Request(clip, late, json=tmp_path / "o.json"), tiny_model)
+        evaluate_clip(Request(photos=clip, boxes=late, json=tmp_path / "o.json"), tiny_model)
     assert not list(tmp_path.glob("o*"))
 
 
-def test_a_clip_takes_no_sheet(clip: Path, boxes: Path, tmp_path: Path) -> None:
-    sentence = r"is a clip: it takes --boxes FILE\.csv"
-    with pytest.raises(SourceError, match=sentence):
-        Request(clip)
-    with pytest.raises(SourceError, match=sentence):
-        Request(clip, boxes, contact_sheet=tmp_path / "s.jpg")
-    with pytest.raises(SourceError, match=sentence):
-        Request(clip, boxes, masks=tmp_path)
-    with pytest.raises(SourceError, match=sentence):
-        Request(clip, from_folders=True)
+def test_a_clip_takes_no_contact_sheet(clip: Path, boxes: Path, tmp_path: Path) -> None:
+    sentence = r"is a clip: it takes --true-boxes FILE\.csv"
+    with pytest.raises(UsageError, match=sentence):
+        Request(photos=clip)
+    with pytest.raises(UsageError, match=sentence):
+        Request(photos=clip, boxes=boxes, contact_sheet=tmp_path / "s.jpg")
+    with pytest.raises(UsageError, match=sentence):
+        Request(photos=clip, boxes=boxes, masks=tmp_path)
+    with pytest.raises(UsageError, match=sentence):
+        Request(photos=clip, from_folders=True)
 
 
 def test_the_command(clip: Path, boxes: Path, tiny_path: Path) -> None:
     network = ["--model", str(tiny_path), "--device", "cpu"]
-    done = CliRunner().invoke(app, ["evaluate", str(clip), "--boxes", str(boxes), *network])
+    done = CliRunner().invoke(app, ["evaluate", str(clip), "--true-boxes", str(boxes), *network])
     assert done.exit_code == 0, done.output
     assert "19 things in 20 frames" in done.output
     assert "calm strong" in done.output
     gone = str(boxes.with_name("gone.csv"))
-    done = CliRunner().invoke(app, ["evaluate", str(clip), "--boxes", gone, *network])
+    done = CliRunner().invoke(app, ["evaluate", str(clip), "--true-boxes", gone, *network])
     assert done.exit_code == 1
     assert "Traceback" not in done.output
     assert "gone.csv" in done.output
@@ -196,7 +198,7 @@ def test_the_command(clip: Path, boxes: Path, tiny_path: Path) -> None:
 def test_the_sample(model: Model) -> None:
     """The project's own clip: the label is right, and calm makes it steady at its three cuts."""
     clip = sample_clip()
-    report = evaluate_clip(Request(clip, clip.with_suffix(".csv")), model)
+    report = evaluate_clip(Request(photos=clip, boxes=clip.with_suffix(".csv")), model)
     assert report.cuts == (111, 219, 276)
     assert report.ground_truths == 333
     off, default, strong = (report.levels[level] for level in SMOOTHING_LEVELS)

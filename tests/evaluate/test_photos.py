@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camstream.errors import SinkError, SourceError
+from camstream.errors import SourceError, UsageError
 from camstream.evaluate import measure, metrics
 from camstream.evaluate.annotations import GroundTruth, read_folders, read_ground_truths
 from camstream.evaluate.command import Request, evaluate
@@ -248,8 +248,8 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
         cv2.imwrite(str(masks / name), np.full((48, 64), 255, np.uint8))
     out, contact_sheet = tmp_path / "out.json", tmp_path / "sheet.jpg"
     request = Request(
-        photos,
-        _write(tmp_path / "b.csv", boxes),
+        photos=photos,
+        boxes=_write(tmp_path / "b.csv", boxes),
         masks=masks,
         json=out,
         contact_sheet=contact_sheet,
@@ -273,22 +273,31 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda folder: Request(folder), "either --boxes"),
-        (lambda folder: Request(folder, folder, from_folders=True), "either --boxes"),
-        (lambda folder: Request(folder, from_folders=True, masks=folder), "need --boxes"),
-        (lambda folder: Request(folder, from_folders=True, contact_sheet=folder), "need --boxes"),
+        (lambda folder: Request(photos=folder), "either --true-boxes"),
+        (
+            lambda folder: Request(photos=folder, boxes=folder, from_folders=True),
+            "either --true-boxes",
+        ),
+        (
+            lambda folder: Request(photos=folder, from_folders=True, masks=folder),
+            "need --true-boxes",
+        ),
+        (
+            lambda folder: Request(photos=folder, from_folders=True, contact_sheet=folder),
+            "need --true-boxes",
+        ),
     ],
 )
 def test_unclear_requests_are_refused(
     tmp_path: Path, make: Callable[[Path], Request], says: str
 ) -> None:
-    with pytest.raises(SourceError, match=says):
+    with pytest.raises(UsageError, match=says):
         make(tmp_path)
 
 
-def test_sheet_is_a_picture(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"x\.pdf: a sheet is a \.jpg or \.png"):
-        Request(tmp_path, tmp_path, contact_sheet=tmp_path / "x.pdf")
+def test_a_contact_sheet_is_a_picture(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"x\.pdf: a contact sheet is a \.jpg or \.png"):
+        Request(photos=tmp_path, boxes=tmp_path, contact_sheet=tmp_path / "x.pdf")
 
 
 def test_folders_are_classified(model: Model, data: Path, tmp_path: Path) -> None:
@@ -298,7 +307,7 @@ def test_folders_are_classified(model: Model, data: Path, tmp_path: Path) -> Non
     for name, wnid in sorted(wnids.items())[:20]:
         (tmp_path / wnid).mkdir(exist_ok=True)
         (tmp_path / wnid / name).symlink_to((folder / "images" / name).resolve())
-    report = evaluate(Request(tmp_path, from_folders=True), model)
+    report = evaluate(Request(photos=tmp_path, from_folders=True), model)
     assert report.photos == 20
     assert report.class_top1_error <= 0.5
     assert report.ways == {}
@@ -329,7 +338,7 @@ def test_threshold_and_other_ways(model: Model, photos: Path, tmp_path: Path) ->
         seen.append((image.shape, class_index))
         return np.repeat([[1.0, 0.6, 0.5, 0.0]], 3, axis=0).astype(np.float32)
 
-    report = evaluate(Request(photos, boxes, box_threshold=0.9), model, {"left": left})
+    report = evaluate(Request(photos=photos, boxes=boxes, box_threshold=0.9), model, {"left": left})
     assert list(report.ways) == [CAM, "left", CENTRE, WHOLE, GAUSSIAN]
     assert seen == [((192, 256, 3), 1)]
     assert report.ways["left"].pointing == 1

@@ -53,14 +53,15 @@ def _evaluate(folder: Path, model: Path, *options: str) -> tuple[int, str]:
     boxes = folder / "b.csv"
     boxes.write_text("file,class_index,x0,y0,x1,y1\na.png,1,0,0,32,48\n")
     arguments = ["evaluate", str(folder / "photos"), "--model", str(model), *options]
-    done = CliRunner().invoke(app, [*arguments, "--boxes", str(boxes), "--device", "cpu"])
+    done = CliRunner().invoke(app, [*arguments, "--true-boxes", str(boxes), "--device", "cpu"])
     return done.exit_code, done.output
 
 
 def test_the_command(lite0: Path, tmp_path: Path) -> None:
-    code, output = _evaluate(tmp_path, lite0, "--saliency", "--sharp")
-    assert code == 0, output
-    assert "saliency" in output
+    code, said = _evaluate(tmp_path, lite0, "--saliency", "--refine", "--box-threshold", "30%")
+    assert code == 0, said
+    assert "saliency" in said
+    assert "30 % rule" in said
 
 
 def test_without_torch(lite0: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +77,4 @@ def test_without_boxes(lite0: Path, tmp_path: Path) -> None:
     command = ["evaluate", str(tmp_path), "--labels-from-folders", "--saliency"]
     done = CliRunner().invoke(app, [*command, "--model", str(lite0)])
     assert done.exit_code == 2
-    assert "--saliency is for photos with --boxes" in done.output
+    assert "--saliency is for photos with --true-boxes" in done.output

@@ -196,15 +196,21 @@ def test_command_line(tiny: Path) -> None:
         (["own_networks:mean", "--pool", "max"], "decides its pooling itself"),
         (["own_networks:mean", "--layout", "NHWC"], "--layout is for ONNX files"),
         (["model.onnx", "--map-stride", "16"], "are for networks in torch"),
-        (["resnet18", "--pool", "median"], "choose avg or max"),
-        (["resnet18"], "random (an untrained network)"),
+        (["resnet18", "--pool", "median"], "'avg', 'max'"),
     ],
 )
 @pytest.mark.usefixtures("tiny")
 def test_command_line_refuses(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["export", *arguments, "-o", "new.onnx"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_network_without_weights_names_the_choices() -> None:
+    done = CliRunner().invoke(app, ["export", "resnet18", "-o", "new.onnx"])
+    assert done.exit_code in (1, 2)
+    assert "random (an untrained network)" in " ".join(done.stderr.split())
 
 
 @pytest.mark.slow

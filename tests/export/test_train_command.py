@@ -24,7 +24,7 @@ from tests.export.photos import write_photos
 pytestmark = pytest.mark.usefixtures("single_thread_torch")
 
 # Small enough to take seconds.
-USUAL = ("--network", "small_gap", "--size", "64x48", "--batch", "4", "--epochs", "1")
+USUAL = ("--network", "small_gap", "--model-size", "64x48", "--batch", "4", "--epochs", "1")
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_a_folder_becomes_a_model_with_the_cam_identity(photos: Path, tmp_path: 
     output = tmp_path / "net.onnx"
     result = train(photos, output)
     assert result.exit_code == 0, result.stderr
-    assert "12 photos to learn from, 4 set aside" in result.stderr
-    assert re.search(r"right on \d+\.\d% of 4 set aside", result.stdout)
+    assert "12 photos to learn from, 4 for validation" in result.stderr
+    assert re.search(r"right on \d+\.\d% of 4 validation photos", result.stdout)
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "net.onnx", "net.history.csv"}
     assert len((tmp_path / "net.history.csv").read_text().splitlines()) == 2
     model = Model(output, device="cpu")
@@ -144,10 +144,10 @@ def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_pa
 @pytest.mark.parametrize(
     ("exit_code", "options", "message"),
     [
-        (1, ("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
+        (2, ("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
         (2, ("--network", "vgg16"), "vgg16 ends in fully connected layers .*; train vgg16_gap"),
-        (1, ("--size", "65x48"), "--size 65x48: small_gap takes multiples of 8"),
-        (1, ("--background", "nothing"), "--background nothing: the classes are blob, noise"),
+        (2, ("--model-size", "65x48"), "--model-size 65x48: small_gap takes multiples of 8"),
+        (2, ("--background", "nothing"), "--background nothing: the classes are blob, noise"),
     ],
 )
 def test_each_error_is_one_line(

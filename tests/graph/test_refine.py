@@ -244,7 +244,7 @@ def test_panes_and_boxes_are_of_the_finer_maps(
 
 def test_model_without_an_earlier_layer_is_told(tiny_path: Path) -> None:
     with pytest.raises(
-        ModelError, match="no layer that is twice as fine as its maps, which --sharp"
+        ModelError, match="no layer that is twice as fine as its maps, which --refine"
     ):
         Model(tiny_path, device="cpu", refine=True)
 
@@ -263,7 +263,7 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     clip = clips.make(tmp_path / "clip.mp4", clips.Video(frames=3, size_wh=(160, 90)))
     out, records = tmp_path / "out.mp4", tmp_path / "r.jsonl"
     command = ["annotate", str(clip), "-o", str(out), "--records", str(records), "--device", "cpu"]
-    command += ["--sharp", "--boxes", "--box-threshold", "p80", "--top-k", "3", "--watch", "dog"]
+    command += ["--refine", "--boxes", "--box-threshold", "p80", "--top-k", "3", "--classes", "dog"]
     done = CliRunner().invoke(app, [*command, "--model", str(lite0)])
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in records.read_text().splitlines()]
@@ -272,7 +272,7 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     assert all(line["box_threshold"] == "p80" for line in lines)
     refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
     assert refused.exit_code == 1
-    assert "which --sharp needs" in " ".join(refused.output.split())
+    assert "which --refine needs" in " ".join(refused.output.split())
     larger = [*command[:4], "--input-size", "320", "--overwrite", "--device", "cpu"]
     done = CliRunner().invoke(app, [*larger, "--maps", str(tmp_path / "m.npz"), "-m", str(lite0)])
     assert done.exit_code == 0, done.output

@@ -504,7 +504,7 @@ def test_the_command_is_scriptable_and_shows_no_secrets(
     names = {name: tmp_path / name for name in ("seen.mp4", "seen.jsonl", "stats.json")}
     done = _camstream(
         *("live", camera.url + "?token=s3cret", "--model", str(lite0), "--no-window"),
-        *("--frames", "15", "--seconds", "60", "--record", str(names["seen.mp4"])),
+        *("--frames", "15", "--seconds", "60", "--output", str(names["seen.mp4"])),
         *("--records", str(names["seen.jsonl"]), "--stats", str(names["stats.json"])),
     )
     assert "15 frames shown" in done.stdout

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camstream.annotation import AnnotationJob, run
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.drawing.overlay import Style, annotate, draw_box
 from camstream.frame import Box, ClassMaps, Frame, Prediction, TopClass
 from camstream.maps import boxes as boxing

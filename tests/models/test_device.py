@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from camstream.commands import app
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 from camstream.models import device as devices
 from camstream.models.device import PROVIDERS, create_session, has_nvidia_driver
 from camstream.models.session import Model
@@ -110,7 +110,7 @@ def test_threads_leave_a_core_to_the_pipeline_and_do_not_spin(
 
 
 def test_an_unknown_device_names_those_there_are() -> None:
-    with pytest.raises(ModelError, match=r"unknown device 'gpu'; known: auto, cpu, cuda"):
+    with pytest.raises(UsageError, match=r"unknown device 'gpu'; known: auto, cpu, cuda"):
         create_session("m.onnx", "gpu")
 
 

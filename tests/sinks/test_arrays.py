@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camstream.annotation import AnnotationJob, run
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.errors import SinkError
 from camstream.frame import Annotated, Prediction
 from camstream.models.session import Model

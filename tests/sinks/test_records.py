@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camstream.annotation import AnnotationJob, run
-from camstream.commands.clips import sample_clip
+from camstream.commands.demo import sample_clip
 from camstream.errors import SetupError, SinkError
 from camstream.frame import Annotated
 from camstream.live.outputs import OutputPaths, Outputs

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from camstream import contract
 from camstream.commands import app
-from camstream.errors import SourceError
+from camstream.errors import UsageError
 from camstream.graph.backbone import F32, Backbone
 from camstream.models.session import Model
 from camstream.picture import ImageU8
@@ -64,7 +64,7 @@ def test_folder_becomes_a_model(folder: Path, tiny_path: Path, tmp_path: Path) -
     figures = tmp_path / "figures.json"
     code, said = teach(folder, tiny_path, "--json", str(figures))
     assert code == 0, said
-    assert "broken_1.jpg is not a picture that can be read" in said
+    assert "broken_1.jpg: it is not a photo" in " ".join(said.split())
     assert "16 pictures" in said
     assert "100.0% right" in said
     model = Model(tmp_path / "lamp.onnx", device="cpu")
@@ -99,18 +99,18 @@ def test_existing_outputs_are_kept(folder: Path, tiny_path: Path, tmp_path: Path
 
 
 def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
-    def refuses(*words: str, options: tuple[str, ...] = ()) -> None:
+    def refuses(*words: str, options: tuple[str, ...] = (), is_usage: bool = False) -> None:
         code, said = teach(folder, tiny_path, *options)
-        assert code == 1
+        assert code == (2 if is_usage else 1)
         for word in words:
             assert word in " ".join(said.split())
         assert "Traceback" not in said
         assert not (folder.parent / "lamp.onnx").exists()
 
-    refuses("--background bulb", "lamp, no lamp", options=("--background", "bulb"))
-    refuses("--every 0", options=("--every", "0"))
-    refuses("does not take 50x50", options=("--size", "50x50"))
-    refuses("--size large", options=("--size", "large"))
+    refuses("--background bulb", "lamp, no lamp", options=("--background", "bulb"), is_usage=True)
+    refuses("--sample-every 0", options=("--sample-every", "0"), is_usage=True)
+    refuses("does not take 50x50", options=("--model-size", "50x50"))
+    refuses("--model-size", "not 'large'", options=("--model-size", "large"), is_usage=True)
     shutil.copy(folder / "lamp" / "attic_1.png", folder / "no lamp" / "x_2.png")
     refuses("lamp/attic_1.png and no lamp/x_2.png are the same file in two classes")
     (folder / "no lamp" / "x_2.png").unlink()
@@ -118,7 +118,7 @@ def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
     refuses("'none'", "no photo or clip")
     for number in range(4):
         write_photo(folder / "none" / f"{number}.png", 100, number)
-    refuses("'no lamp' and 'none' both look like", "--background")
+    refuses("'no lamp' and 'none' both look like", "--background", is_usage=True)
     refuses("cannot teach 'none'", "4 of its pictures", options=("--background", "none"))
     shutil.rmtree(folder / "none")
     shutil.rmtree(folder / "no lamp")
@@ -145,7 +145,7 @@ def test_background_by_its_name(labels: tuple[str, ...], background: str | None)
 
 def test_background_by_word() -> None:
     assert find_background(("desk", "cup"), "desk") == "desk"
-    with pytest.raises(SourceError, match="the classes are desk, cup"):
+    with pytest.raises(UsageError, match="the classes are desk, cup"):
         find_background(("desk", "cup"), "chair")
 
 

