@@ -155,7 +155,11 @@ def _trace(
         logger.setLevel(level)
     if program is None or program.exported_program is None:
         raise ModelError(f"torch.onnx.export returned no model of {name}")
-    return program.model_proto, program.exported_program
+    model = program.model_proto
+    # The exporter notes for each node which line of which file made it: paths of this machine.
+    for part in (model.graph, *model.graph.node, *model.graph.initializer, *model.functions):
+        del part.metadata_props[:]
+    return model, program.exported_program
 
 
 def _check_classifier(network: nn.Module, example: Tensor, name: str) -> None:

@@ -89,7 +89,7 @@ class TorchReference:
         for column in range(chosen.shape[1]):
             score = again.gather(1, chosen[:, column : column + 1]).sum()
             (gradient,) = torch.autograd.grad(score, features, retain_graph=True)
-            if self._head.method == "HiResCAM":  # (N, D, h, w), place by place
+            if self._head.method == "HiResCAM":  # (N, D, h, w), position by position
                 weights = gradient * features[0, 0].numel()
             else:
                 weights = gradient.sum(dim=(2, 3), keepdim=True)

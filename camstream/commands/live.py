@@ -159,7 +159,7 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        can_teach = window and maps is None  # a file of maps is of one model's classes
+        can_teach = window and maps is None  # a file of maps has one model's classes
         guest = (
             Teaching(
                 model,

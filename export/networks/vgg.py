@@ -14,7 +14,7 @@ _WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 51
 
 
 def _to_conv5_3() -> list[nn.Module]:
-    """Five groups of convolutions with a pooling between two; 14x14 places at 224x224."""
+    """Five groups of convolutions with a pooling between two; 14x14 positions at 224x224."""
     layers: list[nn.Module] = []
     inputs = 3
     for group in _WIDTHS:

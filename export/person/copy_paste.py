@@ -244,7 +244,7 @@ class Scenes:
         self.empty, self.peopled = np.flatnonzero(classes == 0), np.flatnonzero(classes == 1)
 
     def whole(self, photo: int, size_wh: tuple[int, int], *, mirrored: bool = False) -> Scene:
-        """Stretch a whole photo: some publishers stretched theirs, and its shape must not tell."""
+        """Stretch a whole photo: some publishers stretched theirs, so the shape must not indicate the source."""
         image = self._read(photo, size_wh)
         person = bool(self.dataset.items[photo].class_index)
         cover = np.full(image.shape[:2], np.nan if person else 0.0, np.float32)

@@ -1,6 +1,6 @@
 """Weights that depend on nothing but a parameter's name and shape.
 
-Two networks that agree on names and shapes get the same weights, so their outputs say whether
+Two networks that agree on names and shapes get the same weights, so their outputs show whether
 they compute the same: kernels, strides, paddings, epsilons and activations included.
 """
 

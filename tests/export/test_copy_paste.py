@@ -118,15 +118,15 @@ def test_whole_photos_have_only_known_labels(made: Scenes) -> None:
 
 
 def test_the_cover_is_where_people_are_visible(made: Scenes) -> None:
-    seen = 0
+    with_person = 0
     for seed in range(40):
         scene = made.with_crops(seed, WIDE)
         assert scene.person == (seed % 2 == 1) == bool((scene.cover > 0.5).any())
         assert not scene.person or 2 in scene.photos  # its outline may be elsewhere too
         red = scene.image.astype(int)[..., 2] > 60  # darker light included
         np.testing.assert_array_equal(red, scene.cover > 0.5)
-        seen += scene.person
-    assert seen == 20
+        with_person += scene.person
+    assert with_person == 20
 
 
 def test_pasted_photos_mark_where_people_may_be(made: Scenes) -> None:

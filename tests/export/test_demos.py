@@ -51,10 +51,10 @@ def test_a_short_training_learns_digits_and_the_clip_is_annotated(tmp_path: Path
     assert accuracy > 0.7  # by chance 45 %
 
     image = demo.sets().test.image(0, np.random.default_rng(0))
-    seen = model.predict(image, classes=[0, 1, 10])
-    sums = seen.cam.maps.mean(axis=(1, 2)) + seen.cam.bias
-    np.testing.assert_allclose(sums, seen.logits[[0, 1, 10]], atol=1e-4)
-    assert np.abs(seen.cam.maps[2]).max() < 1e-4  # of "no digit"
+    found = model.predict(image, classes=[0, 1, 10])
+    sums = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
+    np.testing.assert_allclose(sums, found.logits[[0, 1, 10]], atol=1e-4)
+    assert np.abs(found.cam.maps[2]).max() < 1e-4  # of "no digit"
 
     output = tmp_path / "digits.mp4"
     result, scored = annotate_clip(demo, model, output, lambda job: annotate(job, model))

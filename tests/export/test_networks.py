@@ -54,13 +54,13 @@ def known(name: str, pool: Pool = "avg") -> nn.Module:
 
 def pooled_maps(network: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     """Run a network; return the input of its global pooling, and the logits."""
-    seen: list[Tensor] = []
+    pooled: list[Tensor] = []
     (pool,) = (module for module in network.modules() if isinstance(module, GlobalPool))
-    hook = pool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hook = pool.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     with torch.inference_mode():
         logits = network(image)
     hook.remove()
-    return seen[0], logits
+    return pooled[0], logits
 
 
 def test_every_network_has_a_map_size_or_full_layers() -> None:

@@ -117,7 +117,13 @@ def test_a_named_network_with_finer_maps(resnet: tuple[Path, contract.ModelInfo]
     assert model.predict(np.zeros((50, 50, 3), np.uint8)).cam.maps.shape[1:] == (14, 14)
 
 
-def test_random_weights_say_so_in_the_file(resnet: tuple[Path, contract.ModelInfo]) -> None:
+def test_the_file_contains_no_path_of_this_machine(
+    resnet: tuple[Path, contract.ModelInfo],
+) -> None:
+    assert b".py" not in resnet[0].read_bytes()  # the exporter's notes on lines of source code
+
+
+def test_random_weights_are_recorded_in_the_file(resnet: tuple[Path, contract.ModelInfo]) -> None:
     info = Model(resnet[0], device="cpu").info
     assert info.weights == "random (seed 0)"
     assert info.is_random

@@ -63,9 +63,9 @@ def test_a_folder_becomes_a_model_with_the_cam_identity(photos: Path, tmp_path: 
     assert model.info.labels == ("blob", "noise")
     assert model.info.size_hw == (48, 64)
     image = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
-    seen = model.predict(image, classes=[0, 1])
-    sums = seen.cam.maps.mean(axis=(1, 2)) + seen.cam.bias
-    np.testing.assert_allclose(sums, seen.logits, atol=1e-4)
+    found = model.predict(image, classes=[0, 1])
+    sums = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
+    np.testing.assert_allclose(sums, found.logits, atol=1e-4)
 
 
 def test_the_background_class_is_in_the_file_and_has_no_evidence(
@@ -75,9 +75,9 @@ def test_the_background_class_is_in_the_file_and_has_no_evidence(
     assert train(photos, output, "--background", "noise").exit_code == 0
     model = Model(output, device="cpu")
     assert model.info.background == "noise"
-    seen = model.predict(np.full((96, 128, 3), 90, np.uint8), classes=[1])
-    assert np.abs(seen.cam.maps).max() < 1e-5
-    assert abs(float(seen.logits[1])) < 1e-5
+    found = model.predict(np.full((96, 128, 3), 90, np.uint8), classes=[1])
+    assert np.abs(found.cam.maps).max() < 1e-5
+    assert abs(float(found.logits[1])) < 1e-5
 
 
 def test_photos_that_cannot_be_read_are_named(photos: Path, tmp_path: Path) -> None:
