@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from camstream.commands.options import (
-    INPUT,
-    MODEL,
-    OUTPUT,
     DebugOption,
     ModelSizeOption,
     OverwriteOption,
+    input_option,
+    model_option,
+    output_option,
 )
 from camstream.commands.plugins import missing
 from camstream.console import console, note, plain_errors, steps
@@ -55,83 +55,52 @@ def export(
     ] = "efficientnet_lite0",
     labels: Annotated[
         str | None,
-        typer.Option(
+        input_option(
             metavar="FILE|NAME",
             help='Names of the classes: .txt (one per line), .csv ("name"), or "imagenet".',
-            rich_help_panel=INPUT,
         ),
     ] = None,
     mean: Annotated[
-        Triple | None,
-        typer.Option(
-            metavar="R G B",
-            help="Subtracted from each channel, 0 to 255.",
-            rich_help_panel=INPUT,
-        ),
+        Triple | None, input_option(metavar="R G B", help="Subtracted from each channel, 0 to 255.")
     ] = None,
     std: Annotated[
-        Triple | None,
-        typer.Option(metavar="R G B", help="Then divided by this.", rich_help_panel=INPUT),
+        Triple | None, input_option(metavar="R G B", help="Then divided by this.")
     ] = None,
     color: Annotated[
-        Literal["RGB", "BGR"] | None,
-        typer.Option(help="Channel order.", case_sensitive=False, rich_help_panel=INPUT),
+        Literal["RGB", "BGR"] | None, input_option(help="Channel order.", case_sensitive=False)
     ] = None,
     layout: Annotated[
         Literal["NCHW", "NHWC"] | None,
-        typer.Option(help="Layout of the input.", case_sensitive=False, rich_help_panel=INPUT),
+        input_option(help="Layout of the input.", case_sensitive=False),
     ] = None,
     cam_range: Annotated[
         tuple[float, float] | None,
-        typer.Option(
+        input_option(
             "--range",
             metavar="LOW HIGH",
             help="Map values where heat begins and is full.",
             show_default="measured",
-            rich_help_panel=INPUT,
         ),
     ] = None,
     weights: WeightsOption = None,
     pool: PoolOption = "avg",
     map_stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="16|8",
-            help="Finer maps: pixels per cell, by dilation.",
-            rich_help_panel=MODEL,
-        ),
+        int | None, model_option(metavar="16|8", help="Finer maps: pixels per cell, by dilation.")
     ] = None,
     layer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The layer to map.", show_default="found", rich_help_panel=MODEL
-        ),
+        str | None, model_option(metavar="NAME", help="The layer to map.", show_default="found")
     ] = None,
     model_size: ModelSizeOption = None,
-    int8: Annotated[
-        bool,
-        typer.Option("--int8", help="8-bit weights, faster on CPUs.", rich_help_panel=OUTPUT),
-    ] = False,
-    fp16: Annotated[
-        bool, typer.Option("--fp16", help="16-bit weights, for GPUs.", rich_help_panel=OUTPUT)
-    ] = False,
+    int8: Annotated[bool, output_option("--int8", help="8-bit weights, faster on CPUs.")] = False,
+    fp16: Annotated[bool, output_option("--fp16", help="16-bit weights, for GPUs.")] = False,
     calibrate: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE|FOLDER",
-            help="Your own clip or photos, for --int8.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option(metavar="FILE|FOLDER", help="Your own clip or photos, for --int8."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The model: .onnx.",
-            show_default="NETWORK.onnx",
-            rich_help_panel=OUTPUT,
+        output_option(
+            "--output", "-o", metavar="FILE", help="The model: .onnx.", show_default="NETWORK.onnx"
         ),
     ] = None,
     overwrite: OverwriteOption = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from camstream.commands.options import MODEL
+from camstream.commands.options import model_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,17 +17,13 @@ PoolName = Literal["avg", "max"]
 
 WeightsOption = Annotated[
     str | None,
-    typer.Option(
+    model_option(
         metavar="NAME|FILE",
         help="packaged, imagenet, random, or a .pth or .safetensors file.",
         show_default="the best there are",
-        rich_help_panel=MODEL,
     ),
 ]
-PoolOption = Annotated[
-    PoolName,
-    typer.Option(help="Global pooling.", case_sensitive=False, rich_help_panel=MODEL),
-]
+PoolOption = Annotated[PoolName, model_option(help="Global pooling.", case_sensitive=False)]
 
 
 def report(path: Path, info: ModelInfo) -> None:

@@ -12,7 +12,6 @@ from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.annotation import run as run_annotate
 from camstream.api import make_selection
 from camstream.commands.options import (
-    OUTPUT,
     SELECTION,
     STYLE,
     BoxesOption,
@@ -38,6 +37,7 @@ from camstream.commands.options import (
     TopKOption,
     TrailOption,
     open_model,
+    output_option,
 )
 from camstream.console import Stop, note, plain_errors, progress_of, report_error, stoppable
 from camstream.drawing.overlay import Style
@@ -69,13 +69,12 @@ def annotate(
     colormap: ColormapOption = STYLE.colormap,
     output: Annotated[
         Path | None,
-        typer.Option(
+        output_option(
             "--output",
             "-o",
             metavar="FILE|FOLDER",
             help="The video; a folder for several inputs.",
             show_default="NAME.cam.mp4",
-            rich_help_panel=OUTPUT,
         ),
     ] = None,
     records: RecordsOption = None,
@@ -83,29 +82,15 @@ def annotate(
     presence: PresenceOption = None,
     stats: StatsOption = None,
     codec: Annotated[
-        CodecName | None,
-        typer.Option(
-            help="Video codec.", show_default="h264, in .webm vp9", rich_help_panel=OUTPUT
-        ),
+        CodecName | None, output_option(help="Video codec.", show_default="h264, in .webm vp9")
     ] = None,
     quality: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            max=63,
-            metavar="N",
-            help="Constant rate factor; lower is better.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option(min=0, max=63, metavar="N", help="Constant rate factor; lower is better."),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The encoder's speed.",
-            show_default="a fast one",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option(metavar="NAME", help="The encoder's speed.", show_default="a fast one"),
     ] = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,

@@ -16,7 +16,13 @@ import typer
 from camstream.annotation import AnnotationJob
 from camstream.commands import plugins
 from camstream.commands.annotate import annotate_one
-from camstream.commands.options import MODEL, OUTPUT, DebugOption, DeviceOption, open_model
+from camstream.commands.options import (
+    DebugOption,
+    DeviceOption,
+    model_option,
+    open_model,
+    output_option,
+)
 from camstream.console import Stop, plain_errors, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import SetupError, UsageError
@@ -39,29 +45,20 @@ def demo(
     ] = "sample",
     device: DeviceOption = "auto",
     retrain: Annotated[
-        bool,
-        typer.Option(
-            "--retrain",
-            help="Train the network of digits or sweep again.",
-            rich_help_panel=MODEL,
-        ),
+        bool, model_option("--retrain", help="Train the network of digits or sweep again.")
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
+        output_option(
             "--output",
             "-o",
             metavar="FILE",
             help="The annotated video; an existing one is replaced.",
             show_default="demo.mp4, or NAME.mp4",
-            rich_help_panel=OUTPUT,
         ),
     ] = None,
     opening: Annotated[
-        bool,
-        typer.Option(
-            "--open/--no-open", help="Open the video if there is a display.", rich_help_panel=OUTPUT
-        ),
+        bool, output_option("--open/--no-open", help="Open the video if there is a display.")
     ] = True,
     debug: DebugOption = False,
 ) -> None:

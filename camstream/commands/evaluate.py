@@ -10,9 +10,6 @@ from rich.console import Console
 
 from camstream.commands import plugins
 from camstream.commands.options import (
-    INPUT,
-    OUTPUT,
-    SHOW,
     BoxThresholdOption,
     DebugOption,
     DeviceOption,
@@ -21,7 +18,10 @@ from camstream.commands.options import (
     ModelOption,
     OverwriteOption,
     RefineOption,
+    input_option,
     open_model,
+    output_option,
+    show_option,
 )
 from camstream.console import counting, note, plain_errors
 from camstream.errors import UsageError
@@ -39,25 +39,19 @@ def evaluate(
     ],
     true_boxes: Annotated[
         Path | None,
-        typer.Option(
+        input_option(
             metavar="FILE|FOLDER",
             help="True boxes: .csv, COCO .json, or a folder of Pascal VOC .xml; for a clip a .csv "
             "with a row per frame.",
-            rich_help_panel=INPUT,
         ),
     ] = None,
     true_masks: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="True masks NAME.png, for PxAP.", rich_help_panel=INPUT
-        ),
+        Path | None, input_option(metavar="FOLDER", help="True masks NAME.png, for PxAP.")
     ] = None,
     labels_from_folders: Annotated[
         bool,
-        typer.Option(
-            "--labels-from-folders",
-            help="Sub-folders name the true classes; there are no boxes.",
-            rich_help_panel=INPUT,
+        input_option(
+            "--labels-from-folders", help="Sub-folders name the true classes; there are no boxes."
         ),
     ] = False,
     model_name: ModelOption = DEFAULT_MODEL,
@@ -67,20 +61,14 @@ def evaluate(
     box_threshold: BoxThresholdOption = None,
     saliency: Annotated[
         bool,
-        typer.Option(
-            "--saliency",
-            help='Measure the saliency of the gradient too (extra "export").',
-            rich_help_panel=SHOW,
+        show_option(
+            "--saliency", help='Measure the saliency of the gradient too (extra "export").'
         ),
     ] = False,
     json: JsonOption = None,
     contact_sheet: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The best, typical and worst photos: .jpg or .png.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option(metavar="FILE", help="The best, typical and worst photos: .jpg or .png."),
     ] = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,7 @@ import typer
 
 from camstream.api import make_selection
 from camstream.commands.options import (
-    INPUT,
-    OUTPUT,
     SELECTION,
-    SHOW,
     STYLE,
     BoxesOption,
     BoxRuleOption,
@@ -37,8 +35,11 @@ from camstream.commands.options import (
     StatsOption,
     TopKOption,
     TrailOption,
+    input_option,
     open_model,
+    output_option,
     parse_size,
+    show_option,
 )
 from camstream.console import plain_errors, stoppable
 from camstream.drawing.overlay import Style
@@ -53,7 +54,7 @@ from camstream.sinks.window import Window
 from camstream.sources import open_source
 from camstream.sources.paced import PacedSource
 
-TEACH = "Teaching with the keys"
+teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
 
 def live(
@@ -62,26 +63,21 @@ def live(
     ] = "0",
     camera_size: Annotated[
         SizeWH | None,
-        typer.Option(
-            metavar="WxH",
-            help="Ask the camera for this picture size.",
-            parser=parse_size,
-            rich_help_panel=INPUT,
+        input_option(
+            metavar="WxH", help="Ask the camera for this picture size.", parser=parse_size
         ),
     ] = None,
     seconds: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="N", help="Stop after so many seconds.", rich_help_panel=INPUT),
+        float | None, input_option(min=0, metavar="N", help="Stop after so many seconds.")
     ] = None,
     frames: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Stop after so many frames.", rich_help_panel=INPUT),
+        int | None, input_option(min=1, metavar="N", help="Stop after so many frames.")
     ] = None,
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
-    window: Annotated[bool, typer.Option(help="Show a window.", rich_help_panel=SHOW)] = True,
+    window: Annotated[bool, show_option(help="Show a window.")] = True,
     top_k: TopKOption = SELECTION.top_k,
     classes: ClassesOption = None,
     contrast: ContrastOption = None,
@@ -96,27 +92,14 @@ def live(
     colormap: ColormapOption = STYLE.colormap,
     teach: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Class that key 1, 2, ... teaches; repeatable.",
-            rich_help_panel=TEACH,
-        ),
+        teach_option(metavar="NAME", help="Class that key 1, 2, ... teaches; repeatable."),
     ] = None,
     teach_output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Where key x saves the taught model: .onnx.", rich_help_panel=TEACH
-        ),
+        Path | None, teach_option(metavar="FILE", help="Where key x saves the taught model: .onnx.")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="A video of what is shown.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option("--output", "-o", metavar="FILE", help="A video of what is shown."),
     ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,

@@ -7,6 +7,7 @@ the record that the option fills. ``--help`` groups options by the panels named 
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple, get_args
 
@@ -22,7 +23,11 @@ from camstream.models.classes import complete
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 
-INPUT, MODEL, SHOW, OUTPUT = "Input", "Model", "What to show", "Output"
+# An option in a panel of --help.
+input_option = partial(typer.Option, rich_help_panel="Input")
+model_option = partial(typer.Option, rich_help_panel="Model")
+show_option = partial(typer.Option, rich_help_panel="What to show")
+output_option = partial(typer.Option, rich_help_panel="Output")
 
 STYLE, SELECTION = Style(), Selection()  # their defaults are the options' defaults
 
@@ -77,207 +82,143 @@ def parse_size(text: str) -> SizeWH:
 
 ModelOption = Annotated[
     str,
-    typer.Option(
+    model_option(
         "--model",
         "-m",
         metavar="NAME|FILE",
         help=f"{' or '.join(zoo.SHIPPED)}, or an .onnx file.",
         autocompletion=_complete_model,
-        rich_help_panel=MODEL,
     ),
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option(
+    model_option(
         metavar="NAME",
         help=f"auto (CUDA if it works), {', '.join(PROVIDERS)}.",
         autocompletion=_complete_device,
-        rich_help_panel=MODEL,
     ),
 ]
 InputSizeOption = Annotated[
     int | None,
-    typer.Option(
+    model_option(
         min=32,
         max=2048,
         metavar="N",
         help="Input of NxN pixels: finds smaller objects, slower.",
         show_default="the model's",
-        rich_help_panel=MODEL,
     ),
 ]
-RefineOption = Annotated[
-    bool,
-    typer.Option("--refine", help="Finer maps that follow outlines.", rich_help_panel=MODEL),
-]
+RefineOption = Annotated[bool, model_option("--refine", help="Finer maps that follow outlines.")]
 
 TopKOption = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        max=MAX_TOP_K,
-        metavar="K",
-        help="Maps of the K best classes.",
-        rich_help_panel=SHOW,
-    ),
+    int, show_option(min=1, max=MAX_TOP_K, metavar="K", help="Maps of the K best classes.")
 ]
 ClassesOption = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="Map of a class or a group (dog); repeatable.",
-        autocompletion=complete,
-        rich_help_panel=SHOW,
+    show_option(
+        metavar="NAME", help="Map of a class or a group (dog); repeatable.", autocompletion=complete
     ),
 ]
 ContrastOption = Annotated[
     tuple[str, str] | None,
-    typer.Option(
-        metavar="A B",
-        help="Map of the evidence for A minus that for B.",
-        autocompletion=complete,
-        rich_help_panel=SHOW,
+    show_option(
+        metavar="A B", help="Map of the evidence for A minus that for B.", autocompletion=complete
     ),
 ]
 SmoothOption = Annotated[
     SmoothingLevel,
-    typer.Option(
-        "--smooth",
-        metavar="LEVEL",
-        help=f"Smoothing over time: {', '.join(SMOOTHING_LEVELS)}.",
-        rich_help_panel=SHOW,
+    show_option(
+        "--smooth", metavar="LEVEL", help=f"Smoothing over time: {', '.join(SMOOTHING_LEVELS)}."
     ),
 ]
 TrailOption = Annotated[
     float,
-    typer.Option(
+    show_option(
         min=0,
         max=60,
         metavar="SECONDS",
         help="Path of the map's peak over this time.",
         show_default=False,
-        rich_help_panel=SHOW,
     ),
 ]
 DecayOption = Annotated[
     float,
-    typer.Option(
+    show_option(
         min=0,
         max=60,
         metavar="SECONDS",
         help="Heat fades with this time constant.",
         show_default=False,
-        rich_help_panel=SHOW,
     ),
 ]
 RangeOption = Annotated[
     tuple[float, float] | None,
-    typer.Option(
+    show_option(
         "--range",
         metavar="LOW HIGH",
         help="Map values where heat begins and is full.",
         show_default="the model's",
-        rich_help_panel=SHOW,
     ),
 ]
 BoxesOption = Annotated[
-    bool,
-    typer.Option(
-        "--boxes", help="Draw the boxes; records have them in any case.", rich_help_panel=SHOW
-    ),
+    bool, show_option("--boxes", help="Draw the boxes; records have them in any case.")
 ]
 BoxRuleOption = Annotated[
     BoxRule | None,
-    typer.Option(
+    show_option(
         metavar="RULE",
         help="Boxes of: largest region, all regions; five (the paper's).",
         show_default="largest; all with a background class",
-        rich_help_panel=SHOW,
     ),
 ]
 BoxThresholdOption = Annotated[
     float | None,
-    typer.Option(
+    show_option(
         metavar="RATIO",
         help="Where a box ends: part of the map's maximum.",
         show_default="20%",
         parser=parse_ratio,
-        rich_help_panel=SHOW,
     ),
 ]
 OpacityOption = Annotated[
-    float,
-    typer.Option(
-        min=0, max=1, metavar="N", help="Opacity of strong heat; 0 hides it.", rich_help_panel=SHOW
-    ),
+    float, show_option(min=0, max=1, metavar="N", help="Opacity of strong heat; 0 hides it.")
 ]
 ColormapOption = Annotated[
-    Colormap,
-    typer.Option(
-        metavar="NAME",
-        help=f"Colors of heat: {', '.join(get_args(Colormap))}.",
-        rich_help_panel=SHOW,
-    ),
+    Colormap, show_option(metavar="NAME", help=f"Colors of heat: {', '.join(get_args(Colormap))}.")
 ]
 
 RecordsOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="A record per frame: .jsonl, .csv or .parquet.",
-        rich_help_panel=OUTPUT,
-    ),
+    Path | None, output_option(metavar="FILE", help="A record per frame: .jsonl, .csv or .parquet.")
 ]
-MapsOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="The raw maps: .npz.", rich_help_panel=OUTPUT),
-]
+MapsOption = Annotated[Path | None, output_option(metavar="FILE", help="The raw maps: .npz.")]
 PresenceOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="When something was there: .csv, a row per presence.",
-        rich_help_panel=OUTPUT,
-    ),
+    output_option(metavar="FILE", help="When something was there: .csv, a row per presence."),
 ]
-StatsOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Counts and times: .json.", rich_help_panel=OUTPUT),
-]
-JsonOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="The figures: .json.", rich_help_panel=OUTPUT),
-]
-OverwriteOption = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT),
-]
+StatsOption = Annotated[Path | None, output_option(metavar="FILE", help="Counts and times: .json.")]
+JsonOption = Annotated[Path | None, output_option(metavar="FILE", help="The figures: .json.")]
+OverwriteOption = Annotated[bool, output_option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 BackgroundOption = Annotated[
     str | None,
-    typer.Option(
+    input_option(
         metavar="CLASS",
         help="The background class: its map is zero.",
         show_default='the one called "no ...", "none" or "ok"',
-        rich_help_panel=INPUT,
     ),
 ]
 ModelSizeOption = Annotated[
     SizeWH | None,
-    typer.Option(
+    model_option(
         metavar="WxH",
         help="Preferred input size of the new model.",
         show_default="the network's",
         parser=parse_size,
-        rich_help_panel=MODEL,
     ),
 ]
 FlipOption = Annotated[
-    bool,
-    typer.Option(
-        "--flip/--no-flip", help="Learn from mirrored pictures as well.", rich_help_panel=INPUT
-    ),
+    bool, input_option("--flip/--no-flip", help="Learn from mirrored pictures as well.")
 ]
 
 

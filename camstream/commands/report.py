@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from camstream.commands.options import INPUT, OUTPUT, SHOW, DebugOption, OverwriteOption
+from camstream.commands.options import (
+    DebugOption,
+    OverwriteOption,
+    input_option,
+    output_option,
+    show_option,
+)
 from camstream.console import console, note, plain_errors, steps
 from camstream.maps.presence import PresenceRule
 
@@ -20,40 +26,23 @@ def report(
     ],
     video: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The clip, or the annotated one, for pictures of it.",
-            rich_help_panel=INPUT,
-        ),
+        input_option(metavar="FILE", help="The clip, or the annotated one, for pictures of it."),
     ] = None,
     stats: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The file that --stats wrote in the run.", rich_help_panel=INPUT
-        ),
+        Path | None, input_option(metavar="FILE", help="The file that --stats wrote in the run.")
     ] = None,
     presence_thresholds: Annotated[
         tuple[float, float],
-        typer.Option(
-            metavar="ON OFF",
-            help="Scores at which a class's presence begins and ends.",
-            rich_help_panel=SHOW,
-        ),
+        show_option(metavar="ON OFF", help="Scores at which a class's presence begins and ends."),
     ] = (_RULE.on_threshold, _RULE.off_threshold),
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The page.",
-            show_default="NAME.report.html",
-            rich_help_panel=OUTPUT,
+        output_option(
+            "--output", "-o", metavar="FILE", help="The page.", show_default="NAME.report.html"
         ),
     ] = None,
     png: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="The plots as PNG files.", rich_help_panel=OUTPUT),
+        Path | None, output_option(metavar="FOLDER", help="The plots as PNG files.")
     ] = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,

@@ -9,8 +9,6 @@ import typer
 from rich.console import Console
 
 from camstream.commands.options import (
-    INPUT,
-    OUTPUT,
     BackgroundOption,
     DebugOption,
     FlipOption,
@@ -18,6 +16,8 @@ from camstream.commands.options import (
     ModelOption,
     ModelSizeOption,
     OverwriteOption,
+    input_option,
+    output_option,
 )
 from camstream.console import console, counting, note, plain_errors, steps
 from camstream.models import zoo
@@ -32,29 +32,20 @@ def teach(
     *,
     background: BackgroundOption = None,
     sample_every: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            help="Time between two samples of a clip.",
-            rich_help_panel=INPUT,
-        ),
+        float, input_option(metavar="SECONDS", help="Time between two samples of a clip.")
     ] = 0.5,
     flip: FlipOption = True,
     stretch: Annotated[
         bool,
-        typer.Option(
+        input_option(
             "--stretch",
             help="Stretch all pictures to one shape, so that the shape says nothing of the class.",
-            rich_help_panel=INPUT,
         ),
     ] = False,
     model_name: ModelOption = zoo.DEFAULT_MODEL,
     model_size: ModelSizeOption = None,
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
-        ),
+        Path, output_option("--output", "-o", metavar="FILE", help="The new model: .onnx.")
     ],
     json: JsonOption = None,
     overwrite: OverwriteOption = False,

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from camstream.commands.options import (
-    INPUT,
-    MODEL,
-    OUTPUT,
     BackgroundOption,
     DebugOption,
     FlipOption,
     ModelSizeOption,
     OverwriteOption,
+    input_option,
+    model_option,
+    output_option,
 )
 from camstream.commands.plugins import missing
 from camstream.console import plain_errors, stoppable
 from export.options import PoolOption, WeightsOption
 from export.train.recipe import Recipe, Variation
 
-TRAINING = "Training"
+training_option = partial(typer.Option, rich_help_panel="Training")
 _RECIPE, _VARIATION = Recipe(), Variation()  # their defaults are the options' defaults
 
 
@@ -35,112 +36,72 @@ def train(
     background: BackgroundOption = None,
     val_split: Annotated[
         float,
-        typer.Option(
-            min=0.01,
-            max=0.9,
-            metavar="N",
-            help="Part of each class for validation.",
-            rich_help_panel=INPUT,
-        ),
+        input_option(min=0.01, max=0.9, metavar="N", help="Part of each class for validation."),
     ] = 0.2,
     flip: FlipOption = _VARIATION.flip,
     crop: Annotated[
         float,
-        typer.Option(
-            min=0.05,
-            max=1.0,
-            metavar="N",
-            help="Smallest part of a photo's area to show.",
-            rich_help_panel=INPUT,
+        input_option(
+            min=0.05, max=1.0, metavar="N", help="Smallest part of a photo's area to show."
         ),
     ] = _VARIATION.crop,
     color_jitter: Annotated[
         float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            metavar="N",
-            help="How far colors and brightness are changed.",
-            rich_help_panel=INPUT,
+        input_option(
+            min=0.0, max=1.0, metavar="N", help="How far colors and brightness are changed."
         ),
     ] = _VARIATION.colour,
     network: Annotated[
         str,
-        typer.Option(
-            "--network",
-            "-n",
-            metavar="NAME",
-            help="A network that ends in global pooling.",
-            rich_help_panel=MODEL,
+        model_option(
+            "--network", "-n", metavar="NAME", help="A network that ends in global pooling."
         ),
     ] = "efficientnet_lite0",
     weights: WeightsOption = None,
     pool: PoolOption = "avg",
     model_size: ModelSizeOption = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        typer.Option(help="Device to train on.", rich_help_panel=MODEL),
+        Literal["auto", "cpu", "cuda"], model_option(help="Device to train on.")
     ] = "auto",
     epochs: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="N", help="Largest number of epochs.", rich_help_panel=TRAINING
-        ),
+        int, training_option(min=1, metavar="N", help="Largest number of epochs.")
     ] = _RECIPE.epochs,
     patience: Annotated[
         int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Stop after N epochs without a smaller validation loss.",
-            rich_help_panel=TRAINING,
+        training_option(
+            min=1, metavar="N", help="Stop after N epochs without a smaller validation loss."
         ),
     ] = _RECIPE.patience,
     batch: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Photos per batch.", rich_help_panel=TRAINING)
+        int, training_option(min=1, metavar="N", help="Photos per batch.")
     ] = _RECIPE.batch,
     head_lr: Annotated[
         float,
-        typer.Option(
-            min=0.0,
-            metavar="N",
-            help="Highest learning rate of the new layers.",
-            rich_help_panel=TRAINING,
-        ),
+        training_option(min=0.0, metavar="N", help="Highest learning rate of the new layers."),
     ] = _RECIPE.head_lr,
     backbone_lr: Annotated[
         float | None,
-        typer.Option(
+        training_option(
             min=0.0,
             metavar="N",
             help="Highest learning rate of the others; 0 freezes them.",
             show_default="a tenth of --head-lr",
-            rich_help_panel=TRAINING,
         ),
     ] = _RECIPE.backbone_lr,
     weight_decay: Annotated[
-        float,
-        typer.Option(min=0.0, metavar="N", help="Of AdamW.", rich_help_panel=TRAINING),
+        float, training_option(min=0.0, metavar="N", help="Of AdamW.")
     ] = _RECIPE.weight_decay,
     balance: Annotated[
-        bool,
-        typer.Option(help="Weight classes so that all count the same.", rich_help_panel=TRAINING),
+        bool, training_option(help="Weight classes so that all count the same.")
     ] = _RECIPE.balance,
     seed: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Seed of everything random.", rich_help_panel=TRAINING
-        ),
+        int, training_option(min=0, metavar="N", help="Seed of everything random.")
     ] = _RECIPE.seed,
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="The new model: .onnx.", rich_help_panel=OUTPUT
-        ),
+        Path, output_option("--output", "-o", metavar="FILE", help="The new model: .onnx.")
     ],
     resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Continue an interrupted training.", rich_help_panel=OUTPUT),
+        bool, output_option("--resume", help="Continue an interrupted training.")
     ] = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,

@@ -94,7 +94,7 @@ def train_folder(request: Request, stop: Callable[[], bool]) -> None:
             job, progress_bar(console), resume=request.resume, stop=stop, progress=progress
         )
     if result is None:
-        note(f"stopped; {job.checkpoint.path} keeps what was learnt, go on with --resume")
+        note(f"stopped; {job.checkpoint.path} keeps the progress, go on with --resume")
         return
     report(request.output, result.info)
     print_result(result, job)
@@ -174,9 +174,9 @@ def _print_photos(
     check: Sequence[Photo],
     broken: Sequence[Path],
 ) -> None:
-    learnt, checked = (Counter(photo.class_index for photo in part) for part in (learn, check))
+    training, validation = (Counter(photo.class_index for photo in part) for part in (learn, check))
     each = ", ".join(
-        f"{label} {learnt[index]} + {checked[index]}" for index, label in enumerate(labels)
+        f"{label} {training[index]} + {validation[index]}" for index, label in enumerate(labels)
     )
     console.print(
         f"{folder}: {len(learn)} photos to learn from, {len(check)} for validation ({each})",

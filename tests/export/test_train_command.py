@@ -141,6 +141,20 @@ def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_pa
         np.testing.assert_array_equal(values, resumed[name], err_msg=name)
 
 
+def test_a_terminated_training_keeps_its_progress(photos: Path, tmp_path: Path) -> None:
+    command = ["train", str(photos), "-o", str(tmp_path / "net.onnx"), *USUAL, "--epochs", "500"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "camstream", *command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 1 of 500"):
+                process.send_signal(signal.SIGTERM)
+    assert process.returncode == 143
+    assert (tmp_path / "net.checkpoint.pt").is_file()
+    assert not (tmp_path / "net.onnx").exists()
+
+
 @pytest.mark.parametrize(
     ("exit_code", "options", "message"),
     [
