@@ -51,10 +51,6 @@ def report(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    png: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="The plots as PNG files.", rich_help_panel=OUTPUT),
-    ] = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -63,8 +59,8 @@ def report(
     $ camstream annotate cat.mp4 --records cat.jsonl
     $ camstream report cat.jsonl --video cat.mp4
     """
-    from camstream.report.command import Request
-    from camstream.report.command import report as write_report
+    from camstream.report import Request
+    from camstream.report import report as write_report
     from camstream.report.timeline import count_changes
 
     with plain_errors(debug):
@@ -73,7 +69,6 @@ def report(
             records=records,
             output=output or Path(f"{records.stem}.report.html"),
             video=video,
-            png=png,
             stats=stats,
             rule=PresenceRule(on_threshold, off_threshold),
             overwrite=overwrite,

@@ -144,7 +144,7 @@ def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_pa
 @pytest.mark.parametrize(
     ("exit_code", "options", "message"),
     [
-        (2, ("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
+        (1, ("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
         (2, ("--network", "vgg16"), "vgg16 ends in fully connected layers .*; train vgg16_gap"),
         (2, ("--model-size", "65x48"), "--model-size 65x48: small_gap takes multiples of 8"),
         (2, ("--background", "nothing"), "--background nothing: the classes are blob, noise"),
