@@ -122,7 +122,7 @@ def annotate(
         found = expand(inputs)
         sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
-            note(f"skipped inputs that have the names of outputs: {', '.join(own)}")
+            note(f"skipped, since they have names of outputs: {', '.join(own)}")
         alone = len(sources) == 1
         jobs = [
             AnnotationJob(

@@ -58,10 +58,10 @@ def _evaluate(folder: Path, model: Path, *options: str) -> tuple[int, str]:
 
 
 def test_the_command(lite0: Path, tmp_path: Path) -> None:
-    code, said = _evaluate(tmp_path, lite0, "--saliency", "--refine", "--box-threshold", "30%")
-    assert code == 0, said
-    assert "saliency" in said
-    assert "30 % rule" in said
+    code, output = _evaluate(tmp_path, lite0, "--saliency", "--refine", "--box-threshold", "30%")
+    assert code == 0, output
+    assert "saliency" in output
+    assert "30 % rule" in output
 
 
 def test_without_torch(lite0: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,8 @@ def test_command_line(tiny: Path) -> None:
         (["own_networks:mean", "--pool", "max"], "decides its pooling itself"),
         (["own_networks:mean", "--layout", "NHWC"], "--layout is for ONNX files"),
         (["model.onnx", "--map-stride", "16"], "are for networks in torch"),
-        (["resnet18", "--pool", "median"], "is not one of 'avg'"),
+        (["resnet18", "--pool", "median"], "is not one of"),
+        (["resnet18"], "random (an untrained network)"),
     ],
 )
 @pytest.mark.usefixtures("tiny")

@@ -263,13 +263,13 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     clip = clips.make(tmp_path / "clip.mp4", clips.Video(frames=3, size_wh=(160, 90)))
     out, records = tmp_path / "out.mp4", tmp_path / "r.jsonl"
     command = ["annotate", str(clip), "-o", str(out), "--records", str(records), "--device", "cpu"]
-    command += ["--refine", "--boxes", "--box-threshold", "p80", "--top-k", "3", "--classes", "dog"]
+    command += ["--refine", "--boxes", "--box-threshold", "30%", "--top-k", "3", "--classes", "dog"]
     done = CliRunner().invoke(app, [*command, "--model", str(lite0)])
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in records.read_text().splitlines()]
     assert len(lines) == 3
     assert all("maps joined with an earlier layer" in line["refinement"] for line in lines)
-    assert all(line["box_threshold"] == "p80" for line in lines)
+    assert all(line["box_threshold"] == 0.3 for line in lines)
     refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
     assert refused.exit_code == 1
     assert "which --refine needs" in " ".join(refused.output.split())
@@ -278,6 +278,6 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     with np.load(tmp_path / "m.npz") as stored:
         assert stored["maps"].shape[-2:] == (8, 13)
-    odd = CliRunner().invoke(app, ["annotate", str(clip), "--box-threshold", "p100"])
+    odd = CliRunner().invoke(app, ["annotate", str(clip), "--box-threshold", "100%"])
     assert odd.exit_code == 2
-    assert "a box threshold is" in odd.output
+    assert "part of the map's maximum" in " ".join(odd.output.split())

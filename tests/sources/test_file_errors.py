@@ -92,7 +92,7 @@ def test_outputs_of_an_earlier_run_are_no_inputs(desk: Desk, inputs: str) -> Non
     assert "in.cam.mp4 exists already" in said
     code, out, said = desk.run(*again, "--overwrite")
     assert (code, len(out.splitlines())) == (0, 1)
-    assert said == "  note: not taken as inputs, since outputs are named so: in.cam.mp4"
+    assert said == "  note: skipped, since they have names of outputs: in.cam.mp4"
 
     (here / "in.cam.mp4").rename(here / "old.cam.mp4")
     make(here / "in.mkv", Video(frames=5))
