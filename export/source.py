@@ -74,8 +74,8 @@ def load_named(
         cache: Where downloaded files are kept; None: the user's cache folder.
 
     Raises:
-        ModelError: There is no such network, or the weights do not fit.
-        UsageError: The network has no such weights, or no such pooling.
+        ModelError: The weights do not fit.
+        UsageError: There is no such network, or it has no such weights or pooling.
         SetupError: The weights are not on this machine and cannot be downloaded.
     """
     spec = networks.find(name)

@@ -18,6 +18,7 @@ from camstream.commands.options import (
     ModelOption,
     OverwriteOption,
     RefineOption,
+    SmoothOption,
     input_option,
     open_model,
     output_option,
@@ -59,6 +60,7 @@ def evaluate(
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
     box_threshold: BoxThresholdOption = None,
+    smoothing: SmoothOption = "default",
     saliency: Annotated[
         bool,
         show_option(
@@ -78,9 +80,8 @@ def evaluate(
     $ camstream evaluate photos/ --true-boxes boxes.csv --contact-sheet sheet.jpg
     $ camstream evaluate photos/ --labels-from-folders --json figures.json
     """
-    from camstream.evaluate import video
-    from camstream.evaluate.command import Request, evaluate_clip
-    from camstream.evaluate.command import evaluate as evaluate_photos
+    from camstream.evaluate import Request, clip, evaluate_clip
+    from camstream.evaluate import evaluate as evaluate_photos
     from camstream.evaluate.report import to_table
 
     plain = Console(highlight=False, soft_wrap=True)
@@ -94,6 +95,7 @@ def evaluate(
             contact_sheet=contact_sheet,
             overwrite=overwrite,
             box_threshold=box_threshold or PAPER_RATIO,
+            smoothing=smoothing,
         )
         if saliency and (request.is_clip or true_boxes is None):
             raise UsageError("--saliency is for photos with --true-boxes")
@@ -101,7 +103,7 @@ def evaluate(
         if request.is_clip:
             with counting("evaluating") as on_frame:
                 clip_report = evaluate_clip(request, model, on_frame=on_frame)
-            plain.print(video.to_table(clip_report))
+            plain.print(clip.to_table(clip_report))
             _note_unknown(clip_report.unknown_boxes)
             return
         others = _saliency(model) if saliency else {}

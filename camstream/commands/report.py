@@ -41,9 +41,6 @@ def report(
             "--output", "-o", metavar="FILE", help="The page.", show_default="NAME.report.html"
         ),
     ] = None,
-    png: Annotated[
-        Path | None, output_option(metavar="FOLDER", help="The plots as PNG files.")
-    ] = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -52,8 +49,8 @@ def report(
     $ camstream annotate cat.mp4 --records cat.jsonl
     $ camstream report cat.jsonl --video cat.mp4
     """
-    from camstream.report.command import Request
-    from camstream.report.command import report as write_report
+    from camstream.report import Request
+    from camstream.report import report as write_report
     from camstream.report.timeline import count_changes
 
     with plain_errors(debug):
@@ -62,7 +59,6 @@ def report(
             records=records,
             output=output or Path(f"{records.stem}.report.html"),
             video=video,
-            png=png,
             stats=stats,
             rule=PresenceRule(on_threshold, off_threshold),
             overwrite=overwrite,

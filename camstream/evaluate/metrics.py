@@ -1,4 +1,4 @@
-"""What localisation is measured by: pure functions, each with the source of its definition.
+"""Measures of localisation and flicker: pure functions, each with the source of its definition.
 
 Boxes are (left, top, right, bottom) in pixels, areas without the "+ 1" of some benchmark code:
 (0, 0) is the corner of the first pixel, and a box around one pixel is 1 wide.
@@ -10,6 +10,7 @@ Sources: Zhou et al., CVPR 2016 (the paper); Russakovsky et al., IJCV 2015 (ILSV
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -201,3 +202,56 @@ def px_ap(counts: NDArray[np.int64]) -> float:
 def _area(boxes: F64) -> F64:
     result: F64 = np.clip(boxes[..., 2:] - boxes[..., :2], 0, None).prod(axis=-1)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Flicker:
+    """How restless a clip is.
+
+    Attributes:
+        heat_per_s: How far the heat of a cell moves up and down in a second, as the mean over
+            all cells and frames; 1 is from no heat to full heat once. A steady movement counts
+            the same at every frame rate; noise of each frame counts more the more frames there
+            are, as it does to the eye.
+        labels_per_min: How often the label changes in a minute.
+    """
+
+    heat_per_s: float
+    labels_per_min: float
+
+
+def measure_flicker(
+    pts_s: Sequence[float],
+    maps: Sequence[MapF32],
+    labels: Sequence[int],
+    cuts: Sequence[bool],
+    cam_range: tuple[float, float],
+) -> Flicker:
+    """Measure the map and the label that are shown, frame by frame.
+
+    Heat is (value - low) / (high - low), cut to 0 to 1: what is under the range is not seen, so
+    it cannot flicker. Where the label changes, the map of another class is seen, and that change
+    counts. From one scene to the next nothing counts, neither change nor time.
+
+    Args:
+        pts_s: (T,) media times, seconds, growing.
+        maps: T maps (h, w) float32 of the label shown, logit units.
+        labels: (T,) class indices shown.
+        cuts: (T,) whether a new scene begins with the frame.
+        cam_range: Map values at which heat begins and at which it is full.
+
+    Returns:
+        The figures; 0 where there are no two frames of one scene.
+    """
+    low, high = cam_range
+    heat = [np.clip((np.nan_to_num(cam) - low) / (high - low), 0, 1) for cam in maps]
+    moved = changes = seconds = 0.0
+    for now in range(1, len(heat)):
+        before = now - 1
+        if not cuts[now] and heat[now].shape == heat[before].shape:
+            moved += float(np.abs(heat[now] - heat[before]).mean())
+            changes += labels[now] != labels[before]
+            seconds += pts_s[now] - pts_s[before]
+    if seconds <= 0:
+        return Flicker(0.0, 0.0)
+    return Flicker(moved / seconds, changes / seconds * 60)

@@ -16,7 +16,7 @@ SHIPPED = (DEFAULT_MODEL, PERSON)
 
 _FOLDER = Path(__file__).parent
 _SHA256 = {
-    "efficientnet_lite0.onnx": "0a4dec0e87c6e60eee8f128e9454b93f5c3e3849877bcfc0398fc4fbee145b11",
+    "efficientnet_lite0.onnx": "f86db00a6581c441c9463b662635486f19b47045dd4141dc7a93be689c0843d5",
     "person.json": "b1efbcceb1f8886d19f5265b0a16a16bc46b287e2f8d1fc5c318035a51677930",
     "person.npz": "053431435e74df4173753b7081932d9f1c65a0f6174cc21673a2521d9418f3bf",
 }

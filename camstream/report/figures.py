@@ -33,7 +33,7 @@ def tiles_of(timeline: Timeline) -> Figures:
         ("best label", f"{timeline.label(best)} {part:.0%}"),
         ("median score", _percent(_median(timeline.records.scores[:, 0]))),
         ("changes a minute", _changes(timeline)),
-        ("median spread", _percent(_median(timeline.records.spread))),
+        ("median area", _percent(_median(timeline.records.area))),
     ]
 
 
@@ -58,10 +58,10 @@ def figures_of(timeline: Timeline) -> Figures:
             f"{clock(longest.end_s - longest.start_s)}, {timeline.label(longest.class_index)}",
         ),
         ("score of the best, median", _percent(_median(records.scores[:, 0]))),
-        ("spread of the attention, median", _percent(_median(records.spread))),
+        ("area of the evidence, median", _percent(_median(records.area))),
     ]
-    if np.isfinite(records.spread).any():
-        without = int((~np.isfinite(records.spread)).sum())
+    if np.isfinite(records.area).any():
+        without = int((~np.isfinite(records.area)).sum())
         figures.append(("frames without positive evidence", f"{without:,}"))
     return figures
 

@@ -1,6 +1,6 @@
 "use strict";
 // Shows the frame of a chosen moment. The curves are drawn already; without this they stay.
-const story = JSON.parse(document.getElementById("story").textContent);
+const timeline = JSON.parse(document.getElementById("timeline").textContent);
 const one = (selector) => document.querySelector(selector);
 const time = one(".time"), picture = one(".frame img"), note = one("#note");
 const places = [...document.querySelectorAll("[data-place]")];
@@ -24,8 +24,8 @@ function nearest(times, wanted) {  // the place of the nearest of growing times
 }
 
 function shownAt(wanted) {  // the frame on the screen at a time: the last one before it
-  const near = nearest(story.times, wanted);
-  return story.times[near] > wanted + 1e-6 && near > 0 ? near - 1 : near;
+  const near = nearest(timeline.times, wanted);
+  return timeline.times[near] > wanted + 1e-6 && near > 0 ? near - 1 : near;
 }
 
 function put(mark, place) {
@@ -35,37 +35,37 @@ function put(mark, place) {
 
 function scoreLine([label, score]) {
   const line = document.createElement("li"), bar = document.createElement("i");
-  for (const text of [story.labels[label], (score * 100).toFixed(score < 0.1 ? 1 : 0) + "%"]) {
+  for (const text of [timeline.labels[label], (score * 100).toFixed(score < 0.1 ? 1 : 0) + "%"]) {
     line.append(Object.assign(document.createElement("span"), { textContent: text }));
   }
   bar.style.width = score * 100 + "%";
-  if (label in story.colours) bar.style.background = `var(--c${story.colours[label]})`;
+  if (label in timeline.colours) bar.style.background = `var(--c${timeline.colours[label]})`;
   line.append(bar);
   return line;
 }
 
 function show(moment) {
-  now = Math.max(0, Math.min(story.times.length - 1, moment));
-  const at = story.times[now], [start, end] = story.span;
+  now = Math.max(0, Math.min(timeline.times.length - 1, moment));
+  const at = timeline.times[now], [start, end] = timeline.span;
   one("#at").textContent = clock(at);
-  one("#best").textContent = story.labels[story.best[now][0][0]];
-  one("#scores").replaceChildren(...story.best[now].map(scoreLine));
+  one("#best").textContent = timeline.labels[timeline.best[now][0][0]];
+  one("#scores").replaceChildren(...timeline.best[now].map(scoreLine));
   one(".cursor").style.left = ((at - start) / (end - start)) * 100 + "%";
-  for (const mark of places) put(mark, story[mark.dataset.place][now]);
-  const spread = story.spread[now];
-  note.textContent = spread === null ? "no positive evidence" : `spread ${Math.round(spread * 100)}%`;
+  for (const mark of places) put(mark, timeline[mark.dataset.place][now]);
+  const area = timeline.area[now];
+  note.textContent = area === null ? "no positive evidence" : `area ${Math.round(area * 100)}%`;
   if (picture) {
-    const near = nearest(story.thumbTimes, at), off = story.thumbTimes[near] - at;
-    picture.src = story.thumbs[near];
-    picture.dataset.at = story.thumbTimes[near];
-    if (Math.abs(off) > 0.0015) note.textContent += `, picture of ${clock(story.thumbTimes[near])}`;
+    const near = nearest(timeline.thumbTimes, at), off = timeline.thumbTimes[near] - at;
+    picture.src = timeline.thumbs[near];
+    picture.dataset.at = timeline.thumbTimes[near];
+    if (Math.abs(off) > 0.0015) note.textContent += `, picture of ${clock(timeline.thumbTimes[near])}`;
   }
   time.setAttribute("aria-valuenow", at.toFixed(2));
   time.setAttribute("aria-valuetext", `${clock(at)}, ${one("#best").textContent}`);
 }
 
 function point(event) {
-  const box = time.getBoundingClientRect(), [start, end] = story.span;
+  const box = time.getBoundingClientRect(), [start, end] = timeline.span;
   show(shownAt(start + ((event.clientX - box.left) / box.width) * (end - start)));
 }
 
@@ -80,8 +80,8 @@ document.addEventListener("keydown", (event) => {
   show(now + steps[event.key] * (event.shiftKey ? 10 : 1));
 });
 for (const button of document.querySelectorAll("[data-t]")) {
-  if (button.dataset.thumb && story.thumbs.length) {
-    const small = Object.assign(new Image(), { src: story.thumbs[button.dataset.thumb], alt: "" });
+  if (button.dataset.thumb && timeline.thumbs.length) {
+    const small = Object.assign(new Image(), { src: timeline.thumbs[button.dataset.thumb], alt: "" });
     button.querySelector(".pic").append(small);
   }
   button.addEventListener("click", () => {
@@ -89,4 +89,4 @@ for (const button of document.querySelectorAll("[data-t]")) {
     one(".look").scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
 }
-show(shownAt(story.first));
+show(shownAt(timeline.first));

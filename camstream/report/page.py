@@ -1,4 +1,4 @@
-"""One HTML page of a clip's story, whole in itself: no network, no other file."""
+"""The HTML page of a clip, one file: no network, no other file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from camstream.report import drawing
+from camstream.report import curves
 from camstream.report.figures import figures_of, tiles_of
-from camstream.report.pictures import Album
+from camstream.report.pictures import Thumbnails
 from camstream.report.read import F64
 from camstream.report.timeline import (
     Timeline,
@@ -33,7 +33,7 @@ _LABELS = 5  # of a moment
 
 def to_html(
     timeline: Timeline,
-    album: Album | None,
+    thumbnails: Thumbnails | None,
     *,
     title: str,
     warnings: Sequence[str] = (),
@@ -43,12 +43,12 @@ def to_html(
 
     Args:
         timeline: The clip.
-        album: Its small pictures, None for a page without.
+        thumbnails: Its small pictures, None for a page without.
         title: What to call the clip; without secrets.
         warnings: What the reader should know first, one line each.
         run: More figures of the run, name and value.
     """
-    size_wh = timeline.size_wh or (album.size_wh if album else _around(timeline))
+    size_wh = timeline.size_wh or (thumbnails.size_wh if thumbnails else _around(timeline))
     best = list(shares(timeline).items())[:_SHARES]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.from_string(_text("page.html.j2")).render(
@@ -62,20 +62,20 @@ def to_html(
         shares=[(timeline.label(one), f"{part:.1%}") for one, part in best],
         size=size_wh,
         mark=round(max(size_wh) / 45, 1),
-        box=(drawing.WIDTH, drawing.HEIGHT),
+        box=(curves.WIDTH, curves.HEIGHT),
         span=(round(timeline.start_s, 3), round(timeline.end_s, 3)),
         span_text=(clock(timeline.start_s), clock(timeline.end_s)),
-        thumb_count=len(album.thumbs) if album else 0,
+        thumb_count=len(thumbnails.thumbs) if thumbnails else 0,
         rows=_rows(timeline),
-        spread=drawing.draw_line(timeline, timeline.records.spread),
+        area=curves.draw_line(timeline, timeline.records.area),
         axis=_axis(timeline),
         full=f"{full_height(timeline):.0%}",
-        changes=_changes(timeline, album),
+        changes=_changes(timeline, thumbnails),
         changes_note=_changes_note(timeline),
         presence=_presence(timeline),
         presence_note=_presence_note(timeline),
-        data=_to_json(_data(timeline, album)),
-        **_path(timeline, album),
+        data=_to_json(_data(timeline, thumbnails)),
+        **_path(timeline, thumbnails),
     )
 
 
@@ -96,7 +96,7 @@ def _rows(timeline: Timeline) -> list[dict[str, Any]]:
             "label": timeline.label(one),
             "share": f"{parts.get(one, 0.0):.0%}",
             "colour": colour,
-            "ribbon": drawing.draw_ribbon(timeline, one),
+            "ribbon": curves.draw_ribbon(timeline, one),
             "bars": [
                 (_left(timeline, found.start_s), _width(timeline, found.start_s, found.end_s))
                 for found in timeline.presence[one]
@@ -116,7 +116,7 @@ def _axis(timeline: Timeline) -> list[dict[str, Any]]:
     return axis
 
 
-def _changes(timeline: Timeline, album: Album | None) -> list[dict[str, Any]]:
+def _changes(timeline: Timeline, thumbnails: Thumbnails | None) -> list[dict[str, Any]]:
     changes = []
     for segment in timeline.long_segments:
         best_s = float(timeline.records.pts_s[segment.best])
@@ -124,7 +124,7 @@ def _changes(timeline: Timeline, album: Album | None) -> list[dict[str, Any]]:
         changes.append(
             {
                 "t": round(best_s, 6),
-                "thumb": album.nearest(best_s) if album else None,
+                "thumb": thumbnails.nearest(best_s) if thumbnails else None,
                 "label": timeline.label(one),
                 "colour": timeline.displayed.index(one) + 1 if one in timeline.displayed else 0,
                 "when": clock_span(segment.start_s, segment.end_s),
@@ -174,7 +174,7 @@ def _presence_note(timeline: Timeline) -> str:
     )
 
 
-def _path(timeline: Timeline, album: Album | None) -> dict[str, Any]:
+def _path(timeline: Timeline, thumbnails: Thumbnails | None) -> dict[str, Any]:
     """What the path's card needs."""
     records = timeline.records
     has_centre = bool(np.isfinite(records.centroid_xy).any())
@@ -183,11 +183,13 @@ def _path(timeline: Timeline, album: Album | None) -> dict[str, Any]:
     middle_s = (timeline.start_s + timeline.end_s) / 2
     return {
         "has_centre": has_centre,
-        "path": drawing.draw_path(places),
+        "path": curves.draw_path(places),
         "path_of": "centres" if has_centre else "peaks",
         "path_note": f"{what} of the best class, from the start of the clip to its end.",
-        "backdrop": _to_uri(album.thumbs[album.nearest(middle_s)].jpeg) if album else None,
-        "ramp": ", ".join(drawing.colour_at(part) for part in (0, 0.5, 1)),
+        "backdrop": _to_uri(thumbnails.thumbs[thumbnails.nearest(middle_s)].jpeg)
+        if thumbnails
+        else None,
+        "ramp": ", ".join(curves.colour_at(part) for part in (0, 0.5, 1)),
     }
 
 
@@ -196,7 +198,7 @@ def _peaks(timeline: Timeline) -> F64:
     return np.where(timeline.records.peak[:, np.newaxis] > 0, timeline.records.peak_xy, np.nan)
 
 
-def _data(timeline: Timeline, album: Album | None) -> dict[str, Any]:
+def _data(timeline: Timeline, thumbnails: Thumbnails | None) -> dict[str, Any]:
     """What the page's script shows of each moment."""
     records, moments = timeline.records, timeline.moments
     known = sorted(records.labels)
@@ -211,7 +213,7 @@ def _data(timeline: Timeline, album: Album | None) -> dict[str, Any]:
             records.classes[moments].tolist(), records.scores[moments].tolist(), strict=True
         )
     ]
-    thumbs = album.thumbs if album else ()
+    thumbs = thumbnails.thumbs if thumbnails else ()
     return {
         "span": [timeline.start_s, timeline.end_s],
         "first": float(records.pts_s[timeline.segments[0].best]),
@@ -221,7 +223,7 @@ def _data(timeline: Timeline, album: Album | None) -> dict[str, Any]:
         "best": best,
         "peaks": _pairs(_peaks(timeline)[moments]),
         "centres": _pairs(records.centroid_xy[moments]),
-        "spread": [None if np.isnan(s) else round(s, 4) for s in records.spread[moments].tolist()],
+        "area": [None if np.isnan(s) else round(s, 4) for s in records.area[moments].tolist()],
         "thumbTimes": [round(thumb.pts_s, 6) for thumb in thumbs],
         "thumbs": [_to_uri(thumb.jpeg) for thumb in thumbs],
     }
@@ -247,7 +249,7 @@ def _to_uri(jpeg: bytes) -> str:
 
 
 def _left(timeline: Timeline, time_s: float) -> float:
-    return round(drawing.x_of(timeline, time_s) / drawing.WIDTH * 100, 2)
+    return round(curves.x_of(timeline, time_s) / curves.WIDTH * 100, 2)
 
 
 def _width(timeline: Timeline, start_s: float, end_s: float) -> float:

@@ -47,7 +47,7 @@ class Thumb:
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
+class Thumbnails:
     """The small pictures of a clip.
 
     Attributes:
@@ -69,9 +69,9 @@ class _NoTimesError(Exception):
     """A frame of the file has no time of its own."""
 
 
-def make_album(
+def make_thumbnails(
     path: Path, timeline: Timeline, *, on_thumb: Callable[[], None] = lambda: None
-) -> Album:
+) -> Thumbnails:
     """Read a clip's small pictures from its video.
 
     Args:
@@ -96,8 +96,8 @@ def make_album(
         if not thumbs:
             name = timeline.records.name
             raise SourceError(f"{path} has no frame at the times of {name}: is it another clip?")
-        warnings = _low_confidences(source, timeline, size_wh)
-        return Album(tuple(thumbs[time] for time in sorted(thumbs)), size_wh, tuple(warnings))
+        warnings = _doubts(source, timeline, size_wh)
+        return Thumbnails(tuple(thumbs[time] for time in sorted(thumbs)), size_wh, tuple(warnings))
     finally:
         source.close()
 
@@ -206,7 +206,7 @@ def _check_shape(path: Path, timeline: Timeline, size_wh: tuple[int, int]) -> No
         )
 
 
-def _low_confidences(source: FileSource, timeline: Timeline, size_wh: tuple[int, int]) -> list[str]:
+def _doubts(source: FileSource, timeline: Timeline, size_wh: tuple[int, int]) -> list[str]:
     said, name = [], timeline.records.name
     if timeline.size_wh not in (None, size_wh):
         said.append(

@@ -41,7 +41,7 @@ class Records:
         peak_xy: (T, 2) pixels of the frame.
         peak: (T,) logit units.
         centroid_xy: (T, 2) pixels of the frame; NaN without positive evidence, or in old records.
-        spread: (T,) up to 1; NaN as above.
+        area: (T,) up to 1; NaN as above.
         size_wh: (T, 2) pixels, NaN in old records.
         labels: The name of every class that occurs.
         method: How the maps were made.
@@ -55,7 +55,7 @@ class Records:
     peak_xy: F64
     peak: F64
     centroid_xy: F64
-    spread: F64
+    area: F64
     size_wh: F64
     labels: dict[int, str]
     method: str
@@ -160,7 +160,7 @@ class _Gathered:
             peak_xy=places[:, 0:2],
             peak=places[:, 2],
             centroid_xy=places[:, 3:5],
-            spread=places[:, 5],
+            area=places[:, 5],
             size_wh=places[:, 6:8],
             labels=self._labels,
             method=self._method,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from camstream.errors import ModelError
+from camstream.errors import UsageError
 from export.networks.alexnet import AlexNet, AlexNetGap
 from export.networks.densenet import DenseNet121, new_names
 from export.networks.efficientnet_lite import EfficientNetLite0
@@ -116,10 +116,10 @@ def find(name: str) -> NetworkSpec:
     """Look a network up by name.
 
     Raises:
-        ModelError: There is none of that name.
+        UsageError: There is none of that name.
     """
     if name not in NETWORKS:
-        raise ModelError(
+        raise UsageError(
             f"unknown network {name!r}; known: {', '.join(NETWORKS)}; your own: module:factory"
         )
     return NETWORKS[name]

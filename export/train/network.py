@@ -90,8 +90,9 @@ def start(
         progress: Called with one line per step.
 
     Raises:
-        ModelError: There is no such network, or the weights are another network's.
-        UsageError: The network ends in fully connected layers, or has no such weights.
+        ModelError: The weights are another network's.
+        UsageError: There is no such network, it ends in fully connected layers, or it has no such
+            weights.
         SetupError: The weights are not on this machine and cannot be downloaded.
     """
     spec = networks.find(name)

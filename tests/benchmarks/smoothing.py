@@ -1,6 +1,6 @@
 """What calm brings and costs: ``python -m tests.benchmarks.smoothing [FOLDER_OF_CLIPS]``.
 
-Flicker (see ``camstream.evaluate.flicker``) and label changes at each level: on still scenes with
+Flicker (see ``camstream.evaluate.metrics``) and label changes at each level: on still scenes with
 the noise of a dim camera and uneven light, one of them on the border between two classes, and on
 real clips. Then the price: how long map and label take to follow when one photo replaces another
 and no cut is seen (with the cut seen it is no time), and how far the peak lags behind a thing
@@ -25,7 +25,7 @@ from skimage import data
 
 from camstream import load_model
 from camstream.commands.demo import sample_clip
-from camstream.evaluate.flicker import measure_flicker
+from camstream.evaluate.metrics import measure_flicker
 from camstream.frame import Frame
 from camstream.maps.select import softmax
 from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoother, SmoothingLevel

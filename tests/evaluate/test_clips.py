@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from camstream.commands import app
 from camstream.commands.demo import sample_clip
 from camstream.errors import SinkError, SourceError, UsageError
-from camstream.evaluate.command import Request, evaluate_clip
-from camstream.evaluate.tracks import read_track
-from camstream.evaluate.video import measure_clip, to_table
+from camstream.evaluate import Request, evaluate_clip
+from camstream.evaluate.annotations import read_track
+from camstream.evaluate.clip import measure_clip, to_table
 from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
@@ -114,13 +114,16 @@ def test_figures_of_a_lamp(clip: Path, boxes: Path, tiny_model: Model, tmp_path:
     out = tmp_path / "out.json"
     report = evaluate_clip(Request(photos=clip, boxes=boxes, json=out), tiny_model)
     assert (report.frames, report.ground_truths, report.unknown_boxes) == (20, 19, 0)
-    assert tuple(report.levels) == SMOOTHING_LEVELS
-    off = report.levels["off"]
+    assert report.smoothing == "default"
+    off, strong = (
+        evaluate_clip(Request(photos=clip, boxes=boxes, smoothing=level), tiny_model).figures
+        for level in ("off", "strong")
+    )
     assert (off.corloc, off.pointing) == (1.0, 1.0)
     assert off.labels_per_min == 0
-    # The lamp jumps, which is no new scene: a calm map is late.
-    assert report.levels["strong"].pointing <= report.levels["default"].pointing
-    assert json.loads(out.read_text())["levels"]["off"]["corloc"] == 1.0
+    # The lamp jumps, which is no new scene: a smoothed map is late.
+    assert strong.pointing <= report.figures.pointing <= off.pointing
+    assert json.loads(out.read_text())["figures"]["corloc"] == report.figures.corloc
     assert to_table(report).row_count == 5
     # The box in the middle has half the area, 158 x 158 px; the lamp is 96 x 96 at the side.
     assert report.centre.corloc == 0
@@ -186,7 +189,7 @@ def test_the_command(clip: Path, boxes: Path, tiny_path: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", str(clip), "--true-boxes", str(boxes), *network])
     assert done.exit_code == 0, done.output
     assert "19 things in 20 frames" in done.output
-    assert "calm strong" in done.output
+    assert "smoothing default" in done.output
     gone = str(boxes.with_name("gone.csv"))
     done = CliRunner().invoke(app, ["evaluate", str(clip), "--true-boxes", gone, *network])
     assert done.exit_code == 1
@@ -196,12 +199,16 @@ def test_the_command(clip: Path, boxes: Path, tiny_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_sample(model: Model) -> None:
-    """The project's own clip: the label is right, and calm makes it steady at its three cuts."""
+    """The project's own clip: the label is right, and smoothing makes it steady at its three cuts."""
     clip = sample_clip()
-    report = evaluate_clip(Request(photos=clip, boxes=clip.with_suffix(".csv")), model)
-    assert report.cuts == (111, 219, 276)
-    assert report.ground_truths == 333
-    off, default, strong = (report.levels[level] for level in SMOOTHING_LEVELS)
+    truth = clip.with_suffix(".csv")
+    reports = [
+        evaluate_clip(Request(photos=clip, boxes=truth, smoothing=level), model)
+        for level in SMOOTHING_LEVELS
+    ]
+    assert {report.cuts for report in reports} == {(111, 219, 276)}
+    assert {report.ground_truths for report in reports} == {333}
+    off, default, strong = (report.figures for report in reports)
     assert off.top1_accuracy > 0.9
     assert default.top1_accuracy >= off.top1_accuracy - 0.01
     assert off.heat_per_s > 2 * default.heat_per_s > 2 * strong.heat_per_s

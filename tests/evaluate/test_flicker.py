@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from camstream.evaluate.flicker import Flicker, measure_flicker
+from camstream.evaluate.metrics import Flicker, measure_flicker
 from camstream.picture import MapF32
 
 _RANGE = (10.0, 30.0)

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from camstream.errors import SourceError, UsageError
-from camstream.evaluate import measure, metrics
+from camstream.evaluate import Request, evaluate, measure, metrics
 from camstream.evaluate.annotations import GroundTruth, read_folders, read_ground_truths
-from camstream.evaluate.command import Request, evaluate
 from camstream.evaluate.contact_sheet import choose
 from camstream.evaluate.measure import CAM, CENTRE, GAUSSIAN, WHOLE, Localization, PhotoResult
 from camstream.evaluate.report import Figures, sum_up, to_table

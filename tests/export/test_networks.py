@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError, UsageError
+from camstream.errors import UsageError
 from export.networks import NETWORKS, find
 from export.networks.densenet import new_names
 from export.networks.googlenet import without_training_heads
@@ -161,7 +161,7 @@ def test_randomize_is_repeatable_and_alive() -> None:
 
 
 def test_an_unknown_network_names_the_known_ones() -> None:
-    with pytest.raises(ModelError, match=r"unknown network 'resnet19'; known: .*resnet18"):
+    with pytest.raises(UsageError, match=r"unknown network 'resnet19'; known: .*resnet18"):
         find("resnet19")
 
 

@@ -204,13 +204,20 @@ def test_command_line(tiny: Path) -> None:
 def test_command_line_refuses(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["export", *arguments, "-o", "new.onnx"])
     assert done.exit_code == 2
-    assert message in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.replace("│", " ").split())  # typer wraps in a box
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_network_without_weights_names_the_choices() -> None:
+    done = CliRunner().invoke(app, ["export", "resnet18", "-o", "new.onnx"])
+    assert done.exit_code == 2
+    assert "random (an untrained network)" in " ".join(done.stderr.split())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", ["avg", "max"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_exports_and_passes_its_proof(tmp_path: Path, name: str, pool: str) -> None:
+def test_every_network_exports_and_passes_every_check(tmp_path: Path, name: str, pool: str) -> None:
     spec = find(name)
     if pool == "max" and not spec.poolable:
         pytest.skip("it has no global pooling")

@@ -93,7 +93,7 @@ def test_every_format_is_read_back_alike(
     assert first.pts_s.tolist() == [round(one.prediction.frame.pts_s, 6) for one in made]
     for other in others:
         assert (other.labels, other.method, other.warnings) == (first.labels, first.method, ())
-        for name in ("pts_s", "classes", "scores", "peak_xy", "centroid_xy", "spread", "size_wh"):
+        for name in ("pts_s", "classes", "scores", "peak_xy", "centroid_xy", "area", "size_wh"):
             np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
 
 
@@ -194,5 +194,5 @@ def test_annotate_writes_the_kind_that_the_name_says(
     assert records.pts_s.tolist() == [round(one.frame.pts_s, 6) for one in seen]
     assert records.scores[:, 0].tolist() == [round(one.top[0].score, 6) for one in seen]
     raw = seen[0].cam.maps[0]
-    assert records.spread[0] == round(cams.find_area(raw) or 0, 4)
+    assert records.area[0] == round(cams.find_area(raw) or 0, 4)
     assert {path.name for path in tmp_path.iterdir()} == {"o.mp4", f"r{suffix}"}

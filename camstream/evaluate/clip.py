@@ -1,4 +1,4 @@
-"""How well a model finds things in a clip, and how calmly: each level of calm side by side."""
+"""Measures how well a model finds things in a clip, and how much label and heat flicker."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from rich.table import Table
 
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
-from camstream.evaluate.flicker import measure_flicker
+from camstream.evaluate.annotations import FrameGroundTruth
 from camstream.evaluate.measure import CENTRE, centre_box
-from camstream.evaluate.tracks import FrameGroundTruth
 from camstream.frame import Frame
 from camstream.maps import cam as cams
 from camstream.maps.boxes import PAPER_RATIO, find_boxes, ratio_threshold
+from camstream.maps.scene_cuts import SceneCutDetector
 from camstream.maps.select import softmax
-from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoothed, Smoother, SmoothingLevel
+from camstream.maps.smoothing import Smoothed, Smoother, SmoothingLevel
 from camstream.models.session import Model
 from camstream.picture import MapF32
 
 _BEST = tuple(range(-1, -6, -1))  # the five best classes, in the words of the model's contract
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFigures:
-    """What one level of calm makes of a clip; shares are 0 to 1.
+    """The figures of a clip at one level of smoothing; shares are 0 to 1.
 
     Attributes:
         corloc: Share of things whose box has an IoU of at least 0.5 with a true one: the box
             around the largest region over the threshold of the true class's map.
         pointing: Share of things in whose box that map's peak lies.
-        top1_accuracy: Share of things that the shown label is right for.
-        heat_per_s: See ``flicker.Flicker``.
-        labels_per_min: See ``flicker.Flicker``.
+        top1_accuracy: Share of things for which the displayed label is right.
+        heat_per_s: See ``metrics.Flicker``.
+        labels_per_min: See ``metrics.Flicker``.
     """
 
     corloc: float
@@ -45,9 +45,9 @@ class ClipFigures:
     labels_per_min: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CentreFigures:
-    """What a box in the middle of every frame finds, of half its area and its shape.
+    """The figures of a box in the middle of every frame, with half its area and its shape.
 
     Attributes:
         corloc: As ``ClipFigures.corloc``.
@@ -67,9 +67,9 @@ ROWS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipReport:
-    """What the evaluation of a clip found.
+    """The result of the evaluation of a clip.
 
     Attributes:
         clip: Its name.
@@ -79,8 +79,9 @@ class ClipReport:
         ground_truths: How many pairs of a frame and a class there were to find.
         unknown_boxes: Boxes left out as the model has no such class.
         cuts: Frames with which a new scene begins, as ``camstream.maps.scene_cuts`` finds them.
-        levels: Figures by level of calm.
-        centre: The baseline that looks at nothing.
+        smoothing: The level of smoothing.
+        figures: The figures at that level.
+        centre: The centre-box baseline.
         refinement: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
         box_threshold: Where boxes end, as a part of a map's maximum.
     """
@@ -92,21 +93,22 @@ class ClipReport:
     ground_truths: int
     unknown_boxes: int
     cuts: tuple[int, ...]
-    levels: dict[SmoothingLevel, ClipFigures]
+    smoothing: SmoothingLevel
+    figures: ClipFigures
     centre: CentreFigures
     refinement: str
     box_threshold: float
 
     def to_dict(self) -> dict[str, object]:
-        """Give the values for JSON."""
+        """Return plain values for JSON."""
         return dataclasses.asdict(self)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What was seen at one level of calm."""
+    """The raw measures of every frame."""
 
-    smoothing: Smoother
+    smoother: Smoother
     box_threshold: float
     ious: list[float] = field(default_factory=list)
     hits: list[bool] = field(default_factory=list)
@@ -115,17 +117,17 @@ class _Tally:
     labels: list[int] = field(default_factory=list)
 
     def add(
-        self, seen: Smoothed, frame_truths: Sequence[FrameGroundTruth], size_wh: tuple[int, int]
+        self, smoothed: Smoothed, frame_truths: Sequence[FrameGroundTruth], size_wh: tuple[int, int]
     ) -> None:
-        """Compare what is shown of a frame with what is true of it."""
-        self.maps.append(seen.maps[seen.class_index])
-        self.labels.append(seen.class_index)
-        for sight in frame_truths:
-            fine = cams.enlarge(seen.maps[sight.class_index])
+        """Compare the displayed values of a frame with its ground truth."""
+        self.maps.append(smoothed.maps[smoothed.class_index])
+        self.labels.append(smoothed.class_index)
+        for truth_of_frame in frame_truths:
+            fine = cams.enlarge(smoothed.maps[truth_of_frame.class_index])
             found = find_boxes(fine, size_wh, ratio_threshold(fine, self.box_threshold))[:1]
-            self.ious.append(metrics.best_iou(found, sight.truth))
-            self.hits.append(metrics.is_hit(cams.find_peak(fine, size_wh).xy, sight.truth))
-            self.right.append(seen.class_index in sight.accepted)
+            self.ious.append(metrics.best_iou(found, truth_of_frame.truth))
+            self.hits.append(metrics.is_hit(cams.find_peak(fine, size_wh).xy, truth_of_frame.truth))
+            self.right.append(smoothed.class_index in truth_of_frame.accepted)
 
 
 def measure_clip(
@@ -136,45 +138,46 @@ def measure_clip(
     clip: str,
     unknown_boxes: int = 0,
     box_threshold: float = PAPER_RATIO,
+    smoothing: SmoothingLevel = "default",
 ) -> ClipReport:
-    """Look at every frame once, and at what each level of calm makes of it.
+    """Predict every frame of a clip and compare what is displayed with the ground truth.
 
     Args:
         frames: Of the clip, all of them.
-        frame_truths: By the frame's index, what there is to find; at least one thing.
-        model: Looks at the frames.
+        frame_truths: Frame index to its ground truths; at least one.
+        model: The model to measure.
         clip: The clip's name, for errors and the report.
         unknown_boxes: How many boxes were left out.
         box_threshold: Where boxes end, as a part of a map's maximum.
+        smoothing: The level of smoothing.
 
     Raises:
         SourceError: The frames cannot be read, or boxes are of other frames than the clip's.
     """
-    tallies = {level: _Tally(Smoother(level), box_threshold) for level in SMOOTHING_LEVELS}
+    tally, detector = _Tally(Smoother(smoothing), box_threshold), SceneCutDetector()
     centre: list[tuple[float, bool]] = []
-    # A map is smoothed only while it is asked for: so ask for every true class all the time.
-    true = {sight.class_index for group in frame_truths.values() for sight in group}
+    # Smoothing needs the map of a class in every frame: so every true class is always mapped.
+    true = {
+        truth_of_frame.class_index for group in frame_truths.values() for truth_of_frame in group
+    }
     best = _BEST[: len(model.info.labels)]
     times: list[float] = []
     cuts: list[bool] = []
     for frame in frames:
-        wanted = {index for tally in tallies.values() for index in tally.smoothing.wanted}
-        prediction = model.infer(frame, classes=[*best, *sorted(true | wanted)])
+        prediction = model.infer(frame, classes=[*best, *sorted(true.union(tally.smoother.wanted))])
         maps = dict(
             zip(prediction.cam.class_indices.tolist(), prediction.cam.displayed, strict=True)
         )
         here = frame_truths.get(frame.index, [])
         _check_inside(here, frame, clip)
-        is_cut = False
-        for tally in tallies.values():
-            seen = tally.smoothing.update(
-                frame.pts_s, prediction.image, softmax(prediction.logits), maps
-            )
-            tally.add(seen, here, frame.picture.size_wh)
-            is_cut = is_cut or seen.is_cut
-        centre += [_try_centre(sight, frame.picture.size_wh) for sight in here]
+        smoothed = tally.smoother.update(
+            frame.pts_s, prediction.image, softmax(prediction.logits), maps
+        )
+        tally.add(smoothed, here, frame.picture.size_wh)
+        centre += [_try_centre(truth_of_frame, frame.picture.size_wh) for truth_of_frame in here]
         times.append(frame.pts_s)
-        cuts.append(is_cut)
+        # Found here as well: without smoothing nobody looks for cuts.
+        cuts.append(detector.is_cut(prediction.image) or smoothed.is_cut)
     if max(frame_truths) >= len(times):
         raise SourceError(
             f"{clip} has {len(times)} frames, but a box is of frame {max(frame_truths)}"
@@ -187,10 +190,8 @@ def measure_clip(
         ground_truths=sum(len(group) for group in frame_truths.values()),
         unknown_boxes=unknown_boxes,
         cuts=tuple(index for index, is_cut in enumerate(cuts) if is_cut),
-        levels={
-            level: _sum_up(tally, times, cuts, model.info.cam_range)
-            for level, tally in tallies.items()
-        },
+        smoothing=smoothing,
+        figures=_sum_up(tally, times, cuts, model.info.cam_range),
         centre=CentreFigures(
             corloc=metrics.share_right(np.array([value for value, _ in centre])),
             pointing=float(np.mean([hit for _, hit in centre])),
@@ -200,18 +201,18 @@ def measure_clip(
     )
 
 
-def _try_centre(sight: FrameGroundTruth, size_wh: tuple[int, int]) -> tuple[float, bool]:
-    """Give the IoU of the box in the middle, and whether the middle lies in a true box."""
+def _try_centre(truth_of_frame: FrameGroundTruth, size_wh: tuple[int, int]) -> tuple[float, bool]:
+    """Return the IoU of the centre box, and whether the centre lies in a true box."""
     middle = size_wh[0] / 2, size_wh[1] / 2
-    value = metrics.best_iou([centre_box(size_wh, 0.5)], sight.truth)
-    return value, metrics.is_hit(middle, sight.truth)
+    value = metrics.best_iou([centre_box(size_wh, 0.5)], truth_of_frame.truth)
+    return value, metrics.is_hit(middle, truth_of_frame.truth)
 
 
 def _check_inside(frame_truths: Sequence[FrameGroundTruth], frame: Frame, clip: str) -> None:
     width, height = frame.picture.size_wh
-    for sight in frame_truths:
-        x0, y0 = sight.truth[:, :2].max(axis=0)
-        if x0 >= width or y0 >= height or sight.truth[:, 2:].min() <= 0:
+    for truth_of_frame in frame_truths:
+        x0, y0 = truth_of_frame.truth[:, :2].max(axis=0)
+        if x0 >= width or y0 >= height or truth_of_frame.truth[:, 2:].min() <= 0:
             raise SourceError(
                 f"{clip} is {width}x{height}, but a box of frame {frame.index} lies outside: "
                 "are the boxes in the pixels of another size?"
@@ -221,7 +222,7 @@ def _check_inside(frame_truths: Sequence[FrameGroundTruth], frame: Frame, clip: 
 def _sum_up(
     tally: _Tally, times: Sequence[float], cuts: Sequence[bool], cam_range: tuple[float, float]
 ) -> ClipFigures:
-    flicker = measure_flicker(times, tally.maps, tally.labels, cuts, cam_range)
+    flicker = metrics.measure_flicker(times, tally.maps, tally.labels, cuts, cam_range)
     return ClipFigures(
         corloc=metrics.share_right(np.array(tally.ious)),
         pointing=float(np.mean(tally.hits)),
@@ -232,20 +233,18 @@ def _sum_up(
 
 
 def to_table(report: ClipReport) -> Table:
-    """Lay the figures out; shares in percent."""
+    """Make a table of the figures; shares in percent."""
     table = Table(box=None, pad_edge=False)
     table.add_column(f"{report.ground_truths} things in {report.frames} frames", no_wrap=True)
-    for level in report.levels:
-        table.add_column(f"calm {level}", justify="right")
+    table.add_column(f"smoothing {report.smoothing}", justify="right")
     table.add_column(CENTRE, justify="right")
     for name, title in ROWS.items():
-        values = [getattr(figures, name) for figures in report.levels.values()]
+        value = getattr(report.figures, name)
         is_share = name in ("corloc", "pointing", "top1_accuracy")
-        displayed = [
-            f"{100 * value:.1f} %" if is_share else f"{value:.3g}" if value else "0"
-            for value in values
-        ]
         baseline = getattr(report.centre, name, None)
-        displayed.append("-" if baseline is None else f"{100 * baseline:.1f} %")
-        table.add_row(title.format(rule=f"{100 * report.box_threshold:g} % rule"), *displayed)
+        table.add_row(
+            title.format(rule=f"{100 * report.box_threshold:g} % rule"),
+            f"{100 * value:.1f} %" if is_share else f"{value:.3g}" if value else "0",
+            "-" if baseline is None else f"{100 * baseline:.1f} %",
+        )
     return table

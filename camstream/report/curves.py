@@ -10,7 +10,7 @@ from camstream.report.read import F64
 from camstream.report.timeline import Timeline, curve, full_height, pieces, spans
 
 WIDTH, HEIGHT = 2000, 100  # of a curve's box; the page stretches it
-PATH_PIECES = 48  # of the attention's path, each of one colour
+PATH_PIECES = 48  # of the path of the evidence, each of one colour
 _PATH_POINTS = 720
 
 # Early to late: light yellow, red, violet; all of them stand out from a grey picture.
@@ -32,7 +32,7 @@ class Ribbon:
 
 @dataclass(frozen=True, slots=True)
 class PathPiece:
-    """A stretch of the attention's path.
+    """A stretch of the path of the evidence.
 
     Attributes:
         points: "x,y x,y ..." in pixels of the frame.
