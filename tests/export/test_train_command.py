@@ -158,7 +158,7 @@ def test_a_terminated_training_keeps_its_progress(photos: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("exit_code", "options", "message"),
     [
-        (1, ("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
+        (2, ("--network", "small_gab"), "unknown network 'small_gab'; known: .*small_gap"),
         (2, ("--network", "vgg16"), "vgg16 ends in fully connected layers .*; train vgg16_gap"),
         (2, ("--model-size", "65x48"), "--model-size 65x48: small_gap takes multiples of 8"),
         (2, ("--background", "nothing"), "--background nothing: the classes are blob, noise"),
