@@ -38,7 +38,7 @@ class Slides:
         self._stopped = True
 
     def close(self) -> None:
-        self._images = []
+        self._stopped = True
 
 
 class LabelCount:
