@@ -7,6 +7,7 @@ its planes and for its own representation of a colour, and need not know which k
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -203,8 +204,8 @@ def chroma_step(size_wh: tuple[int, int], plane: ImageU8) -> int:
         1, or 2 for the colour planes of 4:2:0. Their sides are rounded up, so a whole quotient
         (321 // 161 = 1) would be wrong for odd sides.
     """
-    (width, height), (rows, columns) = size_wh, plane.shape[:2]
-    return max(-(-width // columns), -(-height // rows))
+    rows, columns = plane.shape[:2]
+    return max(math.ceil(size_wh[0] / columns), math.ceil(size_wh[1] / rows))
 
 
 def _views(frame: VideoFrame) -> list[ImageU8]:
