@@ -1,4 +1,4 @@
-"""Annotates video files: every frame in, the same frame with its overlay out."""
+"""Annotates video files: every frame of the input, with its overlay, is a frame of the output."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from camstream.stats import RunStats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationJob:
-    """One file to annotate.
+    """One file to annotate. The outputs that are None are not written.
 
     Attributes:
         source: The input.
-        output: The file to write.
-        records: Where to write a record a frame, None for nowhere.
-        stats: Where to write counts and times as JSON, None for nowhere.
+        output: The video file to write.
+        records: Where to write a record a frame.
         style: How to draw.
         encoding: How to encode.
         overwrite: Whether existing outputs may be replaced.
-        selection: What to look for.
-        maps: Where to write the raw maps, None for nowhere.
-        presence: Where to write when something was there, None for nowhere.
+        stats: Where to write counts and times as JSON.
+        selection: Which maps to display.
+        maps: Where to write the raw maps.
+        presence: Where to write the intervals of presence.
     """
 
     source: Path
@@ -53,19 +53,19 @@ class AnnotationJob:
 
     @property
     def outputs(self) -> list[Path]:
-        """Every file that it writes."""
+        """Every file that the job writes."""
         paths = (self.output, self.records, self.stats, self.maps, self.presence)
         return [path for path in paths if path is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationResult:
-    """What came of a job.
+    """The result of a job.
 
     Attributes:
         stats: Counts and times.
-        warnings: What could not be kept, or was damaged, one clear line each.
-        labels: How many frames each displayed label had, most frequent first.
+        warnings: What could not be kept, or was damaged, one line each.
+        labels: Number of frames in which each label was displayed, most frequent first.
         is_damaged: Whether part of the input could not be read.
         is_stopped: Whether it was stopped before the input's end; the output plays up to there.
         end_s: Media time of the last frame.
@@ -90,15 +90,16 @@ def run(
     """Annotate one file.
 
     Args:
-        job: What to do.
-        model: Looks at every frame.
-        sinks: Take every annotated frame as well; finished or discarded with the rest.
-        on_frame: Called after each frame with its prediction, and with the number of frames if known.
-        stop: Asked after each frame; True finishes a playable file and returns.
+        job: The input, the outputs and the settings.
+        model: Is run on every frame.
+        sinks: Further sinks for the annotated frames; finished or discarded with the outputs.
+        on_frame: Called after each frame with its prediction and the number of frames in the
+            input, None where unknown.
+        stop: Called after each frame; True finishes a playable file and returns.
 
     Raises:
         SourceError: The input cannot be read.
-        SinkError: An output cannot be written. Nothing of it is left.
+        SinkError: An output cannot be written; then no output is left.
     """
     _check_outputs(job)
     source = FileSource(job.source, even=True)
@@ -122,7 +123,7 @@ def run(
 
 
 def _check_outputs(job: AnnotationJob) -> None:
-    """Find out what cannot be written before hours are spent on what can."""
+    """Find outputs that cannot be written before the work begins, which may take hours."""
     check_apart([job.source], job.outputs)
     for path in job.outputs:
         AtomicFile(path, overwrite=job.overwrite, inputs=[job.source])
@@ -165,7 +166,7 @@ def _run(
         source=source.name,
         device=model.device,
         provider=PROVIDERS[model.device],
-        # What was read ahead when it was stopped was never asked for.
+        # After a stop, frames that were read ahead do not count.
         frames_in=video.frames if is_stopped else pipeline.captured,
         frames_out=video.frames,
         frames_dropped=0 if is_stopped else pipeline.captured - video.frames,

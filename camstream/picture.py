@@ -7,6 +7,7 @@ its planes and for its own representation of a colour, and need not know which k
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,7 +122,12 @@ class Picture:
         return fresh
 
     def planes(self) -> list[ImageU8]:
-        """Views of the pixels: [(H, W, 3)] for BGR; [(H, W), (H/2, W/2), (H/2, W/2)] for YUV."""
+        """Return views of the pixels.
+
+        Returns:
+            [(H, W, 3)] for BGR; [(H, W), (h, w), (h, w)] for YUV, where h and w are half of H and
+            W, rounded up.
+        """
         return _views(self.video_frame)
 
     def native(self, bgr: ImageU8) -> ImageU8:
@@ -185,6 +191,21 @@ class Picture:
             interpolation=Interpolation.AREA | _EXACT,
             threads=1,  # starting more for every picture costs twice the work itself
         )
+
+
+def chroma_step(size_wh: tuple[int, int], plane: ImageU8) -> int:
+    """Return how many pixels of a picture one cell of a plane covers, in each direction.
+
+    Args:
+        size_wh: Width and height of the picture.
+        plane: One of its planes, or one of the same shape.
+
+    Returns:
+        1, or 2 for the colour planes of 4:2:0. Their sides are rounded up, so a whole quotient
+        (321 // 161 = 1) would be wrong for odd sides.
+    """
+    rows, columns = plane.shape[:2]
+    return max(math.ceil(size_wh[0] / columns), math.ceil(size_wh[1] / rows))
 
 
 def _views(frame: VideoFrame) -> list[ImageU8]:

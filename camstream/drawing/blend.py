@@ -8,7 +8,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from camstream.picture import ImageU8, Picture
+from camstream.picture import ImageU8, Picture, chroma_step
 
 
 def regions(target: Picture, xyxy: tuple[int, int, int, int]) -> list[ImageU8]:
@@ -16,12 +16,13 @@ def regions(target: Picture, xyxy: tuple[int, int, int, int]) -> list[ImageU8]:
 
     Args:
         target: Whose planes.
-        xyxy: Left, top, right, bottom in pixels of the picture; even numbers.
+        xyxy: Left, top, right, bottom in pixels of the picture; even numbers, or the picture's edge.
     """
     views = []
     for plane in target.planes():
-        step = target.size_wh[0] // plane.shape[1]  # 1, or 2 for the colour planes of 4:2:0
-        left, top, right, bottom = (edge // step for edge in xyxy)
+        step = chroma_step(target.size_wh, plane)
+        left, top = xyxy[0] // step, xyxy[1] // step
+        right, bottom = -(-xyxy[2] // step), -(-xyxy[3] // step)
         views.append(plane[top:bottom, left:right])
     return views
 

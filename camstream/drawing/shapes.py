@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from camstream.drawing.blend import blend, regions
+from camstream.picture import chroma_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def _fill_sides(target: Picture, xyxy: tuple[int, int, int, int], line: int, col
     )
     native = target.native(np.array([[colour]], np.uint8))[0, 0]
     for index, plane in enumerate(target.planes()):
-        step = -(-target.size_wh[0] // plane.shape[1])  # 1, or 2 for the colour planes of 4:2:0
+        step = chroma_step(target.size_wh, plane)
         ink = native if plane.ndim == 3 else native[index]
         for side in sides:
             left, top, right, bottom = (max(0, value) for value in side)

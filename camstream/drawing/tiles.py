@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from camstream.picture import Picture
+from camstream.picture import Picture, chroma_step
 
 _TILE_WIDTH_PX = (320, 640)  # narrower, and labels cannot be read; wider, and no screen holds it
 _GAP_PX = 4
@@ -45,7 +45,7 @@ def lay_out(tiles: Sequence[Picture], like: Picture) -> Picture:
         row, column = divmod(position, columns)
         left, top = column * (width + _GAP_PX), row * (height + _GAP_PX)
         for to, origin in zip(whole.planes(), tile.planes(), strict=True):
-            step = width // origin.shape[1]  # 1, or 2 for the colour planes of 4:2:0
+            step = chroma_step((width, height), origin)
             rows_px, columns_px = origin.shape[:2]
             to[top // step : top // step + rows_px, left // step : left // step + columns_px] = (
                 origin

@@ -97,14 +97,16 @@ class VideoFile:
         if not picture.is_bgr and any(side % 2 for side in picture.size_wh):
             picture = Picture.from_video_frame(picture.video_frame, even=True)
         frame = picture.yuv420().video_frame
+        if frame.pts is None or not frame.time_base:
+            raise SinkError(f"cannot write {self.target}: a picture has no time (pts, time_base)")
         try:
             if self._stream is None:
                 self._stream = self._start(frame)
             frame.pict_type = 0  # else the input's choice of key frames would be imposed
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
-            self._last_s = float(frame.pts * frame.time_base)  # type: ignore[operator]
-            self._grid = math.gcd(self._grid, frame.pts)  # type: ignore[arg-type]
+            self._last_s = float(frame.pts * frame.time_base)
+            self._grid = math.gcd(self._grid, frame.pts)
             if self._copied is not None:
                 for copied in self._copied.until(self._last_s):
                     self._container.mux(copied)

@@ -130,6 +130,18 @@ def test_bgr_and_yuv_are_drawn_in_the_same_colours(kind: str, colormap: Colormap
     assert np.abs(drawn.mean(axis=(0, 1))).max() < 2
 
 
+@pytest.mark.parametrize("size_wh", [(321, 180), (320, 181), (321, 181)], ids=str)
+def test_heat_in_odd_sizes_is_where_it_is_in_even_ones(size_wh: tuple[int, int]) -> None:
+    ground = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
+    grey = VideoFrame.from_ndarray(ground, "bgr24").reformat(format="yuv420p")
+    planar = annotate(prediction_of(Picture(grey), hot_spot(100)), HEAT_ONLY).picture.planes()
+    centres = []
+    for plane in planar:
+        changed = np.argwhere(np.abs(plane.astype(int) - plane[0, 0]) > 20)
+        centres.append((changed.mean(axis=0) + 0.5) / plane.shape)
+    np.testing.assert_allclose(centres[1:], [centres[0]] * 2, atol=0.02)
+
+
 def test_the_same_value_has_the_same_colour_in_two_frames() -> None:
     grey = Picture.from_bgr(np.full((180, 320, 3), 90, np.uint8))
     alone = hot_spot(60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ from camstream.models.session import Model
 from camstream.report.read import read_records
 from camstream.sinks import RECORDS_SUFFIXES, SideFiles, SidePaths, open_records
 from camstream.sinks.encoding import Encoding
-from camstream.sinks.records import to_record
+from camstream.sinks.records import to_record, upgrade
 from camstream.sinks.tables import COLUMNS, to_row
 from tests.annotated import LABELS, make_annotated
 
@@ -97,6 +99,58 @@ def test_every_format_is_read_back_alike(
             np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
 
 
+# Literal records of camstream 0.1 and 0.2, as --records wrote them then.
+OLD_RECORD = (
+    '{"index": 4, "pts_s": 0.2, "top": [{"label": "cat", "class_index": 281, "score": 0.74, '
+    '"logit": 9.1}, {"label": "dog", "class_index": 207, "score": 0.1, "logit": 7.1}], '
+    '"shown": [{"label": "cat", "score": 0.72}], "peak_xy": [189.3, 113.5], "peak": 33.1, '
+    '"centre_xy": [201.9, 120.4], "spread": 0.41, "size_wh": [640, 360], "input_wh": [288, 160], '
+    '"method": "CAM", "sharp": "input 1.14 times, maps joined"}\n'
+)
+OLD_TABLE = (
+    "index,pts_s,label,class_index,score,logit,label_2,class_index_2,score_2,logit_2,"
+    "peak_x,peak_y,peak,centre_x,centre_y,spread,width,height,input_width,input_height,"
+    "method,shown,boxes,sharp\n"
+    "4,0.2,cat,281,0.74,9.1,dog,207,0.1,7.1,189.3,113.5,33.1,201.9,120.4,0.41,640,360,288,160,"
+    'CAM,"[{""label"": ""cat"", ""score"": 0.72}]",,"input 1.14 times, maps joined"\n'
+)
+
+
+@pytest.mark.parametrize("suffix", RECORDS_SUFFIXES)
+def test_records_written_before_are_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"old{suffix}"
+    if suffix == ".parquet":
+        (old,) = csv.DictReader(io.StringIO(OLD_TABLE))
+        row = {name: json.loads(v) if _is_number(v) else v or None for name, v in old.items()}
+        parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+    else:
+        path.write_text(OLD_RECORD if suffix == ".jsonl" else OLD_TABLE, encoding="utf-8")
+    records = read_records(path)
+    assert records.pts_s.tolist() == [0.2]
+    assert records.labels == {281: "cat", 207: "dog"}
+    assert records.peak_xy.tolist() == [[189.3, 113.5]]
+    assert records.centroid_xy.tolist() == [[201.9, 120.4]]
+    assert records.spread.tolist() == [0.41]
+    assert records.size_wh.tolist() == [[640, 360]]
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()
+
+
+def test_old_keys_become_those_of_today() -> None:
+    record, row = upgrade(json.loads(OLD_RECORD)), to_row(upgrade(json.loads(OLD_RECORD)))
+    assert record["displayed"] == [{"label": "cat", "score": 0.72}]
+    assert (record["centroid_xy"], record["area"]) == ([201.9, 120.4], 0.41)
+    assert record["refinement"] == row["refinement"] == "input 1.14 times, maps joined"
+    assert (row["centroid_x"], row["centroid_y"], row["area"]) == (201.9, 120.4, 0.41)
+    assert not set(row) - {*COLUMNS, "refinement"}
+    (old,) = csv.DictReader(io.StringIO(OLD_TABLE))
+    assert not set(upgrade(old)) - {*COLUMNS, "refinement"}
+    new = to_record(make_annotated(0))
+    assert upgrade(new) == new
+
+
 def test_a_row_loses_nothing_of_a_record() -> None:
     record = to_record(make_annotated(7, classes=range(5), scores=[0.1] * 5, boxes=True))
     row = to_row(record)
@@ -116,7 +170,7 @@ def test_what_has_no_positive_evidence_has_no_place() -> None:
     assert math.isnan(float(to_record(make_annotated(0, scores=(math.nan, 0)))["top"][0]["score"]))  # type: ignore[index]
 
 
-def test_place_and_spread_are_of_the_raw_map_in_pixels_of_its_frame() -> None:
+def test_place_and_area_are_of_the_raw_map_in_pixels_of_its_frame() -> None:
     maps = np.zeros((1, 3, 4), np.float32)
     maps[0, 1, 3] = 5.0
     record = to_record(make_annotated(0, maps=maps, size_wh=(400, 300)))
