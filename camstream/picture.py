@@ -7,7 +7,6 @@ its planes and for its own representation of a colour, and need not know which k
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -205,7 +204,7 @@ def chroma_step(size_wh: tuple[int, int], plane: ImageU8) -> int:
         (321 // 161 = 1) would be wrong for odd sides.
     """
     rows, columns = plane.shape[:2]
-    return max(math.ceil(size_wh[0] / columns), math.ceil(size_wh[1] / rows))
+    return int(max(-(-size_wh[0] // columns), -(-size_wh[1] // rows)))
 
 
 def _views(frame: VideoFrame) -> list[ImageU8]:

@@ -130,7 +130,7 @@ def test_records_written_before_are_read(suffix: str, tmp_path: Path) -> None:
     assert records.labels == {281: "cat", 207: "dog"}
     assert records.peak_xy.tolist() == [[189.3, 113.5]]
     assert records.centroid_xy.tolist() == [[201.9, 120.4]]
-    assert records.spread.tolist() == [0.41]
+    assert records.area.tolist() == [0.41]
     assert records.size_wh.tolist() == [[640, 360]]
 
 
