@@ -14,8 +14,6 @@ from av import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from camstream.orientation import Orientation
-
 ImageU8 = NDArray[np.uint8]
 MapF32 = NDArray[np.float32]
 
@@ -36,6 +34,40 @@ _PLANAR_420 = ("yuv420p", "yuvj420p")
 # The scaler reads whole vectors, some bytes past a plane's last pixel: where an image of the
 # caller's own ended with its memory page, that crashed the process. FFmpeg pads its own frames.
 _READ_BEYOND = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a coded picture is turned to be upright: transpose first, then flip."""
+
+    transpose: bool
+    flip_x: bool
+    flip_y: bool
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation | None:
+        """Read the display matrix: (x, y) is shown at (a x + c y, b x + d y).
+
+        Call it for one frame of a stream and not for every one: PyAV's side data and its frame
+        hold each other, which keeps the frame's pixels until the garbage collector comes by.
+
+        Returns:
+            None where the frame is upright as it is.
+        """
+        data = frame.side_data.get("DISPLAYMATRIX")
+        if data is None:
+            return None
+        a, b, _, c, d = np.frombuffer(data, np.int32)[:5]  # type: ignore[call-overload]
+        transpose = abs(b) > abs(a)
+        x_axis, y_axis = (c, b) if transpose else (a, d)
+        if not transpose and x_axis >= 0 and y_axis >= 0:
+            return None
+        return cls(bool(transpose), bool(x_axis < 0), bool(y_axis < 0))
+
+    def apply(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turn one plane, (H, W) to (H, W) or (W, H)."""
+        plane = plane.T if self.transpose else plane
+        return plane[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def make_annotated(
     size_wh: tuple[int, int] = (64, 48),
     boxes: bool = False,
 ) -> Annotated:
-    """A frame with these best classes; its maps are of the first ones and obey the law."""
+    """A frame with these best classes; its maps are of the first ones and meet the CAM identity."""
     if maps is None:
         maps = np.random.default_rng(index).normal(0, 9, (2, 3, 4)).astype(np.float32)
     displayed = list(range(len(maps)))

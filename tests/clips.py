@@ -218,7 +218,7 @@ def _data(container: OutputContainer, length_s: float) -> Iterator[Packet[Any]]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ClipContents:
     """What a clip holds.
 
     Attributes:
@@ -238,7 +238,7 @@ class Seen:
     metadata: dict[str, str]
 
 
-def read(path: Path) -> Seen:
+def read(path: Path) -> ClipContents:
     """Read a whole clip."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
@@ -247,7 +247,7 @@ def read(path: Path) -> Seen:
         metadata = dict(container.metadata)
     numbers = [read_number(cast("ImageU8", frame.to_ndarray(format="bgr24"))) for frame in frames]
     times = [Fraction(frame.pts or 0) * (frame.time_base or 1) for frame in frames]
-    return Seen(frames, numbers, times, duration, _packets(path), metadata)
+    return ClipContents(frames, numbers, times, duration, _packets(path), metadata)
 
 
 def _packets(path: Path) -> list[tuple[str, str, list[tuple[Fraction, bytes]]]]:

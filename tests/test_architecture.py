@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[1]
 # Each line may import from itself and from the lines above; what shares a line is one room.
 ORDER = (
     "camstream.errors",
-    "camstream.orientation",
     "camstream.picture",
     "camstream.contract",
     "camstream.frame",

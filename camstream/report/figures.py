@@ -1,8 +1,9 @@
-"""The figures of a run, in words."""
+"""The figures of a clip in words, and its curves as SVG, in units of their own boxes."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ from camstream.report.timeline import (
     clock,
     clock_span,
     count_changes,
+    curve,
+    full_height,
+    pieces,
     shares,
+    spans,
 )
 from camstream.sources.camera import without_secrets
 
@@ -116,3 +121,116 @@ def _median(values: F64) -> float | None:
 
 def _percent(value: float | None) -> str:
     return "not told" if value is None else f"{value:.0%}"
+
+
+WIDTH, HEIGHT = 2000, 100  # of a curve's box; the page stretches it
+PATH_PIECES = 48  # of the path of the evidence, each of one colour
+_PATH_POINTS = 720
+
+# Early to late: light yellow, red, violet; all of them stand out from a grey picture.
+RAMP = ((255, 224, 102), (240, 84, 74), (122, 60, 200))
+
+
+@dataclass(frozen=True, slots=True)
+class Ribbon:
+    """The score of a class over time, as the outlines of areas.
+
+    Attributes:
+        all: Wherever it has a score.
+        best: Only where it is the best class.
+    """
+
+    all: str
+    best: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathPiece:
+    """A stretch of the path of the evidence.
+
+    Attributes:
+        points: "x,y x,y ..." in pixels of the frame.
+        colour: By time, "rgb(r, g, b)".
+    """
+
+    points: str
+    colour: str
+
+
+def x_of(timeline: Timeline, time_s: float) -> float:
+    """Where a time lies in a curve's box, 0 to WIDTH."""
+    return (time_s - timeline.start_s) / (timeline.end_s - timeline.start_s) * WIDTH
+
+
+def draw_ribbon(timeline: Timeline, class_index: int) -> Ribbon:
+    """Draw a class's score as a band around the middle of its box, see ``full_height``."""
+    records = timeline.records
+    heights = curve(timeline, records.scores_of(class_index)) / full_height(timeline)
+    is_best = curve(timeline, (records.classes[:, 0] == class_index).astype(np.float64)) >= 0.5
+    return Ribbon(
+        _band(timeline, heights, heights > 0.002), _band(timeline, heights, is_best & (heights > 0))
+    )
+
+
+def draw_line(timeline: Timeline, values: F64) -> str:
+    """Draw values of 0 to 1, one a frame, as a line from the bottom to the top of its box."""
+    points = curve(timeline, values)
+    return "".join(
+        "M" + "L".join(_steps(timeline, HEIGHT * (1 - points), piece))
+        for piece in pieces(timeline, np.isfinite(points))
+    )
+
+
+def draw_path(places: F64) -> list[PathPiece]:
+    """Draw places, one a frame, as a path whose colour is time.
+
+    Args:
+        places: (T, 2) pixels of the frame, NaN where there is none.
+    """
+    count = min(len(places), _PATH_POINTS)
+    kept = np.linspace(0, len(places) - 1, count).round().astype(np.int64)
+    drawn = []
+    for part in np.array_split(np.arange(count), min(PATH_PIECES, count)):
+        joined = [*part.tolist(), part[-1] + 1] if part[-1] + 1 < count else part.tolist()
+        points = places[kept[joined]]
+        whole = points[np.isfinite(points).all(axis=1)]
+        if len(whole):
+            text = " ".join(f"{x:.1f},{y:.1f}" for x, y in whole)
+            drawn.append(PathPiece(text, colour_at((part.mean() + 0.5) / count)))
+    return drawn
+
+
+def colour_at(part: float) -> str:
+    """The colour of a part of the clip, 0 (its start) to 1 (its end)."""
+    at = np.linspace(0, 1, len(RAMP))
+    red, green, blue = (
+        round(float(np.interp(part, at, channel))) for channel in zip(*RAMP, strict=True)
+    )
+    return f"rgb({red}, {green}, {blue})"
+
+
+def _steps(timeline: Timeline, ys: F64, piece: slice) -> list[str]:
+    """The corners of a curve that keeps each value until the next; equal ones are joined."""
+    starts, ends = spans(timeline)
+    corners: list[str] = []
+    y = ""
+    for place in range(piece.start, piece.stop):
+        if f"{ys[place]:.0f}" != y:
+            x = f"{x_of(timeline, starts[place]):.0f}"
+            if y:
+                corners.append(f"{x} {y}")
+            y = f"{ys[place]:.0f}"
+            corners.append(f"{x} {y}")
+    corners.append(f"{x_of(timeline, ends[piece.stop - 1]):.0f} {y}")
+    return corners
+
+
+def _band(
+    timeline: Timeline, heights: F64, known: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> str:
+    parts = []
+    for piece in pieces(timeline, known):
+        upper = _steps(timeline, HEIGHT / 2 * (1 - heights), piece)
+        lower = _steps(timeline, HEIGHT / 2 * (1 + heights), piece)
+        parts.append("M" + "L".join([*upper, *reversed(lower)]) + "Z")
+    return "".join(parts)

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from camstream.report import curves
+from camstream.report import figures
 from camstream.report.figures import figures_of, tiles_of
 from camstream.report.pictures import Thumbnails
 from camstream.report.read import F64
@@ -62,12 +62,12 @@ def to_html(
         shares=[(timeline.label(one), f"{part:.1%}") for one, part in best],
         size=size_wh,
         mark=round(max(size_wh) / 45, 1),
-        box=(curves.WIDTH, curves.HEIGHT),
+        box=(figures.WIDTH, figures.HEIGHT),
         span=(round(timeline.start_s, 3), round(timeline.end_s, 3)),
         span_text=(clock(timeline.start_s), clock(timeline.end_s)),
         thumb_count=len(thumbnails.thumbs) if thumbnails else 0,
         rows=_rows(timeline),
-        area=curves.draw_line(timeline, timeline.records.area),
+        area=figures.draw_line(timeline, timeline.records.area),
         axis=_axis(timeline),
         full=f"{full_height(timeline):.0%}",
         changes=_changes(timeline, thumbnails),
@@ -96,7 +96,7 @@ def _rows(timeline: Timeline) -> list[dict[str, Any]]:
             "label": timeline.label(one),
             "share": f"{parts.get(one, 0.0):.0%}",
             "colour": colour,
-            "ribbon": curves.draw_ribbon(timeline, one),
+            "ribbon": figures.draw_ribbon(timeline, one),
             "bars": [
                 (_left(timeline, found.start_s), _width(timeline, found.start_s, found.end_s))
                 for found in timeline.presence[one]
@@ -183,13 +183,13 @@ def _path(timeline: Timeline, thumbnails: Thumbnails | None) -> dict[str, Any]:
     middle_s = (timeline.start_s + timeline.end_s) / 2
     return {
         "has_centre": has_centre,
-        "path": curves.draw_path(places),
+        "path": figures.draw_path(places),
         "path_of": "centres" if has_centre else "peaks",
         "path_note": f"{what} of the best class, from the start of the clip to its end.",
         "backdrop": _to_uri(thumbnails.thumbs[thumbnails.nearest(middle_s)].jpeg)
         if thumbnails
         else None,
-        "ramp": ", ".join(curves.colour_at(part) for part in (0, 0.5, 1)),
+        "ramp": ", ".join(figures.colour_at(part) for part in (0, 0.5, 1)),
     }
 
 
@@ -249,7 +249,7 @@ def _to_uri(jpeg: bytes) -> str:
 
 
 def _left(timeline: Timeline, time_s: float) -> float:
-    return round(curves.x_of(timeline, time_s) / curves.WIDTH * 100, 2)
+    return round(figures.x_of(timeline, time_s) / figures.WIDTH * 100, 2)
 
 
 def _width(timeline: Timeline, start_s: float, end_s: float) -> float:

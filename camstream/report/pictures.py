@@ -15,8 +15,7 @@ from av import VideoFrame
 from av.container import InputContainer
 
 from camstream.errors import SourceError
-from camstream.orientation import Orientation
-from camstream.picture import Picture
+from camstream.picture import Orientation, Picture
 from camstream.report.timeline import Timeline, clock
 from camstream.sources.file import FileSource
 

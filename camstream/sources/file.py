@@ -17,8 +17,7 @@ from av.video.stream import VideoStream
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.orientation import Orientation
-from camstream.picture import Picture
+from camstream.picture import Orientation, Picture
 
 # The clock of a transport stream may start at hours; an output that kept them would begin with
 # hours of nothing. A start a little later than 0 is kept.

@@ -9,12 +9,12 @@ from camstream.drawing.overlay import Style
 from camstream.live.state import LiveState
 from camstream.maps.select import Contrast, Selection
 from camstream.models.classes import ClassNames
-from tests.fakes import INFO
+from camstream.testing import FAKE_INFO
 
 _STATE = LiveState(
     style=Style(),
     selection=Selection(),
-    info=INFO,
+    info=FAKE_INFO,
     names=ClassNames(["Persian cat", "tabby", "table lamp", "tent"]),
     device="cpu",
     source="camera 0",

@@ -33,7 +33,15 @@ from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
 from camstream.sources.paced import PacedSource
 from camstream.stages import Infer
-from tests.fakes import INFO, FakeDisplay, FakeSource, counted, endless, make_frame, predict
+from camstream.testing import (
+    FAKE_INFO,
+    FakeDisplay,
+    FakeSource,
+    counted,
+    endless,
+    fake_infer,
+    make_frame,
+)
 from tests.mjpeg import Camera, read_number, serve
 
 PLAIN = Style(show_heatmap=False, show_label=False)
@@ -69,7 +77,7 @@ def camera(picture: np.ndarray) -> Iterator[Camera]:
 
 def _session(
     source: LiveSource | PacedSource | FakeSource,
-    infer: Infer = predict,
+    infer: Infer = fake_infer,
     display: FakeDisplay | None = None,
     *,
     frames: int | None = None,
@@ -80,7 +88,7 @@ def _session(
     return LiveSession(
         source,
         infer,
-        INFO,
+        FAKE_INFO,
         device="cpu",
         style=PLAIN,
         display=display,
@@ -120,7 +128,7 @@ def test_true_lag_is_that_of_the_newest_picture_and_does_not_grow(camera: Camera
 def test_a_slow_model_slows_neither_picture_nor_lag(camera: Camera) -> None:
     def slow(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         time.sleep(0.2)
-        return dataclasses.replace(predict(frame, classes=classes), infer_ms=200.0)
+        return dataclasses.replace(fake_infer(frame, classes=classes), infer_ms=200.0)
 
     display, seen = NumberedDisplay(), list[str]()
     session = _session(LiveSource(camera.url), slow, display, seconds=3)
@@ -211,7 +219,9 @@ def test_before_the_first_picture_the_window_says_so_and_can_be_closed() -> None
 
 def test_keys_change_what_is_seen(tmp_path: Path) -> None:
     display, source = FakeDisplay(), FakeSource(endless, is_live=True)
-    session = LiveSession(source, predict, INFO, device="cpu", display=display, folder=tmp_path)
+    session = LiveSession(
+        source, fake_infer, FAKE_INFO, device="cpu", display=display, folder=tmp_path
+    )
     states = []
     keys = ["+", "+", "-", "c", "h", "l", "d", "?", "s", "r", *[""] * 5, "r", "space", "q"]
 
@@ -400,7 +410,7 @@ def test_a_dead_infer_thread_ends_the_run_with_its_error(is_windowed: bool) -> N
     def dies(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         if frame.index > 3:
             raise ArithmeticError("the model died")
-        return predict(frame, classes=classes)
+        return fake_infer(frame, classes=classes)
 
     source, display = FakeSource(endless, is_live=True), FakeDisplay() if is_windowed else None
     with pytest.raises(ArithmeticError, match="the model died"):
@@ -428,7 +438,7 @@ def test_a_model_that_never_answers_can_be_quit() -> None:
 
     def hangs(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         release.wait(20)
-        return predict(frame, classes=classes)
+        return fake_infer(frame, classes=classes)
 
     source, display = FakeSource(endless, is_live=True), NumberedDisplay()
     session = _session(source, hangs, display)

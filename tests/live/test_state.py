@@ -14,7 +14,7 @@ from camstream.live import actions
 from camstream.live.hud import hud
 from camstream.live.state import LiveState, Prompt, TaughtClass, TeachingState, apply
 from camstream.maps.select import ClassGroup, Contrast, Selection
-from tests.fakes import INFO, make_frame, predict
+from camstream.testing import FAKE_INFO, fake_infer, make_frame
 from tests.live.states import state_of
 
 TENT = (ClassGroup("tent", (3,)),)
@@ -129,7 +129,7 @@ def test_an_impossible_action_is_a_usage_error(action: actions.ViewAction, messa
 
 def test_another_model_ends_what_was_asked_for_by_name() -> None:
     named = Contrast((ClassGroup("tabby", (1,)), *TENT))
-    state = state_of(Selection(classes=TENT, contrast=named, top_k=3)).with_model(INFO)
+    state = state_of(Selection(classes=TENT, contrast=named, top_k=3)).with_model(FAKE_INFO)
     assert state.selection == Selection(contrast=Contrast(), top_k=3)
     assert after(state, actions.Toggle("classes")).selection.classes == ()
     assert state.names.find("other").indices == (1,)
@@ -139,7 +139,7 @@ def displaying(**attributes: Any) -> LiveState:
     """A state with a frame of the moment 100 s, whose map is 50 ms older."""
     frame = dataclasses.replace(make_frame(5), captured_s=100.0)
     earlier = dataclasses.replace(make_frame(4), captured_s=99.95)
-    return state_of(frame=frame, prediction=predict(earlier), **attributes)
+    return state_of(frame=frame, prediction=fake_infer(earlier), **attributes)
 
 
 def test_the_display_says_rate_lag_age_drops_and_device() -> None:

@@ -26,7 +26,7 @@ from camstream.live.teaching import Teaching
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.teach.teacher import Teacher
-from tests.fakes import INFO, FakeDisplay, FakeSource
+from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource
 from tests.live.states import state_of
 
 GREY = Picture.from_bgr(np.full((64, 64, 3), 90, np.uint8))
@@ -65,7 +65,7 @@ class Notebook(Teacher):
 
     def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo:
         self.saved.append((output.name, overwrite))
-        return INFO
+        return FAKE_INFO
 
 
 @pytest.fixture

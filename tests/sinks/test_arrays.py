@@ -1,4 +1,4 @@
-"""Maps in an NPZ file: every value back, the law kept, whatever a live source does."""
+"""Maps in an NPZ file: every value back, the CAM identity kept, whatever a live source does."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_every_value_comes_back(
     assert "row" in str(read["geometry"])
 
 
-def test_a_run_keeps_the_law(tiny_model: Model, tmp_path: Path) -> None:
+def test_a_run_keeps_the_cam_identity(tiny_model: Model, tmp_path: Path) -> None:
     seen: list[Prediction] = []
     job = AnnotationJob(
         source=sample_clip(),

@@ -208,7 +208,7 @@ def test_no_output_is_left_where_another_cannot_be_opened(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parquet_without_pyarrow_says_what_to_install(
+def test_parquet_without_pyarrow_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -228,7 +228,7 @@ def test_parquet_is_written_in_groups(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("suffix", RECORDS_SUFFIXES)
-def test_annotate_writes_the_kind_that_the_name_says(
+def test_annotate_writes_the_format_that_the_suffix_names(
     suffix: str, tiny_model: Model, tmp_path: Path
 ) -> None:
     seen = []

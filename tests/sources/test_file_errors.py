@@ -15,7 +15,7 @@ from tests.clips import Video, make, read
 
 
 @dataclass
-class Desk:
+class Workspace:
     """A folder to work in, and the command."""
 
     folder: Path
@@ -26,104 +26,106 @@ class Desk:
         command = ["annotate", *map(str, arguments), "-m", str(self.model), "--device", "cpu"]
         done = CliRunner().invoke(app, command)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        said = [line for line in said if not line.startswith("tiny on cpu")]
-        return done.exit_code, done.stdout, "\n".join(said)
+        printed = [line for line in done.stderr.splitlines() if line.strip()]
+        printed = [line for line in printed if not line.startswith("tiny on cpu")]
+        return done.exit_code, done.stdout, "\n".join(printed)
 
     def fails(self, *arguments: str | Path) -> str:
-        """Run what must fail in one line and write nothing; gives the line."""
+        """Run what must fail in one line and write nothing; returns the line."""
         before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
-        code, out, said = self.run(*arguments)
+        code, out, printed = self.run(*arguments)
         after = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         assert code == 1
         assert out == ""
-        assert said.startswith("camstream: ")
-        assert "\n" not in said
+        assert printed.startswith("camstream: ")
+        assert "\n" not in printed
         assert after == before
-        return said
+        return printed
 
 
 @pytest.fixture
-def desk(tmp_path: Path, tiny_path: Path) -> Desk:
+def workspace(tmp_path: Path, tiny_path: Path) -> Workspace:
     make(tmp_path / "in.mp4", audio=["aac"])
-    return Desk(tmp_path, tiny_path)
+    return Workspace(tmp_path, tiny_path)
 
 
-def test_an_existing_output_is_left_alone(desk: Desk) -> None:
-    (desk.folder / "out.mp4").write_bytes(b"precious")
-    said = desk.fails(desk.folder / "in.mp4", "-o", desk.folder / "out.mp4")
-    assert "--overwrite" in said
-    code, _, _ = desk.run(desk.folder / "in.mp4", "-o", desk.folder / "out.mp4", "--overwrite")
+def test_an_existing_output_is_left_alone(workspace: Workspace) -> None:
+    (workspace.folder / "out.mp4").write_bytes(b"precious")
+    printed = workspace.fails(workspace.folder / "in.mp4", "-o", workspace.folder / "out.mp4")
+    assert "--overwrite" in printed
+    code, _, _ = workspace.run(
+        workspace.folder / "in.mp4", "-o", workspace.folder / "out.mp4", "--overwrite"
+    )
     assert code == 0
-    assert read(desk.folder / "out.mp4").numbers == list(range(20))
+    assert read(workspace.folder / "out.mp4").numbers == list(range(20))
 
 
 @pytest.mark.parametrize("how", ["itself", "symlink", "hard link"])
 @pytest.mark.parametrize("option", ["-o", "--records", "--stats"])
-def test_an_input_is_never_overwritten(desk: Desk, how: str, option: str) -> None:
-    source, name = desk.folder / "in.mp4", desk.folder / "in.mp4"
+def test_an_input_is_never_overwritten(workspace: Workspace, how: str, option: str) -> None:
+    source, name = workspace.folder / "in.mp4", workspace.folder / "in.mp4"
     if how == "symlink":
-        name = desk.folder / "link.mp4"
+        name = workspace.folder / "link.mp4"
         name.symlink_to(source)
     if how == "hard link":
-        name = desk.folder / "hard.mp4"
+        name = workspace.folder / "hard.mp4"
         name.hardlink_to(source)
     options: list[str | Path] = [option, name, "--overwrite"]
     if option != "-o":
-        options += ["-o", desk.folder / "out.mp4"]
-    assert "input" in desk.fails(source, *options)
-    assert "input" in desk.fails(name, *options[2:], option, source)
+        options += ["-o", workspace.folder / "out.mp4"]
+    assert "input" in workspace.fails(source, *options)
+    assert "input" in workspace.fails(name, *options[2:], option, source)
 
 
-def test_an_input_of_another_job_is_never_overwritten(desk: Desk) -> None:
-    make(desk.folder / "in.cam.mp4")
-    both = desk.folder / "in.mp4", desk.folder / "in.cam.mp4"
-    assert "is an input" in desk.fails(*both, "-o", desk.folder, "--overwrite")
+def test_an_input_of_another_job_is_never_overwritten(workspace: Workspace) -> None:
+    make(workspace.folder / "in.cam.mp4")
+    both = workspace.folder / "in.mp4", workspace.folder / "in.cam.mp4"
+    assert "is an input" in workspace.fails(*both, "-o", workspace.folder, "--overwrite")
 
 
 @pytest.mark.parametrize("inputs", ["", "*.m*"])
-def test_outputs_of_an_earlier_run_are_no_inputs(desk: Desk, inputs: str) -> None:
+def test_outputs_of_an_earlier_run_are_no_inputs(workspace: Workspace, inputs: str) -> None:
     """Whether the folder holds one clip, or two of one stem and one that is only named so."""
-    here = desk.folder
+    here = workspace.folder
     again: list[str | Path] = [here / inputs, "-o", here]
-    assert desk.run(*again)[0] == 0
-    code, _, said = desk.run(*again)
+    assert workspace.run(*again)[0] == 0
+    code, _, printed = workspace.run(*again)
     assert code == 1
-    assert "in.cam.mp4 exists already" in said
-    code, out, said = desk.run(*again, "--overwrite")
+    assert "in.cam.mp4 exists already" in printed
+    code, out, printed = workspace.run(*again, "--overwrite")
     assert (code, len(out.splitlines())) == (0, 1)
-    assert said == "  note: skipped, since they have names of outputs: in.cam.mp4"
+    assert printed == "  note: skipped, since they have names of outputs: in.cam.mp4"
 
     (here / "in.cam.mp4").rename(here / "old.cam.mp4")
     make(here / "in.mkv", Video(frames=5))
     for _ in range(2):
-        code, out, said = desk.run(*again, "--overwrite")
+        code, out, printed = workspace.run(*again, "--overwrite")
         assert (code, len(out.splitlines())) == (0, 3)
-    assert said.endswith(": in.mkv.cam.mp4, in.mp4.cam.mp4, old.cam.cam.mp4")
+    assert printed.endswith(": in.mkv.cam.mp4, in.mp4.cam.mp4, old.cam.cam.mp4")
 
 
 @pytest.mark.parametrize("inputs", [".", "*.mp4"])
-def test_what_a_killed_run_left_is_no_input(desk: Desk, inputs: str) -> None:
-    left = desk.folder / "in.cam.partial-123.mp4"
+def test_what_a_killed_run_left_is_no_input(workspace: Workspace, inputs: str) -> None:
+    left = workspace.folder / "in.cam.partial-123.mp4"
     left.write_bytes(b"half a file")
-    kept = desk.folder / "in.partial-view.mp4"
-    kept.write_bytes((desk.folder / "in.mp4").read_bytes())
-    output = desk.folder / "out"
-    code, _, _ = desk.run(desk.folder / inputs, "-o", output)
+    kept = workspace.folder / "in.partial-view.mp4"
+    kept.write_bytes((workspace.folder / "in.mp4").read_bytes())
+    output = workspace.folder / "out"
+    code, _, _ = workspace.run(workspace.folder / inputs, "-o", output)
     assert code == 0
     assert {path.name for path in output.iterdir()} == {"in.cam.mp4", "in.partial-view.cam.mp4"}
 
 
 @pytest.mark.parametrize("pair", [("-o", "--records"), ("-o", "--stats"), ("--records", "--stats")])
-def test_two_outputs_are_never_one_file(desk: Desk, pair: tuple[str, str]) -> None:
+def test_two_outputs_are_never_one_file(workspace: Workspace, pair: tuple[str, str]) -> None:
     names = {"-o": "out.mp4", "--records": "r.jsonl", "--stats": "s.json"}
     names[pair[1]] = names[pair[0]]
-    options = [part for option, name in names.items() for part in (option, desk.folder / name)]
-    assert "several outputs" in desk.fails(desk.folder / "in.mp4", *options)
+    options = [part for option, name in names.items() for part in (option, workspace.folder / name)]
+    assert "several outputs" in workspace.fails(workspace.folder / "in.mp4", *options)
 
 
-def test_what_is_no_video_is_said(desk: Desk) -> None:
-    here = desk.folder
+def test_what_is_not_a_video_is_reported(workspace: Workspace) -> None:
+    here = workspace.folder
     (here / "text.mp4").write_text("hello\n" * 100)
     (here / "empty.mp4").touch()
     (here / "none").mkdir()
@@ -139,13 +141,15 @@ def test_what_is_no_video_is_said(desk: Desk) -> None:
         "headless.mp4": "as a video",
         "no*.mp4": "no file matches",
     }.items():
-        said = desk.fails(here / name, "-o", here / "out.mp4")
-        assert words in said
-        assert name in said
+        printed = workspace.fails(here / name, "-o", here / "out.mp4")
+        assert words in printed
+        assert name in printed
 
 
-def test_outputs_that_cannot_be_are_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = desk.folder
+def test_outputs_that_cannot_be_are_reported(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = workspace.folder
     for name, words in {
         "out.xyz": "suffix",
         "out": "suffix",
@@ -153,74 +157,89 @@ def test_outputs_that_cannot_be_are_said(desk: Desk, monkeypatch: pytest.MonkeyP
         "gone/out.mp4": "there is no folder",
         "in.mp4/out.mp4": "there is no folder",
     }.items():
-        assert words in desk.fails(here / "in.mp4", "-o", here / name)
+        assert words in workspace.fails(here / "in.mp4", "-o", here / name)
     out = here / "out.mp4"
-    assert "no folder" in desk.fails(here / "in.mp4", "-o", out, "--records", here / "gone/r.jsonl")
-    assert "no folder" in desk.fails(here / "in.mp4", "-o", out, "--stats", here / "gone/s.json")
-    assert "webm files hold no" in desk.fails(
+    assert "no folder" in workspace.fails(
+        here / "in.mp4", "-o", out, "--records", here / "gone/r.jsonl"
+    )
+    assert "no folder" in workspace.fails(
+        here / "in.mp4", "-o", out, "--stats", here / "gone/s.json"
+    )
+    assert "webm files hold no" in workspace.fails(
         here / "in.mp4", "-o", here / "out.webm", "--codec", "h264"
     )
-    assert "preset 'warp'" in desk.fails(here / "in.mp4", "-o", out, "--preset", "warp")
+    assert "preset 'warp'" in workspace.fails(here / "in.mp4", "-o", out, "--preset", "warp")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "permission" in desk.fails(here / "in.mp4", "-o", out)
+    assert "permission" in workspace.fails(here / "in.mp4", "-o", out)
 
 
-def test_a_device_is_never_replaced_by_a_file(desk: Desk) -> None:
-    said = desk.fails(
-        desk.folder / "in.mp4", "-o", desk.folder / "o.mp4", "--stats", "/dev/null", "--overwrite"
+def test_a_device_is_never_replaced_by_a_file(workspace: Workspace) -> None:
+    printed = workspace.fails(
+        workspace.folder / "in.mp4",
+        "-o",
+        workspace.folder / "o.mp4",
+        "--stats",
+        "/dev/null",
+        "--overwrite",
     )
-    assert "no ordinary file" in said
+    assert "no ordinary file" in printed
     assert not Path("/dev/null").is_file()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_truncated_file_is_annotated_up_to_there(desk: Desk, suffix: str) -> None:
-    whole = desk.folder / f"whole{suffix}"
+def test_a_truncated_file_is_annotated_up_to_there(workspace: Workspace, suffix: str) -> None:
+    whole = workspace.folder / f"whole{suffix}"
     options = {"movflags": "faststart"} if suffix == ".mp4" else {}
     make(whole, Video(frames=90, options={"g": "10"}), audio=["aac"], options=options)
-    short = desk.folder / f"short{suffix}"
+    short = workspace.folder / f"short{suffix}"
     data = whole.read_bytes()
     short.write_bytes(data[: len(data) * 6 // 10])
-    code, out, said = desk.run(short, "-o", desk.folder / "out.mp4")
+    code, out, printed = workspace.run(short, "-o", workspace.folder / "out.mp4")
     assert code == 1
-    assert "damaged input" in said
-    seen = read(desk.folder / "out.mp4")
+    assert "damaged input" in printed
+    seen = read(workspace.folder / "out.mp4")
     assert 20 < len(seen.frames) < 90
     assert seen.numbers == list(range(len(seen.frames)))
     assert f"{len(seen.frames)} frames" in out
 
 
-def test_one_bad_file_does_not_stop_the_others(desk: Desk) -> None:
-    (desk.folder / "bad.mp4").write_text("hello")
-    make(desk.folder / "z.mkv")
-    code, out, said = desk.run(desk.folder, "-o", desk.folder / "out")
+def test_one_bad_file_does_not_stop_the_others(workspace: Workspace) -> None:
+    (workspace.folder / "bad.mp4").write_text("hello")
+    make(workspace.folder / "z.mkv")
+    code, out, printed = workspace.run(workspace.folder, "-o", workspace.folder / "out")
     assert code == 1
-    assert len(said.splitlines()) == 1
-    assert "bad.mp4" in said
+    assert len(printed.splitlines()) == 1
+    assert "bad.mp4" in printed
     assert len(out.splitlines()) == 2
-    done = sorted(path.name for path in (desk.folder / "out").iterdir())
+    done = sorted(path.name for path in (workspace.folder / "out").iterdir())
     assert done == ["in.cam.mp4", "z.cam.mp4"]
 
 
-def test_globs_and_files_of_one_stem(desk: Desk) -> None:
-    make(desk.folder / "in.mkv", Video(frames=5))
-    out = desk.folder / "out"
-    code, _, said = desk.run(desk.folder / "in.m*", "-o", out, "--records", out, "--stats", out)
-    assert (code, said) == (0, "")
+def test_globs_and_files_of_one_stem(workspace: Workspace) -> None:
+    make(workspace.folder / "in.mkv", Video(frames=5))
+    out = workspace.folder / "out"
+    code, _, printed = workspace.run(
+        workspace.folder / "in.m*", "-o", out, "--records", out, "--stats", out
+    )
+    assert (code, printed) == (0, "")
     assert len(read(out / "in.mkv.cam.mp4").frames) == 5
     assert len(read(out / "in.mp4.cam.mp4").frames) == 20
     assert len((out / "in.mkv.jsonl").read_text().splitlines()) == 5
     assert json.loads((out / "in.mp4.json").read_text())["frames_out"] == 20
-    assert "need a folder" in desk.fails(desk.folder / "in.m*", "-o", desk.folder / "one.mp4")
+    assert "need a folder" in workspace.fails(
+        workspace.folder / "in.m*", "-o", workspace.folder / "one.mp4"
+    )
 
 
-def test_records_and_stats_say_what_is_documented(desk: Desk) -> None:
-    records, stats = desk.folder / "r.jsonl", desk.folder / "s.json"
+def test_records_and_stats_hold_what_is_documented(workspace: Workspace) -> None:
+    records, stats = workspace.folder / "r.jsonl", workspace.folder / "s.json"
     sides: list[str | Path] = ["--records", records, "--stats", stats]
-    code, _, _ = desk.run(desk.folder / "in.mp4", "-o", desk.folder / "o.mp4", *sides)
+    code, _, _ = workspace.run(
+        workspace.folder / "in.mp4", "-o", workspace.folder / "o.mp4", *sides
+    )
     assert code == 0
     lines = [json.loads(line) for line in records.read_text().splitlines()]
-    times = [round(float(time), 6) for time in read(desk.folder / "o.mp4").times_s]
+    times = [round(float(time), 6) for time in read(workspace.folder / "o.mp4").times_s]
     assert [line["pts_s"] for line in lines] == times
     for index, line in enumerate(lines):
         places = ["peak_xy", "peak", "centroid_xy", "area", "size_wh", "input_wh"]

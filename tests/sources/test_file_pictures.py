@@ -19,7 +19,7 @@ from camstream.annotation import AnnotationJob, AnnotationResult, run
 from camstream.drawing.overlay import Style
 from camstream.models.session import Model
 from camstream.sinks.encoding import CodecName, Encoding
-from tests.clips import ImageU8, Seen, Video, make, numbered, read, read_number
+from tests.clips import ClipContents, ImageU8, Video, make, numbered, read, read_number
 
 BARE = Style(heatmap_opacity=0, show_label=False)
 FINE = Encoding(quality=4)
@@ -29,7 +29,7 @@ TAGS = [(1, 1, 1, 1), (1, 2, 1, 1), (6, 1, 6, 6), (6, 2, 6, 6), (5, 2, 5, 6), (9
 
 def annotate(
     source: Path, output: Path, model: Model, style: Style = BARE, encoding: Encoding = FINE
-) -> tuple[Seen, AnnotationResult]:
+) -> tuple[ClipContents, AnnotationResult]:
     result = run(AnnotationJob(source=source, output=output, style=style, encoding=encoding), model)
     assert not result.is_damaged
     return read(output), result

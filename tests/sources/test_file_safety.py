@@ -61,13 +61,13 @@ def test_a_signal_finishes_a_playable_file(
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in err
-    said = [line for line in err.splitlines() if "stopped at" in line]
-    assert len(said) == 1
+    printed = [line for line in err.splitlines() if "stopped at" in line]
+    assert len(printed) == 1
     seen = read(output)
     assert 0 < len(seen.frames) < LONG.frames
     assert seen.numbers == list(range(len(seen.frames)))
     end_s = float(seen.times_s[-1])
-    assert f"stopped at {end_s:.1f} s" in said[0]
+    assert f"stopped at {end_s:.1f} s" in printed[0]
     sound = seen.packets[0][2]
     assert sound == read(long_clip).packets[0][2][: len(sound)]
     assert abs(float(sound[-1][0]) - end_s) < 0.05

@@ -1,4 +1,4 @@
-"""Every frame, same order, same times; sound and subtitles untouched; what is not, is said."""
+"""Every frame, same order, same times; sound and subtitles untouched; what is not, is printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from camstream.annotation import AnnotationJob, AnnotationResult, run
 from camstream.models.session import Model
-from tests.clips import Seen, Video, make, read
+from tests.clips import ClipContents, Video, make, read
 
 NTSC = Fraction(1001, 30000)
 ONE_FRAME_S = 1 / 25
@@ -20,7 +20,9 @@ UNEVEN_90K = (0, 3000, 3700, 9000, 12345, 20000, 21000, 40000, 90000, 90001)
 UNEVEN_MS = (0, 33, 67, 100, 133, 400, 410, 415, 1200)
 
 
-def annotate(source: Path, output: Path, model: Model) -> tuple[Seen, Seen, AnnotationResult]:
+def annotate(
+    source: Path, output: Path, model: Model
+) -> tuple[ClipContents, ClipContents, AnnotationResult]:
     result = run(AnnotationJob(source=source, output=output), model)
     assert not result.is_damaged
     before, after = read(source), read(output)
@@ -112,7 +114,7 @@ def test_a_transport_stream_keeps_its_start(
     assert [data for _, data in got] == [data[adts_header:] for _, data in sent]
 
 
-def test_a_clock_that_starts_hours_late_is_set_back_and_said(
+def test_a_clock_that_starts_hours_late_is_set_back_and_reported(
     tmp_path: Path, tiny_model: Model
 ) -> None:
     source = make(tmp_path / "in.ts", audio=AAC, options={"output_ts_offset": "36000"})
@@ -127,7 +129,7 @@ def test_a_clock_that_starts_hours_late_is_set_back_and_said(
 
 
 @pytest.mark.parametrize("time_base", [Fraction(1, 30), NTSC])
-def test_matroska_rounds_to_its_millisecond_and_says_so(
+def test_matroska_rounds_to_its_millisecond_and_warns(
     time_base: Fraction, tmp_path: Path, tiny_model: Model
 ) -> None:
     source = make(tmp_path / "in.mp4", Video(time_base=time_base), audio=AAC)
@@ -162,19 +164,19 @@ def test_subtitles_and_attachments_in_matroska(tmp_path: Path, tiny_model: Model
     assert result.warnings == ()
 
 
-def test_what_a_container_cannot_hold_is_said(tmp_path: Path, tiny_model: Model) -> None:
+def test_what_a_container_cannot_hold_is_reported(tmp_path: Path, tiny_model: Model) -> None:
     source = make(tmp_path / "in.mkv", audio=AAC, subtitles="srt", attachment=True)
     _, after, result = annotate(source, tmp_path / "out.webm", tiny_model)
     assert after.packets == []
-    said = " ".join(result.warnings)
+    printed = " ".join(result.warnings)
     for stream in ("audio stream 1 (aac)", "subtitle stream 2 (srt)", "attachment stream 3"):
-        assert f"{stream}" in said
+        assert f"{stream}" in printed
     _, after, result = annotate(source, tmp_path / "out.mp4", tiny_model)
     assert [packets[:2] for packets in after.packets] == [("audio", "aac")]
     assert "subtitle stream 2 (srt) is left out" in " ".join(result.warnings)
 
 
-def test_a_data_stream_is_left_out_and_said(tmp_path: Path, tiny_model: Model) -> None:
+def test_a_data_stream_is_left_out_and_reported(tmp_path: Path, tiny_model: Model) -> None:
     source = make(tmp_path / "in.ts", audio=AAC, data=True)
     _, after, result = annotate(source, tmp_path / "out.mp4", tiny_model)
     assert [packets[:2] for packets in after.packets] == [("audio", "aac")]

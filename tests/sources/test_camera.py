@@ -1,9 +1,9 @@
-"""Cameras and streams that stop and come back, files at their own speed, and no secrets."""
+"""Cameras and streams that stop and come back, and addresses without their secrets."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -14,11 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from camstream.errors import SourceError
-from camstream.frame import Frame
 from camstream.sources import open_source
 from camstream.sources.camera import LiveSource, is_address, without_secrets
-from camstream.sources.paced import PacedSource
-from camstream.testing import FakeSource, counted, make_frame
 
 URL = "rtsp://user:s3cret@camera.local:554/stream"
 Read = tuple[bool, Any]
@@ -180,89 +177,6 @@ def test_rates_that_make_no_sense_are_unknown() -> None:
         assert LiveSource(0, open_capture=lambda _, one=capture: one).rate_hz == rate_hz  # type: ignore[misc]
 
 
-class Media:
-    """A clock, and waits that move it, for PacedSource."""
-
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def wait(self, seconds: float) -> bool:
-        assert seconds >= 0
-        self.now += seconds
-        return False
-
-
-def _at(times: list[float]) -> Callable[[FakeSource], Iterator[Frame]]:
-    def frames(_: FakeSource) -> Iterator[Frame]:
-        for index, pts_s in enumerate(times):
-            yield Frame(index, pts_s, 0.0, make_frame(index).picture)
-
-    return frames
-
-
-def test_a_file_keeps_its_own_time() -> None:
-    media = Media()
-    times = [0.0, 0.04, 0.5, 2.0]
-    paced = PacedSource(FakeSource(_at(times)), clock=lambda: media.now, wait=media.wait)
-    assert paced.is_live
-    frames = list(paced)
-    assert [frame.pts_s for frame in frames] == times
-    assert [frame.captured_s for frame in frames] == pytest.approx([50.0 + t for t in times])
-
-
-def test_a_file_that_is_slow_to_read_catches_up() -> None:
-    media = Media()
-    seen = []
-    paced = PacedSource(FakeSource(_at([0.0, 1.0, 2.0])), clock=lambda: media.now, wait=media.wait)
-    for frame in paced:
-        seen.append(frame.captured_s)
-        if frame.index == 0:
-            media.now += 1.6
-    assert seen == pytest.approx([50.0, 51.6, 52.0])
-
-
-def test_a_held_file_goes_on_where_it_was() -> None:
-    media = Media()
-    source = FakeSource(_at([0.0, 1.0, 2.0, 3.0]))
-    paced = PacedSource(source, clock=lambda: media.now, wait=media.wait)
-    taken: list[tuple[int, float]] = []
-    first = threading.Event()
-
-    def run() -> None:
-        for frame in paced:
-            taken.append((frame.index, frame.captured_s))
-            if frame.index == 1:
-                paced.pause(True)
-                first.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert first.wait(10)
-    assert len(taken) == 2
-    media.now += 60
-    paced.pause(False)
-    thread.join(10)
-    assert not thread.is_alive()
-    assert taken == [(0, 50.0), (1, 51.0), (2, 111.0), (3, 112.0)]
-
-
-def test_a_held_file_can_be_stopped() -> None:
-    paced = PacedSource(FakeSource(counted(5)), wait=lambda _: False)
-    held = threading.Event()
-
-    def run() -> None:
-        for _ in paced:
-            paced.pause(True)
-            held.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert held.wait(10)
-    paced.stop()
-    thread.join(10)
-    assert not thread.is_alive()
-
-
 @pytest.mark.parametrize(
     ("address", "displayed"),
     [
@@ -315,7 +229,7 @@ def test_a_token_in_the_query_never_survives(name: str, around: str, secret: str
     assert secret not in displayed
 
 
-def test_sources_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kinds_of_sources_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
 
     class Remembers:
