@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from camstream.errors import ModelError, UsageError
-from camstream.graph.labels import read_labels
+from camstream.graph.add_cam import read_labels
 from export import networks, weights
 from export.networks.layers import Pool
 from export.networks.spec import IMAGENET_MEAN, IMAGENET_STD, NetworkSpec, Triple

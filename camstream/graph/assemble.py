@@ -1,13 +1,14 @@
-"""Turns a plain ONNX classifier into a camstream model: preprocessing before, maps behind.
+"""Builds a camstream model around an ONNX classifier: preprocessing before, maps behind.
 
-Works on the graph alone and needs no torch. The maps cost one small matrix product: a row of
-channel weights for each class that was asked for, times the feature maps that are there anyway
-(Zhou et al. 2016, equation 2). Where the rows come from is in ``camstream.graph.gradcam``.
+The maps cost one small matrix product: a row of channel weights for each requested class, times
+the feature maps, which the classifier computes anyway (Zhou et al. 2016, equation 2). The nodes of
+the rows come from ``camstream.graph.gradcam``. ``remove_cam`` is the inverse of ``assemble``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,37 +18,34 @@ from onnx import TensorProto, helper
 from camstream import contract
 from camstream.contract import ModelInfo
 from camstream.errors import ModelError
-from camstream.graph.fine_features import find_fine_features
 from camstream.graph.gradcam import channel_weights, weighted_places
-from camstream.graph.graph_index import Graph
-from camstream.graph.nodes import NodeBuilder
-from camstream.graph.picture_input import PictureInput
-from camstream.graph.precision import head_in_float32
+from camstream.graph.head import head_in_float32
+from camstream.graph.onnx_file import PictureInput, declare_input
+from camstream.graph.onnx_graph import NodeBuilder, attributes, prune
+from camstream.graph.refine import find_fine_features
 
 if TYPE_CHECKING:
     from camstream.graph.head import Head
 
-MIN_OPSET = 15  # Shape with a start
 _MIN_IR = 8  # weights that are no inputs, and an input with a default
-BEFORE, BEHIND = (
-    "camstream.pre",
-    "camstream.maps.cam",
-)  # what the names of the added nodes begin with
+# Prefixes of the names of the added nodes. Files keep them: they must never change.
+BEFORE, BEHIND = "camstream.pre", "camstream.maps.cam"
+_OLD_BEHIND = "camstream.cam"  # in files written by camstream 0.1
 
 
 def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelProto:
     """Build the camstream model around a classifier.
 
     Args:
-        core: The classifier, of opset 15 or more. It is not changed.
-        head: What ``find_head`` found in it.
-        info: Goes into the metadata; its mean, std and color go into the graph.
+        core: The classifier, of opset 15 or more; not changed.
+        head: Its head, from ``find_head``.
+        info: The metadata; its mean, std and color are used in the graph.
 
     Returns:
-        A model that obeys ``camstream.contract``, whose metadata name its earlier features.
+        A model as ``camstream.contract`` describes it; its metadata name the fine features.
 
     Raises:
-        ModelError: The input is not a picture, or the labels are not one a class.
+        ModelError: The input takes no pictures, or the number of labels is not that of classes.
     """
     if len(info.labels) != head.classes:
         raise ModelError(f"{info.name} has {head.classes} classes, but {len(info.labels)} labels")
@@ -58,20 +56,70 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     head = head_in_float32(model, _free_names(model, head))
     before, behind = NodeBuilder(BEFORE), NodeBuilder(BEHIND)
     _preprocessing(before, head.image, picture, info)
-    _choose(behind, head)
+    _choose_classes(behind, head)
     _maps(behind, head)
     nodes = [*before.nodes, *model.graph.node, *behind.nodes]
     del model.graph.node[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
     model.graph.initializer.extend([*before.initializers, *behind.initializers])
     _declare(model.graph, picture, head.classes)
-    _prune(model)
+    prune(model, *contract.OUTPUTS)  # drops the softmax, other outputs' branches, their weights
     fine_features = find_fine_features(model, head.features, info.size_hw)
     return with_info(model, dataclasses.replace(info, fine_features=fine_features))
 
 
+def remove_cam(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, ModelInfo | None]:
+    """Remove from a model what ``assemble`` added, so that it can be added again.
+
+    Args:
+        model: Any model; not changed.
+        path: Its file, for the errors' messages.
+
+    Returns:
+        The classifier and the file's metadata; the model itself and None where camstream did not
+        write it.
+
+    Raises:
+        ModelError: The metadata cannot be read, or the nodes are not those of ``assemble``.
+    """
+    if contract.METADATA_KEY not in {entry.key for entry in model.metadata_props}:
+        return model, None
+    info = info_of(model, path=str(path))
+    ours = {node.name: node for node in model.graph.node if node.name.startswith("camstream.")}
+    image = ours.get(f"{BEFORE}.image")
+    logits = ours.get(f"{BEHIND}.logits") or ours.get(f"{_OLD_BEHIND}.logits")
+    if image is None or logits is None:
+        raise ModelError(f"{path}: an older camstream made it; export it again from its source")
+    dims = [d.dim_value or None for d in model.graph.input[0].type.tensor_type.shape.dim]
+    core = onnx.ModelProto()
+    core.CopyFrom(model)
+    graph = core.graph
+    nodes = [node for node in graph.node if node.name not in ours]
+    weights = [
+        tensor
+        for tensor in graph.initializer
+        if not tensor.name.startswith("camstream.") and tensor.name != contract.CLASSES
+    ]
+    del core.metadata_props[:], graph.node[:], graph.initializer[:], graph.value_info[:]
+    del graph.input[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(weights)
+    graph.input.add().name = image.output[0]
+    declare_input(
+        core,
+        image.output[0],
+        batch=dims[0],
+        size_hw=(dims[1], dims[2]),
+        channels_first=f"{BEFORE}.planes" in ours,
+        element_type=attributes(image)["to"],
+    )
+    scores = (dims[0], len(info.labels))
+    graph.output.append(helper.make_tensor_value_info(logits.input[0], TensorProto.FLOAT, scores))
+    return core, info
+
+
 def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
-    """Put the record into the model's metadata, in place of one that is there."""
+    """Write the metadata into the model, in place of earlier ones."""
     model.graph.name = info.name
     model.producer_name = "camstream"
     model.producer_version = info.versions["camstream"]
@@ -81,17 +129,17 @@ def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
 
 
 def info_of(model: onnx.ModelProto, *, path: str) -> ModelInfo:
-    """Read the record that is in a camstream model.
+    """Read the metadata of a camstream model.
 
     Raises:
-        ModelError: It cannot be read; ``path`` is named.
+        ModelError: They cannot be read; the message names ``path``.
     """
     known = {entry.key: entry.value for entry in model.metadata_props}
     return ModelInfo.from_json(known[contract.METADATA_KEY], path=path)
 
 
 def _free_names(model: onnx.ModelProto, head: Head) -> Head:
-    """Rename the network's own tensors that bear a name of the contract."""
+    """Rename the network's own tensors whose names the contract uses."""
 
     def free(name: str) -> str:
         return f"network.{name}" if name in (*contract.INPUTS, *contract.OUTPUTS) else name
@@ -119,7 +167,7 @@ def _free_names(model: onnx.ModelProto, head: Head) -> Head:
 
 
 def _preprocessing(nodes: NodeBuilder, image: str, picture: PictureInput, info: ModelInfo) -> None:
-    """Uint8 NHWC BGR to what the network was trained on, in one pass over small integers."""
+    """Write the nodes from uint8 NHWC BGR to what the network was trained on."""
     last = contract.FRAMES
     if picture.channels_first:
         last = nodes.add("Transpose", last, name="planes", perm=[0, 3, 1, 2])
@@ -135,10 +183,10 @@ def _preprocessing(nodes: NodeBuilder, image: str, picture: PictureInput, info: 
     nodes.add("Cast", last, name="image", output=image, to=picture.element_type)
 
 
-def _choose(nodes: NodeBuilder, head: Head) -> None:
-    """Choose which class each map is of: as asked, or the one on that rank in this frame."""
+def _choose_classes(nodes: NodeBuilder, head: Head) -> None:
+    """Write the nodes that choose each map's class: the named one, or the one of that rank."""
     logits = nodes.add("Flatten", head.logits, name="logits", output=contract.LOGITS, axis=1)
-    # An initializer that is an input as well: the default of an input that may be left out.
+    # An initializer that is also an input is the default of an optional input.
     ranks = -np.arange(1, min(contract.DEFAULT_TOP_K, head.classes) + 1, dtype=np.int64)
     asked = nodes.constant("asked", ranks, output=contract.CLASSES)
     zero, one = nodes.integers("zero", 0), nodes.integers("one", 1)
@@ -155,7 +203,7 @@ def _choose(nodes: NodeBuilder, head: Head) -> None:
 
 
 def _maps(nodes: NodeBuilder, head: Head) -> None:
-    """Weight the feature maps for the chosen classes, and give their biases."""
+    """Write the nodes that weight the feature maps for the chosen classes, and their biases."""
     flat = nodes.integers("flat", 0, 0, -1)
     places = nodes.add("Reshape", head.features, flat, name="places")  # (N, D, h * w)
     if head.method == "HiResCAM":
@@ -197,14 +245,3 @@ def _declare(graph: onnx.GraphProto, picture: PictureInput, classes: int) -> Non
             (contract.CAM_BIAS, TensorProto.FLOAT, (n, "k")),
         )
     )
-
-
-def _prune(model: onnx.ModelProto) -> None:
-    """Drop what no output needs: the softmax, other outputs' branches, their weights."""
-    needed = Graph(model).needed(*contract.OUTPUTS)
-    graph = model.graph
-    nodes = [node for node in graph.node if needed.intersection(node.output)]
-    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(weights)

@@ -1,4 +1,4 @@
-"""The part of a camstream model before its pooling: a frame in, features out."""
+"""The backbone of a camstream model: everything before its pooling; frames in, features out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from camstream import contract
 from camstream.contract import ModelFile, fit_size
 from camstream.errors import ModelError
 from camstream.graph import neck as necks
+from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
-from camstream.graph.graph_index import Graph
-from camstream.graph.nodes import NodeBuilder
-from camstream.graph.onnx_file import plain, read_model
+from camstream.graph.onnx_file import read_model
+from camstream.graph.onnx_graph import NodeBuilder, prune
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,43 +32,42 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 
-# What the names of the tensors of a taught head begin with.
+# The prefix of the names of a new head's tensors. Files keep it: it must never change.
 TAUGHT = "taught"
 POOLED, LOGITS = f"{TAUGHT}.pooled", f"{TAUGHT}.logits"
 
 
 class Backbone:
-    """Computes the pooled features of frames, by the very nodes that the model has.
+    """Computes the features of frames with the model's own nodes.
 
     Safe to call from several threads.
 
     Attributes:
-        info: What the model says of itself; its labels are those of the old head.
-        sha256: Of the model's file, hexadecimal.
-        core: The classifier up to its features, without camstream's own parts; not to be changed.
+        info: The model's metadata; the labels are those of the old head.
+        sha256: SHA-256 of the model's file, hexadecimal.
+        core: The classifier up to its features, without camstream's own nodes; not to be changed.
         features: Tensor of the feature maps, (N, D, h, w) float32.
         channels: D.
-        has_new_neck: Whether a neck was put on it, see there.
+        has_new_neck: Whether ``neck`` was given.
     """
 
     def __init__(
         self, file: Path | ModelFile, *, neck: Neck | None = None, threads: int = 1
     ) -> None:
-        """Take the trunk out of a model file.
+        """Take the backbone out of a model file.
 
         Args:
-            file: Made by ``camstream export`` or ``camstream teach``.
-            neck: Is put on it, and makes the features in its place; None: nothing is.
-            threads: Cores that one call uses; calls from several threads run side by side.
+            file: A file that ``camstream export`` or ``camstream teach`` wrote.
+            neck: A neck to add, whose features replace the backbone's; None: no neck.
+            threads: Cores that one call uses; calls from several threads run in parallel.
 
         Raises:
-            ModelError: It is not a camstream model, or its maps are no weighted sums of feature
-                maps that are averaged.
+            ModelError: The file is no camstream model, or its method is not CAM.
         """
         file = ModelFile.of(file)
         path = file.path
         model = read_model(file)
-        classifier, info = plain(model, path)
+        classifier, info = remove_cam(model, path)
         if info is None:
             raise ModelError(
                 f"{path} has no class activation maps; put them in first: "
@@ -88,22 +87,22 @@ class Backbone:
         if neck is not None:
             reads = necks.inputs(classifier, info.fine_features, head.features)
             for part in (model, classifier):
-                neck.put_on(part, *reads)
+                neck.add_to(part, *reads)
             self.features, self.channels = necks.FEATURES, neck.channels
             self.info = dataclasses.replace(info, layer=necks.FEATURES)
         self.core = _up_to(classifier, self.features)
-        self._tapped = _up_to(model, self.features)  # without the pooling of a head taught before
+        self._tapped = _up_to(model, self.features)  # without the pooling of an earlier new head
         self._threads = threads
         self._opening = threading.Lock()
 
     def size_wh(
         self, picture: Picture, preferred_hw: tuple[int, int] | None = None
     ) -> tuple[int, int]:
-        """Width and height that a model on this trunk resizes a picture to.
+        """Return the width and height that a model with this backbone resizes a picture to.
 
         Args:
             picture: Of any size.
-            preferred_hw: The height and width that the new model prefers; None: as the old one.
+            preferred_hw: Preferred height and width of the new model; None: those of the old one.
         """
         return fit_size(
             picture.size_wh,
@@ -112,10 +111,10 @@ class Backbone:
         )
 
     def pooled(self, image: ImageU8) -> F32:
-        """Give the global average of every feature map of one image.
+        """Return the global average of every feature map of one image.
 
         Args:
-            image: (H, W, 3) uint8 BGR, already of the network's size.
+            image: (H, W, 3) uint8 BGR, of a size that the network takes.
 
         Returns:
             (D,) float32.
@@ -123,13 +122,13 @@ class Backbone:
         (averages,) = self._run([POOLED], image[np.newaxis])
         return averages.reshape(self.channels)
 
-    def both(self, image: ImageU8) -> tuple[F32, MapF32]:
-        """Give the averages and the feature maps, (D, h, w), of one image in one pass."""
+    def pooled_and_maps(self, image: ImageU8) -> tuple[F32, MapF32]:
+        """Return the (D,) averages and the (D, h, w) feature maps of one image, from one pass."""
         averages, (maps,) = self._run([POOLED, self.features], image[np.newaxis])
         return averages.reshape(self.channels), maps
 
-    def batch(self, frames: NDArray[np.uint8]) -> F32:
-        """Give the feature maps of (N, H, W, 3) frames, (N, D, h, w) float32."""
+    def maps(self, frames: NDArray[np.uint8]) -> F32:
+        """Return the feature maps of (N, H, W, 3) frames, (N, D, h, w) float32."""
         return self._run([self.features], frames)[0]
 
     def _run(self, outputs: list[str], frames: NDArray[np.uint8]) -> list[F32]:
@@ -139,7 +138,7 @@ class Backbone:
 
     @functools.cached_property
     def _session(self) -> ort.InferenceSession:
-        """Is opened with the first frame: a head can be put on without one."""
+        """The ONNX Runtime session, opened with the first frame: a new head can do without it."""
         nodes = NodeBuilder(TAUGHT)
         nodes.add("GlobalAveragePool", self.features, name="pooled", output=POOLED)
         self._tapped.graph.node.extend(nodes.nodes)
@@ -147,21 +146,16 @@ class Backbone:
 
 
 def _up_to(classifier: onnx.ModelProto, *tensors: str) -> onnx.ModelProto:
-    """Copy a classifier without what its named tensors do not need, and without outputs."""
-    needed = Graph(classifier).needed(*tensors)
+    """Copy a classifier up to the named tensors, without outputs."""
     core = onnx.ModelProto()
     core.CopyFrom(classifier)
-    graph = core.graph
-    nodes = [node for node in graph.node if needed.intersection(node.output)]
-    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
-    del graph.node[:], graph.initializer[:], graph.output[:], graph.value_info[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(weights)
+    prune(core, *tensors)
+    del core.graph.output[:], core.graph.value_info[:]
     return core
 
 
 def open_up_to(model: onnx.ModelProto, *tensors: str, threads: int) -> ort.InferenceSession:
-    """Open a camstream model up to some of its float tensors, which it gives in their order."""
+    """Open a camstream model up to some of its float tensors; they are the session's outputs."""
     tapped = _up_to(model, *tensors)
     inputs = [value for value in tapped.graph.input if value.name == contract.FRAMES]
     del tapped.graph.input[:]

@@ -1,10 +1,8 @@
-"""Finds the head of an ONNX classifier by walking back from its output.
+"""Finds the head of an ONNX classifier, going back from its output to its feature maps.
 
-What can be mapped is
+Maps can be computed for this form; the search passes over nodes that only rename or reshape:
 
     features -> pooling or flattening -> linear layer (-> ReLU -> linear layer)* -> softmax
-
-and the walk passes what only renames or reshapes in between.
 """
 
 from __future__ import annotations
@@ -13,9 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from camstream.errors import ModelError
-from camstream.graph.graph_index import Graph, attributes
-from camstream.graph.head import Head, Linear
-from camstream.graph.linear import is_relu, read_linear, relu_ceiling
+from camstream.graph.head import Head, Linear, is_relu, read_linear, relu_ceiling
+from camstream.graph.onnx_graph import Graph, attributes
 
 if TYPE_CHECKING:
     import onnx
@@ -28,31 +25,30 @@ _RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
 
 
 def find_head(model: onnx.ModelProto) -> Head:
-    """Walk back from a classifier's output to the feature maps.
+    """Find the head between a classifier's feature maps and its output.
 
     Args:
-        model: Any ONNX model; it is not changed. Of several outputs, the first that has a
-            head is taken.
+        model: Any ONNX model; not changed. Of several outputs, the first that has a head counts.
 
     Raises:
-        ModelError: There is no such head; the message says what is there instead.
+        ModelError: There is no such head; the message names the nodes found instead.
     """
     graph = Graph(model)
     refusals = []
     for output in graph.outputs:
         try:
-            return _Walk(graph).head(output)
+            return _Search(graph).head(output)
         except ModelError as error:
             refusals.append(str(error))
     raise ModelError(refusals[0] if refusals else "no class map: the graph has no output")
 
 
-class _Walk:
-    """One walk from an output towards the image."""
+class _Search:
+    """One search from an output towards the image."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._trail: list[str] = []
+        self._passed_ops: list[str] = []
         self._nodes: set[str] = set()
 
     def head(self, output: str) -> Head:
@@ -83,7 +79,7 @@ class _Walk:
         )
 
     def _before_final(self, name: str) -> tuple[str, str | None]:
-        """Pass the softmax and what reshapes around it; gives the logits' tensor."""
+        """Go back over the softmax and reshaping; return the logits' tensor and the softmax's name."""
         final = None
         while True:
             node = self._node(name)
@@ -94,11 +90,13 @@ class _Walk:
             name = self._step(node)
 
     def _check_scores(self, logits: str) -> None:
-        """Make sure that a tensor is (N, C) or (N, C, 1, 1), as far as its shape is known."""
+        """Refuse a tensor that is known not to be (N, C) or (N, C, 1, 1)."""
         shape = self._graph.shape(logits)
         if shape is not None and (len(shape) not in (2, 4) or set(shape[2:]) - {1}):
             what = "x".join("?" if size is None else str(size) for size in shape)
-            self._refuse(f"{logits!r} has the shape {what}, not one row of class scores a picture")
+            self._refuse(
+                f"{logits!r} has the shape {what}, not one row of class scores per picture"
+            )
 
     def _channels(self, features: str, pool: str | None, layers: list[Linear]) -> int:
         shape = self._graph.shape(features)
@@ -109,7 +107,7 @@ class _Walk:
         return layers[-1].inputs
 
     def _layers(self, name: str) -> tuple[list[Linear], str]:
-        """Collect the linear layers, last one first, and the tensor that the first one reads."""
+        """Return the linear layers, last one first, and the tensor that the first one reads."""
         layers: list[Linear] = []
         active: tuple[str, float | None] | None = None
         while True:
@@ -117,7 +115,7 @@ class _Walk:
             found = read_linear(self._graph, node)
             if found is not None:
                 layer, name, made = found
-                self._trail.append(node.op_type)
+                self._passed_ops.append(node.op_type)
                 self._nodes.update(made)
                 if active is not None:
                     layer = replace(layer, active=active[0], ceiling=active[1])
@@ -132,7 +130,7 @@ class _Walk:
                 return layers, name
 
     def _is_hidden(self, node: onnx.NodeProto) -> bool:
-        """Whether this is the ReLU of a linear layer, and not of the feature maps."""
+        """Whether a node is the ReLU of a linear layer, and not that of the feature maps."""
         if not is_relu(self._graph, node):
             return False
         name = node.input[0]
@@ -141,7 +139,7 @@ class _Walk:
         return before is not None and read_linear(self._graph, before) is not None
 
     def _keeps_values(self, node: onnx.NodeProto) -> bool:
-        """Whether a node only renames or reshapes one row of values a picture."""
+        """Whether a node only renames or reshapes one row of values per picture."""
         if node.op_type in _RENAMES:
             return True
         if node.op_type not in _RESHAPES:
@@ -150,7 +148,7 @@ class _Walk:
         return shape is None or len(shape) < 3 or self._graph.is_single(node.input[0])
 
     def _pooling(self, name: str) -> tuple[str | None, str, bool]:
-        """Recognise what turns feature maps into the tensor: pool, features, channels last."""
+        """Read the pooling or flattening before a tensor: pool, features, channels last."""
         node = self._node(name)
         op = node.op_type
         source = node.input[0] if node.input else ""
@@ -179,14 +177,14 @@ class _Walk:
         return None, transposed or source, transposed is not None
 
     def _before_transpose(self, name: str) -> str | None:
-        """Go back over a transposition from (N, D, h, w) to (N, h, w, D), where there is one."""
+        """Go back over a transposition from (N, D, h, w) to (N, h, w, D); None where there is none."""
         node = self._graph.producer(name)
         if node is None or attributes(node).get("perm") != [0, 2, 3, 1]:
             return None
         return self._step(node)
 
     def _before_local_pools(self, name: str) -> str:
-        """Go back over local pooling, over which the sum of a gradient does not change."""
+        """Go back over local pooling, which keeps the sum of a gradient over all positions."""
         while (node := self._graph.producer(name)) is not None and (
             node.op_type in ("Identity", "Dropout", "MaxPool")
             or (node.op_type == "AveragePool" and not _counts_padding(node))
@@ -207,7 +205,9 @@ class _Walk:
         needed = self._graph.needed(features)
         operators = {node.op_type for name in needed if (node := self._graph.producer(name))}
         if recurrent := operators.intersection(_RECURRENT):
-            self._refuse(f"{features!r} comes from {recurrent.pop()}, so its cells are no places")
+            self._refuse(
+                f"{features!r} comes from {recurrent.pop()}, so its cells are no positions of a picture"
+            )
         images = [name for name in self._graph.inputs if name in needed]
         if len(images) != 1 or not _CONVOLUTIONS & operators:
             self._refuse(f"{features!r} is not made by convolutions from one picture")
@@ -216,19 +216,19 @@ class _Walk:
     def _node(self, name: str) -> onnx.NodeProto:
         node = self._graph.producer(name)
         if node is None:
-            self._refuse(f"the walk ends at {name!r}")
+            self._refuse(f"the search ends at {name!r}")
         return node
 
     def _step(self, node: onnx.NodeProto) -> str:
-        self._trail.append(node.op_type)
+        self._passed_ops.append(node.op_type)
         self._nodes.add(node.output[0])
         return str(node.input[0])
 
     def _refuse(self, reason: str) -> NoReturn:
-        trail = " <- ".join(self._trail) or "nothing"
+        passed = " <- ".join(self._passed_ops) or "nothing"
         kind = "a recurrent network, " if any(op in reason for op in _RECURRENT) else ""
         raise ModelError(
-            f"no class map: {kind}found output <- {trail}; {reason}. A map needs convolutions, "
+            f"no class map: {kind}found output <- {passed}; {reason}. A map needs convolutions, "
             "then pooling or flattening, then linear layers with ReLU"
         )
 

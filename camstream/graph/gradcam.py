@@ -1,14 +1,14 @@
-"""The weights of a map, written as graph nodes: the classifier's rows, or the head's gradient.
+"""Writes the channel weights of maps as graph nodes: rows of the classifier, or a gradient.
 
-For pooling and one linear layer they are rows of its matrix (CAM). For several layers they are
-the gradient of the class's logit (Grad-CAM, Selvaraju et al. 2017): the product of the matrices,
-with each ReLU's mask of the forward pass between two. The gradient passes a local pooling whole,
-so its sum over the places behind the pooling is its sum over the places before it, and nothing
-need be un-pooled. No gradient is computed by any runtime.
+Behind pooling and one linear layer, the weights are rows of its matrix (CAM). For several layers
+they are the gradient of the class's logit (Grad-CAM, Selvaraju et al. 2017): the product of the
+matrices, multiplied between two by the mask of the ReLU of the forward pass. A local pooling
+keeps the gradient's sum over all positions, so that nothing must be un-pooled. The gradient is
+made of ordinary nodes; no runtime computes one by itself.
 
-The scale is that of logits: where the method's paper divides the gradient's sum by the number of
-places, that number is multiplied back, so that on a network with global average pooling Grad-CAM
-and HiResCAM are CAM itself.
+The unit is that of logits: where a paper divides the gradient's sum by the number of positions,
+the nodes multiply by that number, so that on a network with global average pooling Grad-CAM and
+HiResCAM equal CAM.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from camstream import contract
 
 if TYPE_CHECKING:
     from camstream.graph.head import Head, Linear
-    from camstream.graph.nodes import NodeBuilder
+    from camstream.graph.onnx_graph import NodeBuilder
 
 
 def channel_weights(nodes: NodeBuilder, head: Head) -> str:
-    """Write one weight for every channel of the feature maps; gives the (N, K, D) tensor."""
-    if not head.layers:  # the feature maps are the class maps: each class has its own
+    """Write one weight for each channel of the feature maps; return the (N, K, D) tensor."""
+    if not head.layers:  # the feature maps are the class maps: each class selects its own
         depth = nodes.integers("classes", head.classes)
         values = nodes.constant("off_on", np.array([0, 1], np.float32))
         return nodes.add("OneHot", contract.CAM_CLASSES, depth, values, name="own_map")
@@ -43,15 +43,15 @@ def channel_weights(nodes: NodeBuilder, head: Head) -> str:
 
 
 def weighted_places(nodes: NodeBuilder, head: Head, places: str) -> str:
-    """Write HiResCAM's map (Draelos and Carin 2020): gradient times feature, place by place.
+    """Write HiResCAM's maps (Draelos and Carin 2020): gradient times feature at each position.
 
     Args:
-        nodes: Where to write.
+        nodes: The builder to write into.
         head: A head of one linear layer over flattened feature maps.
         places: The (N, D, h * w) feature maps.
 
     Returns:
-        The (N, K, h * w) tensor of maps whose mean plus the bias is the logit.
+        The (N, K, h * w) tensor of maps; their mean plus the bias is the logit.
     """
     gradient = _gradient(nodes, head.layers)
     count = head.layers[0].inputs // head.channels
@@ -69,7 +69,7 @@ def weighted_places(nodes: NodeBuilder, head: Head, places: str) -> str:
 
 
 def _gradient(nodes: NodeBuilder, layers: tuple[Linear, ...]) -> str:
-    """Write the gradient of the asked classes' logits by the layers' input, (N, K, inputs)."""
+    """Write the gradient of the requested logits by the layers' input, (N, K, inputs)."""
     gradient = _rows(nodes, layers[-1])
     for number, layer in enumerate(reversed(layers[:-1])):
         masked = nodes.add("Mul", gradient, _mask(nodes, layer, number), name=f"masked_{number}")
@@ -88,7 +88,7 @@ def _gradient(nodes: NodeBuilder, layers: tuple[Linear, ...]) -> str:
 
 
 def _rows(nodes: NodeBuilder, layer: Linear) -> str:
-    """Write the last layer's rows of the asked classes, (N, K, inputs)."""
+    """Write the last layer's rows of the requested classes, (N, K, inputs)."""
     if not layer.outputs_first:
         columns = nodes.add("Gather", layer.weight, contract.CAM_CLASSES, name="columns", axis=1)
         return nodes.add("Transpose", columns, name="rows", perm=[1, 2, 0])
@@ -99,7 +99,7 @@ def _rows(nodes: NodeBuilder, layer: Linear) -> str:
 
 
 def _mask(nodes: NodeBuilder, layer: Linear, number: int) -> str:
-    """Write where the layer's ReLU let its values through, (N, 1, outputs) of 0 and 1."""
+    """Write the gradient of the layer's ReLU, (N, 1, outputs): 1 where it passes values on, else 0."""
     assert layer.active is not None
     active = nodes.add("Flatten", layer.active, name=f"active_{number}", axis=1)
     zero = nodes.constant(f"zero_{number}", np.array(0, np.float32))

@@ -1,16 +1,17 @@
-"""A small layer between a trunk and its pooling, which sees small things: two grids and attention.
+"""A neck: a small layer between a backbone and its pooling, for small objects.
 
-    h = relu(fine * early + bias + upsample(coarse * late))   (H, 2h, 2w)
-    g = exp(gain tanh(attention . h + attention_bias))        (2h, 2w)
-    features = h g / mean(g)                                  (H, 2h, 2w)
+    h = relu(fine * fine_features + bias + upsample(coarse * coarse_features))   (H, 2h, 2w)
+    g = exp(gain tanh(attention . h + attention_bias))                           (2h, 2w)
+    features = h g / mean(g)                                                     (H, 2h, 2w)
 
-``fine_features`` are the last features on the trunk's twice finer grid, ``late`` those that its last
-convolution reads. The average of such features is attention pooling (Ilse et al. 2018, ICML, with
-its tanh, but bounded, so that all places that matter count alike and none takes all): a thing
-counts by what it looks like, not by its area. Of a larger picture, with more places, one that
-matters counts for as much more (``gain``), so that a small thing keeps its share. A linear layer
-on that average is a class activation map's head as before, so mean(cam) + bias = logit holds, and
-a map's value is what a place contributes to the logit.
+``fine_features`` are the backbone's last features on a grid twice as fine, ``coarse_features``
+those that its last convolution reads. The average of ``features`` is attention pooling (Ilse et
+al. 2018, ICML, with its tanh, but bounded, so that all positions that matter count alike and none
+takes all): an object counts by its looks, not by its area. In a larger picture, with more
+positions, one that matters counts for more in the same ratio (``gain``), so that a small object
+keeps its share. A linear layer on that average is the head of a class activation map as before:
+the CAM identity, mean(cam) + bias = logit, holds, and a map's value is what a position
+contributes to the logit.
 """
 
 from __future__ import annotations
@@ -23,34 +24,35 @@ import onnx
 from numpy.typing import NDArray
 
 from camstream.errors import ModelError
-from camstream.graph.graph_index import Graph
-from camstream.graph.nodes import NodeBuilder
+from camstream.graph.onnx_graph import Graph, NodeBuilder
 
 F32 = NDArray[np.float32]
 PREFIX = "neck"
 FEATURES = f"{PREFIX}.features"
-GAIN = 2.5  # a place counts at most e^5 times as much as another ...
-USUAL_PLACES = 14 * 14  # ... where there are so many, which is a square of 224 pixels
+# With USUAL_POSITIONS, a square of 224 pixels, one position counts at most e^5 times as much as
+# another.
+GAIN = 2.5
+USUAL_POSITIONS = 14 * 14
 
 
-def gain(places: int) -> float:
-    """Give half the logarithm of how much more one place may count than another.
+def gain(positions: int) -> float:
+    """Return half the logarithm of the largest ratio between the weights of two positions.
 
     Args:
-        places: How many there are. With n times as many, a place counts up to n times more.
+        positions: Their number. With n times as many, the largest ratio is n times larger.
     """
-    return GAIN + math.log(places / USUAL_PLACES) / 2
+    return GAIN + math.log(positions / USUAL_POSITIONS) / 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Neck:
-    """Its weights.
+    """The weights of a neck.
 
     Attributes:
-        fine: (H, E, k, k) float32, on the E channels of the early features; k is odd.
-        coarse: (H, L) float32, on the L channels of the late ones.
+        fine: (H, E, k, k) float32, for the E channels of the fine features; k is odd.
+        coarse: (H, L) float32, for the L channels of the coarse features.
         bias: (H,) float32.
-        attention: (H,) float32, what a place's weight depends on.
+        attention: (H,) float32, makes a position's weight of its H values.
         attention_bias: () float32.
     """
 
@@ -62,16 +64,16 @@ class Neck:
 
     @property
     def channels(self) -> int:
-        """How many feature maps it makes: H."""
+        """Number of feature maps that the neck returns, H."""
         return len(self.bias)
 
-    def put_on(self, model: onnx.ModelProto, fine_features: str, late: str) -> None:
-        """Append the nodes to a model's graph; they make the tensor ``FEATURES``.
+    def add_to(self, model: onnx.ModelProto, fine_features: str, coarse_features: str) -> None:
+        """Append the neck's nodes to a model's graph; their result is the tensor ``FEATURES``.
 
         Args:
             model: Changed in place.
             fine_features: Tensor (N, E, 2h, 2w), see ``inputs``.
-            late: Tensor (N, L, h, w).
+            coarse_features: Tensor (N, L, h, w).
         """
         nodes = NodeBuilder(PREFIX)
         coarse = nodes.constant("coarse", self.coarse[:, :, np.newaxis, np.newaxis])
@@ -84,10 +86,10 @@ class Neck:
         gain_of_one = nodes.constant("gain_of_one", np.array(gain(1), np.float32))
         places = nodes.integers("places", 2, 3)
         reach = self.fine.shape[-1] // 2
-        low = nodes.add("Conv", late, coarse, name="late")
+        low = nodes.add("Conv", coarse_features, coarse, name="late")
         high = nodes.add("Conv", fine_features, fine, bias, name="early", pads=[reach] * 4)
-        # To the very size: an odd grid of 7 x 7 was halved to 4 x 4. All four sides of it, since
-        # onnxruntime's rearranging of int8 networks overlooks the axes of a Resize.
+        # To the exact size: an odd grid of 7 x 7 was halved to 4 x 4. All four sizes, since
+        # onnxruntime's rewriting of int8 networks ignores the axes of a Resize.
         shape = nodes.add("Shape", high, name="shape")
         low = nodes.add(
             "Resize",
@@ -111,20 +113,19 @@ class Neck:
         mean = nodes.add("ReduceMean", gate, places, name="mean_gate", keepdims=1)
         share = nodes.add("Div", gate, mean, name="share")
         nodes.add("Mul", hidden, share, name="features", output=FEATURES)
-        model.graph.node.extend(nodes.nodes)
-        model.graph.initializer.extend(nodes.initializers)
+        nodes.add_to(model.graph)
 
 
 def inputs(model: onnx.ModelProto, fine_features: str | None, features: str) -> tuple[str, str]:
-    """Name the tensors that a neck reads on a trunk: the early features and the late ones.
+    """Return the tensors that a neck reads: the fine features and the coarse ones.
 
     Args:
-        model: The trunk.
-        fine_features: What its record names as its earlier features.
-        features: Its feature maps.
+        model: The backbone.
+        fine_features: ``ModelInfo.fine_features`` of the backbone.
+        features: The backbone's feature maps.
 
     Raises:
-        ModelError: It has no earlier features, or no convolution.
+        ModelError: The backbone has no fine features, or no convolution.
     """
     graph = Graph(model)
     node = graph.producer(features)

@@ -1,4 +1,4 @@
-"""Gives a model a new last layer: pooled features -> linear layer -> logits, and their maps."""
+"""Replaces the head of a model: features -> average pooling -> linear layer -> logits, and maps."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from camstream.errors import ModelError
 from camstream.graph.assemble import assemble
 from camstream.graph.backbone import F32, LOGITS, POOLED, TAUGHT, Backbone
 from camstream.graph.find_head import find_head
-from camstream.graph.nodes import NodeBuilder
+from camstream.graph.numpy_reference import chosen_classes
 from camstream.graph.onnx_file import opset_of
-from camstream.graph.save_verified import save_verified, versions
+from camstream.graph.onnx_graph import NodeBuilder
+from camstream.graph.verify import save_verified, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
     from camstream.graph.verify import Outputs, ShapeNHW
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinearHead:
-    """A linear layer on pooled features, and what is to be said of it.
+    """A linear layer on pooled features, and the metadata of its model.
 
     Attributes:
         labels: One name a class, in the order of the logits.
         weight: (C, D) float32.
         bias: (C,) float32.
-        background: The label of the class that means "none of the others"; None: there is none.
+        background: The label of the background class ("none of the others"); None: there is none.
         cam_range: Map values (logit units) where heat begins and where it is full.
-        size_hw: Preferred input height and width; None: the trunk's own.
-        taught_on: What it was taught on, in words.
+        size_hw: Preferred input height and width; None: those of the backbone.
+        taught_on: The pictures that the layer was fitted to, in words.
     """
 
     labels: tuple[str, ...]
@@ -50,15 +51,15 @@ class LinearHead:
 
 
 def to_model(backbone: Backbone, linear_head: LinearHead, *, name: str) -> onnx.ModelProto:
-    """Build the model of a lesson; every node and weight of the trunk stays as it is.
+    """Build a model of a backbone and a new head; the nodes and weights of the backbone stay.
 
     Args:
         backbone: Computes the features.
-        linear_head: Its weight has as many columns as the trunk has channels.
+        linear_head: The new head; its weight has as many columns as the backbone has channels.
         name: The new model's name.
 
     Raises:
-        ModelError: The lesson is of another trunk, or this trunk takes one input size only.
+        ModelError: The head is for another backbone, or the backbone does not take its size.
     """
     core = _classifier(backbone, linear_head)
     return assemble(core, find_head(core), _info(backbone, linear_head, name))
@@ -67,19 +68,19 @@ def to_model(backbone: Backbone, linear_head: LinearHead, *, name: str) -> onnx.
 def save(
     backbone: Backbone, linear_head: LinearHead, output: Path, *, name: str | None = None
 ) -> ModelInfo:
-    """Write the model of a lesson; it gets its name after it was compared with the trunk.
+    """Write the model of ``to_model``, after comparing every output with the backbone and the head.
 
     Args:
         backbone: Computes the features.
-        linear_head: Its weight has as many columns as the trunk has channels.
-        output: The file to write; one that is there is replaced.
+        linear_head: The new head.
+        output: The file to write; an existing one is replaced.
         name: The new model's name; None: the file's.
 
     Returns:
-        The record that is in the file, with what was measured.
+        The file's metadata, with the parity report.
 
     Raises:
-        ModelError: As ``to_model``, or the file does not compute what the lesson says.
+        ModelError: As ``to_model``, or an output differs.
         SinkError: The file cannot be written.
     """
     core = _classifier(backbone, linear_head)
@@ -95,7 +96,7 @@ def save(
 
 
 def _classifier(backbone: Backbone, linear_head: LinearHead) -> onnx.ModelProto:
-    """Put pooling and a linear layer behind a trunk."""
+    """Append average pooling and the linear layer to a backbone."""
     if linear_head.weight.shape != (len(linear_head.labels), backbone.channels):
         raise ModelError(
             f"the last layer is for {linear_head.weight.shape[1]} features, and "
@@ -110,8 +111,7 @@ def _classifier(backbone: Backbone, linear_head: LinearHead) -> onnx.ModelProto:
     bias = nodes.constant("bias", linear_head.bias.astype(np.float32))
     flat = f"{TAUGHT}.flat"
     nodes.add("Gemm", flat, weight, bias, name="logits", output=LOGITS, transB=1)
-    core.graph.node.extend(nodes.nodes)
-    core.graph.initializer.extend(nodes.initializers)
+    nodes.add_to(core.graph)
     batch = core.graph.input[0].type.tensor_type.shape.dim[0].dim_value or "n"
     core.graph.output.append(
         helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, (batch, len(linear_head.labels)))
@@ -142,29 +142,28 @@ def _info(backbone: Backbone, linear_head: LinearHead, name: str) -> ModelInfo:
         weights=f"{old.weights}{lower}; {what} taught on {linear_head.taught_on}",
         versions=versions("scikit-learn", opset=opset_of(backbone.core)),
         parity=None,
-        quantization=None,  # it was measured with the old head
+        quantization=None,  # measured with the old head
     )
 
 
 def _shapes(backbone: Backbone, size_hw: tuple[int, int]) -> tuple[ShapeNHW, ...]:
-    """Compare at the new size, and wherever the trunk itself was found to be right."""
+    """Return the shapes to compare at: the new size, and those of the backbone's parity report."""
     parity = backbone.info.parity
     return tuple(dict.fromkeys(((1, *size_hw), *(parity.shapes_nhw if parity else ()))))
 
 
 class _Reference:
-    """What the new model must give: the source's own features, times the lesson, in numpy."""
+    """Computes in numpy what the new model must return, from the backbone's own features."""
 
     def __init__(self, backbone: Backbone, linear_head: LinearHead) -> None:
-        self._trunk, self._lesson = backbone, linear_head
+        self._backbone, self._linear_head = backbone, linear_head
 
     def __call__(self, frames: NDArray[np.uint8], classes: NDArray[np.int64]) -> Outputs:
-        linear_head = self._lesson
-        maps = self._trunk.batch(frames).astype(np.float64)  # (N, D, h, w)
+        linear_head = self._linear_head
+        maps = self._backbone.maps(frames).astype(np.float64)  # (N, D, h, w)
         every = np.einsum("cd,ndhw->nchw", linear_head.weight.astype(np.float64), maps)
         logits = every.mean(axis=(2, 3)) + linear_head.bias
-        order = np.argsort(-logits, axis=1, kind="stable")
-        chosen = np.where(classes < 0, order[:, np.maximum(-classes - 1, 0)], classes)
+        chosen = chosen_classes(logits, classes)
         cam = np.take_along_axis(every, chosen[:, :, np.newaxis, np.newaxis], axis=1)
         return (
             logits.astype(np.float32),

@@ -1,7 +1,7 @@
-"""A classifier's file as it came, run by ONNX Runtime, and its maps computed in numpy.
+"""Computes in numpy what a camstream file must return; ONNX Runtime runs the source's own nodes.
 
-This is what a grafted file is compared with. It shares nothing with the graph that
-``camstream.graph.assemble`` writes but what ``find_head`` found.
+``verify`` compares a new file with this. The two share nothing but the ``Head``: the maps of the
+file come from nodes that ``camstream.graph.assemble`` wrote.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper
 
 from camstream.errors import ModelError
 from camstream.graph.find_head import find_head
-from camstream.graph.picture_input import PictureInput
-from camstream.graph.precision import head_in_float32
+from camstream.graph.head import head_in_float32
+from camstream.graph.onnx_file import PictureInput
 from camstream.graph.verify import open_quietly
 
 if TYPE_CHECKING:
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
     from camstream.graph.head import Head, Linear
     from camstream.graph.verify import Outputs
 
-# Of the file's own output, when float16 rounds it: eleven bits, through many layers.
-_OWN_TOLERANCE = 2e-2
+_FLOAT16_TOLERANCE = 2e-2  # of the source's output: eleven bits, through many layers
 
 
-class Reference:
-    """Computes what a camstream model must give, from the source's own tensors.
+class NumpyReference:
+    """Computes what a camstream model must return, from the tensors of its source.
 
     Attributes:
         head: The source's head.
@@ -41,12 +40,12 @@ class Reference:
         """Open the source.
 
         Args:
-            source: The classifier, as it was read.
-            info: Its mean, std and color are used.
-            name: What to call it in errors.
+            source: The classifier as read, without camstream's own nodes.
+            info: The metadata; mean, std and color are used.
+            name: The source's name, for errors' messages.
 
         Raises:
-            ModelError: It has no head, or ONNX Runtime cannot open it.
+            ModelError: The source has no head, or ONNX Runtime cannot open it.
         """
         self._name, self._info = name, info
         self._own = find_head(source)
@@ -66,11 +65,11 @@ class Reference:
         del tapped.graph.output[:]
         tapped.graph.output.extend(onnx.ValueInfoProto(name=tensor) for tensor in self._wanted)
         self._tapped = _session(tapped, name)
-        # The file as it is, where the head above was given another precision.
+        # The unchanged source, where the head above was cast to float32.
         self._whole = self._tapped if self.head == self._own else _session(source, name)
 
     def runs(self, shape_nhw: tuple[int, int, int]) -> str | None:
-        """Try a batch of this shape; gives what stood in the way, None where nothing did."""
+        """Run a batch of this shape; return the error's first line, or None where it runs."""
         try:
             self._whole.run(
                 [self._own.output],
@@ -93,16 +92,14 @@ class Reference:
         """Compute logits, cam, cam_classes and cam_bias as ``camstream.contract`` says.
 
         Raises:
-            ModelError: The tensor taken for the logits does not explain the source's output.
+            ModelError: The source's output does not follow from the tensor taken for the logits.
         """
         feed = {self._own.image: self.prepared(frames)}
         tensors = dict(zip(self._wanted, self._tapped.run(None, feed), strict=True))
         tensors |= self._weights
         logits = tensors[self.head.logits].reshape(len(frames), -1)
         self._explain(self._whole.run([self._own.output], feed)[0], logits)
-        order = np.argsort(-logits, axis=1, kind="stable")
-        ranked = order[:, np.maximum(-classes - 1, 0)]
-        chosen = np.where(classes < 0, ranked, classes)  # (N, K)
+        chosen = chosen_classes(logits, classes)
         cam = np.stack([self._maps(tensors, n, chosen[n]) for n in range(len(frames))])
         last = self.head.layers[-1] if self.head.layers else None
         bias = np.zeros(chosen.shape, np.float32)
@@ -111,7 +108,7 @@ class Reference:
         return logits, cam, chosen, bias
 
     def _explain(self, output: NDArray[np.generic], logits: NDArray[np.float32]) -> None:
-        """Make sure that the source's own output follows from the logits."""
+        """Raise where the source's own output does not follow from the logits."""
         values = logits.astype(np.float64)
         if self._own.final in ("Softmax", "LogSoftmax"):
             values = values - values.max(axis=1, keepdims=True)
@@ -120,7 +117,7 @@ class Reference:
         elif self._own.final == "Sigmoid":
             values = 1 / (1 + np.exp(-values))
         got = output.reshape(values.shape).astype(np.float64)
-        tolerance = 1e-4 if output.dtype == np.float32 else _OWN_TOLERANCE
+        tolerance = 1e-4 if output.dtype == np.float32 else _FLOAT16_TOLERANCE
         difference = float(np.abs(got - values).max())
         if not difference <= tolerance * max(1.0, float(np.abs(values).max())):
             raise ModelError(
@@ -154,12 +151,21 @@ class Reference:
         return np.tensordot(gradient, features, 1)
 
 
+def chosen_classes(logits: NDArray[np.floating], classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the (N, K) class indices that (K,) ``classes`` mean for (N, C) logits.
+
+    A value c >= 0 is class c; -r is the class ranked r-th in that frame.
+    """
+    order = np.argsort(-logits, axis=1, kind="stable")
+    return np.where(classes < 0, order[:, np.maximum(-classes - 1, 0)], classes)
+
+
 def _weights(head: Head) -> list[str]:
     return [name for layer in head.layers for name in (layer.weight, layer.bias) if name]
 
 
 def _matrix(tensors: dict[str, NDArray[np.float32]], layer: Linear) -> NDArray[np.float32]:
-    """A layer's weights as (outputs, inputs)."""
+    """Return a layer's weights as (outputs, inputs)."""
     weight = tensors[layer.weight]
     return weight.reshape(layer.outputs, -1) if layer.outputs_first else weight.T
 

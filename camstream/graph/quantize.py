@@ -1,47 +1,51 @@
-"""Makes a classifier smaller or faster, and measures what that changes.
+"""Converts a classifier to fp16 or int8, and measures what that changes.
 
 The pooling, the linear layers behind it and the maps stay in float32: a mean in half precision
-can overflow, and 8-bit logits would break the law that mean(cam) + bias is the logit.
+can overflow, and with 8-bit logits the CAM identity, mean(cam) + bias = logit, would not hold.
+int8 needs pictures of the user's own, from which the ranges of all values are read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import onnx
 from onnx import TensorProto
 
 from camstream.contract import Quantization
-from camstream.errors import ModelError
-from camstream.graph.calibration_pictures import sample_pictures
+from camstream.errors import ModelError, SourceError, UsageError
 from camstream.graph.find_head import find_head
-from camstream.graph.graph_index import Graph
+from camstream.graph.onnx_graph import Graph
 from camstream.graph.verify import sample_frames
+from camstream.media import PHOTO_SUFFIXES, read_photo
+from camstream.picture import ImageU8, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from camstream.graph.numpy_reference import Reference
+    from camstream.graph.numpy_reference import NumpyReference
 
-_CALIBRATED = 40
-_COMPARED = 40
-_LOWER = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
-_LEAST = 10  # pictures; fewer say nothing of a value's range
+_CALIBRATED = 40  # pictures
+_COMPARED = 40  # pictures
+_MIN_PICTURES = 10  # fewer do not show a value's range
+_HALF_TYPES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What is asked for.
+    """The precision to convert to.
 
     Attributes:
         kind: "int8" or "fp16".
-        pictures: A clip or a folder of photos of the user's own; None for fp16 only.
+        pictures: A clip or a folder of photos and clips of the user's own; fp16 may do without.
     """
 
     kind: str
@@ -49,15 +53,15 @@ class Precision:
 
     @classmethod
     def of(cls, *, int8: bool, fp16: bool, calibrate: Path | None) -> Precision | None:
-        """Read the command line's options; None where nothing is to be reduced.
+        """Read the command line's options; None where the precision stays.
 
         Raises:
-            ModelError: They contradict each other.
+            UsageError: The options exclude each other, or one is missing.
         """
         if int8 and fp16:
-            raise ModelError("--int8 and --fp16 exclude each other; choose one")
+            raise UsageError("--int8 and --fp16 exclude each other; choose one")
         if int8 and calibrate is None:
-            raise ModelError(
+            raise UsageError(
                 "--int8 needs --calibrate with a clip or a folder of your own pictures"
             )
         if not (int8 or fp16):
@@ -67,47 +71,56 @@ class Precision:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """(H, W, 3) uint8 BGR pictures: some to calibrate with, others to compare on."""
+    """Pictures for a conversion, each (H, W, 3) uint8 BGR.
+
+    Attributes:
+        source: Where they came from, in words.
+        calibrate: Those from which the ranges of values are read.
+        compare: Others, on which both networks are compared.
+    """
 
     source: str
-    calibrate: list[NDArray[np.uint8]]
-    compare: list[NDArray[np.uint8]]
+    calibrate: list[ImageU8]
+    compare: list[ImageU8]
 
     @classmethod
     def of(cls, precision: Precision, size_hw: tuple[int, int]) -> Pictures:
-        """Sample the user's pictures; every second one is kept for the comparison.
+        """Sample the user's pictures; every second one is for the comparison.
 
         Raises:
-            ModelError: There are too few.
-            SourceError: There are none that can be read.
+            ModelError: There are too few pictures.
+            SourceError: No picture can be read.
         """
         if precision.pictures is None:
             random = np.random.default_rng(2)
             return cls("artificial noise", [], list(sample_frames((_COMPARED, *size_hw), random)))
         shots = sample_pictures(precision.pictures, _CALIBRATED + _COMPARED, size_hw=size_hw)
         calibrate, compare = shots[::2], shots[1::2]
-        if len(compare) < _LEAST:
+        if len(compare) < _MIN_PICTURES:
             raise ModelError(
                 f"{precision.pictures} has {len(shots)} pictures; calibrating and comparing need "
-                f"{2 * _LEAST} at least"
+                f"{2 * _MIN_PICTURES} at least"
             )
         if precision.kind == "fp16":
             calibrate = []
         return cls(precision.pictures.name, calibrate, compare)
 
 
-def quantized(
-    core: onnx.ModelProto, precision: Precision, pictures: Pictures, reference: Reference
+def quantize(
+    core: onnx.ModelProto, precision: Precision, pictures: Pictures, reference: NumpyReference
 ) -> onnx.ModelProto:
-    """Give the classifier in lower precision.
+    """Return the classifier in lower precision.
 
     Args:
-        core: The float32 classifier, of opset 15 or more. It is not changed.
-        precision: What is asked for.
-        pictures: To read the ranges of values from.
+        core: The float32 classifier, of opset 15 or more; not changed.
+        precision: The precision to convert to.
+        pictures: The pictures to calibrate with.
         reference: The float32 network; it prepares the pictures.
+
+    Raises:
+        ModelError: The classifier is in a lower precision already.
     """
-    lower = any(tensor.data_type in _LOWER for tensor in core.graph.initializer)
+    lower = any(tensor.data_type in _HALF_TYPES for tensor in core.graph.initializer)
     if lower or any(node.op_type == "DequantizeLinear" for node in core.graph.node):
         raise ModelError(f"it is in a lower precision already; make {precision.kind} of float32")
     if precision.kind == "fp16":
@@ -115,8 +128,10 @@ def quantized(
     return _int8(core, [reference.prepared(picture[np.newaxis]) for picture in pictures.calibrate])
 
 
-def difference(pictures: Pictures, kind: str, full: Reference, lower: Reference) -> Quantization:
-    """Compare both networks on pictures that were not used for calibration."""
+def measure_difference(
+    pictures: Pictures, kind: str, full: NumpyReference, lower: NumpyReference
+) -> Quantization:
+    """Compare the float32 network with the converted one on pictures not used for calibration."""
     agreed, correlations = [], []
     for picture in pictures.compare:
         logits, cam, chosen, _ = full(picture[np.newaxis], np.array([-1]))
@@ -133,8 +148,53 @@ def difference(pictures: Pictures, kind: str, full: Reference, lower: Reference)
     )
 
 
+def sample_pictures(source: Path, count: int, *, size_hw: tuple[int, int]) -> list[ImageU8]:
+    """Choose pictures evenly from a clip, or from the photos and clips of a folder.
+
+    Args:
+        source: The clip or the folder.
+        count: Largest number of pictures.
+        size_hw: Height and width to stretch each to, as camstream does before the network.
+
+    Returns:
+        (H, W, 3) uint8 BGR images, in their order.
+
+    Raises:
+        SourceError: No picture can be read.
+    """
+    if not source.exists():
+        raise SourceError(f"cannot read pictures from {source}: there is no such file or folder")
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    kept: list[ImageU8] = []
+    stride = 1
+    for index, picture in enumerate(shot for file in files for shot in _decoded(file)):
+        # Their number is not known yet: keep every stride-th, and double the stride when full.
+        if index % stride == 0:
+            kept.append(picture.bgr(size_hw[::-1]))
+        if len(kept) >= 4 * count:
+            kept, stride = kept[::2], 2 * stride
+    if not kept:
+        raise SourceError(f"no picture in {source}: give a clip, or a folder of photos or clips")
+    chosen = np.unique(np.linspace(0, len(kept) - 1, count).round().astype(int))
+    return [kept[number] for number in chosen]
+
+
+def _decoded(file: Path) -> Iterator[Picture]:
+    """Yield the pictures of a photo or a clip; nothing for a file that is neither."""
+    if file.suffix.lower() in PHOTO_SUFFIXES:
+        with contextlib.suppress(SourceError):
+            yield Picture.from_bgr(read_photo(file))
+        return
+    try:
+        with av.open(str(file)) as container:
+            if container.streams.video:
+                yield from map(Picture.from_video_frame, container.decode(video=0))
+    except (av.error.FFmpegError, OSError):
+        return
+
+
 def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Pearson's correlation; 1 for two flat maps, 0 for one."""
+    """Return Pearson's correlation; 1 where both maps are constant, 0 where one is."""
     flat = [one.std() == 0, other.std() == 0]
     if any(flat):
         return float(all(flat))
@@ -142,7 +202,7 @@ def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def _fp16(core: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert every weight and tensor; ``assemble`` takes the head back to float32."""
+    """Convert every weight and tensor; ``assemble`` casts the head back to float32."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     converted: onnx.ModelProto = convert_float_to_float16(core)
@@ -150,7 +210,7 @@ def _fp16(core: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _int8(core: onnx.ModelProto, images: list[NDArray[np.generic]]) -> onnx.ModelProto:
-    """Quantize everything before the head: uint8 activations, int8 weights a channel."""
+    """Quantize everything before the head: uint8 activations, int8 weights, scaled per channel."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -167,7 +227,7 @@ def _int8(core: onnx.ModelProto, images: list[NDArray[np.generic]]) -> onnx.Mode
         quantize_static(
             files[2],
             files[3],
-            _Calibration(head.image, images),
+            _CalibrationReader(head.image, images),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -179,8 +239,8 @@ def _int8(core: onnx.ModelProto, images: list[NDArray[np.generic]]) -> onnx.Mode
         return onnx.load(files[3])
 
 
-class _Calibration:
-    """Hands the pictures to the quantizer, one by one."""
+class _CalibrationReader:
+    """Hands the pictures to onnxruntime's quantizer, one by one."""
 
     def __init__(self, name: str, images: list[NDArray[np.generic]]) -> None:
         self._feeds: Iterator[dict[str, NDArray[np.generic]]] = iter(
@@ -188,5 +248,5 @@ class _Calibration:
         )
 
     def get_next(self) -> dict[str, NDArray[np.generic]] | None:
-        """Give the next picture; None after the last."""
+        """Return the next picture; None after the last."""
         return next(self._feeds, None)

@@ -1,22 +1,23 @@
-"""Class activation maps joined with an earlier layer's features: finer, and along outlines.
+"""Refined maps: class activation maps joined with the fine features of an earlier layer.
 
-The last layer knows what there is, on a coarse grid; an earlier layer knows which places look
-alike, on one twice as fine. So evidence is passed on among places that look alike to the earlier
-layer: it fills a thing up to its outline and leaves what only lies near it.
+The last layer knows what there is, on a coarse grid. The layers before the last halving have a
+grid twice as fine, and their features show which positions look alike. Refining passes evidence
+on among positions that look alike there: it fills an object up to its outline, and leaves what
+only lies near it. ``find_fine_features`` names the tensor, which is computed anyway.
 
-The input is made a little larger, so that everything lies on a finer grid; scores are then those
-of that input. It stays as it is where a network takes one size only, and where a class means
-"nothing": what such a model decides was measured at its own size.
+The input is made a little larger, so that every grid is finer; scores are then those of that
+input. The input keeps its size where a network takes one size only, and where the model has a
+background class: the decisions of such a model were measured at its own size.
 
-The result says better where a thing is, but its mean is no longer the class's logit: it is made
-only where it is asked for (``--sharp``), beside the raw maps, and the records say so.
+A refined map shows better where an object is, but its mean is no longer the class's logit.
+Refined maps are therefore computed only on request (``--refine``), beside the raw maps, and the
+records say so. They are a few nodes behind the maps in the model's own graph, added when the file
+is opened: refining runs wherever the model runs, and the file stays as it is.
 
-It is a handful of nodes behind the maps in the model's own graph, put there when the file is
-opened: so it runs wherever the model runs, and the file that everybody else opens stays as it is.
-
-Sources: the walk over an affinity of features is that of Ahn and Kwak, "Learning Pixel-level
-Semantic Affinity", CVPR 2018, and of PCM in Wang et al., "SEAM", CVPR 2020, here with what a
-classifier has anyway: nothing is trained. The settings were chosen by tests/benchmarks/refine.py.
+Sources: the random walk over an affinity of features is that of Ahn and Kwak, "Learning
+Pixel-level Semantic Affinity", CVPR 2018, and of PCM in Wang et al., "SEAM", CVPR 2020, here with
+the features that a classifier has anyway: nothing is trained. The settings were chosen by
+tests/benchmarks/refine.py.
 """
 
 from __future__ import annotations
@@ -29,20 +30,26 @@ import onnx.parser
 from onnx import TensorProto, helper
 
 from camstream import contract
+from camstream.graph.onnx_graph import Graph
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
 
-ZOOM = 8 / 7  # of the input's sides: 256 in place of 224 pixels, 1.3 times as many
-STEPS = 6  # how far evidence is passed on
-AFFINITY_POWER = 4.0  # power of the similarity: places that look less alike hardly count
-GAMMA = 2.25  # power of the result: puts a thing's outline at 20 % of the maximum, the paper's rule
+ZOOM = 8 / 7  # factor of the input's sides: 256 pixels instead of 224, 1.3 times the area
+STEPS = 6  # how often evidence is passed on
+AFFINITY_POWER = 4.0  # of the similarity: positions that look less alike hardly count
+GAMMA = 2.25  # of the result: an object's outline lies at 20 % of the maximum, the paper's rule
 
-REFINED = "camstream.graph.refine.finer"
+_PREFIX = "camstream.refine."
+REFINED = f"{_PREFIX}refined"  # the output's name
+
+# Operators that end the stages of a network: they join the results of several blocks.
+_JOINS = ("Add", "Sum", "Concat")
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
 def zoomed_hw(info: ModelInfo) -> tuple[int, int]:
-    """Give the preferred height and width of the input, pixels."""
+    """Return the preferred height and width of the input for refining, pixels."""
     height, width = info.size_hw
     if info.size_multiple is None or info.background is not None:
         return height, width
@@ -50,49 +57,51 @@ def zoomed_hw(info: ModelInfo) -> tuple[int, int]:
 
 
 def describe(info: ModelInfo, *, zoomed: bool = True) -> str:
-    """Say what is done to the maps of a model.
+    """Return how the maps of a model are refined, in words.
 
     Args:
-        info: What the model says of itself.
-        zoomed: Whether its input is made larger where it may be; not where a size is asked for.
+        info: The model's metadata.
+        zoomed: Whether the input may be made larger; False where the user chose a size.
     """
     larger = zoomed and zoomed_hw(info) != info.size_hw
     zoom = f"input {ZOOM:.2f} times as wide and high, " if larger else ""
     return (
         f"{zoom}maps joined with an earlier layer ({STEPS} steps along cosine^{AFFINITY_POWER:g}, "
-        f"tone {GAMMA:g})"
+        f"gamma {GAMMA:g})"
     )
 
 
-def graph(
+def refine_graph(
     *, steps: int = STEPS, affinity_power: float = AFFINITY_POWER, gamma: float = GAMMA
 ) -> onnx.GraphProto:
-    """Write the nodes that join maps with features.
+    """Build the graph that joins maps with features.
 
     Args:
         steps: How many times evidence is passed on.
-        affinity_power: Power that cosine similarity is raised to.
+        affinity_power: Power that the cosine similarity is raised to.
         gamma: Power that the result, 0 to 1, is raised to.
 
     Returns:
         A graph from ``cam`` (N, K, h, w) float32, logit units, any sign, where negative values
-        count as no evidence, and ``fine_features`` (N, D, h', w') float32, features of the same frames,
-        to ``refined`` (N, K, h', w') float32. It keeps the raw map's maximum, so that it means
-        the same to heat and floor, and goes down to least^2 / maximum, least being the raw map's
-        least evidence: so a map that is nearly constant stays so (its contrast is at most
-        doubled), and one with a place without evidence goes down to 0. What is not finite makes
-        its whole map so, which counts as no evidence.
+        count as no evidence, and ``fine_features`` (N, D, h', w') float32 of the same frames, to
+        ``refined`` (N, K, h', w') float32. A refined map has the raw map's maximum, so that
+        ``cam_range`` holds for both. Its minimum is m^2 / maximum, where m is the raw map's
+        minimum, at least 0: a nearly constant map stays nearly constant (its contrast at most
+        doubles), and a map with a position without evidence goes down to 0. A value that is not
+        finite makes its whole map not finite, which counts as no evidence.
     """
     # GlobalMaxPool, not ReduceMax, whose axes are an attribute up to opset 17 and an input after.
     walk = "\n".join(
         f"walked{step + 1} = MatMul (walked{step}, passed_on)" for step in range(steps)
     )
     return onnx.parser.parse_graph(f"""
-        sharpen (float[n, k, h, w] cam, float[n, d, y, x] early) => (float[n, k, y, x] finer)
-        <float tiny = {{1e-12}}, float sharpness = {{{affinity_power}}}, float tone = {{{gamma}}},
+        refine (float[n, k, h, w] cam, float[n, d, y, x] fine_features)
+        => (float[n, k, y, x] refined)
+        <float tiny = {{1e-12}}, float affinity_power = {{{affinity_power}}},
+         float gamma = {{{gamma}}},
          int64[3] flat = {{0, 0, -1}}, int64[1] over_channels = {{1}}>
         {{
-            places = Reshape (early, flat)
+            places = Reshape (fine_features, flat)
             squares = Mul (places, places)
             energy = ReduceSum (squares, over_channels)
             length = Sqrt (energy)
@@ -101,7 +110,7 @@ def graph(
             rows = Transpose <perm = [0, 2, 1]> (unit)
             cosine = MatMul (rows, unit)
             alike = Relu (cosine)
-            weight = Pow (alike, sharpness)
+            weight = Pow (alike, affinity_power)
             total = ReduceSum (weight, over_channels)
             some = Max (total, tiny)
             passed_on = Div (weight, some)
@@ -117,7 +126,7 @@ def graph(
             floor = Mul (least, share)
 
             kind = Shape <start = 0, end = 2> (cam)
-            grid = Shape <start = 2> (early)
+            grid = Shape <start = 2> (fine_features)
             size = Concat <axis = 0> (kind, grid)
             smooth = Resize <mode = "cubic"> (cam, , , size)
             cut = Min (smooth, most)
@@ -133,31 +142,32 @@ def graph(
             height = Add (high, depth)
             room = Max (height, tiny)
             part = Div (above, room)
-            toned = Pow (part, tone)
+            toned = Pow (part, gamma)
             range = Sub (most, floor)
             stretched = Mul (toned, range)
-            finer = Add (stretched, floor)
+            refined = Add (stretched, floor)
         }}
     """)
 
 
 def with_refinement(model: str | bytes, fine_features: str) -> bytes:
-    """Put the joining into a camstream model, as one more output FINER.
+    """Add refined maps to a camstream model, as one more output ``REFINED``.
 
     Args:
         model: The file's path, or its content.
-        fine_features: The tensor of the earlier layer's features, see ``ModelInfo.fine_features``.
+        fine_features: The tensor with the fine features, see ``ModelInfo.fine_features``.
 
     Returns:
         The new file's content.
     """
     whole = onnx.load(model) if isinstance(model, str) else onnx.load_from_string(model)
-    prefix = REFINED.removesuffix("finer")
-    joining = onnx.compose.add_prefix_graph(graph(), prefix)
+    joining = onnx.compose.add_prefix_graph(refine_graph(), _PREFIX)
     whole.graph.node.extend(
         [
-            helper.make_node("Identity", [contract.CAM], [f"{prefix}cam"]),
-            helper.make_node("Cast", [fine_features], [f"{prefix}early"], to=TensorProto.FLOAT),
+            helper.make_node("Identity", [contract.CAM], [f"{_PREFIX}cam"]),
+            helper.make_node(
+                "Cast", [fine_features], [f"{_PREFIX}fine_features"], to=TensorProto.FLOAT
+            ),
             *joining.node,
         ]
     )
@@ -165,3 +175,53 @@ def with_refinement(model: str | bytes, fine_features: str) -> bytes:
     whole.graph.output.append(onnx.ValueInfoProto(name=REFINED))
     content: bytes = whole.SerializeToString()
     return content
+
+
+def find_fine_features(
+    model: onnx.ModelProto, features: str, size_hw: tuple[int, int]
+) -> str | None:
+    """Find the last tensor whose grid is about twice as fine as that of the feature maps.
+
+    Args:
+        model: A camstream model.
+        features: The tensor that maps are computed from.
+        size_hw: Input height and width to compare the grids at, pixels.
+
+    Returns:
+        Of all such tensors the last end of a stage (a sum or a concatenation), or else the last
+        one; None where no tensor is twice as fine.
+    """
+    graph = Graph(_at_size(model, size_hw))
+    coarse, needed = graph.shape(features), graph.needed(features)
+    if coarse is None or len(coarse) != 4 or None in coarse[2:]:
+        return None
+
+    def is_fine(name: str) -> bool:
+        """Whether a grid is twice as fine, within one cell: 13 x 13 is pooled to 6 x 6 or 7 x 7."""
+        shape = graph.shape(name)
+        if shape is None or len(shape) != 4 or graph.element_type(name) not in _FLOATS:
+            return False
+        return all(
+            one is not None and other is not None and abs(one - 2 * other) <= 1
+            for one, other in zip(shape[2:], coarse[2:], strict=True)
+        )
+
+    nodes = [
+        node
+        for node in model.graph.node
+        if not node.name.startswith("camstream.")  # preprocessing is no layer
+        and node.output[0] in needed
+        and is_fine(node.output[0])
+    ]
+    ends = [node for node in nodes if node.op_type in _JOINS and sum(map(is_fine, node.input)) > 1]
+    return (ends or nodes)[-1].output[0] if nodes else None
+
+
+def _at_size(model: onnx.ModelProto, size_hw: tuple[int, int]) -> onnx.ModelProto:
+    """Copy a model for one picture of a fixed size, so that every grid is known."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    frames = next(value for value in fixed.graph.input if value.name == contract.FRAMES)
+    shape = (1, *size_hw, 3)
+    frames.CopyFrom(helper.make_tensor_value_info(contract.FRAMES, TensorProto.UINT8, shape))
+    return fixed

@@ -1,8 +1,12 @@
-"""The proof that an ONNX file is the network it came from."""
+"""Compares a camstream file with its source network, and writes it only if all outputs agree."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +16,17 @@ from numpy.typing import NDArray
 
 from camstream import contract
 from camstream.contract import ParityReport
-from camstream.errors import ModelError
+from camstream.errors import ModelError, SinkError
+from camstream.graph.assemble import assemble, info_of, with_info
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from camstream.contract import ModelInfo
+    from camstream.graph.head import Head
 
 ShapeNHW = tuple[int, int, int]
 
-# A multiple of 32 and not, wide and tall, one frame and several: a frozen batch, a transposed
-# shape or a lost border shows in at least one of them.
+# Multiples of 32 and others, wide and tall, one frame and several: a fixed batch, a transposed
+# shape or a lost border makes a difference in at least one of them.
 SHAPES_NHW: tuple[ShapeNHW, ...] = (
     (1, 224, 224),
     (3, 224, 224),
@@ -29,11 +35,74 @@ SHAPES_NHW: tuple[ShapeNHW, ...] = (
     (2, 97, 131),
 )
 
-# Relative to the largest value of the output: float32 through some 60 layers.
+# Relative to the largest value of the output: the rounding of float32 in some 60 layers.
 TOLERANCE = 1e-4
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
+# (N, H, W, 3) uint8 BGR frames and (K,) classes to the four outputs of ``camstream.contract``.
 Reference = Callable[[NDArray[np.uint8], NDArray[np.int64]], Outputs]
+
+
+def save_verified(
+    core: onnx.ModelProto,
+    head: Head,
+    info: ModelInfo,
+    output: Path,
+    reference: Reference,
+    *,
+    shapes_nhw: tuple[ShapeNHW, ...] = SHAPES_NHW,
+    tolerance: float = TOLERANCE,
+) -> ModelInfo:
+    """Build a camstream model around a classifier, compare it with its source, and write it.
+
+    Args:
+        core: The classifier.
+        head: Its head.
+        info: The metadata.
+        output: The file to write; an existing one is replaced.
+        reference: The source network.
+        shapes_nhw: The batches, heights and widths to compare at.
+        tolerance: Largest allowed difference, relative to the output's largest value.
+
+    Returns:
+        The file's metadata: ``info`` with the parity report.
+
+    Raises:
+        ModelError: The model differs from its source, or the CAM identity does not hold.
+        SinkError: The file cannot be written.
+    """
+    if not output.parent.is_dir():
+        raise SinkError(f"cannot write {output}: there is no folder {output.parent}")
+    model = assemble(core, head, info)
+    try:
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".camstream-") as folder:
+            unverified = Path(folder) / "unverified.onnx"
+            onnx.save(model, unverified)
+            parity = verify(
+                unverified,
+                reference,
+                classes=head.classes,
+                check_identity=head.keeps_identity,
+                shapes_nhw=shapes_nhw,
+                tolerance=tolerance,
+            )
+            info = dataclasses.replace(info_of(model, path=str(output)), parity=parity)
+            onnx.save(with_info(model, info), unverified)
+            unverified.replace(output)
+    except OSError as error:
+        raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
+    return info
+
+
+def versions(*packages: str, opset: int) -> dict[str, str]:
+    """Return the versions of the packages that write a file; packages not installed are left out."""
+    found = {}
+    for package in ("camstream", *packages, "onnx", "onnxruntime-gpu", "onnxruntime"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found | {"opset": str(opset)}
 
 
 def verify(
@@ -41,27 +110,26 @@ def verify(
     reference: Reference,
     *,
     classes: int,
-    law: bool = True,
+    check_identity: bool = True,
     shapes_nhw: tuple[ShapeNHW, ...] = SHAPES_NHW,
     tolerance: float = TOLERANCE,
 ) -> ParityReport:
-    """Check a file against its source network on every output.
+    """Compare a file with its source network on every output.
 
     Args:
         path: The ONNX file.
-        reference: The source network: (N, H, W, 3) uint8 BGR frames and (K,) classes to the
-            four outputs of ``camstream.contract``.
-        classes: How many classes it has.
-        law: Whether mean(cam) + bias must be the logit, see ``Head.keeps_identity``.
+        reference: The source network.
+        classes: Number of its classes.
+        check_identity: Whether mean(cam) + bias must be the logit, see ``Head.keeps_identity``.
         shapes_nhw: The batches, heights and widths to compare at.
-        tolerance: How far an output may be off, relative to its largest value.
+        tolerance: Largest allowed difference, relative to the output's largest value.
 
     Returns:
-        What was measured.
+        The largest differences.
 
     Raises:
-        ModelError: The checker refuses the file, it carries data outside itself, an output
-            differs, or the law does not hold.
+        ModelError: The ONNX checker refuses the file, an output differs, or the CAM identity does
+            not hold.
     """
     try:
         onnx.checker.check_model(str(path), full_check=True)
@@ -92,16 +160,21 @@ def verify(
             ]
             logits_diff, cam_diff = max(logits_diff, off[0]), max(cam_diff, off[1])
             residual = max(residual, identity_error(*got))
-            if law and residual > tolerance * float(np.abs(got[1]).max()):
+            if check_identity and residual > tolerance * float(np.abs(got[1]).max()):
                 raise ModelError(f"{path}: mean(cam) + bias is not the logit by {residual:.3g}")
-    return ParityReport(shapes_nhw, logits_diff, cam_diff, residual if law else None)
+    return ParityReport(
+        shapes_nhw=shapes_nhw,
+        logits_max_diff=logits_diff,
+        cam_max_diff=cam_diff,
+        identity_error=residual if check_identity else None,
+    )
 
 
 def open_quietly(model: str | bytes) -> ort.InferenceSession:
-    """Open a model on the CPU; what goes wrong is told by exceptions, not on stderr."""
+    """Open a model on the CPU; errors are raised, and not printed on stderr as well."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    # Spinning threads make every run many times slower where others use the cores as well.
+    # Spinning threads make every run many times slower where other processes use the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -112,13 +185,13 @@ def identity_error(
     cam_classes: NDArray[np.int64],
     cam_bias: NDArray[np.float32],
 ) -> float:
-    """Measure the largest |mean(cam) + bias - logit| of a model's outputs, in logit units."""
+    """Return the largest |mean(cam) + bias - logit| of a model's outputs, in logit units."""
     own = np.take_along_axis(logits, cam_classes, axis=1)
     return float(np.abs(cam.mean(axis=(2, 3), dtype=np.float64) + cam_bias - own).max())
 
 
 def sample_frames(shape_nhw: ShapeNHW, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Make frames with structure at every scale; noise alone excites few of the channels."""
+    """Return random frames with structure at every scale; pure noise excites few channels."""
     n, height, width = shape_nhw
     frames = np.zeros((n, height, width, 3))
     for cells in (2, 5, 13, 37):
@@ -136,13 +209,13 @@ def _with_ties(
     want: Outputs,
     tolerance: float,
 ) -> Outputs:
-    """Compute what is wanted of the chosen classes, where others were tied with them in rank."""
+    """Return the outputs wanted of the chosen classes, where these are tied with others in rank."""
     logits = want[0]
     apart = np.abs(
         np.take_along_axis(logits, chosen, axis=1) - np.take_along_axis(logits, want[2], axis=1)
     ).max()
     if not apart <= tolerance * float(np.abs(logits).max()):
-        raise ModelError(f"{path}: its maps are of other classes than the network's")
+        raise ModelError(f"{path}: its maps are of other classes than those of the network")
     each = [reference(frames[n : n + 1], row) for n, row in enumerate(chosen)]
     cam, bias = np.concatenate([one[1] for one in each]), np.concatenate([one[3] for one in each])
     return logits, cam, chosen, bias

@@ -1,4 +1,4 @@
-"""A head that comes with camstream: NAME.npz holds the numbers, NAME.json the rest."""
+"""A head that ships with camstream: NAME.npz holds the numbers, NAME.json the metadata."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from camstream.graph.neck import Neck
 from camstream.graph.new_head import LinearHead, to_model
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is to be known of a head beside its numbers.
+    """The metadata of a shipped head.
 
     Attributes:
-        network: The network that it belongs to.
-        weights_sha256: Of the weights of that network's trunk.
-        labels: One name a class.
+        network: The network that the head was trained on.
+        weights_sha256: SHA-256 of the weights of that network's backbone.
+        labels: One name per class.
         background: See ``LinearHead.background``.
         cam_range: Map values (logit units) where heat begins and where it is full.
         size_hw: Preferred input height and width.
-        taught_on: What it was taught on, in words.
-        parity: What was measured on the assembled model when the head was written.
-        versions: Package name to version, of what made it.
+        taught_on: The pictures that the head was trained on, in words.
+        parity: The parity report of the assembled model, measured when the head was written.
+        versions: Package name to version, of the packages that wrote the head.
     """
 
     network: str
@@ -46,12 +46,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ShippedHead:
-    """A head as it is shipped: a neck, and a linear layer behind its pooling.
+    """A neck, a linear layer behind its pooling, and their metadata.
 
     Attributes:
-        neck: Goes on the trunk.
+        neck: Added to the backbone.
         linear_head: The linear layer.
-        record: The rest.
+        record: The metadata.
     """
 
     neck: Neck
@@ -60,19 +60,19 @@ class ShippedHead:
 
 
 def assemble(name: str, head: ShippedHead, network: ModelFile) -> bytes:
-    """Put a shipped head on its network; no torch, and nothing is written.
+    """Build the model of a shipped head and its network, without torch and without a file.
 
     Args:
         name: The model's name.
-        head: From ``read``.
-        network: The file of the network that it belongs to.
+        head: The head, from ``read``.
+        network: The file of the network that the head was trained on.
 
     Returns:
-        The model file's content. What it says of its parity was measured when the head was
-        written: the same numbers make the same graph.
+        The content of the model's file. Its parity report is that of the head's record: the same
+        numbers make the same graph.
 
     Raises:
-        ModelError: The network has other weights than the head was trained on.
+        ModelError: The network's weights are not those that the head was trained on.
     """
     backbone = Backbone(network, neck=head.neck)
     if backbone.info.weights_sha256 != head.record.weights_sha256:
@@ -105,16 +105,16 @@ def read(numbers_file: Path, record_file: Path) -> ShippedHead:
         size_hw=record.size_hw,
         taught_on=record.taught_on,
     )
-    return ShippedHead(Neck(**numbers), linear_head, record)
+    return ShippedHead(neck=Neck(**numbers), linear_head=linear_head, record=record)
 
 
 def write(numbers_file: Path, record_file: Path, head: ShippedHead) -> None:
-    """Write a head in half precision, so that it can be shipped.
+    """Write a head, in half precision.
 
     Args:
         numbers_file: The .npz file to write.
         record_file: The .json file to write.
-        head: What to write.
+        head: The head to write.
     """
     text = json.dumps(asdict(head.record), indent=2, ensure_ascii=False) + "\n"
     record_file.write_text(text, encoding="utf-8")

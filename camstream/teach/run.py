@@ -180,4 +180,4 @@ def _sampled_maps(
                 shots = [views[0] for _, views in look.images(item, backbone)]
                 images += shots[:: math.ceil(len(shots) / each)]
                 targets += [index] * (len(images) - len(targets))
-    return targets, (backbone.both(image)[1] for image in images)
+    return targets, (backbone.pooled_and_maps(image)[1] for image in images)

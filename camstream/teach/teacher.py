@@ -93,7 +93,9 @@ class Teacher:
         """
         if not isinstance(picture, Picture):
             picture = Picture.from_bgr(picture)
-        features, maps = self._trunk.both(picture.bgr(self._trunk.size_wh(picture, self._size_hw)))
+        features, maps = self._trunk.pooled_and_maps(
+            picture.bgr(self._trunk.size_wh(picture, self._size_hw))
+        )
         with self._lock:
             seen = self._seen.setdefault(label, _Class())
             seen.features.append(features)

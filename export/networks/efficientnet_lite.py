@@ -1,12 +1,15 @@
-"""EfficientNet-Lite0 as a plain torch module whose parameter names match the published weights.
+"""EfficientNet-Lite as a plain torch module whose parameter names match the published weights.
 
 Source of the architecture: Tan and Le, "EfficientNet" (ICML 2019), and TensorFlow's
-EfficientNet-Lite variant: ReLU6 instead of swish, no squeeze-and-excitation, stem and head not
-scaled. Names are those of efficientnet_pytorch, so the packaged state dict loads strictly.
+EfficientNet-Lite variant: ReLU6 instead of swish, no squeeze-and-excitation; stem, head and the
+repeats of the first and last stage not scaled. Names are those of efficientnet_pytorch, so the
+packaged state dicts load strictly.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -25,7 +28,7 @@ class _Stage(NamedTuple):
     stride: int
 
 
-_STAGES = (
+_STAGES = (  # of Lite0
     _Stage(1, 16, 1, 3, 1),
     _Stage(6, 24, 2, 3, 2),
     _Stage(6, 40, 2, 5, 2),
@@ -34,6 +37,15 @@ _STAGES = (
     _Stage(6, 192, 4, 5, 2),
     _Stage(6, 320, 1, 3, 1),
 )
+
+
+def _scaled(width: float, depth: float) -> Iterator[_Stage]:
+    for stage in _STAGES:
+        is_inner = stage not in (_STAGES[0], _STAGES[-1])
+        yield stage._replace(
+            channels=int(stage.channels * width + 4) // 8 * 8,  # the nearest multiple of 8
+            repeat=math.ceil(stage.repeat * depth) if is_inner else stage.repeat,
+        )
 
 
 class _Block(nn.Module):
@@ -59,16 +71,31 @@ class _Block(nn.Module):
         return x + y if self._residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0: 4.65 M parameters, 1280 channels, 7x7 places at 224x224."""
+class EfficientNetLite(nn.Module):
+    """EfficientNet-Lite: 1280 channels, 7x7 places at 224x224; unscaled it is Lite0."""
 
-    def __init__(self, classes: int = 1000, pool: Pool = "avg") -> None:
+    def __init__(
+        self,
+        classes: int = 1000,
+        pool: Pool = "avg",
+        *,
+        width: float = 1.0,
+        depth: float = 1.0,
+    ) -> None:
+        """Build it with random weights.
+
+        Args:
+            classes: How many.
+            pool: Global average or maximum pooling.
+            width: Times as many channels as Lite0 in each stage.
+            depth: Times as many blocks as Lite0 in each stage but the first and the last.
+        """
         super().__init__()
         self._conv_stem = SamePadConv2d(3, 32, 3, 2)
         self._bn0 = nn.BatchNorm2d(32, eps=_BATCH_NORM_EPS)
         blocks: list[nn.Module] = []
         channels = 32
-        for stage in _STAGES:
+        for stage in _scaled(width, depth):
             for index in range(stage.repeat):
                 stride = stage.stride if index == 0 else 1
                 blocks.append(_Block(channels, stage.channels, stage.expand, stage.kernel, stride))

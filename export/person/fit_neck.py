@@ -20,10 +20,11 @@ from torch.nn import functional
 
 from camstream import contract
 from camstream.errors import ModelError
+from camstream.graph.assemble import remove_cam
 from camstream.graph.backbone import open_up_to
 from camstream.graph.find_head import find_head
 from camstream.graph.neck import Neck, gain, inputs
-from camstream.graph.onnx_file import plain, read_onnx
+from camstream.graph.onnx_file import read_onnx
 from camstream.picture import ImageU8
 from export.person.copy_paste import Scene, grid_cover
 
@@ -82,7 +83,7 @@ class TwoGrids:
             ModelError: No neck fits it.
         """
         model = read_onnx(path)
-        classifier, info = plain(model, path)
+        classifier, info = remove_cam(model, path)
         if info is None:
             raise ModelError(f"{path} is no camstream model")
         tensors = inputs(classifier, info.fine_features, find_head(classifier).features)

@@ -18,7 +18,7 @@ from camstream import contract
 from camstream.contract import fit_size
 from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.measure import read_photo
-from camstream.graph.graph_index import Graph
+from camstream.graph.onnx_graph import Graph
 from camstream.maps import cam as cams
 from camstream.maps.boxes import ratio_threshold
 from camstream.models.device import create_session

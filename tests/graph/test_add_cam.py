@@ -1,4 +1,4 @@
-"""Maps put into ONNX files: every way that a head is written, opsets, precisions, real networks."""
+"""Adding maps to ONNX files: all forms of a head, opsets, precisions, real networks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from camstream import contract
 from camstream.errors import ModelError
-from camstream.graph.add_cam import Overrides, add_cam_to_file, usual_range
+from camstream.graph.add_cam import Overrides, add_cam_to_file, default_cam_range
 from camstream.models.session import Model
 from tests.graph import light, small
 
@@ -67,14 +67,14 @@ def test_one_linear_layer(tmp_path: Path, pool: str, linear: str, method: str) -
     assert info.method == method
     cells = small.CELLS // 2 if pool == "max_flatten" else small.CELLS
     assert got["cam"].shape == (2, 2, cells, cells)
-    law = got["cam"].mean((2, 3)) + got["cam_bias"]
+    sums = got["cam"].mean((2, 3)) + got["cam_bias"]
     own = np.take_along_axis(got["logits"], got["cam_classes"], 1)
     if method == "CAM (max pooling)":
         assert info.parity is not None
         assert info.parity.identity_error is None
-        assert np.abs(law - own).max() > 0.01
+        assert np.abs(sums - own).max() > 0.01
     else:
-        np.testing.assert_allclose(law, own, atol=1e-5)
+        np.testing.assert_allclose(sums, own, atol=1e-5)
 
 
 @pytest.mark.parametrize("linear", ["gemm", "gemm_inputs_first", "matmul", "matmul_add"])
@@ -87,7 +87,7 @@ def test_several_linear_layers(tmp_path: Path, pool: str, linear: str) -> None:
     assert info.parity is not None
     assert info.parity.identity_error is None
     assert info.parity.cam_max_diff < 1e-4
-    # Of the finest maps: a local pooling between them and the linear layers is passed.
+    # The finest maps: the search goes back over a local pooling before the linear layers.
     assert run(path, frames())["cam"].shape == (1, 5, small.CELLS, small.CELLS)
 
 
@@ -196,7 +196,7 @@ def test_real_architectures_get_a_cam(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("color", ["RGB", "BGR"])
-def test_preprocessing_is_what_was_asked_for(tmp_path: Path, color: str) -> None:
+def test_preprocessing_is_as_the_overrides_state(tmp_path: Path, color: str) -> None:
     model = small.classifier(final=None)
     overrides = Overrides(mean=(10.0, 20.0, 30.0), std=(50.0, 60.0, 70.0), color=color)
     path, _ = add_cam(model, tmp_path, overrides)
@@ -219,12 +219,12 @@ def test_input_with_the_channels_last(tmp_path: Path) -> None:
     dims[1].dim_value, dims[3].dim_value = small.SIDE, 3
     path, info = add_cam(model, tmp_path)
     assert run(path, frames(2))["cam"].shape == (2, 5, small.CELLS, small.CELLS)
-    for dim in dims:  # a file that says nothing of its input
+    for dim in dims:  # a file that does not declare its input
         dim.dim_param = "any"
     with pytest.raises(ModelError, match="--layout"):
         add_cam(model, tmp_path)
-    reported = Overrides(layout="NHWC", size_wh=(16, 16), mean=RAW.mean, std=RAW.std)
-    path, info = add_cam(model, tmp_path, reported)
+    stated = Overrides(layout="NHWC", size_wh=(16, 16), mean=RAW.mean, std=RAW.std)
+    path, info = add_cam(model, tmp_path, stated)
     assert run(path, frames(2))["cam"].shape == (2, 5, small.CELLS, small.CELLS)
     assert info.size_hw == (16, 16)
 
@@ -274,7 +274,7 @@ def test_input_is_not_edited_and_weights_are_stored_once(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("hidden", [0, 1])
-def test_grafting_twice_changes_nothing(tmp_path: Path, dtype: type, hidden: int) -> None:
+def test_adding_maps_twice_changes_nothing(tmp_path: Path, dtype: type, hidden: int) -> None:
     path, _ = add_cam(small.classifier(dtype=dtype, hidden=hidden, pool="flatten"), tmp_path)
     again = tmp_path / "again.onnx"
     add_cam_to_file(path, again, Overrides(), progress=lambda _: None)
@@ -298,17 +298,18 @@ def test_labels_that_do_not_fit(tmp_path: Path) -> None:
         add_cam(small.classifier(), tmp_path, Overrides(labels=str(tmp_path / "names.csv")))
 
 
-def test_usual_range_grows_with_the_classes() -> None:
-    assert usual_range(1000) == (13.8, 34.5)
-    assert usual_range(2) == (1.4, 3.5)
+def test_default_cam_range_grows_with_the_classes() -> None:
+    assert default_cam_range(1000) == (13.8, 34.5)
+    assert default_cam_range(2) == (1.4, 3.5)
 
 
 def test_no_torch_on_this_path(tmp_path: Path) -> None:
     source = small.save(small.classifier(), tmp_path)
     code = (
-        "import sys, runpy\n"
-        f"sys.argv = ['export', {str(source)!r}, '-o', {str(tmp_path / 'out.onnx')!r}]\n"
-        "try:\n    runpy.run_module('export', run_name='__main__')\n"
+        "import sys\n"
+        "from camstream.commands import main\n"
+        f"sys.argv = ['camstream', 'export', {str(source)!r}, '-o', {str(tmp_path / 'out.onnx')!r}]\n"
+        "try:\n    main()\n"
         "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
         "assert 'torch' not in sys.modules\n"
     )

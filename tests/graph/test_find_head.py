@@ -1,4 +1,4 @@
-"""What the walk back from the output finds, and what it says where there is no map."""
+"""The head that is found in a graph, and the error where there is none."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_recurrent_network() -> None:
     maker.linear("gemm", hidden, small.CLASSES)
     message = refusal(maker.model())
     assert "a recurrent network, found output <- Gemm <- Reshape; " in message
-    assert "comes from LSTM, so its cells are no places" in message
+    assert "comes from LSTM, so its cells are no positions of a picture" in message
 
 
 def test_recurrent_network_that_ends_in_its_last_step() -> None:
@@ -125,7 +125,7 @@ def test_no_classifier() -> None:
     maker.features()
     maker.add("Conv", maker.weight(2, small.CHANNELS, 1, 1), kernel_shape=[1, 1])
     message = refusal(maker.model())
-    assert "has the shape ?x2x8x8, not one row of class scores a picture" in message
+    assert "has the shape ?x2x8x8, not one row of class scores per picture" in message
 
 
 def test_tokens_instead_of_maps() -> None:

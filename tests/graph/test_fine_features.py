@@ -1,4 +1,4 @@
-"""Which earlier layer maps may be joined with, and that every kind of file keeps it."""
+"""Which layer has the fine features that refining uses; every kind of file keeps its name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def two_stages(dtype: Any = np.float32) -> onnx.ModelProto:
-    """16 x 16 pixels, 8 x 8 places, whose features are called ``relu_1``, and 4 x 4 places."""
+    """16 x 16 pixels, 8 x 8 cells of the features ``relu_1``, and 4 x 4 cells."""
     maker = small.Maker(18, dtype)
     maker.features()
     weight = maker.weight(small.CHANNELS, small.CHANNELS, 3, 3)
@@ -34,10 +34,10 @@ def two_stages(dtype: Any = np.float32) -> onnx.ModelProto:
     return maker.model()
 
 
-def is_joined(path: Path) -> bool:
+def is_refined(path: Path) -> bool:
     image = np.random.default_rng(0).integers(0, 256, (small.SIDE, small.SIDE, 3), np.uint8)
-    plain, refine = (Model(path, device="cpu", refine=refine) for refine in (False, True))
-    seen = refine.predict(image).cam
+    plain, refining = (Model(path, device="cpu", refine=refine) for refine in (False, True))
+    seen = refining.predict(image).cam
     assert np.array_equal(plain.predict(image).cam.maps.shape, seen.maps.shape)
     return (
         seen.refined is not None and seen.refined.shape[1:] == (8, 8) and bool(seen.refined.any())
@@ -48,7 +48,7 @@ def test_end_of_the_stage_before(tmp_path: Path) -> None:
     path, info = add_cam(two_stages(), tmp_path)
     assert info.fine_features == "relu_1"
     assert Model(path, device="cpu").info == info
-    assert is_joined(path)
+    assert is_refined(path)
 
 
 def test_the_picture_is_no_layer(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_lower_precision_keeps_it(tmp_path: Path, kind: str) -> None:
     source, output = small.save(two_stages(), tmp_path), tmp_path / "lower.onnx"
     precision = Precision(kind, photos(tmp_path / "photos", 40))
     add_cam_to_file(source, output, RAW, precision=precision, progress=lambda _: None)
-    assert is_joined(output)
+    assert is_refined(output)
 
 
 def test_taught_model_keeps_it(tmp_path: Path) -> None:
     backbone = Backbone(add_cam(two_stages(), tmp_path)[0])
     info = save(backbone, linear_head(backbone.channels), tmp_path / "new.onnx")
     assert info.fine_features == "relu_1"
-    assert is_joined(tmp_path / "new.onnx")
+    assert is_refined(tmp_path / "new.onnx")

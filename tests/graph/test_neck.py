@@ -1,4 +1,4 @@
-"""The neck: its arithmetic, the law behind it, and that it learns only from what it may see."""
+"""The neck: its arithmetic, the CAM identity behind it, and that left-out photos do not matter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HIDDEN = 5
 PHOTOS = 400
-EVERY = np.zeros(PHOTOS, np.bool_)  # none is left out
+EVERY = np.zeros(PHOTOS, np.bool_)  # no photo is left out
 
 
 def two_grids() -> onnx.ModelProto:
@@ -87,13 +87,13 @@ def test_features_are_those_of_the_formula(path: Path) -> None:
     image = sample_frames((1, 32, 48), np.random.default_rng(1))[0]
     fine_features, late = (grid.astype(np.float32) for grid in TwoGrids(path)(image))
     assert (fine_features.shape[1:], late.shape[1:]) == ((16, 24), (8, 12))
-    _, features = backbone.both(image)
+    _, features = backbone.pooled_and_maps(image)
     assert np.ptp(features) > 0.1
     np.testing.assert_allclose(features, by_hand(neck, fine_features, late), rtol=2e-2, atol=2e-2)
 
 
 @pytest.mark.parametrize("reach", [0, 1])
-def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None:
+def test_the_cam_identity_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None:
     output = tmp_path / "necked.onnx"
     info = save(Backbone(path, neck=some_neck(reach)), linear_head(HIDDEN, 3), output)
     assert info.weights.endswith("the neck and the last layer taught on chance")
@@ -109,8 +109,8 @@ def test_the_law_holds_behind_it(path: Path, tmp_path: Path, reach: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["int8", "fp16"])
-def test_it_can_be_had_in_lower_precision(path: Path, tmp_path: Path, kind: str) -> None:
-    """Where onnxruntime rearranges an int8 network, it overlooks the axes of a Resize."""
+def test_it_works_in_lower_precision(path: Path, tmp_path: Path, kind: str) -> None:
+    """Where onnxruntime rewrites an int8 network, it ignores the axes of a Resize."""
     full, lower = tmp_path / "full.onnx", tmp_path / "lower.onnx"
     save(Backbone(path, neck=some_neck()), linear_head(HIDDEN, 3), full)
     precision = Precision(kind, photos(tmp_path / "photos", 80))
@@ -215,6 +215,6 @@ def test_the_network_computes_what_was_fitted(path: Path, tmp_path: Path) -> Non
     )
     save(Backbone(path, neck=neck), learnt, output)
     frames = np.random.default_rng(4).integers(0, 256, (8, 32, 48, 3), np.uint8)
-    got = Backbone(path, neck=neck).batch(frames).mean(axis=(2, 3)) @ row + bias
+    got = Backbone(path, neck=neck).maps(frames).mean(axis=(2, 3)) @ row + bias
     want = 0.5 * logits(net, fine_features, late) + 0.25
     np.testing.assert_allclose(got, want, atol=0.02 * max(1.0, np.abs(want).max()))

@@ -1,4 +1,4 @@
-"""int8 and fp16: what is converted, what is not, and that the difference is measured honestly."""
+"""int8 and fp16: which nodes are converted, and that the difference is measured."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from typer.testing import CliRunner
 
 from camstream.commands import app
 from camstream.errors import ModelError, SourceError
-from camstream.graph import quantize as reduce
+from camstream.graph import quantize as quantizing
 from camstream.graph.add_cam import add_cam_to_file
-from camstream.graph.calibration_pictures import sample_pictures
-from camstream.graph.quantize import Pictures, Precision
+from camstream.graph.quantize import Pictures, Precision, sample_pictures
 from camstream.models.session import Model
 from tests.graph import small
 from tests.graph.test_add_cam import RAW, frames, run
@@ -105,7 +104,7 @@ def test_what_is_measured_is_the_difference(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(shuffled, tensor.name))
         return model
 
-    monkeypatch.setattr(reduce, "_fp16", spoilt)
+    monkeypatch.setattr(quantizing, "_fp16", spoilt)
     _, measured = quantized(tmp_path, "fp16")
     assert measured.top1_agreement < 0.5
     assert measured.cam_correlation < 0.9

@@ -1,4 +1,4 @@
-"""``camstream.graph.refine``: laws of the joined maps on features made by hand, and in a real model."""
+"""``camstream.graph.refine``: refined maps of features made by hand, and of a real model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from camstream.commands import app
 from camstream.drawing.overlay import annotate
 from camstream.errors import ModelError
 from camstream.evaluate.metrics import iou
-from camstream.graph.refine import AFFINITY_POWER, GAMMA, STEPS, describe, graph, zoomed_hw
+from camstream.graph.refine import AFFINITY_POWER, GAMMA, STEPS, describe, refine_graph, zoomed_hw
 from camstream.graph.verify import open_quietly
 from camstream.maps import cam as cams
 from camstream.maps.boxes import boxes_of, largest_box
@@ -39,18 +39,18 @@ _SIZE_WH = (140, 140)
 def _session(opset: int) -> ort.InferenceSession:
     opsets = [helper.make_opsetid("", opset)]
     return open_quietly(
-        helper.make_model(graph(), ir_version=8, opset_imports=opsets).SerializeToString()
+        helper.make_model(refine_graph(), ir_version=8, opset_imports=opsets).SerializeToString()
     )
 
 
-def _sharpen(maps: MapF32, fine_features: MapF32, *, opset: int = 18) -> MapF32:
+def _refine(maps: MapF32, fine_features: MapF32, *, opset: int = 18) -> MapF32:
     """Run the graph on one frame: (K, h, w) and (D, h', w') to (K, h', w')."""
-    feed = {"cam": maps[np.newaxis], "early": fine_features[np.newaxis]}
+    feed = {"cam": maps[np.newaxis], "fine_features": fine_features[np.newaxis]}
     return np.asarray(_session(opset).run(None, feed)[0][0], np.float32)
 
 
 def _by_hand(maps: MapF32, fine_features: MapF32) -> NDArray[np.float64]:
-    """The same in numpy, place by place as the docstring says it."""
+    """The formula of the module's docstring in numpy."""
     side = fine_features.shape[2], fine_features.shape[1]
     refined = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_CUBIC) for one in maps])
     most = np.maximum(maps.max(axis=(1, 2)), 0)[:, None, None].astype(np.float64)
@@ -67,7 +67,7 @@ def _by_hand(maps: MapF32, fine_features: MapF32) -> NDArray[np.float64]:
 
 
 def _two_kinds(side: int = 14, radius: float = 4.0) -> MapF32:
-    """Features of two kinds of place: a disc, and all around it."""
+    """Features of two kinds: those of a disc, and those of its surroundings."""
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
     inside = rows**2 + columns**2 < radius**2
     return np.stack([inside, ~inside]).astype(np.float32)
@@ -88,7 +88,7 @@ def _random(seed: int) -> tuple[MapF32, MapF32]:
 def test_graph_is_the_formula(opset: int) -> None:
     maps, fine_features = _random(0)
     np.testing.assert_allclose(
-        _sharpen(maps, fine_features, opset=opset),
+        _refine(maps, fine_features, opset=opset),
         _by_hand(maps, fine_features),
         rtol=1e-3,
         atol=1e-3,
@@ -99,56 +99,56 @@ def test_graph_is_the_formula(opset: int) -> None:
 @given(st.integers(0, 1000))
 def test_range_is_the_raw_maps(seed: int) -> None:
     maps, fine_features = _random(seed)
-    refine = _sharpen(maps, fine_features)
-    assert refine.shape == (3, 10, 14)
-    np.testing.assert_allclose(refine.max(axis=(1, 2)), maps.max(axis=(1, 2)), rtol=1e-4)
-    assert (refine >= 0).all()
-    assert (np.ptp(refine, axis=(1, 2)) <= 2 * np.ptp(maps, axis=(1, 2)) + 1e-3).all()
+    refined = _refine(maps, fine_features)
+    assert refined.shape == (3, 10, 14)
+    np.testing.assert_allclose(refined.max(axis=(1, 2)), maps.max(axis=(1, 2)), rtol=1e-4)
+    assert (refined >= 0).all()
+    assert (np.ptp(refined, axis=(1, 2)) <= 2 * np.ptp(maps, axis=(1, 2)) + 1e-3).all()
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1000))
-def test_flipped_picture_gives_flipped_map(seed: int) -> None:
+def test_map_of_a_flipped_picture_is_flipped(seed: int) -> None:
     maps, fine_features = _random(seed)
-    flipped = _sharpen(maps[..., ::-1].copy(), fine_features[..., ::-1].copy())
-    np.testing.assert_allclose(flipped[..., ::-1], _sharpen(maps, fine_features), atol=1e-2)
+    flipped = _refine(maps[..., ::-1].copy(), fine_features[..., ::-1].copy())
+    np.testing.assert_allclose(flipped[..., ::-1], _refine(maps, fine_features), atol=1e-2)
 
 
 @pytest.mark.parametrize("value", [-3.0, 0.0, 30.0, np.nan, np.inf])
 def test_constant_map_stays_without_heat(value: float) -> None:
-    refine = _sharpen(np.full((1, 7, 7), value, np.float32), _two_kinds())[0]
-    assert not cams.heat(cams.enlarge(refine), (5, 20)).any()
+    refined = _refine(np.full((1, 7, 7), value, np.float32), _two_kinds())[0]
+    assert not cams.heat(cams.enlarge(refined), (5, 20)).any()
 
 
 def test_nearly_constant_map_is_not_stretched() -> None:
     maps = np.random.default_rng(0).uniform(18, 18.5, (1, 7, 7)).astype(np.float32)
-    assert np.ptp(_sharpen(maps, _two_kinds())) <= 1.0
+    assert np.ptp(_refine(maps, _two_kinds())) <= 1.0
 
 
 @pytest.mark.parametrize("fine_features", [np.zeros((4, 14, 14)), np.full((4, 14, 14), np.nan)])
-def test_features_that_say_nothing_give_no_heat(fine_features: NDArray[np.float64]) -> None:
-    refine = _sharpen(_blob()[np.newaxis], fine_features.astype(np.float32))[0]
-    assert not cams.heat(cams.enlarge(refine), (5, 20)).any()
+def test_features_without_information_make_no_heat(fine_features: NDArray[np.float64]) -> None:
+    refined = _refine(_blob()[np.newaxis], fine_features.astype(np.float32))[0]
+    assert not cams.heat(cams.enlarge(refined), (5, 20)).any()
 
 
 def test_map_without_evidence_stays_without() -> None:
     maps, fine_features = _random(1)
-    assert _sharpen(-np.abs(maps), fine_features).max() <= 0
+    assert _refine(-np.abs(maps), fine_features).max() <= 0
 
 
 def test_box_follows_the_outline() -> None:
     true = np.array([30, 30, 110, 110], np.float64)
     plain = largest_box(_blob(), _SIZE_WH)
-    refine = largest_box(_sharpen(_blob()[np.newaxis], _two_kinds())[0], _SIZE_WH)
+    refined = largest_box(_refine(_blob()[np.newaxis], _two_kinds())[0], _SIZE_WH)
     assert plain is not None
-    assert refine is not None
-    plain_iou, sharp_iou = (float(iou(np.array(box.xyxy), true)) for box in (plain, refine))
-    assert sharp_iou > plain_iou + 0.1
-    assert sharp_iou > 0.8
+    assert refined is not None
+    plain_iou, refined_iou = (float(iou(np.array(box.xyxy), true)) for box in (plain, refined))
+    assert refined_iou > plain_iou + 0.1
+    assert refined_iou > 0.8
 
 
 @pytest.fixture(scope="module")
-def sharp_model(lite0: Path) -> Model:
+def refining_model(lite0: Path) -> Model:
     return Model(lite0, device="cpu", refine=True)
 
 
@@ -161,23 +161,23 @@ def photo() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def plain_model(lite0: Path, sharp_model: Model, photo: NDArray[np.uint8]) -> Model:
-    """The plain model at the size at which the other looks at the photo."""
-    size_wh = sharp_model.input_size_wh(Picture.from_bgr(photo))
+def plain_model(lite0: Path, refining_model: Model, photo: NDArray[np.uint8]) -> Model:
+    """The model without refining, at the input size that the other chooses for the photo."""
+    size_wh = refining_model.input_size_wh(Picture.from_bgr(photo))
     return Model(lite0, device="cpu", size_wh=size_wh)
 
 
-def test_input_is_larger(model: Model, sharp_model: Model) -> None:
+def test_input_is_larger(model: Model, refining_model: Model) -> None:
     square, wide = (Picture.from_bgr(np.zeros((h, w, 3), np.uint8)) for w, h in ((9, 9), (16, 9)))
     assert model.input_size_wh(square) == (224, 224)
-    assert sharp_model.input_size_wh(square) == (256, 256)
+    assert refining_model.input_size_wh(square) == (256, 256)
     for picture in (square, wide):
-        areas = [np.prod(one.input_size_wh(picture)) for one in (sharp_model, model)]
+        areas = [np.prod(one.input_size_wh(picture)) for one in (refining_model, model)]
         assert 1.2 < areas[0] / areas[1] < 1.6  # so that it stays under twice the work
 
 
-def test_input_stays_where_it_must(sharp_model: Model) -> None:
-    info = sharp_model.info
+def test_input_keeps_its_size_where_it_must(refining_model: Model) -> None:
+    info = refining_model.info
     assert zoomed_hw(info) == (256, 256)
     assert "input 1.14 times" in describe(info)
     for changed in (
@@ -188,10 +188,10 @@ def test_input_stays_where_it_must(sharp_model: Model) -> None:
         assert "input" not in describe(changed)
 
 
-def test_model_gives_both_maps(
-    plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
+def test_model_returns_both_maps(
+    plain_model: Model, refining_model: Model, photo: NDArray[np.uint8]
 ) -> None:
-    plain, both = plain_model.predict(photo), sharp_model.predict(photo)
+    plain, both = plain_model.predict(photo), refining_model.predict(photo)
     np.testing.assert_allclose(both.cam.maps, plain.cam.maps, atol=1e-4)
     assert both.top == plain.top
     assert both.cam.refined is not None
@@ -202,8 +202,8 @@ def test_model_gives_both_maps(
     assert plain.cam.displayed is plain.cam.maps
 
 
-def test_any_classes_are_sharpened(sharp_model: Model, photo: NDArray[np.uint8]) -> None:
-    seen = sharp_model.predict(photo, classes=[7, -1, 999]).cam
+def test_maps_of_any_classes_are_refined(refining_model: Model, photo: NDArray[np.uint8]) -> None:
+    seen = refining_model.predict(photo, classes=[7, -1, 999]).cam
     assert seen.refined is not None
     np.testing.assert_allclose(
         seen.refined.max(axis=(1, 2)),
@@ -214,25 +214,27 @@ def test_any_classes_are_sharpened(sharp_model: Model, photo: NDArray[np.uint8])
 
 
 def test_records_keep_the_raw_map(
-    plain_model: Model, sharp_model: Model, photo: NDArray[np.uint8]
+    plain_model: Model, refining_model: Model, photo: NDArray[np.uint8]
 ) -> None:
     records = []
-    for one in (plain_model, sharp_model):
+    for one in (plain_model, refining_model):
         seen = MapSelector(one.infer, one.info, Selection(top_k=3))(one.predict(photo).frame)
         records.append(to_record(annotate(seen)))
-    plain, refine = records
-    assert refine.pop("refinement") == describe(sharp_model.info)
+    plain, refined = records
+    assert refined.pop("refinement") == describe(refining_model.info)
     assert "refinement" not in plain
-    assert refine["peak"] == pytest.approx(plain["peak"], abs=2e-3)
+    assert refined["peak"] == pytest.approx(plain["peak"], abs=2e-3)
     for key in ("top", "displayed", "peak_xy", "centroid_xy", "size_wh", "method"):
-        assert refine[key] == plain[key]
+        assert refined[key] == plain[key]
 
 
-def test_panes_and_boxes_are_of_the_finer_maps(
-    sharp_model: Model, photo: NDArray[np.uint8]
+def test_views_and_boxes_are_of_the_refined_maps(
+    refining_model: Model, photo: NDArray[np.uint8]
 ) -> None:
-    infer = MapSelector(sharp_model.infer, sharp_model.info, Selection(top_k=2, smoothing="off"))
-    seen = infer(sharp_model.predict(photo).frame)
+    infer = MapSelector(
+        refining_model.infer, refining_model.info, Selection(top_k=2, smoothing="off")
+    )
+    seen = infer(refining_model.predict(photo).frame)
     assert seen.cam.refined is not None
     for view in seen.displayed:
         assert view.cam.shape == seen.cam.refined.shape[1:]
@@ -242,15 +244,15 @@ def test_panes_and_boxes_are_of_the_finer_maps(
         assert found[view.class_index] == largest_box(view.cam, (320, 180))
 
 
-def test_model_without_an_earlier_layer_is_told(tiny_path: Path) -> None:
+def test_model_without_fine_features_is_refused(tiny_path: Path) -> None:
     with pytest.raises(
         ModelError, match="no layer that is twice as fine as its maps, which --refine"
     ):
         Model(tiny_path, device="cpu", refine=True)
 
 
-def test_file_is_left_alone(lite0: Path, sharp_model: Model) -> None:
-    assert sharp_model.info.fine_features is not None
+def test_file_is_left_alone(lite0: Path, refining_model: Model) -> None:
+    assert refining_model.info.fine_features is not None
     assert [value.name for value in onnx.load(lite0).graph.output] == [
         "logits",
         "cam",

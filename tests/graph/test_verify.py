@@ -1,4 +1,4 @@
-"""The proof fails on files that are not the network they came from."""
+"""``verify`` refuses files that differ from the network they came from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 from camstream.errors import ModelError
-from camstream.graph.numpy_reference import Reference
+from camstream.graph.numpy_reference import NumpyReference
 from camstream.graph.verify import Outputs, verify
 from tests.graph import small
 from tests.graph.test_add_cam import RAW, add_cam
@@ -34,10 +34,10 @@ def change(path: Path, name: str, scale: float) -> None:
     onnx.save(model, path)
 
 
-def finished(folder: Path, *, hidden: int = 0) -> tuple[Path, Reference, ModelInfo]:
+def finished(folder: Path, *, hidden: int = 0) -> tuple[Path, NumpyReference, ModelInfo]:
     model = small.classifier(hidden=hidden, pool="flatten")
     path, info = add_cam(model, folder)
-    return path, Reference(model, info, name="net"), info
+    return path, NumpyReference(model, info, name="net"), info
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_another_map(tmp_path: Path) -> None:
         verify(path, reference, classes=small.CLASSES, shapes_nhw=SHAPES)
 
 
-def test_a_map_that_breaks_the_law(tmp_path: Path) -> None:
-    """Both the file and the reference may be wrong in the same way; the law still sees it."""
+def test_a_map_that_breaks_the_cam_identity(tmp_path: Path) -> None:
+    """The CAM identity finds an error that the file and the reference have in common."""
     path, reference, _ = finished(tmp_path)
     change(path, "camstream.maps.cam.place_count", 1.01)
 
@@ -69,10 +69,8 @@ def test_a_map_that_breaks_the_law(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="is not the logit"):
         verify(path, as_wrong, classes=small.CLASSES, shapes_nhw=SHAPES)
-    assert (
-        verify(path, as_wrong, classes=small.CLASSES, shapes_nhw=SHAPES, law=False).identity_error
-        is None
-    )
+    parity = verify(path, as_wrong, classes=small.CLASSES, shapes_nhw=SHAPES, check_identity=False)
+    assert parity.identity_error is None
 
 
 def test_maps_of_other_classes(tmp_path: Path) -> None:
@@ -97,7 +95,7 @@ def test_classes_that_are_tied(tmp_path: Path) -> None:
     maker.weights[3].CopyFrom(numpy_helper.from_array(np.zeros(6, np.float32), "weight_3"))
     model = maker.model()
     path, info = add_cam(model, tmp_path)
-    reference = Reference(model, info, name="net")
+    reference = NumpyReference(model, info, name="net")
 
     def backwards(frames: np.ndarray, classes: np.ndarray) -> Outputs:
         logits, cam, chosen, bias = reference(frames, classes)
@@ -108,10 +106,10 @@ def test_classes_that_are_tied(tmp_path: Path) -> None:
 
 
 def test_logits_that_do_not_make_the_sources_output(tmp_path: Path) -> None:
-    """What the walk took for the logits must explain the file's own output."""
+    """The source's own output must follow from the tensor that was found to be the logits."""
     model = small.classifier()
     _, info = add_cam(model, tmp_path, RAW)
-    reference = Reference(model, info, name="net.onnx")
+    reference = NumpyReference(model, info, name="net.onnx")
     frames = np.zeros((1, 16, 16, 3), np.uint8)
     reference(frames, np.array([-1]))
     reference._own = dataclasses.replace(reference._own, final=None)

@@ -68,7 +68,7 @@ def test_pooled_features_are_those_of_the_model(tmp_path: Path, pool: str) -> No
     path = add_cam(small.classifier(pool=pool, linear="gemm"), tmp_path)
     backbone = Backbone(path)
     image = sample_frames((1, small.SIDE, small.SIDE), np.random.default_rng(1))[0]
-    features, maps = backbone.both(image)
+    features, maps = backbone.pooled_and_maps(image)
     np.testing.assert_allclose(features, maps.mean((1, 2)), atol=1e-6)
     np.testing.assert_array_equal(features, backbone.pooled(image))
     model = onnx.load(path)
@@ -92,7 +92,9 @@ def test_law_for_any_weights(tiny_path: Path, seed: int, classes: int) -> None:
     frames = sample_frames((2, 64, 96), np.random.default_rng(seed))
     outputs = session.run(list(contract.OUTPUTS), {contract.FRAMES: frames})
     assert identity_error(*outputs) < 1e-3 * max(1.0, float(np.abs(outputs[0]).max()))
-    want = np.stack([learnt.weight @ backbone.both(one)[0] + learnt.bias for one in frames])
+    want = np.stack(
+        [learnt.weight @ backbone.pooled_and_maps(one)[0] + learnt.bias for one in frames]
+    )
     np.testing.assert_allclose(outputs[0], want, rtol=1e-4, atol=1e-2)
 
 

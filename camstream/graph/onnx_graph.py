@@ -1,16 +1,20 @@
-"""Questions to an ONNX graph: who makes a tensor, of which shape, from what."""
+"""Looks tensors up in an ONNX graph (``Graph``), and writes nodes into one (``NodeBuilder``)."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Shape = tuple[int | None, ...]
 
-_BIG = 4096  # elements; shape inference reads the values of small tensors only
+_LARGE = 4096  # elements; shape inference reads the values of smaller tensors only
 
 
 class Graph:
@@ -22,7 +26,7 @@ class Graph:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        """Infer the shapes; a graph that defeats inference leaves them unknown."""
+        """Infer the shapes; where inference fails they stay unknown."""
         graph = model.graph
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._producers = {name: node for node in graph.node for name in node.output if name}
@@ -39,11 +43,11 @@ class Graph:
             self._types[value.name] = value.type.tensor_type
 
     def producer(self, name: str) -> onnx.NodeProto | None:
-        """Find the node that makes a tensor; None for inputs and initializers."""
+        """Return the node that computes a tensor; None for inputs and initializers."""
         return self._producers.get(name)
 
     def shape(self, name: str) -> Shape | None:
-        """Give a tensor's shape, None for each size that is not fixed; None where not known."""
+        """Return a tensor's shape, with None for each size that is not fixed; None where unknown."""
         if name in self._initializers:
             return tuple(self._initializers[name].dims)
         kind = self._types.get(name)
@@ -52,13 +56,13 @@ class Graph:
         return tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
 
     def element_type(self, name: str) -> int:
-        """Give a tensor's element type (``onnx.TensorProto.FLOAT``, ...); 0 where not known."""
+        """Return a tensor's element type (``onnx.TensorProto.FLOAT``, ...); 0 where unknown."""
         if name in self._initializers:
             return int(self._initializers[name].data_type)
         return int(self._types[name].elem_type) if name in self._types else 0
 
     def is_single(self, name: str) -> bool:
-        """Whether a tensor is (N, D, 1, 1) or (N, 1, 1, D): one place a picture."""
+        """Whether a tensor is (N, D, 1, 1) or (N, 1, 1, D): one position per picture."""
         shape = self.shape(name)
         return shape is not None and len(shape) == 4 and (1, 1) in (shape[2:], shape[1:3])
 
@@ -73,14 +77,14 @@ class Graph:
         )
 
     def is_constant(self, name: str) -> bool:
-        """Whether a tensor depends on weights alone and on no input."""
+        """Whether a tensor depends on weights only, and on no input."""
         if name in self._initializers:
             return True
         node = self.producer(name)
         return node is not None and all(self.is_constant(i) for i in node.input if i)
 
     def numbers(self, name: str) -> list[float] | None:
-        """Read a small constant's values, flat; None where it is not simply stored."""
+        """Return the values of a stored constant, flat; None where the tensor is computed."""
         if name in self._initializers:
             tensor = self._initializers[name]
         else:
@@ -91,7 +95,7 @@ class Graph:
         return [float(number) for number in numpy_helper.to_array(tensor).reshape(-1)]
 
     def needed(self, *names: str) -> set[str]:
-        """Collect every tensor that the named ones are computed from, themselves included."""
+        """Return every tensor that the named ones are computed from, including themselves."""
         found: set[str] = set()
         waiting = list(names)
         while waiting:
@@ -108,9 +112,56 @@ class Graph:
         return found
 
 
+class NodeBuilder:
+    """Collects nodes and constants to add to a graph; the names of all begin with one prefix.
+
+    Attributes:
+        nodes: The nodes, in the order of computation.
+        initializers: The constants.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def add_to(self, graph: onnx.GraphProto) -> None:
+        """Append everything collected to a graph."""
+        graph.node.extend(self.nodes)
+        graph.initializer.extend(self.initializers)
+
+    def add(self, op: str, *inputs: str, name: str, output: str = "", **attributes: Any) -> str:
+        """Append a node; return the tensor that it computes: ``output``, or prefix and ``name``."""
+        label = f"{self._prefix}.{name}"
+        made = output or label
+        self.nodes.append(helper.make_node(op, list(inputs), [made], label, **attributes))
+        return made
+
+    def constant(self, name: str, array: NDArray[np.generic], *, output: str = "") -> str:
+        """Append a constant; return its name."""
+        made = output or f"{self._prefix}.{name}"
+        self.initializers.append(numpy_helper.from_array(array, made))
+        return made
+
+    def integers(self, name: str, *numbers: int) -> str:
+        """Append a constant of int64 numbers, (len,); return its name."""
+        return self.constant(name, np.array(numbers, np.int64))
+
+
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """Give a node's attributes as Python values."""
+    """Return a node's attributes as Python values."""
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+
+
+def prune(model: onnx.ModelProto, *tensors: str) -> None:
+    """Drop from a model, in place, the nodes and weights that none of the named tensors needs."""
+    needed = Graph(model).needed(*tensors)
+    graph = model.graph
+    nodes = [node for node in graph.node if needed.intersection(node.output)]
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(weights)
 
 
 def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -123,7 +174,7 @@ def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
     skeleton.graph.input.extend(model.graph.input)
     skeleton.graph.output.extend(model.graph.output)
     for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) > _BIG:
+        if math.prod(tensor.dims) > _LARGE:
             skeleton.graph.initializer.add(
                 name=tensor.name, dims=tensor.dims, data_type=tensor.data_type
             )
