@@ -136,7 +136,7 @@ def test_the_python_snippets_of_a_page_run(page: Path) -> None:
         exec(compile(block, str(page), "exec"), namespace)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_id)
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=_id)
 def test_commands_are_understood(page: Path) -> None:
     group: Any = get_command(app)
     context = group.make_context("camstream", ["info"], resilient_parsing=True)
