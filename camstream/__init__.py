@@ -1,19 +1,21 @@
 """See what a network looks at, live.
 
-import camstream
+    import camstream
 
-model = camstream.load_model()                # "person", or the path of an .onnx file
-prediction = model.predict("cat.jpg")         # or (H, W, 3) uint8 BGR, or a PIL image
-prediction.top[0].label, prediction.top[0].score
-prediction.boxes                              # where it is, pixels of the picture
-prediction.cam.maps                           # (K, h, w) raw maps, logit units
-image = prediction.draw()                     # (H, W, 3) uint8 BGR with the overlay
+    model = camstream.load_model()            # "person", or the path of an .onnx file
+    prediction = model.predict("cat.jpg")     # or (H, W, 3) uint8 BGR, or a PIL image
+    prediction.top[0].label, prediction.top[0].score
+    prediction.boxes                          # where it is, pixels of the picture
+    prediction.cam.maps                       # (K, h, w) raw maps, logit units
+    image = prediction.draw()                 # (H, W, 3) uint8 BGR with the overlay
 
-with camstream.stream("clip.mp4", model, classes=["cat"]) as predictions:
-for prediction in predictions:            # or 0 for a camera, or a URL
-print(prediction.frame.pts_s, prediction.presence)
+    with camstream.stream("clip.mp4", model, classes=["cat"]) as predictions:
+        for prediction in predictions:        # or 0 for a camera, or a URL
+            print(prediction.frame.pts_s, prediction.presence)
 
-camstream.annotate("clip.mp4", "out.mp4", model=model, records="out.jsonl")
+    camstream.annotate("clip.mp4", "out.mp4", model=model, records="out.jsonl")
+
+Tests of programs that use camstream find a tiny model and a fake source in ``camstream.testing``.
 """
 
 # First of all: PyAV's wheel carries X11 libraries of its own, and where they are loaded before
@@ -73,6 +75,12 @@ __all__ = [
     "load_model",
     "stream",
 ]
+
+__docformat__ = "google"  # for pdoc
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> str:

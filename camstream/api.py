@@ -32,6 +32,7 @@ def stream(
     trail_s: float = 0.0,
     box_rule: BoxRule | None = None,
     box_threshold: float | None = None,
+    cam_range: tuple[float, float] | None = None,
     refine: bool = False,
     input_size: int | None = None,
     device: str = "auto",
@@ -56,6 +57,7 @@ def stream(
         trail_s: Keep the path of the peak over so many seconds; 0 does not.
         box_rule: "largest", "all" or "five", see ``camstream.maps.boxes``.
         box_threshold: Where boxes end, as a part of a map's maximum.
+        cam_range: Map values where heat begins and is full; None: the model's.
         refine: Finer maps that follow outlines; only where the model is given by name or path.
         input_size: Pixels a side that the network looks at; likewise.
         device: "auto", "cpu", "cuda" ...; likewise.
@@ -76,6 +78,7 @@ def stream(
         trail_s=trail_s,
         box_rule=box_rule,
         box_threshold=box_threshold,
+        cam_range=cam_range,
     )
     return Pipeline(open_source(source), MapSelector(opened.infer, opened.info, selection))
 
@@ -101,6 +104,7 @@ def annotate(
     trail_s: float = 0.0,
     box_rule: BoxRule | None = None,
     box_threshold: float | None = None,
+    cam_range: tuple[float, float] | None = None,
     refine: bool = False,
     input_size: int | None = None,
     device: str = "auto",
@@ -130,6 +134,7 @@ def annotate(
         trail_s: See there.
         box_rule: See there.
         box_threshold: See there.
+        cam_range: See there.
         refine: See there.
         input_size: See there.
         device: See there.
@@ -151,6 +156,7 @@ def annotate(
         trail_s=trail_s,
         box_rule=box_rule,
         box_threshold=box_threshold,
+        cam_range=cam_range,
     )
     job = AnnotationJob(
         source=Path(source),

@@ -1,11 +1,14 @@
-"""What ``import camstream`` gives to a program."""
+"""What ``import camstream`` offers to a program."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import inspect
 import os
+import pydoc
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +49,37 @@ def test_importing_needs_neither_torch_nor_onnx() -> None:
 
 @pytest.mark.parametrize("name", camstream.__all__)
 def test_every_public_name_is_documented_and_typed(name: str) -> None:
-    ground_truth = getattr(camstream, name)
-    assert inspect.getdoc(ground_truth)
-    functions = [ground_truth] if inspect.isfunction(ground_truth) else []
-    if inspect.isclass(ground_truth):
+    public = getattr(camstream, name)
+    assert inspect.getdoc(public)
+    functions = [public] if inspect.isfunction(public) else []
+    if inspect.isclass(public):
         functions += [
             member
-            for member_name, member in vars(ground_truth).items()
+            for member_name, member in vars(public).items()
             if inspect.isfunction(member) and not member_name.startswith("_")
         ]
     for function in functions:
         assert inspect.getdoc(function), function
         signature = inspect.signature(function)
         assert signature.return_annotation is not inspect.Signature.empty, function
+
+
+def test_dir_lists_the_public_names_and_the_version() -> None:
+    assert dir(camstream) == sorted([*camstream.__all__, "__version__"])
+    assert all(getattr(camstream, name) is not None for name in dir(camstream))
+    assert camstream.__version__ == importlib.metadata.version("camstream")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        camstream.nothing  # noqa: B018
+
+
+def test_help_shows_an_example_that_compiles() -> None:
+    text = pydoc.plain(pydoc.render_doc(camstream))
+    described = textwrap.dedent(text.partition("DESCRIPTION")[2].partition("PACKAGE CONTENTS")[0])
+    lines = [line for line in described.splitlines() if not line or line.startswith("    ")]
+    example = textwrap.dedent("\n".join(lines))
+    compile(example, "help(camstream)", "exec")
+    for name in ("load_model", "stream", "annotate"):
+        assert f"camstream.{name}(" in example
 
 
 def test_one_image(lite0: Path) -> None:
@@ -72,8 +93,8 @@ def test_one_image(lite0: Path) -> None:
     )
     assert prediction.cam.class_indices[0] == best.class_index
     assert prediction.cam.maps.shape[0] == len(prediction.top) == 5
-    law = prediction.cam.maps.mean(axis=(1, 2)) + prediction.cam.bias
-    np.testing.assert_allclose(law, [top.logit for top in prediction.top], atol=1e-4)
+    sums = prediction.cam.maps.mean(axis=(1, 2)) + prediction.cam.bias
+    np.testing.assert_allclose(sums, [top.logit for top in prediction.top], atol=1e-4)
     drawn = prediction.draw()
     assert drawn.shape == image.shape
     assert (drawn != image).any()
@@ -86,8 +107,8 @@ def test_named_classes(model: Model) -> None:
     top = model.predict(image).top
     assert list(named.cam.class_indices) == [281, top[0].class_index, top[1].class_index]
     assert named.top == top
-    law = named.cam.maps.mean(axis=(1, 2)) + named.cam.bias
-    np.testing.assert_allclose(law[1:], [top[0].logit, top[1].logit], atol=1e-4)
+    sums = named.cam.maps.mean(axis=(1, 2)) + named.cam.bias
+    np.testing.assert_allclose(sums[1:], [top[0].logit, top[1].logit], atol=1e-4)
     for wrong in ([1000], [-1001], []):
         with pytest.raises(camstream.ModelError):
             model.predict(image, classes=wrong)
@@ -102,7 +123,7 @@ def test_what_is_no_image_is_an_error(model: Model, image: np.ndarray) -> None:
         model.predict(image)
 
 
-def test_a_stream_over_a_file_gives_every_frame(model: Model) -> None:
+def test_a_stream_over_a_file_returns_every_frame(model: Model) -> None:
     with camstream.stream(str(SAMPLE), model) as predictions:
         times = [prediction.frame.pts_s for prediction in predictions]
     code = "import av, sys; print(sum(1 for _ in av.open(sys.argv[1]).decode(video=0)))"

@@ -32,7 +32,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the names of our own commands, then those that other packages add."""
-        return list(dict.fromkeys([*_OWN, *plugins.find(_GROUP).names]))
+        return list(dict.fromkeys([*_OWN, *sorted(plugins.find(_GROUP).names)]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command; None where there is none of that name."""

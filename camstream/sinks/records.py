@@ -26,7 +26,7 @@ boxes        the boxes (``camstream.maps.boxes``), empty where no map is above t
 
 Only where they were asked for: "refinement", what was done to the maps that were drawn and boxed
 ("input 1.14 times ..., maps joined ..."; all the values above are of the raw map all the same), and
-"box_threshold", as it was written ("p80").
+"box_threshold", a part of the map's maximum, where it was given.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Trains and measures the model ``person``: ``python -m export.person.train_person FOLDER MASKS``.
 
 FOLDER contains ``person`` and ``boxes`` with photos, and ``videos`` with ``presence.csv``; MASKS is the
-file that ``person_photos`` wrote. Prints every figure of docs/person.md; takes about an hour on two
+file that ``person_photos`` wrote. Prints every figure of docs/lab/person.md; takes about an hour on two
 cores and 8 GB of memory. ``--write`` replaces the shipped head.
 """
 

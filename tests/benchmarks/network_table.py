@@ -2,7 +2,7 @@
 
     python tests/benchmarks/network_table.py [NAME ...]
 
-Every network is exported (untrained where no weights are packaged: neither time nor residual
+Every network is exported (untrained where no weights are packaged: neither time nor error
 depends on them), which compares it with torch on every output, and timed with its five maps and
 without any, in turn: the time is the best of many runs, the cost the median of the ratios.
 """
@@ -32,7 +32,7 @@ AT_LEAST = 10
 
 def main(names: list[str]) -> None:
     """Export and time each network, one line each."""
-    print("| network | parameters, M | map | method | ms | cost of the maps | law residual |")
+    print("| network | parameters, M | map | method | ms | cost of the maps | identity error |")
     print("|---|---|---|---|---|---|---|")
     for name in names:
         print(row(name), flush=True)
