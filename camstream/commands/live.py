@@ -175,7 +175,7 @@ def live(
         lag = result.stages_ms.get("lag")
         typer.echo(
             f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
-            f"{result.frames_dropped} dropped, {result.frames_mapped} looked at"
+            f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )
         if stats is not None:
