@@ -316,7 +316,9 @@ def test_settings_out_of_range(bad: dict[str, float]) -> None:
 
 
 def test_no_such_level() -> None:
-    with pytest.raises(ValueError, match="no level 'loud' of smoothing; there are off, default, strong"):
+    with pytest.raises(
+        ValueError, match="no level 'loud' of smoothing; there are off, default, strong"
+    ):
         Smoother("loud")  # type: ignore[arg-type]
 
 
