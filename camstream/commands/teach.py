@@ -39,7 +39,7 @@ def teach(
         bool,
         input_option(
             "--stretch",
-            help="Stretch all pictures to one shape, so that the shape says nothing of the class.",
+            help="Stretch all pictures to one shape, so that the shape cannot be learned.",
         ),
     ] = False,
     model_name: ModelOption = zoo.DEFAULT_MODEL,
@@ -57,30 +57,35 @@ def teach(
     $ camstream live --model cups.onnx
     """
     # scikit-learn takes a second to import.
-    from camstream.teach.features import Look
-    from camstream.teach.report import show
+    from camstream.teach.features import FeatureOptions
+    from camstream.teach.report import print_report
     from camstream.teach.run import Request, compute_features, fit_and_save
 
     with plain_errors(debug):
-        look = Look(model_size and model_size[::-1], stretch, flip, sample_every)
+        options = FeatureOptions(
+            size_hw=model_size and model_size[::-1],
+            stretch=stretch,
+            flips=flip,
+            every_s=sample_every,
+        )
         request = Request(
             folder=folder,
             output=output,
             background=background,
-            look=look,
+            options=options,
             json=json,
             overwrite=overwrite,
         )
-        with counting("computing features") as on_item:
-            gallery, backbone = compute_features(
-                request, zoo.find_model(model_name), on_item=on_item
+        with counting("computing features") as on_sample:
+            feature_set, backbone = compute_features(
+                request, zoo.find_model(model_name), on_sample=on_sample
             )
-        for line in gallery.skipped[:_MAX_SKIPPED]:
+        for line in feature_set.skipped[:_MAX_SKIPPED]:
             note(f"skipped: {line}")
-        if (more := len(gallery.skipped) - _MAX_SKIPPED) > 0:
+        if (more := len(feature_set.skipped) - _MAX_SKIPPED) > 0:
             note(f"skipped: {more} more that cannot be read")
         with steps(console) as progress:
-            report = fit_and_save(request, gallery, backbone, progress=progress)
+            report = fit_and_save(request, feature_set, backbone, progress=progress)
         plain = Console(highlight=False, soft_wrap=True)
-        show(report, plain)
+        print_report(report, plain)
         plain.print(f"{output}: {', '.join(report.labels)}", markup=False)

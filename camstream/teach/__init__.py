@@ -1,5 +1,5 @@
-"""Teaches a model new classes from photos, clips or frames: a new last layer, the trunk as it is.
+"""Teaches a model new classes from photos, clips or frames: a new last layer on the old backbone.
 
-album -> features -> fit -> heat -> rehead; ``command`` runs them for a folder, ``teacher`` for
-frames that come while a program runs. Needs no torch.
+dataset -> features -> fit -> graph.new_head; ``run`` does this for a folder, ``teacher`` for frames
+that come while a program runs, and ``report`` measures a fit. Needs no torch.
 """

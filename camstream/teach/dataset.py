@@ -1,11 +1,11 @@
-"""A folder with one folder a class: which photos and clips are in it, and their pictures."""
+"""A folder with one folder per class: its photos and clips, and the pictures in them."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,22 +14,22 @@ from camstream.media import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_photo
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
 
-MIN_PICTURES = 5  # of a class; a part of them must be left to judge by
+MIN_PICTURES = 5  # of a class; some of them are needed for validation
 
 _BACKGROUNDS = frozenset(["background", "empty", "no", "none", "nothing", "ok"])
 _NEGATIONS = ("no ", "not ", "without ")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Sample:
     """One photo or clip.
 
     Attributes:
         path: The file.
-        name: Its path within the folder.
-        class_index: Of the album's labels.
-        source: Where it came from: the sub-folder it is in, else its name up to the first "_";
-            empty where its name says nothing.
+        name: Its path within the folder, with "/" on every system.
+        class_index: Index into the labels of the folder.
+        source: Where the file came from: the sub-folder it is in, else its name up to the first
+            "_"; empty where there is neither.
     """
 
     path: Path
@@ -39,17 +39,17 @@ class Item:
 
     @property
     def is_clip(self) -> bool:
-        """Whether it is a clip, not a photo."""
+        """Whether the file is a clip, not a photo."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
     def pictures(self, every_s: float) -> Iterator[tuple[str, Picture]]:
-        """Read the photo, or sample the clip; each picture with its name.
+        """Read the photo, or some frames of the clip; yields each picture with its name.
 
         Args:
             every_s: Seconds from one sample of a clip to the next.
 
         Raises:
-            SourceError: It cannot be read.
+            SourceError: The file cannot be read.
         """
         if not self.is_clip:
             yield self.name, Picture.from_bgr(read_photo(self.path))
@@ -64,43 +64,87 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder:
-    """What is to be taught.
+    """The classes of a folder, and their photos and clips.
 
     Attributes:
         folder: The folder.
         labels: The names of its class folders, sorted.
-        items: Class by class.
+        samples: The photos and clips, class by class.
     """
 
     folder: Path
     labels: tuple[str, ...]
-    items: tuple[Item, ...]
+    samples: tuple[Sample, ...]
 
 
-def open_dataset(folder: Path) -> ImageFolder:
+def class_folders(folder: Path) -> list[Path]:
+    """Return the sub-folders of a folder, sorted, without hidden ones; none if it is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def open_dataset(
+    folder: Path, *, purpose: str = "teach from", with_clips: bool = True
+) -> ImageFolder:
     """List the photos and clips of a folder; hidden files and others are left out.
+
+    Args:
+        folder: The folder; sub-folders of its class folders are searched as well.
+        purpose: What the files are for, as an error names it: "cannot <purpose> <folder>".
+        with_clips: Whether clips are listed as well as photos.
 
     Raises:
         SourceError: There is no such folder, it has fewer than two classes, a class is empty, or
             one file is in two classes.
     """
     if not folder.is_dir():
-        raise SourceError(f"cannot teach from {folder}: there is no such folder")
-    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        raise SourceError(f"cannot {purpose} {folder}: there is no such folder")
+    classes = class_folders(folder)
     if len(classes) < 2:
         found = f"only {classes[0].name!r}" if classes else "no folder"
         raise SourceError(
-            f"cannot teach from {folder}: it must hold one folder a class, at least two (such as "
+            f"cannot {purpose} {folder}: it must hold one folder per class, at least two (such as "
             f"'cup' and 'no cup'), and holds {found}"
         )
-    items: list[Item] = []
+    suffixes = PHOTO_SUFFIXES | VIDEO_SUFFIXES if with_clips else PHOTO_SUFFIXES
+    kind = "photo or clip" if with_clips else "photo"
+    samples: list[Sample] = []
     for index, inside in enumerate(classes):
-        files = [f for f in sorted(inside.rglob("*")) if _is_picture(f, inside)]
-        if not files:
-            raise SourceError(f"cannot teach {inside.name!r}: no photo or clip is in {inside}")
-        items += [Item(f, str(f.relative_to(folder)), index, _source_of(f, inside)) for f in files]
-    _refuse_duplicates(items)
-    return ImageFolder(folder, tuple(inside.name for inside in classes), tuple(items))
+        found_files = [
+            path
+            for path in sorted(inside.rglob("*"))
+            if path.suffix.lower() in suffixes and _is_visible_file(path, inside)
+        ]
+        if not found_files:
+            raise SourceError(f"cannot {purpose} {folder}: no {kind} is in {inside.name!r}")
+        samples += [
+            Sample(path, path.relative_to(folder).as_posix(), index, _source_of(path, inside))
+            for path in found_files
+        ]
+    _refuse_duplicates(samples)
+    return ImageFolder(folder, tuple(inside.name for inside in classes), tuple(samples))
+
+
+def check_counts(
+    dataset: ImageFolder, counts: Sequence[int], *, purpose: str = "teach from"
+) -> None:
+    """Check that every class has enough pictures.
+
+    Args:
+        dataset: The classes.
+        counts: How many pictures of each class can be read.
+        purpose: See ``open_dataset``.
+
+    Raises:
+        SourceError: A class has fewer than ``MIN_PICTURES``.
+    """
+    for label, count in zip(dataset.labels, counts, strict=True):
+        if count < MIN_PICTURES:
+            raise SourceError(
+                f"cannot {purpose} {dataset.folder}: {count} pictures of {label!r} can be read, "
+                f"and at least {MIN_PICTURES} are needed (some dozens are better)"
+            )
 
 
 def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | None:
@@ -131,9 +175,9 @@ def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | 
     return found[0] if found else None
 
 
-def _is_picture(path: Path, inside: Path) -> bool:
+def _is_visible_file(path: Path, inside: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(inside).parts)
-    return not hidden and path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES and path.is_file()
+    return not hidden and path.is_file()
 
 
 def _source_of(path: Path, inside: Path) -> str:
@@ -144,20 +188,20 @@ def _source_of(path: Path, inside: Path) -> str:
     return prefix if underscore else ""
 
 
-def _refuse_duplicates(items: list[Item]) -> None:
+def _refuse_duplicates(samples: list[Sample]) -> None:
     """Refuse a file that is in two classes: one of its two names is wrong."""
-    by_size: dict[int, list[Item]] = defaultdict(list)
-    for item in items:
-        by_size[item.path.stat().st_size].append(item)
+    by_size: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_size[sample.path.stat().st_size].append(sample)
     for alike in by_size.values():
-        if len({item.class_index for item in alike}) < 2:
+        if len({sample.class_index for sample in alike}) < 2:
             continue
-        seen: dict[bytes, Item] = {}
-        for item in alike:
-            digest = hashlib.sha256(item.path.read_bytes()).digest()
-            other = seen.setdefault(digest, item)
-            if other.class_index != item.class_index:
+        first_of: dict[bytes, Sample] = {}
+        for sample in alike:
+            digest = hashlib.sha256(sample.path.read_bytes()).digest()
+            other = first_of.setdefault(digest, sample)
+            if other.class_index != sample.class_index:
                 raise SourceError(
-                    f"{other.name} and {item.name} are the same file in two classes; remove the "
+                    f"{other.name} and {sample.name} are the same file in two classes; remove the "
                     "wrong one"
                 )

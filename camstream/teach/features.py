@@ -1,4 +1,4 @@
-"""Pooled features of every picture of an album; computed once, then read from the cache."""
+"""Pooled features of every picture of a dataset; computed once, then read from the cache."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ import platformdirs
 from camstream.errors import SourceError
 from camstream.graph.backbone import Backbone
 from camstream.picture import ImageU8
-from camstream.teach.calibration import I64
-from camstream.teach.dataset import MIN_PICTURES, ImageFolder, Item
-from camstream.teach.fit import F32, Samples
+from camstream.teach.dataset import ImageFolder, Sample, check_counts
+from camstream.teach.fit import F32, I64, TrainingData
 
-# The frames of a clip are cut into this many stretches. What lies in one stretch is alike, and
-# is fitted to or judged by as a whole.
-_STRETCHES = 5
+# The frames of a clip are cut into this many segments. Frames of one segment are alike, so a
+# segment is either fitted to or used for validation as a whole.
+_SEGMENTS = 5
 _CACHE_VERSION = 1
 
+_NamedFeatures = tuple[list[str], F32]  # of one photo or clip: N names and (N, V, D) features
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How pictures are shown to the trunk.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureOptions:
+    """How pictures are prepared for the backbone.
 
     Attributes:
-        size_hw: Preferred height and width of the new model; None: the trunk's own.
-        stretch: Every picture is stretched to ``size_hw``, so that its shape tells nothing;
-            otherwise each keeps its shape, as it does when the model is used.
-        flips: Every picture is looked at in a mirror as well.
+        size_hw: Preferred height and width of the new model; None: those of the backbone.
+        stretch: Stretch every picture to ``size_hw``, so that its aspect ratio cannot be learned;
+            otherwise each keeps its aspect ratio, as it does when the model is used.
+        flips: Compute the features of every picture mirrored as well.
         every_s: Seconds from one sample of a clip to the next.
     """
 
@@ -44,16 +45,16 @@ class Look:
 
     @property
     def views(self) -> int:
-        """How often each picture is looked at."""
+        """How many views of each picture there are: as it is, and mirrored."""
         return 2 if self.flips else 1
 
-    def images(self, item: Item, backbone: Backbone) -> Iterator[tuple[str, list[ImageU8]]]:
-        """Read the pictures of an item at the network's size: a name, and one image a view.
+    def images(self, sample: Sample, backbone: Backbone) -> Iterator[tuple[str, list[ImageU8]]]:
+        """Read the pictures of a sample at the network's size: a name, and one image per view.
 
         Raises:
-            SourceError: It cannot be read.
+            SourceError: The file cannot be read.
         """
-        for name, picture in item.pictures(self.every_s):
+        for name, picture in sample.pictures(self.every_s):
             if self.stretch:
                 size_wh = (self.size_hw or backbone.info.size_hw)[::-1]
             else:
@@ -62,18 +63,18 @@ class Look:
             yield name, [image, np.ascontiguousarray(image[:, ::-1])][: self.views]
 
 
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """The pictures of an album as features.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSet:
+    """The features of all pictures of a dataset.
 
     Attributes:
-        dataset: The album.
-        names: (N,) what to call each picture.
-        targets: (N,) its class.
-        sources: (N,) where it came from, see ``Item.source``.
-        groups: (N,) pictures of one group are alike.
-        features: (N, V, D) float32, one row a view; the picture as it is comes first.
-        skipped: What could not be read, and why.
+        dataset: The folder, its labels and files.
+        names: (N,) the name of each picture.
+        targets: (N,) its class index.
+        sources: (N,) where it came from, see ``Sample.source``.
+        groups: (N,) group numbers; pictures of one group are alike.
+        features: (N, V, D) float32, one row per view; the picture as it is comes first.
+        skipped: One error message per file that cannot be read.
     """
 
     dataset: ImageFolder
@@ -89,122 +90,122 @@ class Gallery:
         """How many rows belong to a picture."""
         return int(self.features.shape[1])
 
-    def samples(self) -> Samples:
-        """Give every view as a sample; those of picture n are n * V to (n + 1) * V."""
+    def training_data(self) -> TrainingData:
+        """Return one row per view; those of picture n are n * V to (n + 1) * V - 1."""
         count, views, channels = self.features.shape
-        return Samples(
-            self.features.reshape(count * views, channels),
-            np.repeat(self.targets, views),
-            np.repeat(self.groups, views),
-            self.dataset.labels,
+        return TrainingData(
+            features=self.features.reshape(count * views, channels),
+            targets=np.repeat(self.targets, views),
+            groups=np.repeat(self.groups, views),
+            labels=self.dataset.labels,
         )
 
 
-def look_through(
+def extract_features(
     dataset: ImageFolder,
     backbone: Backbone,
-    look: Look,
+    options: FeatureOptions,
     *,
     cache: Path | None = None,
-    on_item: Callable[[], None] = lambda: None,
-) -> Gallery:
+    on_sample: Callable[[], None] = lambda: None,
+) -> FeatureSet:
     """Compute the features of every picture that can be read.
 
     Args:
-        dataset: What to look at.
-        backbone: Looks.
-        look: How.
-        cache: The folder to keep features in; None: the user's cache folder.
-        on_item: Called after each photo or clip.
+        dataset: The photos and clips.
+        backbone: The network that computes the features.
+        options: How pictures are prepared.
+        cache: The folder that features are stored in; None: the user's cache folder.
+        on_sample: Called after each photo or clip.
 
     Raises:
         SourceError: A class has too few pictures that can be read.
     """
-    kept = _Cache(dataset, backbone, look, cache)
-    found: dict[Item, tuple[list[str], F32]] = {}
+    stored = _Cache(dataset, backbone, options, cache)
+    found: dict[Sample, _NamedFeatures] = {}
     skipped: list[str] = []
 
-    def see(item: Item) -> tuple[list[str], F32] | SourceError:
-        known = kept.get(item)
+    def extract(sample: Sample) -> _NamedFeatures | SourceError:
+        known = stored.get(sample)
         if known is not None:
             return known
         try:
-            shots = [
+            rows = [
                 (name, [backbone.pooled(view) for view in views])
-                for name, views in look.images(item, backbone)
+                for name, views in options.images(sample, backbone)
             ]
         except SourceError as error:
             return error
-        return [name for name, _ in shots], np.array([rows for _, rows in shots], np.float32)
+        return [name for name, _ in rows], np.array([row for _, row in rows], np.float32)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for item, seen in zip(dataset.items, pool.map(see, dataset.items), strict=True):
-                if isinstance(seen, SourceError):
-                    skipped.append(str(seen))
+            results = pool.map(extract, dataset.samples)
+            for sample, result in zip(dataset.samples, results, strict=True):
+                if isinstance(result, SourceError):
+                    skipped.append(str(result))
                 else:
-                    found[item] = seen
-                on_item()
+                    found[sample] = result
+                on_sample()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    _refuse_few(dataset, found)
-    kept.put(found)
-    return _gallery(dataset, found, skipped)
-
-
-def _refuse_few(dataset: ImageFolder, found: dict[Item, tuple[list[str], F32]]) -> None:
     counts = [0] * len(dataset.labels)
-    for item, (names, _) in found.items():
-        counts[item.class_index] += len(names)
-    for label, count in zip(dataset.labels, counts, strict=True):
-        if count < MIN_PICTURES:
-            raise SourceError(
-                f"cannot teach {label!r}: {count} of its pictures can be read, and at least "
-                f"{MIN_PICTURES} are needed (some dozens are better)"
-            )
+    for sample, (names, _) in found.items():
+        counts[sample.class_index] += len(names)
+    check_counts(dataset, counts)
+    stored.put(found)
+    return _feature_set(dataset, found, skipped)
 
 
-def _gallery(
-    dataset: ImageFolder, found: dict[Item, tuple[list[str], F32]], skipped: list[str]
-) -> Gallery:
+def _feature_set(
+    dataset: ImageFolder, found: dict[Sample, _NamedFeatures], skipped: list[str]
+) -> FeatureSet:
     names: list[str] = []
     sources: list[str] = []
     targets: list[int] = []
     groups: list[int] = []
-    for item, (shots, _) in found.items():
-        names += shots
-        sources += [item.source] * len(shots)
-        targets += [item.class_index] * len(shots)
+    for sample, (pictures, _) in found.items():
+        count = len(pictures)
+        names += pictures
+        sources += [sample.source] * count
+        targets += [sample.class_index] * count
         first = groups[-1] + 1 if groups else 0
-        groups += [first + stretch_of(n, len(shots)) for n in range(len(shots))]
-    return Gallery(
-        dataset,
-        tuple(names),
-        np.array(targets, np.int64),
-        tuple(sources),
-        np.array(groups, np.int64),
-        np.concatenate([rows for _, rows in found.values()]),
-        tuple(skipped),
+        groups += [first + segment_of(number, count) for number in range(count)]
+    return FeatureSet(
+        dataset=dataset,
+        names=tuple(names),
+        targets=np.array(targets, np.int64),
+        sources=tuple(sources),
+        groups=np.array(groups, np.int64),
+        features=np.concatenate([rows for _, rows in found.values()]),
+        skipped=tuple(skipped),
     )
 
 
-def stretch_of(number: int, count: int) -> int:
-    """Give the stretch that frame ``number`` of ``count`` of a clip lies in, counted from 0."""
-    return number * min(_STRETCHES, count) // count
+def segment_of(number: int, count: int) -> int:
+    """Return the segment, from 0, of frame ``number`` of a clip with ``count`` frames."""
+    return number * min(_SEGMENTS, count) // count
 
 
 class _Cache:
-    """Features on the disk, by file and its time and size; one file an album, trunk and look."""
+    """Features on the disk, by photo or clip, its time and size.
+
+    There is one cache file per folder, backbone and options.
+    """
 
     def __init__(
-        self, dataset: ImageFolder, backbone: Backbone, look: Look, folder: Path | None
+        self,
+        dataset: ImageFolder,
+        backbone: Backbone,
+        options: FeatureOptions,
+        folder: Path | None,
     ) -> None:
-        key = f"{_CACHE_VERSION} {dataset.folder.resolve()} {backbone.sha256} {look}"
+        key = f"{_CACHE_VERSION} {dataset.folder.resolve()} {backbone.sha256} {options}"
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         folder = folder or platformdirs.user_cache_path("camstream") / "features"
         self._path = folder / f"{name}.npz"
-        self._known: dict[str, tuple[list[str], F32]] = {}
+        self._known: dict[str, _NamedFeatures] = {}
         try:
             with np.load(self._path, allow_pickle=False) as stored:
                 names, rows = stored["names"], stored["rows"]
@@ -215,26 +216,26 @@ class _Cache:
         except (OSError, ValueError, KeyError, EOFError):
             self._known = {}  # not there yet, or damaged: computed anew
 
-    def get(self, item: Item) -> tuple[list[str], F32] | None:
-        return self._known.get(_key(item))
+    def get(self, sample: Sample) -> _NamedFeatures | None:
+        return self._known.get(_key(sample))
 
-    def put(self, found: dict[Item, tuple[list[str], F32]]) -> None:
-        """Keep what is there now; that it cannot be written is no reason to fail."""
-        atomic_file = self._path.with_name(f"{self._path.stem}.partial-{os.getpid()}.npz")
+    def put(self, found: dict[Sample, _NamedFeatures]) -> None:
+        """Replace the file; a cache that cannot be written is not an error."""
+        partial = self._path.with_name(f"{self._path.stem}.partial-{os.getpid()}.npz")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(
-                atomic_file,
-                keys=np.array([_key(item) for item in found]),
+                partial,
+                keys=np.array([_key(sample) for sample in found]),
                 counts=np.array([len(names) for names, _ in found.values()]),
                 names=np.array([name for names, _ in found.values() for name in names]),
                 rows=np.concatenate([rows for _, rows in found.values()]),
             )
-            atomic_file.replace(self._path)
+            partial.replace(self._path)
         except OSError:
-            atomic_file.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
-def _key(item: Item) -> str:
-    state = item.path.stat()
-    return f"{item.name} {state.st_mtime_ns} {state.st_size}"
+def _key(sample: Sample) -> str:
+    state = sample.path.stat()
+    return f"{sample.name} {state.st_mtime_ns} {state.st_size}"

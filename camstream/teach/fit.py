@@ -1,42 +1,46 @@
 """Fits a linear layer to pooled features: standardise -> classify -> calibrate -> fold.
 
-The features of each channel are centred and scaled, a linear SVM (Zhou et al. 2016, section 4)
-or a logistic regression separates them, and the values that it gives to samples it was not
-fitted to are scaled to probabilities (Platt 1999; for several classes one scale and one offset a
-class). All three steps are linear, so they fold into one weight and one bias.
+Each feature channel is standardised. A linear SVM (Zhou et al. 2016, section 4) or a logistic
+regression separates the classes. Cross-validation computes its values for samples that it was not
+fitted to, and from those a scale and one offset per class that turn values into logits (Platt
+1999). All three steps are linear, so they fold into one weight and one bias. ``choose_range`` then
+finds the heat range of the maps of the new layer.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import LinearSVC
 
-from camstream.teach.calibration import F64, I64, Calibration, calibrate
+from camstream.picture import MapF32
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
 _FOLDS = 5
-_STEADY = 1e-3  # a channel that hardly ever varies must not be scaled up to noise
+_MIN_STD = 1e-3  # of the largest; a channel that hardly varies must not be scaled up to noise
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Pooled features and what they are of.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """Pooled features and their classes.
 
     Attributes:
         features: (N, D) float32.
-        targets: (N,) which class each is of, 0 to C - 1.
-        groups: (N,) samples of one group are variants of one picture: none of them may be used to
-            judge what was fitted to another.
+        targets: (N,) class indices, 0 to C - 1.
+        groups: (N,) group numbers. Samples of one group are variants of one picture, so
+            cross-validation keeps them together.
         labels: The names of the C classes.
     """
 
@@ -45,33 +49,49 @@ class Samples:
     groups: I64
     labels: tuple[str, ...]
 
-    def __getitem__(self, chosen: NDArray[np.bool_] | I64) -> Samples:
-        """Keep some of the samples."""
-        return Samples(
-            self.features[chosen], self.targets[chosen], self.groups[chosen], self.labels
+    def __getitem__(self, chosen: NDArray[np.bool_] | I64) -> TrainingData:
+        """Return some of the samples, by mask or index."""
+        return TrainingData(
+            features=self.features[chosen],
+            targets=self.targets[chosen],
+            groups=self.groups[chosen],
+            labels=self.labels,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A kind of classifier and how strictly it is held.
+    """A kind of classifier and its regularisation.
 
     Attributes:
         kind: "linear SVM" or "logistic regression".
-        strength: scikit-learn's C: the smaller, the simpler.
+        C: The inverse of the regularisation strength, as scikit-learn defines it.
     """
 
     kind: str
-    strength: float
+    C: float
 
     def __str__(self) -> str:
-        return f"{self.kind} (C = {self.strength:g})"
+        return f"{self.kind} (C = {self.C:g})"
 
 
 CANDIDATES = (
-    *(Candidate("logistic regression", strength) for strength in (1e-4, 1e-3, 1e-2)),
-    *(Candidate("linear SVM", strength) for strength in (1e-5, 1e-4, 1e-3)),
+    *(Candidate("logistic regression", c) for c in (1e-4, 1e-3, 1e-2)),
+    *(Candidate("linear SVM", c) for c in (1e-5, 1e-4, 1e-3)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns the values of a classifier into logits: scale * value + offset.
+
+    Attributes:
+        scale: One number for all classes.
+        offset: (C,).
+    """
+
+    scale: float
+    offset: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,36 +107,36 @@ class Layer:
     bias: F64
 
     def logits(self, features: NDArray[np.floating]) -> F64:
-        """Give the (N, C) logits of (N, D) features."""
+        """Return the (N, C) logits of (N, D) features."""
         values: F64 = features.astype(np.float64) @ self.weight.T + self.bias
         return values
 
     def calibrated(self, calibration: Calibration) -> Layer:
-        """Fold a calibration in."""
+        """Return the layer with a calibration folded in."""
         scale, offset = calibration.scale, calibration.offset
         return Layer(self.weight * scale, self.bias * scale + offset)
 
     def relative_to(self, background: int | None) -> Layer:
         """Subtract one class from all, or their mean where there is no background.
 
-        Softmax does not notice. The background's map becomes zero, and every other map the
-        evidence for its class against the background.
+        The softmax stays the same. The map of the background becomes zero, and every other map
+        shows the evidence for its class minus that for the background.
         """
         chosen = slice(None) if background is None else slice(background, background + 1)
         weight = self.weight - self.weight[chosen].mean(axis=0)
         return Layer(weight, self.bias - self.bias[chosen].mean())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """What came of a fit.
+    """The result of a fit.
 
     Attributes:
-        layer: Fitted to all samples, calibrated.
-        chosen: The candidate that it is.
-        calibration: From the chosen one's values to logits.
-        tried: Balanced accuracy of every candidate on samples it was not fitted to.
-        out_of_fold: (N, C) logits of each sample by a layer that was not fitted to it.
+        layer: The chosen candidate, fitted to all samples and calibrated.
+        chosen: The candidate with the best balanced accuracy.
+        calibration: Turns the values of the chosen candidate into logits.
+        tried: Cross-validated balanced accuracy of every candidate.
+        out_of_fold: (N, C) logits of each sample, by a layer that was not fitted to it.
     """
 
     layer: Layer
@@ -127,7 +147,7 @@ class Fitted:
 
 
 def fit(
-    samples: Samples,
+    data: TrainingData,
     *,
     candidates: Sequence[Candidate] = CANDIDATES,
     folds: int = _FOLDS,
@@ -135,82 +155,193 @@ def fit(
 ) -> Fitted:
     """Choose a candidate by cross-validation, calibrate it, and fit it to all samples.
 
-    Classes count alike however many samples they have, in the fit as in the probabilities.
+    All classes have the same weight, however many samples they have.
 
     Args:
-        samples: At least two groups of each of two classes.
-        candidates: What to choose from, by balanced accuracy; of equals, by the likelihood.
-        folds: How many parts the samples are cut into.
-        progress: Is told each step.
+        data: At least two groups of each of two classes.
+        candidates: The candidate with the best balanced accuracy is chosen; among equals, the one
+            with the best likelihood.
+        folds: Number of folds of the cross-validation.
+        progress: Called with the name of each step.
     """
     groups_of_rarest = min(
-        len(np.unique(samples.groups[samples.targets == index]))
-        for index in range(len(samples.labels))
+        len(np.unique(data.groups[data.targets == index])) for index in range(len(data.labels))
     )
-    parts = split(samples, min(folds, groups_of_rarest))
+    masks = split(data, min(folds, groups_of_rarest))
     tried: dict[Candidate, tuple[float, float]] = {}
     results: dict[Candidate, tuple[F64, Calibration]] = {}
     for candidate in candidates:
         progress(f"trying {candidate}")
-        values = _out_of_fold(samples, parts, candidate)
-        calibration, loss = calibrate(values, samples.targets)
+        values = _out_of_fold(data, masks, candidate)
+        calibration, loss = calibrate(values, data.targets)
         logits = values * calibration.scale + calibration.offset
         results[candidate] = logits, calibration
-        right = balanced_accuracy_score(samples.targets, logits.argmax(axis=1))
-        tried[candidate] = float(right), -loss
+        accuracy = balanced_accuracy_score(data.targets, logits.argmax(axis=1))
+        tried[candidate] = float(accuracy), -loss
     chosen = max(candidates, key=tried.__getitem__)
     logits, calibration = results[chosen]
     progress(f"fitting the {chosen}")
-    layer = train(samples, chosen).calibrated(calibration)
-    return Fitted(layer, chosen, calibration, {c: tried[c][0] for c in candidates}, logits)
+    return Fitted(
+        layer=train(data, chosen).calibrated(calibration),
+        chosen=chosen,
+        calibration=calibration,
+        tried={candidate: tried[candidate][0] for candidate in candidates},
+        out_of_fold=logits,
+    )
 
 
-def _out_of_fold(samples: Samples, parts: Sequence[NDArray[np.bool_]], candidate: Candidate) -> F64:
-    """Give (N, C) values of each sample by a layer that was not fitted to its part."""
-    values = np.zeros((len(samples.targets), len(samples.labels)))
+def _out_of_fold(
+    data: TrainingData, masks: Sequence[NDArray[np.bool_]], candidate: Candidate
+) -> F64:
+    """Return the (N, C) values of each sample, by a layer that was not fitted to its fold."""
+    values = np.zeros((len(data.targets), len(data.labels)))
 
-    def judge(held_out: NDArray[np.bool_]) -> F64:
-        return train(samples[~held_out], candidate).logits(samples.features[held_out])
+    def validate(held_out: NDArray[np.bool_]) -> F64:
+        return train(data[~held_out], candidate).logits(data.features[held_out])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for held_out, judged in zip(parts, pool.map(judge, parts), strict=True):
-            values[held_out] = judged
+        for held_out, fold in zip(masks, pool.map(validate, masks), strict=True):
+            values[held_out] = fold
     return values
 
 
-def split(samples: Samples, folds: int, *, seed: int = 0) -> list[NDArray[np.bool_]]:
-    """Cut the samples into parts with the same mix of classes; groups stay whole.
+def split(data: TrainingData, folds: int, *, seed: int = 0) -> list[NDArray[np.bool_]]:
+    """Split the samples into folds with the same mix of classes; groups stay together.
 
     Returns:
-        A mask of (N,) for each part: the samples that are held out.
+        One mask (N,) per fold: the samples that are held out.
     """
-    cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     masks = []
-    for _, held_out in cutter.split(samples.features, samples.targets, samples.groups):
-        mask = np.zeros(len(samples.targets), bool)
+    for _, held_out in splitter.split(data.features, data.targets, data.groups):
+        mask = np.zeros(len(data.targets), bool)
         mask[held_out] = True
         masks.append(mask)
     return masks
 
 
-def train(samples: Samples, candidate: Candidate) -> Layer:
+def train(data: TrainingData, candidate: Candidate) -> Layer:
     """Fit one candidate; its values are not calibrated yet."""
-    mean = samples.features.mean(axis=0, dtype=np.float64)
-    spread = samples.features.std(axis=0, dtype=np.float64)
-    spread = np.maximum(spread, _STEADY * max(float(spread.max()), _STEADY))
-    scaled = ((samples.features - mean) / spread).astype(np.float32)
+    mean = data.features.mean(axis=0, dtype=np.float64)
+    std = data.features.std(axis=0, dtype=np.float64)
+    std = np.maximum(std, _MIN_STD * max(float(std.max()), _MIN_STD))
+    scaled = ((data.features - mean) / std).astype(np.float32)
     if candidate.kind == "linear SVM":
         # The squared hinge on the primal problem: it converges in a few steps at any size.
         estimator = LinearSVC(
-            C=candidate.strength, dual=False, class_weight="balanced", max_iter=100, tol=1e-3
+            C=candidate.C, dual=False, class_weight="balanced", max_iter=100, tol=1e-3
         )
     else:
         estimator = LogisticRegression(
-            C=candidate.strength, class_weight="balanced", max_iter=1000, tol=1e-4
+            C=candidate.C, class_weight="balanced", max_iter=1000, tol=1e-4
         )
-    estimator.fit(scaled, samples.targets)
+    estimator.fit(scaled, data.targets)
     weight, bias = estimator.coef_.astype(np.float64), estimator.intercept_.astype(np.float64)
-    if len(samples.labels) == 2:  # scikit-learn gives one row, of the second class
+    if len(data.labels) == 2:  # scikit-learn returns one row, of the second class
         weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
-    weight = weight / spread
+    weight = weight / std
     return Layer(weight, bias - weight @ mean)
+
+
+def calibrate(values: F64, targets: I64) -> tuple[Calibration, float]:
+    """Find the scale and the offsets with which the softmax of the values are probabilities.
+
+    Args:
+        values: (N, C) of samples that the classifier was not fitted to.
+        targets: (N,) their class indices.
+
+    Returns:
+        The calibration, and the mean negative log-likelihood with it; all classes have the same
+        weight.
+
+    Source: Platt 1999, with its smoothed targets: even values that separate all samples do not
+    become probabilities of 0 and 1.
+    """
+    count = values.shape[1]
+    sizes = np.bincount(targets, minlength=count).astype(np.float64)
+    goal = np.tile(1 / (sizes[targets, np.newaxis] + count), (1, count))
+    goal[np.arange(len(targets)), targets] *= sizes[targets] + 1
+    weight = 1 / (sizes[targets] * count)
+    unit = float(values.std()) or 1.0
+
+    def loss(parameters: F64) -> tuple[float, F64]:
+        scale, offset = np.exp(parameters[0]) / unit, parameters[1:]
+        logits = values * scale + offset
+        logits = logits - logits.max(axis=1, keepdims=True)
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        error = (np.exp(logs) - goal) * weight[:, np.newaxis]
+        gradient = np.array([(error * values).sum() * scale, *error.sum(axis=0)])
+        return float(-(goal * logs).sum(axis=1) @ weight), gradient
+
+    found = minimize(loss, np.zeros(count + 1), jac=True, method="L-BFGS-B")
+    offset = found.x[1:] - found.x[1:].mean()
+    return Calibration(float(np.exp(found.x[0]) / unit), offset), float(found.fun)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRule:
+    """Percentiles of map peaks between which the heat of a class grows from none to full.
+
+    Attributes:
+        low_percentile: Heat begins at this percentile of the peaks of a class in pictures of
+            other classes.
+        high_percentile: Heat is full at this percentile of its peaks in pictures of the class.
+        max_low: Largest begin of heat, as a part of the full value; it keeps a gradation of
+            colours where the two percentiles meet.
+    """
+
+    low_percentile: float = 97.0
+    high_percentile: float = 50.0
+    max_low: float = 0.75
+
+
+_HEAT_RULE = HeatRule()
+
+
+def peaks_of(maps: Iterable[MapF32], layer: Layer) -> NDArray[np.float64]:
+    """Return the largest value of the map of each class.
+
+    Args:
+        maps: (D, h, w) feature maps, one per picture.
+        layer: The new last layer.
+
+    Returns:
+        (N, C) in logit units.
+    """
+    weight = layer.weight.astype(np.float32)
+    return np.array(
+        [(weight @ one.reshape(len(one), -1)).max(axis=1) for one in maps], np.float64
+    ).reshape(-1, len(weight))
+
+
+def choose_range(
+    peaks: NDArray[np.float64],
+    targets: Sequence[int] | NDArray[np.int64],
+    background: int | None,
+    rule: HeatRule = _HEAT_RULE,
+) -> tuple[float, float]:
+    """Choose one heat range for the maps of all classes but the background.
+
+    Heat begins above most peaks of a class in pictures of other classes, so that a class that is
+    not in a picture has no heat there. It is full at a percentile of the peaks in pictures of the
+    class, by default the median. All classes have the same weight.
+
+    Args:
+        peaks: (N, C) see ``peaks_of``.
+        targets: (N,) the class index of each picture.
+        background: The index of the background class, whose map is zero; None: there is none.
+        rule: The percentiles.
+
+    Returns:
+        Where heat begins and where it is full, logit units.
+    """
+    own = np.asarray(targets)
+    lows, highs = [], []
+    for index in range(peaks.shape[1]):
+        if index == background or (own == index).all() or not (own == index).any():
+            continue
+        lows.append(float(np.percentile(peaks[own != index, index], rule.low_percentile)))
+        highs.append(float(np.percentile(peaks[own == index, index], rule.high_percentile)))
+    high = max(float(np.median(highs)), 1e-3)
+    low = min(max(float(np.median(lows)), 0.0), high * rule.max_low)
+    return float(f"{low:.3g}"), float(f"{high:.3g}")  # three digits are enough for a colour

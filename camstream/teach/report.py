@@ -1,4 +1,4 @@
-"""What a taught model can be trusted with: figures on pictures that it was not fitted to."""
+"""The accuracy of a taught model, on pictures that it was not fitted to."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
-from camstream.teach.calibration import F64, I64
-from camstream.teach.features import Gallery
-from camstream.teach.fit import Fitted, train
+from camstream.teach.features import FeatureSet
+from camstream.teach.fit import F64, Fitted, train
 
-_DOUBTFUL = 12
+_LOW_CONFIDENCE = 12  # pictures that are listed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LowConfidence:
-    """A picture whose own class got little of the probability.
+    """A picture whose own class has a low probability.
 
     Attributes:
-        name: The picture.
+        name: The name of the picture.
         label: The class of its folder.
-        taken_for: The class that got most of the probability.
-        probability: What its own class got, 0 to 1.
+        taken_for: The class with the highest probability.
+        probability: The probability of its own class, 0 to 1.
     """
 
     name: str
@@ -38,15 +38,15 @@ class LowConfidence:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceResult:
-    """How a whole source is judged by what was fitted to the others.
+    """The accuracy on the pictures of one source, after a fit to the other sources.
 
     Attributes:
-        source: Its name.
-        pictures: How many are in it.
-        recall: Part of them right, by class; a source with one class tells nothing more.
-        balanced_accuracy: Mean of the recalls; None where the source holds one class only.
+        source: The name of the source.
+        pictures: How many pictures it has.
+        recall: The part of its pictures that is right, by class.
+        balanced_accuracy: Mean of the recalls; None if the source has pictures of one class only.
     """
 
     source: str
@@ -55,21 +55,21 @@ class SourceResult:
     balanced_accuracy: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All figures; every one is of pictures that the judging layer was not fitted to.
+    """Accuracies on pictures that the layer was not fitted to.
 
     Attributes:
         labels: The classes.
         counts: Pictures by class.
-        skipped: What could not be read.
-        chosen: The classifier, in words.
+        skipped: One error message per file that cannot be read.
+        chosen: The chosen classifier, in words.
         tried: Balanced accuracy of each candidate.
         accuracy: Part of the pictures that is right.
         balanced_accuracy: Mean over the classes of the part that is right.
         confusion: confusion[i][j] pictures of class i were taken for class j.
-        doubtful: The most doubtful pictures, worst first.
-        sources: With each source left out; empty where there are fewer than two.
+        low_confidence: The pictures with the lowest probability of their own class, lowest first.
+        sources: The results with each source left out; empty if there are fewer than two.
     """
 
     labels: tuple[str, ...]
@@ -80,95 +80,93 @@ class Report:
     accuracy: float
     balanced_accuracy: float
     confusion: tuple[tuple[int, ...], ...]
-    doubtful: tuple[LowConfidence, ...]
+    low_confidence: tuple[LowConfidence, ...]
     sources: tuple[SourceResult, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the figures as JSON takes them."""
+        """Return the values as JSON takes them."""
         return asdict(self)
 
 
-def sum_up(
-    gallery: Gallery, fitted: Fitted, *, on_source: Callable[[str], None] = lambda _: None
+def make_report(
+    feature_set: FeatureSet, fitted: Fitted, *, on_source: Callable[[str], None] = lambda _: None
 ) -> Report:
-    """Judge a fit.
+    """Measure the accuracy of a fit.
 
     Args:
-        gallery: What was fitted to.
-        fitted: What came of it.
-        on_source: Is told the source that is being left out, from any thread.
+        feature_set: The features that were fitted to.
+        fitted: The fit.
+        on_source: Called with the name of the source that is left out next, from any thread.
     """
-    labels, own = gallery.dataset.labels, gallery.targets
-    logits = fitted.out_of_fold[:: gallery.views]
+    labels, own = feature_set.dataset.labels, feature_set.targets
+    logits = fitted.out_of_fold[:: feature_set.views]
     confusion = confusion_matrix(own, logits.argmax(axis=1), labels=range(len(labels)))
     recalls = np.diag(confusion) / confusion.sum(axis=1)
     return Report(
         labels=labels,
         counts=tuple(int(count) for count in confusion.sum(axis=1)),
-        skipped=gallery.skipped,
+        skipped=feature_set.skipped,
         chosen=str(fitted.chosen),
         tried={str(candidate): value for candidate, value in fitted.tried.items()},
         accuracy=float(np.diag(confusion).sum() / confusion.sum()),
         balanced_accuracy=float(recalls.mean()),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-        doubtful=_low_confidences(gallery, logits),
-        sources=_leave_out(gallery, fitted, on_source),
+        low_confidence=_low_confidence(feature_set, logits),
+        sources=_leave_out(feature_set, fitted, on_source),
     )
 
 
-def softmax(logits: F64) -> F64:
-    """Give (N, C) probabilities."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: F64 = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def balanced_accuracy(own: I64, seen: I64) -> float:
-    """Mean over the classes that occur of the part of each that is right."""
-    return float(np.mean([(seen[own == index] == index).mean() for index in np.unique(own)]))
-
-
-def _low_confidences(gallery: Gallery, logits: F64) -> tuple[LowConfidence, ...]:
-    labels, own = gallery.dataset.labels, gallery.targets
-    probability = softmax(logits)[np.arange(len(own)), own]
-    worst = np.argsort(probability, kind="stable")[:_DOUBTFUL]
-    seen = logits.argmax(axis=1)
+def _low_confidence(feature_set: FeatureSet, logits: F64) -> tuple[LowConfidence, ...]:
+    labels, own = feature_set.dataset.labels, feature_set.targets
+    probability = softmax(logits, axis=1)[np.arange(len(own)), own]
+    worst = np.argsort(probability, kind="stable")[:_LOW_CONFIDENCE]
+    predicted = logits.argmax(axis=1)
     return tuple(
-        LowConfidence(gallery.names[n], labels[own[n]], labels[seen[n]], float(probability[n]))
+        LowConfidence(
+            name=feature_set.names[n],
+            label=labels[own[n]],
+            taken_for=labels[predicted[n]],
+            probability=float(probability[n]),
+        )
         for n in worst
     )
 
 
 def _leave_out(
-    gallery: Gallery, fitted: Fitted, on_source: Callable[[str], None]
+    feature_set: FeatureSet, fitted: Fitted, on_source: Callable[[str], None]
 ) -> tuple[SourceResult, ...]:
-    """Fit to all sources but one, and judge that one; for each in turn."""
-    sources, samples = np.array(gallery.sources), gallery.samples()
+    """Measure each source after a fit to all the others."""
+    sources, data = np.array(feature_set.sources), feature_set.training_data()
     names = [str(name) for name in np.unique(sources) if name]
 
-    def judge(name: str) -> SourceResult | None:
+    def measure(name: str) -> SourceResult | None:
         out: NDArray[np.bool_] = sources == name
-        if len(np.unique(gallery.targets[~out])) < len(gallery.dataset.labels):
+        if len(np.unique(feature_set.targets[~out])) < len(feature_set.dataset.labels):
             return None  # what is left does not hold every class
         on_source(name)
-        layer = train(samples[~np.repeat(out, gallery.views)], fitted.chosen)
-        seen = layer.calibrated(fitted.calibration).logits(gallery.features[out, 0]).argmax(axis=1)
-        own = gallery.targets[out]
+        layer = train(data[~np.repeat(out, feature_set.views)], fitted.chosen)
+        logits = layer.calibrated(fitted.calibration).logits(feature_set.features[out, 0])
+        predicted = logits.argmax(axis=1)
+        own = feature_set.targets[out]
         recall = {
-            gallery.dataset.labels[index]: float((seen[own == index] == index).mean())
+            feature_set.dataset.labels[index]: float((predicted[own == index] == index).mean())
             for index in np.unique(own)
         }
-        balanced = balanced_accuracy(own, seen) if len(recall) > 1 else None
-        return SourceResult(name, int(out.sum()), recall, balanced)
+        return SourceResult(
+            source=name,
+            pictures=int(out.sum()),
+            recall=recall,
+            balanced_accuracy=float(np.mean(list(recall.values()))) if len(recall) > 1 else None,
+        )
 
     if len(names) < 2:
         return ()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return tuple(result for result in pool.map(judge, names) if result is not None)
+        return tuple(result for result in pool.map(measure, names) if result is not None)
 
 
-def show(report: Report, console: Console) -> None:
-    """Print the figures as people read them."""
+def print_report(report: Report, console: Console) -> None:
+    """Print the report as text and tables."""
     console.print(
         f"{sum(report.counts)} pictures, {report.chosen}: {report.accuracy:.1%} right, balanced "
         f"accuracy {report.balanced_accuracy:.1%} (cross-validated: on pictures that were not "
@@ -178,16 +176,12 @@ def show(report: Report, console: Console) -> None:
     console.print(_confusion_table(report))
     if report.sources:
         console.print(_source_table(report))
-    low_confidences = Table(
-        title="most doubtful pictures", title_justify="left", box=None, pad_edge=False
-    )
-    for heading in ("picture", "its folder says", "probability", "taken for"):
-        low_confidences.add_column(heading, justify="right" if heading == "probability" else "left")
-    for doubt in report.doubtful:
-        low_confidences.add_row(
-            doubt.name, doubt.label, f"{doubt.probability:.1%}", doubt.taken_for
-        )
-    console.print(low_confidences)
+    table = Table(title="lowest confidence", title_justify="left", box=None, pad_edge=False)
+    for heading in ("picture", "its folder", "probability", "taken for"):
+        table.add_column(heading, justify="right" if heading == "probability" else "left")
+    for one in report.low_confidence:
+        table.add_row(one.name, one.label, f"{one.probability:.1%}", one.taken_for)
+    console.print(table)
 
 
 def _confusion_table(report: Report) -> Table:

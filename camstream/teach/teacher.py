@@ -1,10 +1,10 @@
-"""Teaches while a program runs: frames in, and in a fraction of a second a model with new classes.
+"""Teaches while a program runs: takes frames, and returns a model with new classes in less than 1 s.
 
 teacher = Teacher(camstream.load_model().file)
 teacher.add(frame.picture, "cup")     # from any thread, as often as wanted
 teacher.add(frame.picture, "no cup")
 model = teacher.fit()                 # an ordinary camstream.Model, in memory
-teacher.save(Path("cup.onnx"))        # the same, proven and on the disk
+teacher.save(Path("cup.onnx"))        # the same, verified and on the disk
 """
 
 from __future__ import annotations
@@ -24,20 +24,27 @@ from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32, Picture
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.teach.dataset import MIN_PICTURES, find_background
-from camstream.teach.features import stretch_of
-from camstream.teach.fit import F32, Candidate, Fitted, Samples, fit
-from camstream.teach.heat import choose_range, peaks_of
+from camstream.teach.features import segment_of
+from camstream.teach.fit import (
+    F32,
+    Candidate,
+    Fitted,
+    TrainingData,
+    choose_range,
+    fit,
+    peaks_of,
+)
 
-# Neighbouring frames are so much alike that a choice among several would be made by chance; this
-# one is among the best on the project's person photos and has the better probabilities.
+# Neighbouring frames are so much alike that cross-validation could not choose among candidates.
+# This one is among the best on the project's person photos and has the better probabilities.
 _CANDIDATE = Candidate("logistic regression", 1e-3)
 _FOLDS = 3
-_MAPS_KEPT = 60  # of a class, for the range of heat
+_MAPS_KEPT = 60  # of a class, for the heat range
 
 
 @dataclass(slots=True)
-class _Class:
-    """What was seen of one class."""
+class _ClassFrames:
+    """The features and the first maps of the frames of one class."""
 
     features: list[F32] = field(default_factory=list)
     maps: list[MapF32] = field(default_factory=list)
@@ -61,70 +68,73 @@ class Teacher:
 
         Args:
             model: A camstream model file, such as ``Model.file``.
-            background: The class of what is none of the others; None: found by its name, such
+            background: The class that means "none of the others"; None: found by its name, such
                 as "no cup" or "none".
-            input_size: Pixels a side that the new model prefers; None: as many as this one does.
-            threads: Cores that looking at one frame uses.
+            input_size: Preferred height and width of the new model, pixels; None: those of
+                ``model``.
+            threads: Cores that the inference of one frame uses.
 
         Raises:
             ModelError: The model cannot be taught, see ``Backbone``.
         """
         self._path = ModelFile.of(model).path
-        self._trunk = Backbone(model, threads=threads)
+        self._backbone = Backbone(model, threads=threads)
         self._background = background
         self._input_size = input_size
         self._size_hw = (input_size, input_size) if input_size is not None else None
         self._lock = threading.Lock()
-        self._seen: dict[str, _Class] = {}
-        self._lesson: LinearHead | None = None
+        self._frames: dict[str, _ClassFrames] = {}
+        self._linear_head: LinearHead | None = None
 
     @property
     def counts(self) -> dict[str, int]:
         """How many frames each class has, in the order of their first frames."""
         with self._lock:
-            return {label: len(seen.features) for label, seen in self._seen.items()}
+            return {label: len(frames.features) for label, frames in self._frames.items()}
 
     def add(self, picture: Picture | ImageU8, label: str) -> None:
-        """Look at a picture of a class; takes as long as one inference.
+        """Add a picture of a class; takes as long as one inference.
 
         Args:
             picture: Of any size; an image is (H, W, 3) uint8 BGR.
-            label: Its class; one that was not named before is a new one.
+            label: Its class; an unknown label adds a class.
         """
         if not isinstance(picture, Picture):
             picture = Picture.from_bgr(picture)
-        features, maps = self._trunk.pooled_and_maps(
-            picture.bgr(self._trunk.size_wh(picture, self._size_hw))
+        features, maps = self._backbone.pooled_and_maps(
+            picture.bgr(self._backbone.size_wh(picture, self._size_hw))
         )
         with self._lock:
-            seen = self._seen.setdefault(label, _Class())
-            seen.features.append(features)
-            if len(seen.maps) < _MAPS_KEPT:
-                seen.maps.append(maps.astype(np.float16))
+            frames = self._frames.setdefault(label, _ClassFrames())
+            frames.features.append(features)
+            if len(frames.maps) < _MAPS_KEPT:
+                frames.maps.append(maps.astype(np.float16))
 
     def rename(self, label: str, name: str) -> None:
-        """Call a class otherwise, from the next fit on; one that is not there is no error.
+        """Rename a class, from the next fit on; an unknown label is ignored.
 
         Raises:
-            SourceError: Another class has that name.
+            SourceError: Another class has the new name.
         """
         with self._lock:
-            if name != label and name in self._seen:
+            if name != label and name in self._frames:
                 raise SourceError(f"there is another class {name!r} already")
-            self._seen = {name if one == label else one: seen for one, seen in self._seen.items()}
+            self._frames = {
+                name if old == label else old: frames for old, frames in self._frames.items()
+            }
 
     def forget(self, label: str) -> None:
-        """Forget a class and its frames; one that is not there is no error."""
+        """Delete a class and its frames; an unknown label is ignored."""
         with self._lock:
-            self._seen.pop(label, None)
+            self._frames.pop(label, None)
 
     def fit(self, *, name: str = "taught", device: str = "cpu", refine: bool = False) -> Model:
-        """Fit to what was seen so far.
+        """Fit a last layer to the frames added so far.
 
         Args:
             name: The new model's name.
             device: See ``camstream.models.device``.
-            refine: Whether it gives finer maps as well, see ``camstream.graph.refine``.
+            refine: Whether the model computes refined maps as well, see ``camstream.graph.refine``.
 
         Returns:
             A model with the new classes, in the order of their first frames.
@@ -133,55 +143,57 @@ class Teacher:
             SourceError: There are fewer than two classes, or too few frames of one.
         """
         with self._lock:
-            seen = {
-                label: _Class(list(one.features), list(one.maps))
-                for label, one in self._seen.items()
+            frames = {
+                label: _ClassFrames(list(one.features), list(one.maps))
+                for label, one in self._frames.items()
             }
-        linear_head = dataclasses.replace(_learn(seen, self._background), size_hw=self._size_hw)
-        made = to_model(self._trunk, linear_head, name=name).SerializeToString()
+        linear_head = dataclasses.replace(
+            _fit_head(frames, self._background), size_hw=self._size_hw
+        )
+        content = to_model(self._backbone, linear_head, name=name).SerializeToString()
         model = Model(
-            ModelFile(Path(f"{name} (not saved)"), made),
+            ModelFile(Path(f"{name} (not saved)"), content),
             device=device,
             input_size=self._input_size,
             refine=refine,
         )
         with self._lock:
-            self._lesson = linear_head
+            self._linear_head = linear_head
         return model
 
     def save(self, output: Path, *, overwrite: bool = False) -> ModelInfo:
-        """Write the model of the last fit, once it was compared with the trunk on every output.
+        """Compare every output of the last fit with the backbone, and write the model.
 
         Raises:
-            ModelError: Nothing was fitted yet.
+            ModelError: Nothing was fitted yet, or an output differs.
             SinkError: The file cannot be written.
         """
         with self._lock:
-            linear_head = self._lesson
+            linear_head = self._linear_head
         if linear_head is None:
             raise ModelError(f"cannot write {output}: nothing was fitted yet")
         AtomicFile(output, overwrite=overwrite, inputs=[self._path])
-        return save(self._trunk, linear_head, output)
+        return save(self._backbone, linear_head, output)
 
 
-def _learn(seen: dict[str, _Class], asked: str | None) -> LinearHead:
-    """Fit a last layer."""
-    counts = {label: len(one.features) for label, one in seen.items()}
+def _fit_head(frames: dict[str, _ClassFrames], background: str | None) -> LinearHead:
+    """Fit a last layer, see ``Teacher`` for the background."""
+    counts = {label: len(one.features) for label, one in frames.items()}
     few = [label for label, count in counts.items() if count < MIN_PICTURES]
     if len(counts) < 2 or few:
-        reported = ", ".join(f"{count} of {label!r}" for label, count in counts.items()) or "none"
+        found = ", ".join(f"{count} of {label!r}" for label, count in counts.items()) or "none"
         raise SourceError(
             f"cannot fit: two classes with at least {MIN_PICTURES} frames each are needed, and "
-            f"there are {reported}"
+            f"there are {found}"
         )
-    labels = tuple(seen)
-    background = find_background(labels, asked)
+    labels = tuple(frames)
+    background = find_background(labels, background)
     index = None if background is None else labels.index(background)
-    fitted = _fit(seen, labels)
+    fitted = _fit(frames, labels)
     layer = fitted.layer.relative_to(index)
-    targets = [n for n, one in enumerate(seen.values()) for _ in one.maps]
-    maps = (one.astype(np.float32) for each in seen.values() for one in each.maps)
-    reported = " and ".join(f"{count} frames of {label}" for label, count in counts.items())
+    targets = [n for n, one in enumerate(frames.values()) for _ in one.maps]
+    maps = (one.astype(np.float32) for each in frames.values() for one in each.maps)
+    taught_on = " and ".join(f"{count} frames of {label}" for label, count in counts.items())
     return LinearHead(
         labels=labels,
         weight=layer.weight.astype(np.float32),
@@ -189,22 +201,22 @@ def _learn(seen: dict[str, _Class], asked: str | None) -> LinearHead:
         background=background,
         cam_range=choose_range(peaks_of(maps, layer), targets, index),
         size_hw=None,
-        taught_on=f"{reported}, live",
+        taught_on=f"{taught_on}, live",
     )
 
 
-def _fit(seen: dict[str, _Class], labels: tuple[str, ...]) -> Fitted:
-    """Fit to the frames; neighbours stay together in cross-validation."""
-    targets = [n for n, one in enumerate(seen.values()) for _ in one.features]
+def _fit(frames: dict[str, _ClassFrames], labels: tuple[str, ...]) -> Fitted:
+    """Fit to the frames; cross-validation keeps neighbouring frames together."""
+    targets = [n for n, one in enumerate(frames.values()) for _ in one.features]
     groups = [
-        n * MIN_PICTURES + stretch_of(number, len(one.features))
-        for n, one in enumerate(seen.values())
+        n * MIN_PICTURES + segment_of(number, len(one.features))
+        for n, one in enumerate(frames.values())
         for number in range(len(one.features))
     ]
-    samples = Samples(
-        np.stack([row for one in seen.values() for row in one.features]),
-        np.array(targets, np.int64),
-        np.array(groups, np.int64),
-        labels,
+    data = TrainingData(
+        features=np.stack([row for one in frames.values() for row in one.features]),
+        targets=np.array(targets, np.int64),
+        groups=np.array(groups, np.int64),
+        labels=labels,
     )
-    return fit(samples, candidates=(_CANDIDATE,), folds=_FOLDS)
+    return fit(data, candidates=(_CANDIDATE,), folds=_FOLDS)

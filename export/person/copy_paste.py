@@ -97,7 +97,7 @@ def crop_people(
         known = {name: stored[name] for name in stored.files}
 
     def crop(number: int) -> list[ForegroundCrop]:
-        image, name = _read(dataset, number), dataset.items[number].name
+        image, name = _read(dataset, number), dataset.samples[number].name
         if name not in known:
             return []
         probability = known[name].astype(np.float32) / np.float32(255)
@@ -184,7 +184,7 @@ def crop_components(
 
 
 def _read(dataset: ImageFolder, number: int) -> ImageU8:
-    picture = Picture.from_bgr(read_photo(dataset.items[number].path))
+    picture = Picture.from_bgr(read_photo(dataset.samples[number].path))
     scale = min(1.0, _LONG_SIDE / max(picture.size_wh))
     width, height = (round(side * scale) for side in picture.size_wh)
     return picture.bgr((width, height))
@@ -197,7 +197,7 @@ def _in_parallel(
     on_photo: Callable[[], None],
 ) -> list[ForegroundCrop]:
     """Crop all photos of a class on every core; in the dataset's order."""
-    numbers = [n for n, item in enumerate(dataset.items) if item.class_index == class_index]
+    numbers = [n for n, sample in enumerate(dataset.samples) if sample.class_index == class_index]
     found: list[ForegroundCrop] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for crops in pool.map(crop, numbers):
@@ -240,20 +240,20 @@ class Scenes:
             objects: From photos without.
         """
         self.dataset, self.people, self.objects = dataset, people, objects
-        classes = np.array([item.class_index for item in dataset.items])
+        classes = np.array([sample.class_index for sample in dataset.samples])
         self.empty, self.peopled = np.flatnonzero(classes == 0), np.flatnonzero(classes == 1)
 
     def whole(self, photo: int, size_wh: tuple[int, int], *, mirrored: bool = False) -> Scene:
         """Stretch a whole photo: some publishers stretched theirs, so the shape must not indicate the source."""
         image = self._read(photo, size_wh)
-        person = bool(self.dataset.items[photo].class_index)
+        person = bool(self.dataset.samples[photo].class_index)
         cover = np.full(image.shape[:2], np.nan if person else 0.0, np.float32)
         return Scene(image=_mirrored(image, mirrored), cover=cover, photos=(photo,), person=person)
 
     def cropped(self, photo: int, seed: int, size_wh: tuple[int, int]) -> Scene:
         """Enlarge a part of a photo without people, in another light."""
         part, x, y, mirror, gain, shift = np.random.default_rng(seed).uniform(size=6)
-        image = read_photo(self.dataset.items[photo].path)
+        image = read_photo(self.dataset.samples[photo].path)
         height, width = (int(side * (0.35 + 0.5 * part)) for side in image.shape[:2])
         top, left = int(y * (image.shape[0] - height)), int(x * (image.shape[1] - width))
         near = cv2.resize(image[top : top + height, left : left + width], size_wh)
@@ -308,7 +308,7 @@ class Scenes:
         return montage.scene(person=seed % 2 == 1)
 
     def _read(self, photo: int, size_wh: tuple[int, int]) -> ImageU8:
-        return Picture.from_bgr(read_photo(self.dataset.items[photo].path)).bgr(size_wh)
+        return Picture.from_bgr(read_photo(self.dataset.samples[photo].path)).bgr(size_wh)
 
 
 class _Montage:
@@ -370,7 +370,7 @@ def grid_cover(scene: Scene, grid_hw: tuple[int, int]) -> F32:
 
 def all_scenes(scenes: Scenes) -> list[list[Callable[[], Scene]]]:
     """List every scene, not made yet: a list per size and kind; the first are the whole photos."""
-    count = len(scenes.dataset.items)
+    count = len(scenes.dataset.samples)
     every, empty = range(count), [int(photo) for photo in scenes.empty]
     near = [(photo, turn * count + photo) for turn in (0, 1) for photo in empty]
     return [

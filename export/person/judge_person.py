@@ -21,8 +21,8 @@ from camstream.media import read_photo
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
-from camstream.teach.calibration import calibrate
 from camstream.teach.dataset import ImageFolder
+from camstream.teach.fit import calibrate
 from export.person.copy_paste import SQUARE
 from export.person.fit_neck import Net, SceneFeatures, TwoGrids, fit, logits
 from export.person.person_photos import LABELS
@@ -185,12 +185,12 @@ def judge_small(
         scenes that are classified as person.
     """
     persons = list(crop_persons(videos / _ROOM))
-    scenes = [item for item in dataset.items if item.source == "houses"]
+    scenes = [sample for sample in dataset.samples if sample.source == "houses"]
     scenes = scenes[:: len(scenes) // _SCENES][:_SCENES]
     random = np.random.default_rng(0)
     hits: dict[str, list[bool]] = {}
-    for number, item in enumerate(scenes):
-        empty = Picture.from_bgr(read_photo(item.path)).bgr(_SCENE_WH)
+    for number, sample in enumerate(scenes):
+        empty = Picture.from_bgr(read_photo(sample.path)).bgr(_SCENE_WH)
         image, mask = persons[number % len(persons)]
         pasted = {
             f"1/{1 / h:.0f} of the height": paste(empty, image, mask, h, random) for h in _HEIGHTS

@@ -40,7 +40,7 @@ def photos(folder: Path) -> ImageFolder:
         SourceError: One of them is missing or has other contents.
     """
     from camstream.errors import SourceError
-    from camstream.teach.dataset import ImageFolder, Item, open_dataset
+    from camstream.teach.dataset import ImageFolder, Sample, open_dataset
 
     by_folder = open_dataset(folder / "person")
     if by_folder.labels != ("no", "yes"):
@@ -48,10 +48,10 @@ def photos(folder: Path) -> ImageFolder:
     with _LABELLED.open(newline="", encoding="utf-8") as file:
         rows = [(row["file"], row["person"] == "yes") for row in csv.DictReader(file)]
     labelled = [
-        Item(folder / "boxes" / name, f"boxes/{name}", int(person), name.partition("/")[0])
+        Sample(folder / "boxes" / name, f"boxes/{name}", int(person), name.partition("/")[0])
         for name, person in rows
     ]
-    items = sorted((*by_folder.items, *labelled), key=lambda item: item.class_index)
+    items = sorted((*by_folder.samples, *labelled), key=lambda sample: sample.class_index)
     return ImageFolder(folder, LABELS, tuple(items))
 
 

@@ -57,7 +57,7 @@ def crop_all(
     """Crop people, and objects, from the photos."""
     model = Model(default, device="cpu", threads=1, refine=True)
     with Progress() as bar:
-        task = bar.add_task("cropping", total=len(dataset.items))
+        task = bar.add_task("cropping", total=len(dataset.samples))
         people = crop_people(dataset, masks, lambda: bar.advance(task))
         return people, crop_objects(dataset, model, lambda: bar.advance(task))
 
@@ -86,7 +86,7 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
     default = zoo.find_model().path
     dataset, two_grids = photos(folder), TwoGrids(default)
     people, objects = crop_all(dataset, masks, default)
-    print(f"{len(dataset.items)} photos; crops: {len(people)} people, {len(objects)} objects")
+    print(f"{len(dataset.samples)} photos; crops: {len(people)} people, {len(objects)} objects")
     features = infer_all(Scenes(dataset, people, objects), two_grids)
     left_out = leave_out(dataset, features)
     scale, offset = judge_person.concatenate(
@@ -94,7 +94,7 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
     ).calibration()
     print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
     show_left_out(left_out, (scale, offset), dataset, two_grids, folder / "videos")
-    net = fit(features, np.zeros(len(dataset.items), np.bool_))
+    net = fit(features, np.zeros(len(dataset.samples), np.bool_))
     neck, row, bias = to_shipped(net, scale, offset)
     highest = peaks(net, features[0].fine_features, features[0].late) * scale
     full = float(f"{np.median(highest[features[0].person]):.3g}")
@@ -105,7 +105,7 @@ def train_and_judge(folder: Path, masks: Path, *, write: bool) -> None:
         background=LABELS[0],
         cam_range=(float(f"{full / 10:.3g}"), full),
         size_hw=SQUARE[::-1],
-        taught_on=f"{len(dataset.items):,} photos with and without people",
+        taught_on=f"{len(dataset.samples):,} photos with and without people",
     )
     print(f"heat begins and is full at {linear_head.cam_range}")  # an empty scene has none
     backbone = Backbone(zoo.find_model(), neck=neck)
@@ -181,7 +181,7 @@ class LeftOut:
 
 def leave_out(dataset: ImageFolder, features: list[SceneFeatures]) -> list[LeftOut]:
     """Fit once for each group of sources, without it."""
-    every = np.array([item.source for item in dataset.items])
+    every = np.array([sample.source for sample in dataset.samples])
     found = []
     for sources in _LEFT_OUT:
         chosen = np.isin(every, sources)

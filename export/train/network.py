@@ -21,7 +21,7 @@ from torch import nn
 from camstream.errors import ModelError, SinkError, UsageError
 from camstream.graph.assemble import with_info
 from camstream.models.session import Model
-from camstream.teach.heat import HeatRule, choose_range
+from camstream.teach.fit import HeatRule, choose_range
 from export import networks, weights
 from export.source import IMAGENET, IMAGENET_BACKBONE, PACKAGED, UNTRAINED, Source
 from export.to_onnx import export
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _MEASURED = 500  # images
 # Among many classes that are alike, each has some evidence in images of the others.
-_HEAT = HeatRule(quiet=95, graded=75, latest=0.4)
+_HEAT = HeatRule(low_percentile=95, high_percentile=75, max_low=0.4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 
 from camstream.errors import SourceError
 from camstream.models.session import Model
-from camstream.teach.dataset import ImageFolder, Item
+from camstream.teach.dataset import ImageFolder, Sample
 from export.person.copy_paste import (
     MAPPED,
     SQUARE,
@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     items = []
     for number, (name, image) in enumerate(photos.items()):
         cv2.imwrite(str(folder / f"{name}.png"), image)
-        items.append(Item(folder / f"{name}.png", name, int(number > 1), "made"))
+        items.append(Sample(folder / f"{name}.png", name, int(number > 1), "made"))
     dataset, masks = ImageFolder(folder, LABELS, tuple(items)), folder / "masks.npz"
     np.savez(masks, allow_pickle=False, c=cv2.GaussianBlur(inside, (0, 0), 4), d=at_edge)
     return Scenes(
@@ -93,7 +93,7 @@ def test_objects_are_cropped_where_their_boxes_are(lite0: Path, data: Path) -> N
         for row in csv.DictReader(file):
             truth.setdefault(row["file"], row)  # the first of several
     names = sorted(truth)[::10]
-    items = tuple(Item(folder / "images" / name, name, 0, "made") for name in names)
+    items = tuple(Sample(folder / "images" / name, name, 0, "made") for name in names)
     objects = crop_objects(
         ImageFolder(folder, LABELS, items), Model(lite0, device="cpu", refine=True), lambda: None
     )

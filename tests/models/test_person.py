@@ -99,8 +99,8 @@ def test_every_extra_photo_is_listed_once_with_one_of_two_labels() -> None:
 def test_the_extra_photos_are_there_under_their_own_sources(data: Path) -> None:
     dataset = photos(data)
     assert dataset.labels == LABELS
-    assert all(item.path.is_file() for item in dataset.items)
-    assert {"imagenette_val", "fruit", "imagenet1k"} < {item.source for item in dataset.items}
+    assert all(sample.path.is_file() for sample in dataset.samples)
+    assert {"imagenette_val", "fruit", "imagenet1k"} < {sample.source for sample in dataset.samples}
 
 
 def test_frames_with_a_person_and_without_are_told_apart(person: Model, data: Path) -> None:
@@ -116,9 +116,9 @@ def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
     (image, mask), *_ = crop_persons(data / "videos" / ROOM)
     usual, larger = (Model(person.file, device="cpu", input_size=side) for side in (224, 448))
     seen = {"usual": 0, "larger": 0, "nobody": 0}
-    houses = [item for item in photos(data).items if item.source == "houses"][::16]
-    for item in houses:
-        empty = Picture.from_bgr(read_photo(item.path)).bgr((1280, 720))
+    houses = [sample for sample in photos(data).samples if sample.source == "houses"][::16]
+    for sample in houses:
+        empty = Picture.from_bgr(read_photo(sample.path)).bgr((1280, 720))
         small = paste(empty, image, mask, 1 / 6, random)
         for name, model, scene in (
             ("usual", usual, small),

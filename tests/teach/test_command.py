@@ -1,4 +1,4 @@
-"""``camstream teach``: folders in, a model and figures out; what is wrong is told in one line."""
+"""``camstream teach``: folders in, a model and figures out; errors are one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from camstream.graph.backbone import F32, Backbone
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.teach.dataset import find_background, open_dataset
-from camstream.teach.features import Look, look_through
+from camstream.teach.features import FeatureOptions, extract_features
 from camstream.teach.report import Report
 from tests import clips
 
@@ -62,11 +62,11 @@ def test_folder_becomes_a_model(folder: Path, tiny_path: Path, tmp_path: Path) -
     (folder / "lamp" / "broken_1.jpg").write_bytes(b"no picture")
     (folder / "lamp" / "notes.txt").write_text("not a picture either")
     figures = tmp_path / "figures.json"
-    code, said = teach(folder, tiny_path, "--json", str(figures))
-    assert code == 0, said
-    assert "broken_1.jpg: it is not a photo" in " ".join(said.split())
-    assert "16 pictures" in said
-    assert "100.0% right" in said
+    code, printed = teach(folder, tiny_path, "--json", str(figures))
+    assert code == 0, printed
+    assert "broken_1.jpg: it is not a photo" in " ".join(printed.split())
+    assert "16 pictures" in printed
+    assert "100.0% right" in printed
     model = Model(tmp_path / "lamp.onnx", device="cpu")
     assert (model.info.labels, model.info.background) == (("lamp", "no lamp"), "no lamp")
     assert model.info.parity is not None
@@ -87,24 +87,24 @@ def test_folder_becomes_a_model(folder: Path, tiny_path: Path, tmp_path: Path) -
 def test_existing_outputs_are_kept(folder: Path, tiny_path: Path, tmp_path: Path) -> None:
     figures, output = tmp_path / "figures.json", tmp_path / "lamp.onnx"
     figures.write_text("mine")
-    code, said = teach(folder, tiny_path, "--json", str(figures))
+    code, printed = teach(folder, tiny_path, "--json", str(figures))
     assert (code, figures.read_text()) == (1, "mine")
-    assert "exists already" in said
+    assert "exists already" in printed
     assert not output.exists()
     shutil.copy(tiny_path, output)
-    code, said = teach(folder, output, "--overwrite")
+    code, printed = teach(folder, output, "--overwrite")
     assert code == 1
-    assert "it is the input" in said
+    assert "it is the input" in printed
     assert output.read_bytes() == tiny_path.read_bytes()
 
 
 def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
     def refuses(*words: str, options: tuple[str, ...] = (), is_usage: bool = False) -> None:
-        code, said = teach(folder, tiny_path, *options)
+        code, printed = teach(folder, tiny_path, *options)
         assert code == (2 if is_usage else 1)
         for word in words:
-            assert word in " ".join(said.split())
-        assert "Traceback" not in said
+            assert word in " ".join(printed.split())
+        assert "Traceback" not in printed
         assert not (folder.parent / "lamp.onnx").exists()
 
     refuses("--background bulb", "lamp, no lamp", options=("--background", "bulb"), is_usage=True)
@@ -115,14 +115,14 @@ def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
     refuses("lamp/attic_1.png and no lamp/x_2.png are the same file in two classes")
     (folder / "no lamp" / "x_2.png").unlink()
     (folder / "none").mkdir()
-    refuses("'none'", "no photo or clip")
+    refuses("no photo or clip is in 'none'")
     for number in range(4):
         write_photo(folder / "none" / f"{number}.png", 100, number)
     refuses("'no lamp' and 'none' both look like", "--background", is_usage=True)
-    refuses("cannot teach 'none'", "4 of its pictures", options=("--background", "none"))
+    refuses("cannot teach from", "4 pictures of 'none'", options=("--background", "none"))
     shutil.rmtree(folder / "none")
     shutil.rmtree(folder / "no lamp")
-    refuses("one folder a class", "only 'lamp'")
+    refuses("one folder per class", "only 'lamp'")
     shutil.rmtree(folder)
     refuses("there is no such folder")
 
@@ -152,32 +152,34 @@ def test_background_by_word() -> None:
 def test_features_are_kept_until_a_photo_changes(
     folder: Path, tiny_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backbone, looks = Backbone(tiny_path), []
+    backbone, calls = Backbone(tiny_path), []
     pooled = backbone.pooled
 
     def counted(image: ImageU8) -> F32:
-        looks.append(1)
+        calls.append(1)
         return pooled(image)
 
     monkeypatch.setattr(backbone, "pooled", counted)
     dataset = open_dataset(folder)
-    first = look_through(dataset, backbone, Look())
-    assert len(looks) == 2 * 2 * COUNT  # each also in a mirror
-    looks.clear()
-    again = look_through(dataset, backbone, Look())
-    assert not looks
+    first = extract_features(dataset, backbone, FeatureOptions())
+    assert len(calls) == 2 * 2 * COUNT  # each also in a mirror
+    calls.clear()
+    again = extract_features(dataset, backbone, FeatureOptions())
+    assert not calls
     np.testing.assert_array_equal(first.features, again.features)
     assert first.names == again.names
     write_photo(folder / "lamp" / "attic_1.png", 100, 9)
-    assert not np.array_equal(look_through(dataset, backbone, Look()).features, first.features)
-    assert len(looks) == 2
-    looks.clear()
-    look_through(dataset, backbone, Look(stretch=True))
-    assert len(looks) == 2 * 2 * COUNT
+    assert not np.array_equal(
+        extract_features(dataset, backbone, FeatureOptions()).features, first.features
+    )
+    assert len(calls) == 2
+    calls.clear()
+    extract_features(dataset, backbone, FeatureOptions(stretch=True))
+    assert len(calls) == 2 * 2 * COUNT
     (cached,) = [p for p in (folder.parent / "cache/features").iterdir() if p.stat().st_size][:1]
     cached.write_bytes(b"damaged")
-    look_through(dataset, backbone, Look())
-    look_through(dataset, backbone, Look(stretch=True))
+    extract_features(dataset, backbone, FeatureOptions())
+    extract_features(dataset, backbone, FeatureOptions(stretch=True))
 
 
 def test_a_mirrored_view_is_its_picture_in_a_mirror(tiny_path: Path, tmp_path: Path) -> None:
@@ -185,14 +187,14 @@ def test_a_mirrored_view_is_its_picture_in_a_mirror(tiny_path: Path, tmp_path: P
         (tmp_path / label).mkdir()
         for number in range(5):
             write_photo(tmp_path / label / f"{number}.png", 40 * number, number + len(label))
-    gallery = look_through(
-        open_dataset(tmp_path), Backbone(tiny_path), Look(), cache=tmp_path / "c"
+    feature_set = extract_features(
+        open_dataset(tmp_path), Backbone(tiny_path), FeatureOptions(), cache=tmp_path / "c"
     )
-    assert gallery.features.shape == (10, 2, 3)
-    np.testing.assert_allclose(gallery.features[:, 0], gallery.features[:, 1], atol=0.5)
-    samples = gallery.samples()
-    np.testing.assert_array_equal(samples.features[2:4], gallery.features[1])
-    np.testing.assert_array_equal(samples.groups[::2], samples.groups[1::2])
+    assert feature_set.features.shape == (10, 2, 3)
+    np.testing.assert_allclose(feature_set.features[:, 0], feature_set.features[:, 1], atol=0.5)
+    data = feature_set.training_data()
+    np.testing.assert_array_equal(data.features[2:4], feature_set.features[1])
+    np.testing.assert_array_equal(data.groups[::2], data.groups[1::2])
 
 
 def test_clips_are_sampled_in_stretches(tiny_path: Path, tmp_path: Path) -> None:
@@ -200,14 +202,17 @@ def test_clips_are_sampled_in_stretches(tiny_path: Path, tmp_path: Path) -> None
         (tmp_path / label / "day").mkdir(parents=True)
         clip = clips.Video(frames=30 + 60 * number)
         clips.make(tmp_path / label / "day" / "clip.mp4", clip)
-    gallery = look_through(
-        open_dataset(tmp_path), Backbone(tiny_path), Look(every_s=0.2), cache=tmp_path / "c"
+    feature_set = extract_features(
+        open_dataset(tmp_path),
+        Backbone(tiny_path),
+        FeatureOptions(every_s=0.2),
+        cache=tmp_path / "c",
     )
-    assert [list(gallery.targets).count(n) for n in (0, 1)] == [5, 15]
-    assert gallery.names[:2] == ("a/day/clip.mp4 at 0.0 s", "a/day/clip.mp4 at 0.2 s")
-    assert set(gallery.sources) == {"day"}
-    assert [len(set(gallery.groups[gallery.targets == n])) for n in (0, 1)] == [5, 5]
-    assert (np.diff(gallery.groups) >= 0).all()
+    assert [list(feature_set.targets).count(n) for n in (0, 1)] == [5, 15]
+    assert feature_set.names[:2] == ("a/day/clip.mp4 at 0.0 s", "a/day/clip.mp4 at 0.2 s")
+    assert set(feature_set.sources) == {"day"}
+    assert [len(set(feature_set.groups[feature_set.targets == n])) for n in (0, 1)] == [5, 5]
+    assert (np.diff(feature_set.groups) >= 0).all()
 
 
 def test_runs_without_torch(folder: Path, tiny_path: Path, tmp_path: Path) -> None:

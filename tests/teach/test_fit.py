@@ -1,42 +1,52 @@
-"""The fit: what is folded is what was fitted, probabilities are right, heat begins above noise."""
+"""The fit: the folded layer equals the fitted steps, probabilities are right, and the heat range."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from camstream.teach.calibration import Calibration, calibrate
 from camstream.teach.fit import (
     CANDIDATES,
+    Calibration,
     Candidate,
     Layer,
-    Samples,
+    TrainingData,
+    calibrate,
+    choose_range,
     fit,
+    peaks_of,
     split,
     train,
 )
-from camstream.teach.heat import choose_range, peaks_of
-from camstream.teach.report import softmax
 
 
-def samples(count: int = 300, classes: int = 2, channels: int = 20, apart: float = 1.5) -> Samples:
+def samples(
+    count: int = 300, classes: int = 2, channels: int = 20, apart: float = 1.5
+) -> TrainingData:
     """Overlapping clouds in channels of very different scales; one channel never changes."""
     random = np.random.default_rng(classes)
     targets = np.arange(count) % classes
-    centres = random.normal(0, apart / np.sqrt(channels), (classes, channels)) * 2
-    features = centres[targets] + random.normal(0, 1, (count, channels))
+    means = random.normal(0, apart / np.sqrt(channels), (classes, channels)) * 2
+    features = means[targets] + random.normal(0, 1, (count, channels))
     features = features * np.geomspace(0.01, 10, channels) + 3
     features[:, 0] = 0.5
-    return Samples(
-        features.astype(np.float32),
-        targets.astype(np.int64),
-        np.arange(count, dtype=np.int64),
-        tuple(f"class {n}" for n in range(classes)),
+    return TrainingData(
+        features=features.astype(np.float32),
+        targets=targets.astype(np.int64),
+        groups=np.arange(count, dtype=np.int64),
+        labels=tuple(f"class {n}" for n in range(classes)),
     )
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of (N, C) logits, in float64."""
+    return np.asarray(scipy.special.softmax(logits, axis=1))
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -59,7 +69,7 @@ def test_every_candidate_separates(candidate: Candidate, classes: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), classes=st.integers(2, 6), background=st.integers(-1, 1))
-def test_background_is_nothing_and_probabilities_stay(
+def test_background_has_no_evidence_and_probabilities_stay(
     seed: int, classes: int, background: int
 ) -> None:
     random = np.random.default_rng(seed)
@@ -112,32 +122,32 @@ def test_rare_class_counts_as_much() -> None:
     some = samples(count=600)
     keep = (some.targets == 0) | (np.arange(600) % 12 == 1)
     fitted = fit(some[keep])
-    seen = fitted.out_of_fold.argmax(axis=1)
-    recalls = [(seen[some.targets[keep] == n] == n).mean() for n in (0, 1)]
+    predicted = fitted.out_of_fold.argmax(axis=1)
+    recalls = [(predicted[some.targets[keep] == n] == n).mean() for n in (0, 1)]
     assert min(recalls) > 0.6
 
 
 def test_variants_of_one_picture_are_never_apart() -> None:
     some = samples(count=100)
-    paired = Samples(
-        np.repeat(some.features, 2, axis=0),
-        np.repeat(some.targets, 2),
-        np.repeat(some.groups, 2),
-        some.labels,
+    paired = TrainingData(
+        features=np.repeat(some.features, 2, axis=0),
+        targets=np.repeat(some.targets, 2),
+        groups=np.repeat(some.groups, 2),
+        labels=some.labels,
     )
     for held_out in split(paired, 5):
         assert not set(paired.groups[held_out]) & set(paired.groups[~held_out])
     assert sum(held_out.sum() for held_out in split(paired, 5)) == 200
 
 
-def test_chance_is_called_chance() -> None:
-    """Nothing of what a sample is judged by was fitted to it: labels at random give one half."""
+def test_random_labels_have_an_accuracy_of_one_half() -> None:
+    """The layers that are validated were not fitted to the validation samples."""
     random = np.random.default_rng(0)
-    some = Samples(
-        random.normal(size=(200, 50)).astype(np.float32),
-        (np.arange(200) % 2).astype(np.int64),
-        np.arange(200, dtype=np.int64),
-        ("a", "b"),
+    some = TrainingData(
+        features=random.normal(size=(200, 50)).astype(np.float32),
+        targets=(np.arange(200) % 2).astype(np.int64),
+        groups=np.arange(200, dtype=np.int64),
+        labels=("a", "b"),
     )
     assert 0.35 < max(fit(some).tried.values()) < 0.65
 
@@ -151,7 +161,7 @@ def test_calibration_is_folded() -> None:
     )
 
 
-def test_heat_begins_above_what_is_not_there() -> None:
+def test_heat_begins_above_peaks_of_other_classes() -> None:
     random = np.random.default_rng(0)
     quiet, loud = random.uniform(0, 5, 100), random.uniform(10, 30, 100)
     peaks = np.stack([np.concatenate([loud, quiet]), np.zeros(200)], axis=1)

@@ -1,4 +1,4 @@
-"""Taught models: the trunk as it was, the law, and a refusal in one line for what cannot be."""
+"""Taught models: an unchanged backbone, the CAM identity, and one-line errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add_cam(model: onnx.ModelProto, folder: Path, precision: Precision | None = 
     return output
 
 
-def trunk_of(model: onnx.ModelProto) -> tuple[dict[str, bytes], list[bytes]]:
+def backbone_of(model: onnx.ModelProto) -> tuple[dict[str, bytes], list[bytes]]:
     """The weights and nodes that are neither of a head nor of camstream."""
     backbone = {
         tensor.name: tensor.SerializeToString()
@@ -72,9 +72,9 @@ def test_pooled_features_are_those_of_the_model(tmp_path: Path, pool: str) -> No
     np.testing.assert_allclose(features, maps.mean((1, 2)), atol=1e-6)
     np.testing.assert_array_equal(features, backbone.pooled(image))
     model = onnx.load(path)
-    head = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-    weights = [w for w in head.values() if w.shape == (small.CLASSES, small.CHANNELS)]
-    biases = [b for b in head.values() if b.shape == (small.CLASSES,)]
+    tensors = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    weights = [w for w in tensors.values() if w.shape == (small.CLASSES, small.CHANNELS)]
+    biases = [b for b in tensors.values() if b.shape == (small.CLASSES,)]
     got = Model(path, device="cpu").predict(image)
     want = weights[0] @ features + biases[0]
     for top in got.top:
@@ -85,20 +85,18 @@ def test_pooled_features_are_those_of_the_model(tmp_path: Path, pool: str) -> No
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 2**32 - 1), classes=st.integers(2, 7))
-def test_law_for_any_weights(tiny_path: Path, seed: int, classes: int) -> None:
+def test_cam_identity_for_any_weights(tiny_path: Path, seed: int, classes: int) -> None:
     backbone = Backbone(tiny_path)
-    learnt = linear_head(backbone.channels, classes, seed)
-    session = open_quietly(to_model(backbone, learnt, name="new").SerializeToString())
+    head = linear_head(backbone.channels, classes, seed)
+    session = open_quietly(to_model(backbone, head, name="new").SerializeToString())
     frames = sample_frames((2, 64, 96), np.random.default_rng(seed))
     outputs = session.run(list(contract.OUTPUTS), {contract.FRAMES: frames})
     assert identity_error(*outputs) < 1e-3 * max(1.0, float(np.abs(outputs[0]).max()))
-    want = np.stack(
-        [learnt.weight @ backbone.pooled_and_maps(one)[0] + learnt.bias for one in frames]
-    )
+    want = np.stack([head.weight @ backbone.pooled_and_maps(one)[0] + head.bias for one in frames])
     np.testing.assert_allclose(outputs[0], want, rtol=1e-4, atol=1e-2)
 
 
-def test_file_has_the_new_classes_the_proof_and_the_old_trunk(
+def test_file_has_the_new_classes_a_parity_report_and_the_old_backbone(
     tiny_path: Path, tmp_path: Path
 ) -> None:
     before = tiny_path.read_bytes()
@@ -112,7 +110,7 @@ def test_file_has_the_new_classes_the_proof_and_the_old_trunk(
     assert info.parity is not None
     assert info.parity.identity_error is not None
     assert tiny_path.read_bytes() == before
-    old, new = trunk_of(onnx.load(tiny_path)), trunk_of(onnx.load(output))
+    old, new = backbone_of(onnx.load(tiny_path)), backbone_of(onnx.load(output))
     assert set(new[0].items()) <= set(old[0].items())
     assert "blocks" in new[0]
     assert set(new[1]) <= set(old[1])
@@ -126,11 +124,11 @@ def test_taught_model_can_be_taught_again(tiny_path: Path, tmp_path: Path) -> No
     assert sum(node.op_type == "Gemm" for node in onnx.load(twice).graph.node) == 1
 
 
-def test_wrong_weights_are_no_file(tiny_path: Path, tmp_path: Path) -> None:
+def test_wrong_weights_leave_no_file(tiny_path: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.onnx"
     backbone = Backbone(tiny_path)
     broken = linear_head(3, bias=np.full(3, np.nan, np.float32))
-    with pytest.raises(ModelError, match="the network"):
+    with pytest.raises(ModelError, match="of the network"):
         save(backbone, broken, output)
     with pytest.raises(ModelError, match="for 5 features, and tiny has 3"):
         save(backbone, linear_head(5), output)
@@ -174,12 +172,12 @@ def test_real_architectures(tmp_path: Path, name: str) -> None:
     assert (info.parity.identity_error or 0) < 1e-2
 
 
-def test_float16_trunk(tmp_path: Path) -> None:
+def test_float16_backbone(tmp_path: Path) -> None:
     backbone = Backbone(add_cam(small.classifier(dtype=np.float16), tmp_path))
     save(backbone, linear_head(backbone.channels), tmp_path / "new.onnx")
 
 
-def test_int8_trunk(tmp_path: Path) -> None:
+def test_int8_backbone(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     random = np.random.default_rng(0)
@@ -231,13 +229,13 @@ def test_teacher_learns_from_frames(tiny_path: Path, tmp_path: Path) -> None:
     assert teacher.counts == {"cup": 8, "no cup": 8}
     model = teacher.fit(name="cup")
     assert (model.info.labels, model.info.background) == (("cup", "no cup"), "no cup")
-    seen = model.predict(_image(1, rng), classes=[0, 1])
-    assert seen.top[0].label == "cup"
-    assert seen.top[0].score > 0.8
-    assert seen.cam.maps[0].argmax() in (0, 1, 7, 8)  # its corner, of 7 x 7 cells
-    assert not seen.cam.maps[1].any()
+    prediction = model.predict(_image(1, rng), classes=[0, 1])
+    assert prediction.top[0].label == "cup"
+    assert prediction.top[0].score > 0.8
+    assert prediction.cam.maps[0].argmax() in (0, 1, 7, 8)  # its corner, of 7 x 7 cells
+    assert not prediction.cam.maps[1].any()
     low, high = model.info.cam_range
-    assert seen.cam.maps[0].max() > low
+    assert prediction.cam.maps[0].max() > low
     nothing = model.predict(_image(0, rng), classes=[0])
     assert nothing.top[0].label == "no cup"
     assert nothing.cam.maps[0].max() <= low + 0.1 * (high - low)
@@ -246,7 +244,7 @@ def test_teacher_learns_from_frames(tiny_path: Path, tmp_path: Path) -> None:
     teacher.save(output)
     np.testing.assert_allclose(
         Model(output, device="cpu").predict(_image(1, rng), classes=[0]).cam.bias,
-        seen.cam.bias[:1],
+        prediction.cam.bias[:1],
     )
     with pytest.raises(SinkError, match="exists already"):
         teacher.save(output)
@@ -290,6 +288,6 @@ def test_teacher_takes_frames_while_it_fits(tiny_path: Path) -> None:
     assert [model.info.labels for model in models] == [("a", "b")] * 2
 
 
-def test_broken_content_is_told_without_a_file() -> None:
+def test_broken_content_is_an_error_without_a_file() -> None:
     with pytest.raises(ModelError, match="cannot open the model in memory"):
         Model(ModelFile(Path("taught"), b"nothing"), device="cpu")
