@@ -15,8 +15,8 @@ from torch import nn
 from camstream.errors import ModelError, UsageError
 from camstream.graph.add_cam import read_labels
 from export import networks, weights
+from export.networks import IMAGENET_MEAN, IMAGENET_STD, NetworkSpec, Triple
 from export.networks.layers import Pool
-from export.networks.spec import IMAGENET_MEAN, IMAGENET_STD, NetworkSpec, Triple
 from export.weights import RANDOM, Weights
 
 # The values of --weights beside a file's name.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from camstream.contract import ModelInfo
+    from export.networks import NetworkSpec
     from export.networks.layers import Pool
-    from export.networks.spec import NetworkSpec
 
 _MEASURED = 500  # images
 # Among many classes that are alike, each has some evidence in images of the others.

@@ -26,7 +26,7 @@ from export.train.recipe import Epoch, Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from export.networks.spec import Triple
+    from export.networks import Triple
     from export.train.network import Start
 
 _BACKBONE_LR = 0.1  # of the new layers' rate, where the recipe states none

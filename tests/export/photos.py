@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from export.networks import NetworkSpec
 from export.networks.layers import GlobalPool
-from export.networks.spec import NetworkSpec
 from export.train.network import Start
 
 if TYPE_CHECKING:
