@@ -18,7 +18,13 @@
 Tests of programs that use camstream find a tiny model and a fake source in ``camstream.testing``.
 """
 
-# First of all: PyAV's wheel carries X11 libraries of its own, and where they are loaded before
+# ONNX Runtime 1.31 sends telemetry unless this is set before it is imported; a value of the user's
+# own stays.
+import os  # isort: split
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+# Before PyAV: its wheel carries X11 libraries of its own, and where they are loaded before
 # OpenCV's, OpenCV's first window hangs for ever.
 import cv2  # noqa: F401  # isort: split
 

@@ -148,3 +148,11 @@ def test_a_stream_over_any_source_may_be_left_early(model: Model) -> None:
 def test_a_stream_of_what_is_not_there_is_an_error(model: Model) -> None:
     with pytest.raises(OSError, match="no such file"):
         camstream.stream("nothing.mp4", model)
+
+
+def test_onnxruntime_sends_and_keeps_nothing(tmp_path: Path) -> None:
+    """Its telemetry would write a device's identity into the user's cache and call its maker."""
+    code = "import camstream; camstream.load_model(device='cpu')"
+    done = _python(code, XDG_CACHE_HOME=str(tmp_path), HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*")) == []

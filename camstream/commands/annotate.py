@@ -160,7 +160,7 @@ def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResu
     best = list(result.labels.items())[:3]
     labels = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
     typer.echo(
-        f"{job.source} -> {job.output}: {stats.frames_out} frames, "
+        f"{job.source} -> {job.output}: {stats.frames_out} frame{'s' * (stats.frames_out != 1)}, "
         f"{stats.rate_hz:.1f} a second; {labels}"
     )
     for warning in result.warnings:

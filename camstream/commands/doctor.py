@@ -123,8 +123,8 @@ def check_export_extra() -> Finding:
         return Finding(
             "note",
             "export",
-            f"{', '.join(missing)} not installed: models can be run but not made; "
-            'run: pip install "camstream[export]"',
+            f"{', '.join(missing)} not installed: needed only for camstream train and to export "
+            'networks in torch; run: pip install "camstream[export]"',
         )
     return Finding("ok", "export", f"torch {version_of('torch')}, onnx {version_of('onnx')}")
 

@@ -40,7 +40,8 @@ def _rows(model: ModelInfo) -> dict[str, str]:
     multiple = f"multiples of {model.size_multiple}" if model.size_multiple else "no other size"
     rows = {
         "name": model.name,
-        "classes": f"{len(model.labels)} ({', '.join(model.labels[:3])} ...)",
+        "classes": f"{len(model.labels)} ({', '.join(model.labels[:3])}"
+        + (" ...)" if len(model.labels) > 3 else ")"),
         "maps": f"{model.method} of {model.layer}",
         "heat": f"begins at {low:g}, full at {high:g} (logit units)",
         "input": f"uint8 BGR, {model.size_hw[1]}x{model.size_hw[0]} preferred; {multiple}",

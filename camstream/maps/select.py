@@ -91,7 +91,8 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.cam_range is not None and not self.cam_range[0] < self.cam_range[1]:
-            raise UsageError(f"cam_range is low, high; not {self.cam_range}")
+            low, high = self.cam_range
+            raise UsageError(f"the range of heat begins below its end, not {low:g} to {high:g}")
         if self.box_rule is not None and self.box_rule not in BOX_RULES:
             raise UsageError(f"box_rule is one of {', '.join(BOX_RULES)}; not {self.box_rule!r}")
         if self.box_threshold is not None and not 0 < self.box_threshold < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 from pathlib import Path
@@ -63,10 +64,13 @@ def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> ModelFile:
         return ModelFile(_intact(f"{DEFAULT_MODEL}.onnx"))
     if name == PERSON:
         return ModelFile(Path(PERSON), _person())
-    raise UsageError(
-        f"no model {name!r}: {' and '.join(SHIPPED)} come with camstream; another network is made "
-        f"with: camstream export {name} -o {name}.onnx"
+    near = difflib.get_close_matches(name, SHIPPED, 1)
+    remedy = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"another network is made with: camstream export {name} -o {name}.onnx"
     )
+    raise UsageError(f"no model {name!r}: {' and '.join(SHIPPED)} come with camstream; {remedy}")
 
 
 @functools.lru_cache(maxsize=1)

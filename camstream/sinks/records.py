@@ -17,15 +17,15 @@ peak         that value, logit units
 centroid_xy  the centre of gravity of the raw map's positive evidence, pixels of the frame
              (``cam.find_centroid``); null where there is no positive evidence
 area         the effective part of the frame that has this evidence, up to 1 (``cam.find_area``);
-             null likewise
+             null where there is no positive evidence
 size_wh      width and height of the frame, pixels
 input_wh     width and height of the network's input, pixels
 method       how the map was made: "CAM", "CAM (max pooling)", "Grad-CAM" or "HiResCAM"
-boxes        the boxes (``camstream.maps.boxes``), empty where no map is above the floor;
-             box_xyxy is left, top, right, bottom, in pixels from the frame's top left corner
+boxes        the boxes of what is displayed (``camstream.maps.boxes``) with its smoothed scores,
+             empty where no map is above the floor; box_xyxy is left, top, right, bottom, in pixels from the frame's top left corner
 
 Only where they were asked for: "refinement", what was done to the maps that were drawn and boxed
-("input 1.14 times ..., maps joined ..."; all the values above are of the raw map all the same), and
+("input 1.14 times ..., maps joined ..."; peak, centroid and area are of the raw map all the same), and
 "box_threshold", a part of the map's maximum, where it was given.
 """
 
