@@ -28,6 +28,7 @@ from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
 from camstream.media import PHOTO_SUFFIXES
 from camstream.models.classes import ClassNames
+from camstream.teach.dataset import class_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,8 @@ def read_folders(photos: Path, names: ClassNames) -> list[GroundTruth]:
     Raises:
         SourceError: There is no photo, or a sub-folder's name is no class.
     """
-    folders = sorted(path for path in photos.iterdir() if path.is_dir()) if photos.is_dir() else []
     ground_truths = []
-    for folder in folders:
+    for folder in class_folders(photos):
         index = names.index_of(folder.name)
         if index is None:
             raise SourceError(
