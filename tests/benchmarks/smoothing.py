@@ -227,7 +227,8 @@ def print_delay(model: Model, console: Console) -> None:
         return "never" if frame is None else f"{(frame - after[0]) / _RATE_HZ * 1e3:.0f}"
 
     peaks = {
-        level: [float(cam.max()) for cam in by_level.maps] for level, by_level in undetected.items()
+        level: [float(cam.max()) for cam in displayed.maps]
+        for level, displayed in undetected.items()
     }
     settled = float(np.median(peaks["off"][after[30] :]))
     before = float(np.median(peaks["off"][: after[0]]))

@@ -113,7 +113,7 @@ def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
     random = np.random.default_rng(0)
     (image, mask), *_ = crop_persons(data / "videos" / ROOM)
     usual, larger = (Model(person.file, device="cpu", input_size=side) for side in (224, 448))
-    found_share = {"usual": 0, "larger": 0, "nobody": 0}
+    found_count = {"usual": 0, "larger": 0, "nobody": 0}
     houses = [sample for sample in photos(data).samples if sample.source == "houses"][::16]
     for sample in houses:
         empty = Picture.from_bgr(read_photo(sample.path)).bgr((1280, 720))
@@ -123,10 +123,10 @@ def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
             ("larger", larger, small),
             ("nobody", larger, empty),
         ):
-            found_share[name] += model.predict(scene).top[0].label == LABELS[1]
-    assert found_share["larger"] >= 0.5 * len(houses)
-    assert found_share["larger"] > 1.5 * found_share["usual"]
-    assert found_share["nobody"] <= 1
+            found_count[name] += model.predict(scene).top[0].label == LABELS[1]
+    assert found_count["larger"] >= 0.5 * len(houses)
+    assert found_count["larger"] > 1.5 * found_count["usual"]
+    assert found_count["nobody"] <= 1
 
 
 @pytest.mark.slow
