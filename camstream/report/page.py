@@ -55,7 +55,7 @@ def to_html(
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
         title=title,
-        subtitle=f"Told by camstream from {timeline.records.name}",
+        subtitle=f"Made by camstream from {timeline.records.name}",
         warnings=warnings,
         tiles=tiles_of(timeline),
         figures=[*figures_of(timeline), *run],
@@ -179,7 +179,7 @@ def _path(timeline: Timeline, thumbnails: Thumbnails | None) -> dict[str, Any]:
     records = timeline.records
     has_centre = bool(np.isfinite(records.centroid_xy).any())
     places = records.centroid_xy if has_centre else _peaks(timeline)
-    what = "The centre of the positive evidence" if has_centre else "The strongest place"
+    what = "The centroid of the positive evidence" if has_centre else "The peak"
     middle_s = (timeline.start_s + timeline.end_s) / 2
     return {
         "has_centre": has_centre,
@@ -194,7 +194,7 @@ def _path(timeline: Timeline, thumbnails: Thumbnails | None) -> dict[str, Any]:
 
 
 def _peaks(timeline: Timeline) -> F64:
-    """The strongest places, NaN where nothing speaks for the class anywhere."""
+    """The peaks; NaN where no cell has evidence for the class."""
     return np.where(timeline.records.peak[:, np.newaxis] > 0, timeline.records.peak_xy, np.nan)
 
 
