@@ -34,17 +34,17 @@ class Request:
     Attributes:
         photos: A folder of photos, or a clip.
         boxes: The true boxes, see ``annotations.read_ground_truths``; None: only classes are
-            known. Of a clip: see ``tracks.read_track``.
+            known. Of a clip: see ``annotations.read_track``.
         from_folders: Whether sub-folders name the classes.
         masks: A folder of true masks, see ``measure.read_mask``.
         json: Where to write the figures; None: nowhere.
         contact_sheet: Where to draw the best, typical and worst photos; None: nowhere.
         overwrite: Whether existing outputs may be replaced.
         box_threshold: Where boxes end, as a part of a map's maximum.
+        smoothing: Level of smoothing; of a clip only.
 
     Raises:
         UsageError: Options exclude each other, or one is missing.
-        smoothing: Level of smoothing; of a clip only.
     """
 
     photos: Path
@@ -99,7 +99,7 @@ def evaluate(
     Args:
         request: What to evaluate.
         model: The model to evaluate.
-        others: Other ways to map a class, to compare with the model's; by name.
+        others: Other methods that map a class, to compare with the model's; by name.
         on_photo: Called with the number of photos done, and of all.
 
     Raises:

@@ -2,12 +2,12 @@
 
 CSV: a header and a row a box; columns ``file, x0, y0, x1, y1`` in pixels from the corner of the
 first pixel, ``class_index`` (or ``class_index_imagenet``) or, where that is missing or empty,
-``label`` (or ``wnid_or_name``); ``width, height`` of the photo are checked where they are given.
+``label`` (or ``wnid_or_name``); ``width, height`` of the photo are checked if they are there.
 
 Of a clip: a CSV with a row for each frame, or for each box; columns ``frame`` (or ``index``),
 counted from 0, ``x0, y0, x1, y1``, and ``class_index`` or, where that is missing or empty, ``label``.
 ``accepted`` may list every class number that is as true, separated by spaces. A row without class
-and box says that there is nothing to find in its frame.
+and box means that there is nothing to find in its frame.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from camstream.errors import SourceError, reading
 from camstream.evaluate.metrics import F64
 from camstream.media import PHOTO_SUFFIXES
 from camstream.models.classes import ClassNames
+from camstream.teach.dataset import class_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class GroundTruth:
         path: The photo.
         class_index: The true class.
         truth: (G, 4) float64, its boxes in pixels; (0, 4) where only the class is known.
-        size_wh: The size that the photo must have, pixels; None: not told.
+        size_wh: The size that the photo must have, pixels; None: unknown.
     """
 
     path: Path
@@ -69,11 +70,11 @@ def read_ground_truths(
         names: The model's classes.
 
     Returns:
-        A thing for each photo and class, in the order of the photos' names, and the number of
+        One record for each photo and class, in the order of the photos' names, and the number of
         boxes left out because the model does not know their class.
 
     Raises:
-        SourceError: A file cannot be read, says nonsense, or names a photo that is not there.
+        SourceError: A file cannot be read, is malformed, or names a photo that does not exist.
     """
     if not photos.is_dir():
         raise SourceError(f"cannot evaluate {photos}: there is no such folder of photos")
@@ -108,9 +109,8 @@ def read_folders(photos: Path, names: ClassNames) -> list[GroundTruth]:
     Raises:
         SourceError: There is no photo, or a sub-folder's name is no class.
     """
-    folders = sorted(path for path in photos.iterdir() if path.is_dir()) if photos.is_dir() else []
     ground_truths = []
-    for folder in folders:
+    for folder in class_folders(photos):
         index = names.index_of(folder.name)
         if index is None:
             raise SourceError(
@@ -195,7 +195,7 @@ def _read_voc(path: Path) -> Iterator[_Row]:
 
 
 def _read_coco(path: Path) -> Iterator[_Row]:
-    """COCO gives left, top, width and height; crowds are no single things and are left out."""
+    """Boxes are left, top, width, height; crowds are not single objects and are left out."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         images = {image["id"]: image for image in values["images"]}
@@ -246,18 +246,18 @@ class _TrackRow:
 
 
 def read_track(path: Path, names: ClassNames) -> tuple[dict[int, list[FrameGroundTruth]], int]:
-    """Read what there is to find in a clip.
+    """Read the ground truth of a clip.
 
     Args:
         path: A .csv file.
         names: The model's classes.
 
     Returns:
-        The things in each frame, and the number of boxes left out because the model does not
+        The ground truths of each frame, and the number of boxes left out because the model does not
         know their class.
 
     Raises:
-        SourceError: The file cannot be read, or says nonsense.
+        SourceError: The file cannot be read, or is malformed.
     """
     boxes: dict[tuple[int, int], list[_TrackRow]] = {}
     unknown = 0
@@ -304,10 +304,10 @@ def _track_rows(path: Path, reader: csv.DictReader[str]) -> Iterator[_TrackRow]:
 
 
 def _parse(values: dict[str, str], counter: str) -> _TrackRow | None:
-    """Give the box of a line; None where there is none.
+    """Return the box of a line; None where there is none.
 
     Raises:
-        ValueError: The line is nonsense.
+        ValueError: The line is malformed.
     """
     number, label = values.get("class_index"), values.get("label")
     corners = [values[key].strip() for key in _CORNERS]

@@ -1,4 +1,4 @@
-"""Measures how well a model finds things in a clip, and how much label and heat flicker."""
+"""Measures how well a model localises objects in a clip, and how much label and heat flicker."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class ClipFigures:
     """The figures of a clip at one level of smoothing; shares are 0 to 1.
 
     Attributes:
-        corloc: Share of things whose box has an IoU of at least 0.5 with a true one: the box
+        corloc: Share of objects whose box has an IoU of at least 0.5 with a true one: the box
             around the largest region over the threshold of the true class's map.
-        pointing: Share of things in whose box that map's peak lies.
-        top1_accuracy: Share of things for which the displayed label is right.
+        pointing: Share of objects in whose box that map's peak lies.
+        top1_accuracy: Share of objects for which the displayed label is right.
         heat_per_s: See ``metrics.Flicker``.
         labels_per_min: See ``metrics.Flicker``.
     """
@@ -51,7 +51,7 @@ class CentreFigures:
 
     Attributes:
         corloc: As ``ClipFigures.corloc``.
-        pointing: Share of things in whose box the frame's middle lies.
+        pointing: Share of objects in whose box the frame's middle lies.
     """
 
     corloc: float
@@ -176,7 +176,7 @@ def measure_clip(
         tally.add(smoothed, here, frame.picture.size_wh)
         centre += [_try_centre(truth_of_frame, frame.picture.size_wh) for truth_of_frame in here]
         times.append(frame.pts_s)
-        # Found here as well: without smoothing nobody looks for cuts.
+        # Detected here as well: without smoothing, the smoother does not detect cuts.
         cuts.append(detector.is_cut(prediction.image) or smoothed.is_cut)
     if max(frame_truths) >= len(times):
         raise SourceError(

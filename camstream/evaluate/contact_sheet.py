@@ -25,7 +25,7 @@ _STYLE = Style(show_label=False)
 
 
 def choose(results: Sequence[PhotoResult]) -> dict[str, list[PhotoResult]]:
-    """Choose what to show by the IoU of the map's box: the first, the middle and the last."""
+    """Choose the photos to show by the IoU of the map's box: the first, the middle and the last."""
     ordered = sorted(results, key=lambda result: -result.localizations[CAM].iou)
     middle = max(0, (len(ordered) - _COLUMNS) // 2)
     return {
@@ -38,16 +38,16 @@ def choose(results: Sequence[PhotoResult]) -> dict[str, list[PhotoResult]]:
 def write_contact_sheet(
     path: Path, results: Sequence[PhotoResult], model: Model, *, overwrite: bool = False
 ) -> None:
-    """Write the sheet as a picture; its suffix is one of SHEET_SUFFIXES.
+    """Write the sheet as a picture; its suffix is one of CONTACT_SHEET_SUFFIXES.
 
     Args:
-        path: The file to be.
-        results: With boxes; the chosen ones are looked at once more.
+        path: The file to write.
+        results: With boxes; the inference of the chosen ones is repeated.
         model: The model that was evaluated.
         overwrite: Whether an existing file may be replaced.
 
     Raises:
-        SinkError: It cannot be written.
+        SinkError: The file cannot be written.
     """
     atomic_file = AtomicFile(path, overwrite=overwrite)
     rows = [_row(title, chosen, model) for title, chosen in choose(results).items()]
@@ -61,7 +61,7 @@ def write_contact_sheet(
 
 
 def tile(result: PhotoResult, model: Model) -> ImageU8:
-    """Draw one thing: the heat of its class's map, its true boxes, the map's box.
+    """Draw one result: the heat of its class's map, its true boxes, the map's box.
 
     Returns:
         (tile + caption, tile, 3) uint8 BGR.
@@ -84,7 +84,7 @@ def tile(result: PhotoResult, model: Model) -> ImageU8:
     top, left = (_TILE_PX - h) // 2, (_TILE_PX - w) // 2
     canvas[top : top + h, left : left + w] = drawn.bgr()
     label = model.info.labels[result.ground_truth.class_index]
-    warnings = [] if result.rank == 0 else [f"seen as {prediction.top[0].label}"]
+    warnings = [] if result.rank == 0 else [f"predicted as {prediction.top[0].label}"]
     if result.peak <= model.info.cam_range[0]:
         warnings.append("map under the floor")
     _write(canvas, f"{label}  IoU {result.localizations[CAM].iou:.2f}", (4, _TILE_PX + 16), 14)

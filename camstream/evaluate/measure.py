@@ -1,4 +1,4 @@
-"""Looks at every photo once, and puts the model's maps beside baselines that look at nothing."""
+"""Measures the maps of a model on a photo, beside baselines that do not depend on the picture."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32
 
 # The baselines, each the same for every photo: a box of half the photo's area and its shape in
-# the middle; the whole photo; a round hill in the middle, the baseline of Choe et al. 2020,
-# whose boxes are centred squares of the size that serves the whole set best.
+# the middle; the whole photo; a Gaussian in the middle, the baseline of Choe et al. 2020,
+# whose boxes are centred squares of the size that is best for the whole set.
 CAM, CENTRE, WHOLE, GAUSSIAN = "map", "centre half", "whole photo", "centre Gaussian"
 _GAUSSIAN_SIGMA = 0.25  # of the shorter side; thresholds chosen afterwards make it matter little
 _ROUND_CELLS = 256
@@ -36,14 +36,14 @@ ClassMapper = Callable[[ImageU8, int], MapF32]
 
 @dataclass(frozen=True, slots=True)
 class Localization:
-    """One way to find one thing.
+    """The result of one method for one class in one photo.
 
     Attributes:
-        box: The one box it gives, pixels; None where it gives none, or has no rule for one.
+        box: The box that the method finds, pixels; None if it finds none, or has no rule for one.
         iou: Its IoU with the best true box; 0 without a box, NaN without a rule.
         five_iou: Best IoU among those of the paper's five boxes that name the true class.
         curves: (2, T) see ``metrics.box_curves``.
-        hit: Whether its peak (of a box: its centre) lies in a true box.
+        hit: Whether the peak of the map (of a box: its centre) lies in a true box.
         pixels: (2, bins) see ``metrics.pixel_counts``; None without a mask.
     """
 
@@ -57,13 +57,13 @@ class Localization:
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """What came of one thing.
+    """The results for one class in one photo.
 
     Attributes:
-        ground_truth: What was to be found.
-        rank: Of its class among the best five, counted from 0; 5 where it is none of them.
-        peak: Of its class's map, logit units.
-        localizations: By the name of the way; empty where no box is known.
+        ground_truth: The class and its true boxes.
+        rank: The rank of the class among the best five, from 0; 5 if it is not among them.
+        peak: The peak of the map of the class, logit units.
+        localizations: By the name of the method; empty where no box is known.
     """
 
     ground_truth: GroundTruth
@@ -80,17 +80,17 @@ def evaluate_photo(
     box_threshold: float = PAPER_RATIO,
     others: Mapping[str, ClassMapper] = MappingProxyType({}),
 ) -> PhotoResult:
-    """Try to find one thing, by the map of its own class and by the baselines.
+    """Localise one class in a photo, by its map and by the baselines.
 
     Args:
-        model: Looks at the photo.
-        ground_truth: What is to be found.
+        model: The model to evaluate.
+        ground_truth: The photo, the class, and its true boxes.
         masks: A folder with a PNG for each photo, see ``read_mask``.
         box_threshold: Where the one box of a map ends, as a part of its maximum.
-        others: Other ways to map a class, by name.
+        others: Other methods that map a class, by name.
 
     Raises:
-        SourceError: The photo or its mask cannot be read, or has another size than was told.
+        SourceError: The photo or its mask cannot be read, or has another size than the annotation.
     """
     image = read_photo(ground_truth)
     prediction = model.predict(image, classes=[ground_truth.class_index])
@@ -130,15 +130,16 @@ def try_map(
     mask: NDArray[np.int8] | None,
     box_threshold: float = PAPER_RATIO,
 ) -> Localization:
-    """Find a thing by a class activation map, as published: without a floor.
+    """Localise a class by its class activation map, as published: without a floor.
 
     Args:
         cam: (h, w) float32, the map of the true class.
-        rank: Of the true class, counted from 0.
+        rank: The rank of the true class, from 0.
         size_wh: Width and height of the photo, pixels.
         truth: (G, 4) true boxes.
         mask: (H, W) see ``read_mask``.
-        box_threshold: Where its one box ends, as a part of its maximum; the five have their own.
+        box_threshold: Where the one box ends, as a part of the maximum; the five boxes have their
+            own thresholds.
     """
     fine = cams.enlarge(cam)
     found = find_boxes(fine, size_wh, ratio_threshold(fine, box_threshold))[:1]
@@ -160,7 +161,7 @@ def read_photo(ground_truth: GroundTruth) -> ImageU8:
     """Read a photo as (H, W, 3) uint8 BGR, upright.
 
     Raises:
-        SourceError: It cannot be read, or is not of the size that its boxes are for.
+        SourceError: The photo cannot be read, or has another size than its boxes are for.
     """
     image = _read(ground_truth.path, cv2.IMREAD_COLOR)
     size_wh = image.shape[1], image.shape[0]
@@ -179,7 +180,7 @@ def read_mask(folder: Path, photo: Path, size_wh: tuple[int, int]) -> NDArray[np
         (H, W) int8: 0 background, 1 object, -1 ignored.
 
     Raises:
-        SourceError: It cannot be read, or has another size than the photo.
+        SourceError: The mask cannot be read, or has another size than the photo.
     """
     path = folder / f"{photo.stem}.png"
     grey = _read(path, cv2.IMREAD_GRAYSCALE)
@@ -200,7 +201,7 @@ def _read(path: Path, mode: int) -> ImageU8:
 
 
 def centre_box(size_wh: tuple[int, int], area: float) -> Box:
-    """A box in the photo's middle and of its shape, with that part of its area."""
+    """Return a box in the middle of the photo, of its shape and with that part of its area."""
     width, height = size_wh
     margin = (1 - area**0.5) / 2
     return Box((width * margin, height * margin, width * (1 - margin), height * (1 - margin)))
@@ -226,15 +227,15 @@ def _try_gaussian(
 
 @functools.lru_cache(maxsize=16)
 def _gaussian(size_wh: tuple[int, int]) -> tuple[MapF32, tuple[tuple[Box, ...], ...]]:
-    """A round hill in the photo's middle, (H', W') 0 to 1, and its boxes at each threshold."""
+    """Return a Gaussian in the middle of the photo, (H', W') 0 to 1, and its boxes by threshold."""
     width, height = size_wh
     scale = _ROUND_CELLS / max(size_wh)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     x = ((np.arange(columns) + 0.5) / columns - 0.5) * width
     y = ((np.arange(rows) + 0.5) / rows - 0.5) * height
     sigma = _GAUSSIAN_SIGMA * min(size_wh)
-    hill = np.exp(-(x**2 + y[:, np.newaxis] ** 2) / (2 * sigma**2)).astype(np.float32)
-    score = metrics.normalise(hill)
+    gaussian = np.exp(-(x**2 + y[:, np.newaxis] ** 2) / (2 * sigma**2)).astype(np.float32)
+    score = metrics.normalise(gaussian)
     return score, tuple(tuple(regions(score >= t, size_wh)) for t in metrics.THRESHOLDS)
 
 

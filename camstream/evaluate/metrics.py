@@ -52,7 +52,7 @@ def iou(first: F64, second: F64) -> F64:
 
 
 def best_iou(found: Sequence[Box], truth: F64) -> float:
-    """Give the best IoU of any found box with any true one; 0 where there is no box.
+    """Return the best IoU of any found box with any true one; 0 if there is no box.
 
     Args:
         found: Boxes.
@@ -65,14 +65,14 @@ def best_iou(found: Sequence[Box], truth: F64) -> float:
 
 
 def share_right(ious: F64, at_iou: float = IOU) -> float:
-    """Give the share of things whose box has at least that IoU with a true one.
+    """Return the share of objects whose box has at least that IoU with a true one.
 
     Of boxes read from the map of the true class this is "localisation with known ground truth
     class" (GT-known), which for boxes of one class is also called CorLoc.
 
     Args:
-        ious: (N,) best IoU of each thing.
-        at_iou: What is right.
+        ious: (N,) best IoU of each object.
+        at_iou: The IoU from which a box is right.
     """
     return float((ious >= at_iou).mean())
 
@@ -98,7 +98,7 @@ def max_box_acc(ious: F64, at_iou: float = IOU) -> float:
 
     Args:
         ious: (N, T) IoU of the box at each threshold; of the largest component in MaxBoxAcc.
-        at_iou: What is right.
+        at_iou: The IoU from which a box is right.
 
     Source: Choe et al. 2020.
     """
@@ -141,7 +141,7 @@ def box_curves(score: MapF32, size_wh: tuple[int, int], truth: F64) -> F64:
 
 
 def curves_of(found: Sequence[Sequence[Box]], truth: F64) -> F64:
-    """Like ``box_curves``, of the boxes that each threshold gave, the largest region first."""
+    """Like ``box_curves``, for the boxes found at each threshold, the largest region first."""
     curves = np.zeros((2, len(found)))
     filled = [step for step, boxes in enumerate(found) if boxes]
     if filled:
@@ -155,7 +155,7 @@ def curves_of(found: Sequence[Sequence[Box]], truth: F64) -> F64:
 def is_hit(xy: tuple[float, float], truth: F64) -> bool:
     """Pointing game: whether the map's peak lies in a true box, with no tolerance.
 
-    Zhang et al. 2018 allow 15 pixels and average over classes; here it is the share of things.
+    Zhang et al. 2018 allow 15 pixels and average over classes; here it is the share of objects.
 
     Args:
         xy: The peak, pixels.
@@ -206,7 +206,7 @@ def _area(boxes: F64) -> F64:
 
 @dataclass(frozen=True, slots=True)
 class Flicker:
-    """How restless a clip is.
+    """How much the heat and the label of a clip flicker.
 
     Attributes:
         heat_per_s: How far the heat of a cell moves up and down in a second, as the mean over
@@ -227,16 +227,16 @@ def measure_flicker(
     cuts: Sequence[bool],
     cam_range: tuple[float, float],
 ) -> Flicker:
-    """Measure the map and the label that are shown, frame by frame.
+    """Measure the flicker of the displayed maps and labels.
 
-    Heat is (value - low) / (high - low), cut to 0 to 1: what is under the range is not seen, so
-    it cannot flicker. Where the label changes, the map of another class is seen, and that change
-    counts. From one scene to the next nothing counts, neither change nor time.
+    Heat is (value - low) / (high - low), clipped to 0 to 1: values under the range are not
+    displayed, so they cannot flicker. Where the label changes, the map of another class is
+    displayed, and that change counts. At a scene cut nothing counts, neither change nor time.
 
     Args:
         pts_s: (T,) media times, seconds, growing.
-        maps: T maps (h, w) float32 of the label shown, logit units.
-        labels: (T,) class indices shown.
+        maps: T maps (h, w) float32 of the displayed label, logit units.
+        labels: (T,) displayed class indices.
         cuts: (T,) whether a new scene begins with the frame.
         cam_range: Map values at which heat begins and at which it is full.
 

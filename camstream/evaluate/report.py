@@ -1,4 +1,4 @@
-"""Sums outcomes up: figures, the table that is printed, and the same as JSON."""
+"""Sums up the results of photos: figures, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from camstream.maps.boxes import PAPER_RATIO
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How well one way finds things; shares, 0 to 1, None where it is not defined.
+    """The accuracy of one method; shares, 0 to 1, None where one is not defined.
 
     Attributes:
         top1_error: Top-1 localisation error, see ``metrics.localisation_error``.
@@ -60,19 +60,19 @@ ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
         model: The model's name.
         weights_sha256: Of the weights it was made from.
         refinement: What was done to the maps, see ``frame.ClassMaps``; empty: nothing.
-        box_threshold: Where boxes end, see ``camstream.maps.threshold``.
-        photos: How many photos were looked at.
+        box_threshold: Where boxes end, see ``camstream.maps.boxes``.
+        photos: How many photos were evaluated.
         ground_truths: How many pairs of a photo and a class.
         unknown_boxes: Boxes left out as the model has no such class.
         class_top1_error: Classification error.
         class_top5_error: The true class is none of the best five.
-        under_floor: Things whose map has nothing above the model's floor.
+        under_floor: Objects whose map has nothing above the model's floor.
         ways: The map and the baselines; empty where no boxes are known.
     """
 
@@ -89,7 +89,7 @@ class Report:
     ways: dict[str, Figures]
 
     def to_dict(self) -> dict[str, object]:
-        """Give the values for JSON."""
+        """Return the values for JSON."""
         return dataclasses.asdict(self)
 
 

@@ -43,7 +43,7 @@ class ClassNames:
             return self._wnids.get(name)
         key = name.casefold()
         if self._counts[key] > 1:
-            raise SourceError(f"several classes are called {name!r}; give the class's number")
+            raise SourceError(f"several classes are called {name!r}; use the number of the class")
         if key in self._indices:
             return self._indices[key]
         return self.index_of(int(name)) if name.isdecimal() else None

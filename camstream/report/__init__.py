@@ -22,7 +22,7 @@ from camstream.sinks.atomic_file import AtomicFile, check_apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to report on.
+    """The options of ``camstream report``.
 
     Attributes:
         records: The records of one run; JSON lines, CSV or Parquet.
@@ -53,7 +53,7 @@ class Result:
     Attributes:
         timeline: The clip over time.
         thumbs: How many small pictures the page has.
-        size_bytes: Of the page.
+        size_bytes: The size of the page.
         warnings: One line each; the page has them too.
     """
 

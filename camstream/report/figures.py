@@ -54,7 +54,7 @@ def figures_of(timeline: Timeline) -> Figures:
         ("media time", clock_span(timeline.start_s, timeline.end_s)),
         ("frames a second", f"{rate_hz:.2f}" if rate_hz else _NONE),
         ("size of the frames", _size(timeline)),
-        ("maps", records.method or "not told"),
+        ("maps", records.method or "unknown"),
         ("labels that were best", f"{len(shares(timeline)):,}"),
         ("changes of the label", f"{count_changes(timeline):,}"),
         ("changes a minute", _changes(timeline)),
@@ -109,7 +109,7 @@ def _changes(timeline: Timeline) -> str:
 def _size(timeline: Timeline) -> str:
     sizes = np.unique(timeline.records.size_wh, axis=0)
     if timeline.size_wh is None:
-        return "not told"
+        return "unknown"
     width, height = timeline.size_wh
     return f"{width} x {height}" + (", not all" if len(sizes) > 1 else "")
 
@@ -120,7 +120,7 @@ def _median(values: F64) -> float | None:
 
 
 def _percent(value: float | None) -> str:
-    return "not told" if value is None else f"{value:.0%}"
+    return "unknown" if value is None else f"{value:.0%}"
 
 
 WIDTH, HEIGHT = 2000, 100  # of a curve's box; the page stretches it

@@ -84,7 +84,7 @@ def _text(name: str) -> str:
 
 
 def _around(timeline: Timeline) -> tuple[int, int]:
-    """A frame that holds every place, where nothing tells its size."""
+    """Return a frame size that contains every place, for records without a size."""
     x, y = np.nanmax(np.vstack([timeline.records.peak_xy, [[1, 1]]]), axis=0)
     return int(np.ceil(x)), int(np.ceil(y))
 
@@ -138,10 +138,10 @@ def _changes_note(timeline: Timeline) -> str:
     count, displayed = len(timeline.segments), len(timeline.long_segments)
     if count == 1:
         return "It never does."
-    said = (
+    note = (
         "Each stretch of one best label, by the frame in which it scores highest, and that score."
     )
-    return said if displayed == count else f"{said} The {displayed} longest of {count:,}."
+    return note if displayed == count else f"{note} The {displayed} longest of {count:,}."
 
 
 def _presence(timeline: Timeline) -> list[dict[str, Any]]:

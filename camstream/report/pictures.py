@@ -52,7 +52,7 @@ class Thumbnails:
     Attributes:
         thumbs: In order of time.
         size_wh: The video's width and height.
-        warnings: What speaks against the video being of the clip, one clear line each.
+        warnings: Reasons why the video may be of another clip, one line each.
     """
 
     thumbs: tuple[Thumb, ...]
@@ -76,10 +76,10 @@ def make_thumbnails(
     Args:
         path: The video that the records are of, or the annotated one.
         timeline: The clip.
-        on_thumb: Is told of each picture that was looked for.
+        on_thumb: Called after each picture.
 
     Raises:
-        SourceError: It cannot be read, or is plainly of another clip.
+        SourceError: The video cannot be read, or is plainly of another clip.
     """
     source = FileSource(path, even=True)  # as it was read for the records
     try:
@@ -95,7 +95,7 @@ def make_thumbnails(
         if not thumbs:
             name = timeline.records.name
             raise SourceError(f"{path} has no frame at the times of {name}: is it another clip?")
-        warnings = _doubts(source, timeline, size_wh)
+        warnings = _find_warnings(source, timeline, size_wh)
         return Thumbnails(tuple(thumbs[time] for time in sorted(thumbs)), size_wh, tuple(warnings))
     finally:
         source.close()
@@ -173,7 +173,7 @@ def _frames_from(source: FileSource, start_s: float) -> Iterator[tuple[float, Vi
         try:
             decoded = packet.decode()
         except av.error.FFmpegError:
-            continue  # a damaged part; annotate has told of it
+            continue  # a damaged part; annotate has reported it
         for frame in decoded:
             if frame.pts is None:
                 raise _NoTimesError
@@ -205,17 +205,17 @@ def _check_shape(path: Path, timeline: Timeline, size_wh: tuple[int, int]) -> No
         )
 
 
-def _doubts(source: FileSource, timeline: Timeline, size_wh: tuple[int, int]) -> list[str]:
-    said, name = [], timeline.records.name
+def _find_warnings(source: FileSource, timeline: Timeline, size_wh: tuple[int, int]) -> list[str]:
+    warnings, name = [], timeline.records.name
     if timeline.size_wh not in (None, size_wh):
-        said.append(
+        warnings.append(
             f"{source.name} is {size_wh[0]}x{size_wh[1]}, the frames of {name} were "
             f"{timeline.size_wh[0]}x{timeline.size_wh[1]}: places are scaled"
         )
     length_s = source.duration_s
     if length_s is not None and abs(length_s - timeline.end_s) > _ENDS_S:
-        said.append(
+        warnings.append(
             f"{source.name} is {clock(length_s)} long, {name} goes to {clock(timeline.end_s)}: "
             "a run that was stopped, or another clip?"
         )
-    return said
+    return warnings

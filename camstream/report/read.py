@@ -45,7 +45,7 @@ class Records:
         size_wh: (T, 2) pixels, NaN in old records.
         labels: The name of every class that occurs.
         method: How the maps were made.
-        warnings: What was not as it should be, one clear line each.
+        warnings: Problems of the file, one line each.
     """
 
     name: str
@@ -229,7 +229,7 @@ def _row_of(record: object) -> Mapping[str, Any] | None:
 def _csv_rows(lines: _Lines) -> Iterator[Mapping[str, Any]]:
     def whole() -> Iterator[str]:
         for line in lines:
-            if not line.endswith("\n"):  # half a number would look like a number
+            if not line.endswith("\n"):  # half a number would be read as a number
                 raise _UnfinishedError
             yield line
 

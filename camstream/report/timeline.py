@@ -12,7 +12,7 @@ from camstream.report.read import F64, I64, Records
 
 SHOWN_CLASSES = 8
 SHOWN_SEGMENTS = 40
-MOMENTS = 1200  # frames that can be looked at, and points of a curve
+MOMENTS = 1200  # frames that the page can display, and points of a curve
 
 _ALONE_S = 0.04  # how long a clip of one frame is
 _GAP_STEPS, _GAP_S = 5, 1.0  # frames further apart than both have nothing between them
@@ -39,10 +39,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is told of a clip.
+    """What happened in a clip.
 
     Attributes:
-        records: What it is told from.
+        records: The records of the clip.
         step_s: Median time from frame to frame.
         end_s: When the last frame ends.
         displayed: The classes that score highest over all frames, in the order in which they come
@@ -94,7 +94,7 @@ class Timeline:
 
 
 def build_timeline(records: Records, rule: PresenceRule = PresenceRule()) -> Timeline:
-    """Find out what happened.
+    """Compute the timeline of the records.
 
     Args:
         records: Of one run, at least one frame.

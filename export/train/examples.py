@@ -18,12 +18,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from camstream.errors import SourceError
-from camstream.media import PHOTO_SUFFIXES, read_photo
+from camstream.media import read_photo
 from camstream.picture import ImageU8, Picture
+from camstream.teach.dataset import check_counts, open_dataset
 from export.train.recipe import Variation
 
 VALIDATION = 0  # the number of the "epoch" of the validation images; training epochs count from 1
-MIN_PHOTOS = 5  # per class
+_PURPOSE = "train on"
 
 # A photo is kept a little larger than the network's input, so that a part of it is still sharp.
 _SPARE = 1.5
@@ -149,7 +150,7 @@ def read_photos(
     *,
     on_photo: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[tuple[str, ...], list[Photo], list[Path]]:
-    """Read every photo of a folder that has one folder per class, sub-folders included.
+    """Read every photo of a folder that has one folder per class, see ``open_dataset``.
 
     Args:
         folder: The folder.
@@ -160,37 +161,22 @@ def read_photos(
         The classes' names, the photos, and the files that cannot be read.
 
     Raises:
-        SourceError: There are not two classes with enough photos each.
+        SourceError: There are not two classes with enough photos each, or one photo is in two.
     """
-    if not folder.is_dir():
-        raise SourceError(f"cannot train on {folder}: there is no such folder")
-    inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    files = {path: _photos_in(path) for path in inside if not path.name.startswith(".")}
-    labels = tuple(path.name for path in files)
-    if len(labels) < 2:
-        raise SourceError(
-            f"cannot train on {folder}: it has {len(labels)} folders with photos in them, one a "
-            "class; at least two are needed, such as cup/ and no_cup/"
-        )
-    jobs = [(path, index) for index, found in enumerate(files.values()) for path in found]
+    dataset = open_dataset(folder, purpose=_PURPOSE, with_clips=False)
     photos: list[Photo] = []
     broken: list[Path] = []
     with ThreadPoolExecutor() as pool:
-        encoded = pool.map(lambda job: _reduced(job[0], size_hw), jobs)
-        for number, ((path, index), jpeg) in enumerate(zip(jobs, encoded, strict=True), 1):
+        encoded = pool.map(lambda sample: _reduced(sample.path, size_hw), dataset.samples)
+        for number, (sample, jpeg) in enumerate(zip(dataset.samples, encoded, strict=True), 1):
             if jpeg is None:
-                broken.append(path)
+                broken.append(sample.path)
             else:
-                photos.append(Photo(path.relative_to(folder).as_posix(), index, jpeg))
-            on_photo(number, len(jobs))
+                photos.append(Photo(sample.name, sample.class_index, jpeg))
+            on_photo(number, len(dataset.samples))
     counts = Counter(photo.class_index for photo in photos)
-    for index, label in enumerate(labels):
-        if counts[index] < MIN_PHOTOS:
-            raise SourceError(
-                f"cannot train on {folder}: {label} has {counts[index]} photos that can be read; "
-                f"a class needs {MIN_PHOTOS} at least"
-            )
-    return labels, photos, broken
+    check_counts(dataset, [counts[n] for n in range(len(dataset.labels))], purpose=_PURPOSE)
+    return dataset.labels, photos, broken
 
 
 def split(
@@ -248,10 +234,6 @@ def augment(
     levels = ((np.arange(256) - 128) * contrast + 128 + light)[:, np.newaxis] * gains
     table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     return np.stack([table[:, channel][crop[..., channel]] for channel in range(3)], axis=-1)
-
-
-def _photos_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
 
 
 def _reduced(path: Path, size_hw: tuple[int, int]) -> NDArray[np.uint8] | None:

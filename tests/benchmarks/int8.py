@@ -28,7 +28,7 @@ THREADS = (1, 2)
 
 
 def main(pictures: Path) -> None:
-    """Make the file, say how far it differs, and time it."""
+    """Make the file, report how far it differs, and time it."""
     full = zoo.load_model(device="cpu").path
     with tempfile.TemporaryDirectory() as folder:
         lower = Path(folder) / "int8.onnx"

@@ -51,21 +51,21 @@ def main() -> None:
     cv2.setNumThreads(1)
     frames = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     model = camstream.load_model()
-    seen: dict[int, float] = {}
+    memory_mb: dict[int, float] = {}
 
     def on_frame(prediction: Prediction, _: int | None) -> None:
         index = prediction.frame.index
         if index in (30, 300, 1000, 2000, frames - 1):
-            seen[index] = resident_mb()
-            print(f"frame {index}: {seen[index]:.0f} MB", flush=True)
+            memory_mb[index] = resident_mb()
+            print(f"frame {index}: {memory_mb[index]:.0f} MB", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         make_clip(clip, frames)
         run(AnnotationJob(source=clip, output=Path(folder) / "out.mp4"), model, on_frame=on_frame)
-    last = seen[frames - 1]
+    last = memory_mb[frames - 1]
     print(
-        f"frame {frames - 1} / frame 300: {last / seen[300]:.3f}; "
+        f"frame {frames - 1} / frame 300: {last / memory_mb[300]:.3f}; "
         f"{last:.0f} MB (wanted: constant, < {_LIMIT_MB} MB)"
     )
 

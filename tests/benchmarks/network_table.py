@@ -52,10 +52,10 @@ def row(name: str) -> str:
         height, width = with_maps.run([contract.CAM], {contract.FRAMES: frames})[0].shape[2:]
         ms, ratio = time_both(with_maps, alone, frames)
     assert info.parity is not None
-    law = "" if info.parity.identity_error is None else f"{info.parity.identity_error:.0e}"
+    identity = "" if info.parity.identity_error is None else f"{info.parity.identity_error:.0e}"
     return (
         f"| {name} | {parameters / 1e6:.2f} | {height}x{width} | {info.method} | {ms:.1f} "
-        f"| {ratio - 1:+.1%} | {law} |"
+        f"| {ratio - 1:+.1%} | {identity} |"
     )
 
 
@@ -70,7 +70,7 @@ def open_session(path: Path) -> ort.InferenceSession:
 def time_both(
     with_maps: ort.InferenceSession, alone: ort.InferenceSession, frames: NDArray[np.uint8]
 ) -> tuple[float, float]:
-    """Time one frame; gives the best ms with maps, and the median of with over without."""
+    """Time one frame; returns the best ms with maps, and the median of with over without."""
     feed = {contract.FRAMES: frames}
     times: list[float] = []
     ratios: list[float] = []

@@ -1,16 +1,16 @@
-"""Chooses the settings of ``--refine`` and tells what they, and other ways, are worth and cost.
+"""Chooses the settings of ``--refine``; prints the accuracy and cost of them and of other ways.
 
-    python tests/benchmarks/refine.py ../shared/data          the settings, and what they give
+    python tests/benchmarks/refine.py ../shared/data          the settings, and their accuracy
     python tests/benchmarks/refine.py ../shared/data --all    every way that was tried
 
-EfficientNet-Lite0 with its packaged weights. A thing is found where the box around the largest
+EfficientNet-Lite0 with its packaged weights. An object is found where the box around the largest
 region of its class's map has an IoU of at least 0.5 with a true one.
 
 Halves of imagenette_val: the photos of each class, by name, go to A and B in turns. A setting is
 chosen by the share found on half A; of equals, by the mean of the shares on fruit and
 traffic_light. It is reported on half B.
 
-B was looked at while the ways were tried, so it is not blind. Therefore the same choice, among the
+B was used while the ways were tried, so it is not blind. Therefore the same choice, among the
 same settings, is repeated for 50 halves drawn at random, class by class: mean and standard
 deviation of the half that was not chosen on are the honest figure.
 """
@@ -49,11 +49,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.benchmarks.refine_ways import (
     PLAIN,
-    SHARP_SIDES,
+    REFINE_SIDES,
     SIDES,
     WAYS,
-    Looker,
-    Seen,
+    TappedPhoto,
+    Tapper,
     Way,
     guided,
     joined,
@@ -75,16 +75,16 @@ class Trials:
         found: (settings, things) bool, at IoU 0.5.
     """
 
-    def __init__(self, way: Way, ground_truths: Iterable[Seen]) -> None:
+    def __init__(self, way: Way, photos: Iterable[TappedPhoto]) -> None:
         rows: dict[str, list[float]] = defaultdict(list)
         rules = way.rules()
-        for seen in ground_truths:
-            for setting, cam in way.maps(seen):
+        for photo in photos:
+            for setting, cam in way.maps(photo):
                 fine = cams.enlarge(np.ascontiguousarray(cam, np.float32))
                 for text, rule in rules.items():
-                    boxes = find_boxes(fine, seen.size_wh, rule(fine))[:1]
+                    boxes = find_boxes(fine, photo.size_wh, rule(fine))[:1]
                     name = ", ".join(filter(None, (setting, text if len(rules) > 1 else "")))
-                    rows[name].append(metrics.best_iou(boxes, seen.ground_truth.truth))
+                    rows[name].append(metrics.best_iou(boxes, photo.ground_truth.truth))
         self.names = list(rows)
         self.found = np.array(list(rows.values())) >= metrics.IOU
 
@@ -96,13 +96,13 @@ class Trials:
         return part
 
     def choose(self, half: Mask, others: list[Mask]) -> int:
-        """Give the setting that finds most in a half; of equals, most in the other sets."""
+        """Return the setting that finds most in a half; of equals, most in the other sets."""
         shares = np.mean([self.found[:, other].mean(axis=1) for other in others], axis=0)
         return int(np.lexsort((shares, self.found[:, half].sum(axis=1)))[-1])
 
 
 def halve(ground_truths: list[GroundTruth], order: Callable[[int], NDArray[np.int64]]) -> Mask:
-    """Give every second thing of each class, in an order of each class's things."""
+    """Return every second object of each class, in an order of the objects of each class."""
     half = np.zeros(len(ground_truths), np.bool_)
     by_class: dict[int, list[int]] = defaultdict(list)
     for position, ground_truth in sorted(
@@ -110,12 +110,12 @@ def halve(ground_truths: list[GroundTruth], order: Callable[[int], NDArray[np.in
     ):
         by_class[ground_truth.class_index].append(position)
     for number, positions in enumerate(by_class.values()):
-        # Classes with an odd number give the one more to A and B in turns.
+        # Of classes with an odd number, the extra one goes to A and B in turns.
         half[np.array(positions)[order(len(positions))][number % 2 :: 2]] = True
     return half
 
 
-class Judge:
+class Evaluator:
     """The halves that settings are chosen on and reported on."""
 
     def __init__(self, ground_truths: dict[str, list[GroundTruth]]) -> None:
@@ -132,7 +132,7 @@ class Judge:
         self._random = [whole(halve(every[:first], random.permutation)) for _ in range(HALVES)]
 
     def row(self, localizations: Trials) -> tuple[str, str]:
-        """Give what a way is worth, in the columns of TITLE, and its chosen setting."""
+        """Return the shares of a way, in the columns of TITLE, and its chosen setting."""
         whole = self._sets[SETS[0]]
         chosen = localizations.choose(self._half_a, self._others)
         masks = [self._half_a, whole & ~self._half_a, *self._sets.values()]
@@ -151,8 +151,8 @@ class Judge:
 TITLE = "      A      B  A + B  fruit lights   random halves"
 
 
-def looking(ground_truths: Sequence[T], at: str) -> Iterable[T]:
-    """Go through things with a bar that does not end up among the figures."""
+def with_bar(ground_truths: Sequence[T], at: str) -> Iterable[T]:
+    """Iterate with a progress bar that does not end up among the figures."""
     return track(ground_truths, at, console=console, transient=True)
 
 
@@ -167,8 +167,8 @@ def times(plain: Model, refine: Model, dilated: Path) -> dict[str, float]:
         both = plain.predict(image).cam.maps + plain.predict(image[:, ::-1]).cam.maps
         cams.enlarge(both[0])
 
-    def at(side: int, *, is_sharp: bool = False) -> Callable[[], object]:
-        return run(Model(plain.path, device="cpu", size_wh=(side, side), refine=is_sharp))
+    def at(side: int, *, is_refined: bool = False) -> Callable[[], object]:
+        return run(Model(plain.path, device="cpu", size_wh=(side, side), refine=is_refined))
 
     large = at(320)
     ways: dict[str, Callable[[], object]] = {
@@ -181,33 +181,33 @@ def times(plain: Model, refine: Model, dilated: Path) -> dict[str, float]:
         "input of 320": large,
         "two scales, 224 and 320": lambda: (run(plain)(), large()),
         "guided filter": lambda: guided(plain.predict(image).cam.maps[0], image, 16, 1e-2),
-        "early layer, input of 224": at(224, is_sharp=True),
-        "early layer, input of 256": at(256, is_sharp=True),
-        "early layer, input of 288": at(288, is_sharp=True),
-        "early layer, input of 320": at(320, is_sharp=True),
+        "early layer, input of 224": at(224, is_refined=True),
+        "early layer, input of 256": at(256, is_refined=True),
+        "early layer, input of 288": at(288, is_refined=True),
+        "early layer, input of 320": at(320, is_refined=True),
     }
     found = dict(zip(ways, in_turns(ROUNDS, *ways.values()), strict=True))
     return {name: ms / found["plain"] for name, ms in found.items()}
 
 
 def shipped(model: Model, ground_truths: list[GroundTruth]) -> float:
-    """Measure the program itself, in percent of things found."""
+    """Measure the program itself, in percent of objects found."""
     localizations = [
         evaluate_photo(model, ground_truth).localizations["map"].iou
-        for ground_truth in looking(ground_truths, "looking")
+        for ground_truth in with_bar(ground_truths, "inference")
     ]
     return 100 * metrics.share_right(np.array(localizations))
 
 
 def main() -> None:
-    """Look at every photo, choose, print."""
-    parser = argparse.ArgumentParser(description="What --refine is worth")
+    """Infer every photo, choose, print."""
+    parser = argparse.ArgumentParser(description="Measure --refine")
     parser.add_argument("data", type=Path, help="the folder with boxes/")
     parser.add_argument("--all", action="store_true", help="every way that was tried")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     path = zoo.find_model().path
-    plain, refine = (Model(path, device="cpu", refine=is_sharp) for is_sharp in (False, True))
+    plain, refine = (Model(path, device="cpu", refine=is_refined) for is_refined in (False, True))
     ground_truths: dict[str, list[GroundTruth]] = {}
     for name in SETS:
         folder = arguments.data / "boxes" / name
@@ -217,24 +217,24 @@ def main() -> None:
         dilated = Path(scratch) / "dilated.onnx"
         export(load_named(plain.info.name), dilated, map_stride=16)
         costs = times(plain, refine, dilated)
-        looker = Looker(path, dilated)
+        tapper = Tapper(path, dilated)
         every = [ground_truth for name in SETS for ground_truth in ground_truths[name]]
-        seen = [looker(ground_truth) for ground_truth in looking(every, "looking")]
-        judge = Judge(ground_truths)
+        photos = [tapper(ground_truth) for ground_truth in with_bar(every, "inference")]
+        evaluator = Evaluator(ground_truths)
         print(f"{'% found':30s}{TITLE}   cost  setting")
 
         def show(name: str, localizations: Trials) -> None:
-            shares, setting = judge.row(localizations)
+            shares, setting = evaluator.row(localizations)
             cost = f"{costs[name]:.2f}" if name in costs else ""
             print(f"{name:30s}{shares}{cost:>7s}  {setting}", flush=True)
 
         for name, way in {"plain": PLAIN, **(WAYS if arguments.all else {})}.items():
-            show(name, Trials(way, looking(seen, name)))
-        sides = SIDES if arguments.all else SHARP_SIDES
-        joins = Trials(Way(lambda one: joined(one, sides), (20,)), looking(seen, "--refine"))
+            show(name, Trials(way, with_bar(photos, name)))
+        sides = SIDES if arguments.all else REFINE_SIDES
+        joins = Trials(Way(lambda photo: joined(photo, sides), (20,)), with_bar(photos, "--refine"))
         for side in sides if arguments.all else ():
             show(f"early layer, input of {side}", joins.of_sides([side]))
-        show("--refine", joins.of_sides(SHARP_SIDES))
+        show("--refine", joins.of_sides(REFINE_SIDES))
         print(f"\nthe program with --refine: {refine.refinement}")
         for name in SETS:
             print(f"  {name:16s}{shipped(refine, ground_truths[name]):6.1f} % found", flush=True)

@@ -1,4 +1,4 @@
-"""The ways to better places that tests/benchmarks/refine.py compares: what is seen, and the maps."""
+"""The ways to better places that tests/benchmarks/refine.py compares: tapped tensors, and the maps."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from camstream.models.session import read_info
 from camstream.picture import ImageU8, MapF32, Picture
 
 SIDES = (224, 256, 288, 320)
-SHARP_SIDES = (224, 256, 288)  # 320 costs more than twice
-STEPS, SHARPNESSES, TONES = (3, 4, 6), (3.0, 4.0, 5.0), (1.5, 1.75, 2.0, 2.25, 2.5)
+REFINE_SIDES = (224, 256, 288)  # 320 costs more than twice
+STEPS, AFFINITY_POWERS, GAMMAS = (3, 4, 6), (3.0, 4.0, 5.0), (1.5, 1.75, 2.0, 2.25, 2.5)
 
 Maps = Iterator[tuple[str, MapF32]]
 
 
 @dataclass(slots=True)
-class Seen:
-    """One thing, and what the network gives of it; maps are of the thing's own class.
+class TappedPhoto:
+    """One class in one photo, and the tensors of the network; maps are of that class.
 
     Attributes:
-        ground_truth: What is to be found.
+        ground_truth: The class and its true boxes.
         size_wh: Of the photo, pixels.
         image: As the network gets it at 224.
         cams: Input side to the raw map.
@@ -57,7 +57,7 @@ class Seen:
     dilated: MapF32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
-class Looker:
+class Tapper:
     """Runs the default network with two of its earlier layers tapped, and its dilated twin."""
 
     def __init__(self, path: Path, dilated: Path) -> None:
@@ -68,20 +68,21 @@ class Looker:
         self._tapped, _, _ = create_session(model.SerializeToString(), "cpu")
         self._dilated, _, _ = create_session(str(dilated), "cpu")
 
-    def __call__(self, ground_truth: GroundTruth) -> Seen:
-        photo = Picture.from_bgr(read_photo(ground_truth))
+    def __call__(self, ground_truth: GroundTruth) -> TappedPhoto:
+        picture = Picture.from_bgr(read_photo(ground_truth))
         sizes = {
-            side: fit_size(photo.size_wh, preferred_hw=(side, side), multiple=32) for side in SIDES
+            side: fit_size(picture.size_wh, preferred_hw=(side, side), multiple=32)
+            for side in SIDES
         }
-        seen = Seen(ground_truth, photo.size_wh, photo.bgr(sizes[224]))
+        photo = TappedPhoto(ground_truth, picture.size_wh, picture.bgr(sizes[224]))
         for side, size_wh in sizes.items():
-            seen.cams[side], fine_features, earlier = self._tap(photo.bgr(size_wh), ground_truth)
-            seen.fine_features[side] = fine_features.astype(np.float16)
+            photo.cams[side], fine_features, earlier = self._tap(picture.bgr(size_wh), ground_truth)
+            photo.fine_features[side] = fine_features.astype(np.float16)
             if side == 224:
-                seen.earlier = earlier.astype(np.float16)
-        seen.mirrored = self._tap(seen.image[:, ::-1], ground_truth)[0][:, ::-1]
-        seen.dilated = _run(self._dilated, [contract.CAM], seen.image, ground_truth)[0][0]
-        return seen
+                photo.earlier = earlier.astype(np.float16)
+        photo.mirrored = self._tap(photo.image[:, ::-1], ground_truth)[0][:, ::-1]
+        photo.dilated = _run(self._dilated, [contract.CAM], photo.image, ground_truth)[0][0]
+        return photo
 
     def _tap(self, image: ImageU8, ground_truth: GroundTruth) -> tuple[MapF32, MapF32, MapF32]:
         cam, fine_features, earlier = _run(
@@ -118,7 +119,7 @@ def enlarged(cam: MapF32, like: NDArray[Any]) -> MapF32:
 
 
 def walked(cam: MapF32, features: NDArray[np.float16], steps: int, affinity_power: float) -> MapF32:
-    """Do in numpy what ``camstream.graph.refine`` does in the graph, up to the tone; 0 to 1."""
+    """Do in numpy what ``camstream.graph.refine`` does in the graph, up to the gamma; 0 to 1."""
     places = features.astype(np.float32).reshape(len(features), -1)
     places /= np.maximum(np.linalg.norm(places, axis=0), 1e-12)
     alike = np.maximum(places.T @ places, 0) ** np.float32(affinity_power)
@@ -159,24 +160,24 @@ def _resized(cam: MapF32, mode: int) -> MapF32:
     return cast("MapF32", cv2.resize(cam, size_wh, interpolation=mode))
 
 
-def joined(seen: Seen, sides: tuple[int, ...]) -> Maps:
+def joined(photo: TappedPhoto, sides: tuple[int, ...]) -> Maps:
     """All settings of the joining with the earlier layer."""
-    for side, steps, affinity_power in itertools.product(sides, STEPS, SHARPNESSES):
-        part = walked(seen.cams[side], seen.fine_features[side], steps, affinity_power)
-        for gamma in TONES:
-            yield f"{side}: {steps} steps, cosine^{affinity_power:g}, tone {gamma:g}", part**gamma
+    for side, steps, affinity_power in itertools.product(sides, STEPS, AFFINITY_POWERS):
+        part = walked(photo.cams[side], photo.fine_features[side], steps, affinity_power)
+        for gamma in GAMMAS:
+            yield f"{side}: {steps} steps, cosine^{affinity_power:g}, gamma {gamma:g}", part**gamma
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to find things.
+    """One way to localise objects.
 
     Attributes:
-        maps: The maps of a thing, one a setting, by the setting's name.
+        maps: The maps of an object, one per setting, by the setting's name.
         thresholds: What else is chosen, in per cent of the map's maximum.
     """
 
-    maps: Callable[[Seen], Maps]
+    maps: Callable[[TappedPhoto], Maps]
     thresholds: tuple[int, ...] = tuple(range(5, 75, 5))
 
     def rules(self) -> dict[str, Callable[[MapF32], float]]:
@@ -186,20 +187,22 @@ class Way:
         }
 
 
-def _one(make: Callable[[Seen], MapF32]) -> Callable[[Seen], Maps]:
-    return lambda seen: iter([("", make(seen))])
+def _one(make: Callable[[TappedPhoto], MapF32]) -> Callable[[TappedPhoto], Maps]:
+    return lambda photo: iter([("", make(photo))])
 
 
-def _layer(make: Callable[[Seen], tuple[MapF32, NDArray[np.float16]]]) -> Callable[[Seen], Maps]:
-    return _one(lambda seen: walked(*make(seen), 3, 3.0))
+def _layer(
+    make: Callable[[TappedPhoto], tuple[MapF32, NDArray[np.float16]]],
+) -> Callable[[TappedPhoto], Maps]:
+    return _one(lambda photo: walked(*make(photo), 3, 3.0))
 
 
-def _guided(seen: Seen) -> Maps:
+def _guided(photo: TappedPhoto) -> Maps:
     for radius, blur in itertools.product((16, 32), (1e-3, 1e-2)):
-        yield f"radius {radius}, {blur:g}", guided(seen.cams[224], seen.image, radius, blur)
+        yield f"radius {radius}, {blur:g}", guided(photo.cams[224], photo.image, radius, blur)
 
 
-PLAIN = Way(_one(lambda seen: seen.cams[224]), (20,))
+PLAIN = Way(_one(lambda photo: photo.cams[224]), (20,))
 WAYS: dict[str, Way] = {
     "ratio threshold": Way(PLAIN.maps),
     "linear instead of cubic": Way(_one(lambda s: _resized(s.cams[224], cv2.INTER_LINEAR))),

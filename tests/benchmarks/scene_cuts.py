@@ -4,7 +4,7 @@ It needs PySceneDetect: ``pip install scenedetect``.
 
 The clips of the folder and the project's sample, as they are (no cut but the sample's three), at
 a third of their rate, with lightning (every 20th frame 1.6 times as bright), and 12 minutes of
-parts of them strung together. A cut is found where it is told of the right frame or, for the ways
+parts of them strung together. A cut is found where it is reported for the right frame or, for the ways
 that look ahead, afterwards.
 """
 
@@ -76,7 +76,7 @@ FINDERS: dict[str, Finder] = {
 
 
 def string_together(clips: Sequence[Clip], seed: int = 0) -> tuple[Clip, set[int]]:
-    """Take parts of clips at random, neighbours from different ones; give the cuts."""
+    """Take parts of clips at random, neighbours from different ones; return the cuts as well."""
     rng = np.random.default_rng(seed)
     parts: list[Clip] = []
     last = -1

@@ -1,10 +1,10 @@
-"""What calm brings and costs: ``python -m tests.benchmarks.smoothing [FOLDER_OF_CLIPS]``.
+"""Measures what smoothing brings and costs: ``python -m tests.benchmarks.smoothing [FOLDER_OF_CLIPS]``.
 
 Flicker (see ``camstream.evaluate.metrics``) and label changes at each level: on still scenes with
 the noise of a dim camera and uneven light, one of them on the border between two classes, and on
 real clips. Then the price: how long map and label take to follow when one photo replaces another
-and no cut is seen (with the cut seen it is no time), and how far the peak lags behind a thing
-that moves. Photos: scikit-image's, public domain or CC0.
+and no cut is detected (with a detected cut there is no delay), and how far the peak lags behind an
+object that moves. Photos: scikit-image's, public domain or CC0.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _SCENE_S, _STEP_S = 10.0, 4.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one level of calm shows of a clip.
+class Displayed:
+    """What is displayed of a clip at one level of smoothing.
 
     Attributes:
         pts_s: (T,) media times.
-        maps: T maps (h, w) of the label shown.
-        labels: (T,) class indices shown.
-        cuts: (T,) where a cut is seen.
+        maps: T maps (h, w) of the displayed label.
+        labels: (T,) displayed class indices.
+        cuts: (T,) where a cut is detected.
     """
 
     pts_s: list[float]
@@ -57,43 +57,45 @@ class Seen:
     cuts: list[bool]
 
 
-def look(
-    model: Model, frames: Iterator[Frame], *, follow: int | None = None, sees_cuts: bool = True
-) -> dict[SmoothingLevel, Seen]:
-    """Look at every frame once, and show it at each level.
+def infer_all(
+    model: Model, frames: Iterator[Frame], *, follow: int | None = None, with_cuts: bool = True
+) -> dict[SmoothingLevel, Displayed]:
+    """Infer every frame once, and smooth its maps at each level.
 
     Args:
-        model: Looks at the frames.
+        model: The model.
         frames: In order.
         follow: Keep the maps of this class instead of the label's.
-        sees_cuts: Whether the pictures are shown to the search for cuts.
+        with_cuts: Whether scene cuts are detected.
     """
-    calms: dict[SmoothingLevel, Smoother] = {level: Smoother(level) for level in SMOOTHING_LEVELS}
-    seen = {level: Seen([], [], [], []) for level in SMOOTHING_LEVELS}
+    smoothers: dict[SmoothingLevel, Smoother] = {
+        level: Smoother(level) for level in SMOOTHING_LEVELS
+    }
+    by_level = {level: Displayed([], [], [], []) for level in SMOOTHING_LEVELS}
     blank = np.zeros((18, 32, 3), np.uint8)
     for frame in frames:
-        wanted = {index for smoothing in calms.values() for index in smoothing.wanted}
+        wanted = {index for smoother in smoothers.values() for index in smoother.wanted}
         wanted |= set() if follow is None else {follow}
         prediction = model.infer(frame, classes=[*_BEST, *sorted(wanted)])
         maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True))
         scores = softmax(prediction.logits)
-        image = prediction.image if sees_cuts else blank
+        image = prediction.image if with_cuts else blank
         displayed = {
-            level: smoothing.update(frame.pts_s, image, scores, maps)
-            for level, smoothing in calms.items()
+            level: smoother.update(frame.pts_s, image, scores, maps)
+            for level, smoother in smoothers.items()
         }
         is_cut = any(smoothed.is_cut for smoothed in displayed.values())
         for level, smoothed in displayed.items():
-            record = seen[level]
+            record = by_level[level]
             record.pts_s.append(frame.pts_s)
             record.maps.append(smoothed.maps[smoothed.class_index if follow is None else follow])
             record.labels.append(smoothed.class_index)
             record.cuts.append(is_cut)
-    return seen
+    return by_level
 
 
 def photo(name: str) -> ImageU8:
-    """Give a photo of scikit-image as BGR of 640 x 360, its middle."""
+    """Return a photo of scikit-image as BGR of 640 x 360, its middle."""
     image = np.asarray(getattr(data, name)(), np.uint8)
     image = np.dstack([image] * 3) if image.ndim == 2 else image[..., 2::-1]
     height = min(image.shape[0], round(image.shape[1] * 9 / 16))
@@ -153,7 +155,7 @@ def moving(ground_truth: ImageU8) -> Callable[[float], ImageU8]:
     return picture
 
 
-def centres(maps: list[MapF32]) -> NDArray[np.float64]:
+def centroids(maps: list[MapF32]) -> NDArray[np.float64]:
     """Where the positive evidence of each map lies, 0 to 1 across: its centre of mass."""
     weights = np.maximum(np.stack(maps).astype(np.float64), 0).sum(axis=1)
     places = (np.arange(weights.shape[1]) + 0.5) / weights.shape[1]
@@ -176,7 +178,7 @@ def lag_ms(late: NDArray[np.float64], path: NDArray[np.float64]) -> float:
 
 
 def print_flicker(model: Model, console: Console, clips: list[Path]) -> None:
-    """Print how restless scenes and clips are at each level."""
+    """Print the flicker of scenes and clips at each level."""
     cat, cup, face = photo("chelsea"), photo("coffee"), photo("astronaut")
     edge = border(model, cat, cup)
     scenes: dict[str, Callable[[], Iterator[Frame]]] = {
@@ -194,7 +196,7 @@ def print_flicker(model: Model, console: Console, clips: list[Path]) -> None:
     for name, frames in scenes.items():
         figures = [
             measure_flicker(s.pts_s, s.maps, s.labels, s.cuts, model.info.cam_range)
-            for s in look(model, frames()).values()
+            for s in infer_all(model, frames()).values()
         ]
         table.add_row(
             name,
@@ -205,18 +207,18 @@ def print_flicker(model: Model, console: Console, clips: list[Path]) -> None:
 
 
 def print_delay(model: Model, console: Console) -> None:
-    """Print what it costs to be calm."""
+    """Print the delay at each level."""
     cat, cup = photo("chelsea"), photo("coffee")
     new = model.predict(cup).top[0].class_index
 
     def step() -> Iterator[Frame]:
         return filmed(lambda pts_s: cat if pts_s < _STEP_S else cup, 2 * _STEP_S)
 
-    unseen = look(model, step(), follow=new, sees_cuts=False)
-    cut = look(model, step(), follow=new)
+    undetected = infer_all(model, step(), follow=new, with_cuts=False)
+    cut = infer_all(model, step(), follow=new)
     swing_of = model.predict(moving(cat)(2.5)).top[0].class_index
-    swing = look(model, filmed(moving(cat), 3 * _STEP_S), follow=swing_of)
-    path = centres(swing["off"].maps)
+    swing = infer_all(model, filmed(moving(cat), 3 * _STEP_S), follow=swing_of)
+    path = centroids(swing["off"].maps)
     table = Table("delay, ms", *SMOOTHING_LEVELS)
     after = range(round(_STEP_S * _RATE_HZ), round(2 * _STEP_S * _RATE_HZ))
 
@@ -224,7 +226,10 @@ def print_delay(model: Model, console: Console) -> None:
         frame = next((index for index in after if reached(index)), None)
         return "never" if frame is None else f"{(frame - after[0]) / _RATE_HZ * 1e3:.0f}"
 
-    peaks = {level: [float(cam.max()) for cam in seen.maps] for level, seen in unseen.items()}
+    peaks = {
+        level: [float(cam.max()) for cam in displayed.maps]
+        for level, displayed in undetected.items()
+    }
     settled = float(np.median(peaks["off"][after[30] :]))
     before = float(np.median(peaks["off"][: after[0]]))
     for part in (0.5, 0.9):
@@ -232,16 +237,16 @@ def print_delay(model: Model, console: Console) -> None:
         row = [
             ms_until(functools.partial(_is_over, peaks[level], goal)) for level in SMOOTHING_LEVELS
         ]
-        table.add_row(f"a step, no cut seen: map at {part:.0%}", *row)
+        table.add_row(f"a step, no cut detected: map at {part:.0%}", *row)
     accepted = {967, 968}  # espresso and cup
-    for title, seen in (("no cut seen", unseen), ("the cut seen", cut)):
+    for title, by_level in (("no cut detected", undetected), ("the cut detected", cut)):
         row = [
-            ms_until(functools.partial(_is_among, seen[level].labels, accepted))
+            ms_until(functools.partial(_is_among, by_level[level].labels, accepted))
             for level in SMOOTHING_LEVELS
         ]
         table.add_row(f"a step, {title}: label", *row)
-    row = [f"{lag_ms(centres(swing[level].maps), path):.0f}" for level in SMOOTHING_LEVELS]
-    table.add_row("a thing that moves: centre of the map", *row)
+    row = [f"{lag_ms(centroids(swing[level].maps), path):.0f}" for level in SMOOTHING_LEVELS]
+    table.add_row("an object that moves: centroid of the map", *row)
     console.print(table)
 
 

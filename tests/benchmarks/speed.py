@@ -1,8 +1,8 @@
 """Measures this machine. Every figure is a ratio of two things timed in turns in one run.
 
 Times on a shared machine vary by a fifth from minute to minute; ratios of interleaved runs do
-not. The parts that need torch or a rival's package are left out, and said to be, where those
-are not installed.
+not. The parts that need torch or a rival's package are left out, with a note, where those are
+not installed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from camstream.sources.file import FileSource
 # that torch leaves spinning for a while slow only the first frame of the other's turn.
 _STREAK = 10
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
-def run_all(model: str, device: str, *, quick: bool, progress: Say) -> None:
+def run_all(model: str, device: str, *, quick: bool, progress: Progress) -> None:
     """Measure everything, one line a figure."""
     network = zoo.load_model(model, device=device)
     progress(f"{network.info.name} on {network.device}, onnxruntime {ort.__version__}")
@@ -53,7 +53,7 @@ def run_all(model: str, device: str, *, quick: bool, progress: Say) -> None:
 
 
 def in_turns(rounds: int, *runs: Callable[[], object]) -> list[float]:
-    """Time several things in turns; gives the median of each, milliseconds."""
+    """Time several things in turns; returns the median of each, milliseconds."""
     for run in runs:
         for _ in range(5):
             run()
@@ -67,7 +67,7 @@ def in_turns(rounds: int, *runs: Callable[[], object]) -> list[float]:
     return [float(np.median(own)) for own in times]
 
 
-def compare_bare(network: Model, rounds: int, progress: Say) -> float | None:
+def compare_bare(network: Model, rounds: int, progress: Progress) -> float | None:
     """Time the model with its maps against the same file cut down to its logits."""
     if importlib.util.find_spec("onnx") is None:
         progress("maps / bare classifier: left out, onnx is not installed")
@@ -92,7 +92,7 @@ def compare_bare(network: Model, rounds: int, progress: Say) -> float | None:
     return full_ms / bare_ms
 
 
-def compare_device(network: Model, rounds: int, progress: Say) -> None:
+def compare_device(network: Model, rounds: int, progress: Progress) -> None:
     """Time the device against the CPU and compare their outputs; nothing to do on the CPU."""
     if network.device == "cpu":
         return
@@ -107,7 +107,7 @@ def compare_device(network: Model, rounds: int, progress: Say) -> None:
     )
 
 
-def compare_torchcam(network: Model, rounds: int, progress: Say) -> float | None:
+def compare_torchcam(network: Model, rounds: int, progress: Progress) -> float | None:
     """Time one image through camstream against torch-cam's CAM on the same network in torch."""
     missing = [name for name in ("torch", "torchcam") if importlib.util.find_spec(name) is None]
     if missing or network.info.name != zoo.DEFAULT_MODEL:
@@ -156,7 +156,7 @@ def make_clip(folder: Path, *, seconds: int, size_wh: tuple[int, int] = (1920, 1
 
 
 def compare_annotate(
-    network: Model, clip: Path, preset: str, limit: float, rounds: int, progress: Say
+    network: Model, clip: Path, preset: str, limit: float, rounds: int, progress: Progress
 ) -> float:
     """Time annotating a clip against merely re-encoding the annotated clip."""
     encoding = Encoding(preset=preset)
@@ -188,7 +188,7 @@ def _transcode(path: Path, to: Path, encoding: Encoding) -> None:
     sink.finish()
 
 
-def first_frame(model: str, clip: Path, progress: Say) -> float:
+def first_frame(model: str, clip: Path, progress: Progress) -> float:
     """Time a fresh process from the command to a clip of one annotated frame."""
     one = clip.with_name("one.mp4")
     source = FileSource(clip)

@@ -84,7 +84,7 @@ def test_track_with_frames_and_labels_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("file,x0,y0,x1,y1\na.png,0,0,1,1\n", "lacks the columns index"),
         (_HEADER + "0,0,0,light,9,0,1,1,\n", "line 2 is malformed .no box"),
@@ -98,15 +98,19 @@ def test_track_with_frames_and_labels_only(tmp_path: Path) -> None:
         (_HEADER, "no box of a class"),
     ],
 )
-def test_bad_tracks(tmp_path: Path, text: str, says: str) -> None:
-    with pytest.raises(SourceError, match=says):
+def test_bad_tracks(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         read_track(_write(tmp_path / "b.csv", text), _NAMES)
 
 
 def test_unreadable_tracks(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
-    for name, says in (("b.csv", "UTF-8"), ("gone.csv", "cannot read"), ("b.json", "a .csv file")):
-        with pytest.raises(SourceError, match=says):
+    for name, message in (
+        ("b.csv", "UTF-8"),
+        ("gone.csv", "cannot read"),
+        ("b.json", "a .csv file"),
+    ):
+        with pytest.raises(SourceError, match=message):
             read_track(tmp_path / name, _NAMES)
 
 

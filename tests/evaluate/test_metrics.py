@@ -1,4 +1,4 @@
-"""Every measure against cases computed by hand, and the laws that hold for any."""
+"""Every measure against cases computed by hand, and properties that hold for any."""
 
 from __future__ import annotations
 

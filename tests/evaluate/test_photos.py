@@ -101,7 +101,7 @@ def test_coco_gives_width_and_height_and_crowds_do_not_count(photos: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "says"),
+    ("name", "text", "message"),
     [
         ("b.csv", "file,x0,y0\n", "lacks the columns x1, y1"),
         ("b.csv", "", "lacks the columns"),
@@ -124,14 +124,14 @@ def test_coco_gives_width_and_height_and_crowds_do_not_count(photos: Path, tmp_p
     ],
 )
 def test_bad_annotations_are_refused_in_one_line(
-    photos: Path, tmp_path: Path, name: str, text: str | None, says: str
+    photos: Path, tmp_path: Path, name: str, text: str | None, message: str
 ) -> None:
     path = tmp_path / name
     if text is not None:
         _write(path, text)
     with pytest.raises(SourceError) as caught:
         read_ground_truths(photos, path, _NAMES)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -239,7 +239,7 @@ def test_sheet_shows_best_typical_and_worst() -> None:
 
 
 def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) -> None:
-    """The baselines' figures follow from the boxes alone, whatever the model says."""
+    """The baselines' figures follow from the boxes alone, whatever the model predicts."""
     boxes = "file,class_index,x0,y0,x1,y1\na.png,1,2,2,62,46\nb.png,2,15,11,49,37\n"
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -270,7 +270,7 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "message"),
     [
         (lambda folder: Request(photos=folder), "either --true-boxes"),
         (
@@ -288,9 +288,9 @@ def test_whole_command_with_masks(model: Model, photos: Path, tmp_path: Path) ->
     ],
 )
 def test_unclear_requests_are_refused(
-    tmp_path: Path, make: Callable[[Path], Request], says: str
+    tmp_path: Path, make: Callable[[Path], Request], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         make(tmp_path)
 
 
@@ -331,15 +331,15 @@ def test_map_beats_the_baselines_on_real_photos(model: Model, data: Path) -> Non
 
 def test_threshold_and_other_ways(model: Model, photos: Path, tmp_path: Path) -> None:
     boxes = _write(tmp_path / "b.csv", "file,class_index,x0,y0,x1,y1\na.png,1,0,0,32,48\n")
-    seen: list[tuple[tuple[int, ...], int]] = []
+    calls: list[tuple[tuple[int, ...], int]] = []
 
     def left(image: ImageU8, class_index: int) -> MapF32:
-        seen.append((image.shape, class_index))
+        calls.append((image.shape, class_index))
         return np.repeat([[1.0, 0.6, 0.5, 0.0]], 3, axis=0).astype(np.float32)
 
     report = evaluate(Request(photos=photos, boxes=boxes, box_threshold=0.9), model, {"left": left})
     assert list(report.ways) == [CAM, "left", CENTRE, WHOLE, GAUSSIAN]
-    assert seen == [((192, 256, 3), 1)]
+    assert calls == [((192, 256, 3), 1)]
     assert report.ways["left"].pointing == 1
     assert report.ways["left"].gt_known == 0  # above 90 % there is a quarter of the photo only
     assert report.box_threshold == 0.9

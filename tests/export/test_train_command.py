@@ -183,4 +183,4 @@ def test_a_class_with_too_few_photos_is_an_error(photos: Path, tmp_path: Path) -
     for photo in sorted((photos / "blob").iterdir())[4:]:
         photo.unlink()
     message = one_line(train(photos, tmp_path / "net.onnx"))
-    assert "blob has 4 photos that can be read; a class needs 5 at least" in message
+    assert "4 pictures of 'blob' can be read, and at least 5 are needed" in message

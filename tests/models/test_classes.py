@@ -36,7 +36,7 @@ def test_a_typing_error_is_answered_with_the_nearest_names(names: ClassNames) ->
         names.find("Persain cat")
     with pytest.raises(UsageError, match="camstream info"):
         names.find("xyzzy")
-    with pytest.raises(UsageError, match="give the class's number"):
+    with pytest.raises(UsageError, match="use the number of the class"):
         names.find("crane")
 
 

@@ -1,4 +1,4 @@
-"""Which device runs the model: never another one than is said."""
+"""Which device runs the model: never another one than is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ needs_no_driver = pytest.mark.skipif(has_nvidia_driver(), reason="this machine h
 
 
 class FakeSession:
-    """Claims what ONNX Runtime may claim, and runs on what it is told.
+    """Claims what ONNX Runtime may claim, and runs on the device that it is given.
 
     Attributes:
         runs_on: The provider that really runs, whatever was asked for.

@@ -37,8 +37,8 @@ def test_cuda_says_what_the_cpu_says(
     np.testing.assert_allclose(cuda.cam.maps, cpu.cam.maps, atol=1e-2, rtol=1e-2)
     got, want = ([top.logit for top in prediction.top] for prediction in (cuda, cpu))
     np.testing.assert_allclose(got, want, atol=1e-2, rtol=1e-2)
-    law = cuda.cam.maps.mean(axis=(1, 2)) + cuda.cam.bias
-    assert law[0] == pytest.approx(cuda.top[0].logit, abs=1e-2)
+    logits = cuda.cam.maps.mean(axis=(1, 2)) + cuda.cam.bias
+    assert logits[0] == pytest.approx(cuda.top[0].logit, abs=1e-2)
 
 
 def test_cuda_is_faster(on_cuda: Model, model: Model, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The model ``person`` as it is shipped: its record, its law, real frames where there are any."""
+"""The model ``person`` as it is shipped: its record, the CAM identity, real frames where there are any."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def test_what_is_written_is_what_is_read(head: ShippedHead, tmp_path: Path) -> N
     np.testing.assert_array_equal(again.linear_head.bias, head.linear_head.bias)
 
 
-def test_the_model_tells_its_labels_its_background_and_its_size(
-    head: ShippedHead, person: Model
-) -> None:
+def test_the_model_has_labels_a_background_and_a_size(head: ShippedHead, person: Model) -> None:
     record = head.record
     assert person.info.labels == LABELS
     assert person.info.background == LABELS[0]
@@ -78,7 +76,7 @@ def test_the_model_tells_its_labels_its_background_and_its_size(
     assert found.cam.maps.shape[1:] == (10, 18)  # twice as fine as the network's own
 
 
-def test_the_law_holds(person: Model) -> None:
+def test_the_cam_identity_holds(person: Model) -> None:
     random = np.random.default_rng(3)
     for shape in ((360, 640, 3), (300, 300, 3), (640, 200, 3)):
         found = person.predict(random.integers(0, 255, shape, np.uint8), classes=[0, 1])
@@ -115,7 +113,7 @@ def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
     random = np.random.default_rng(0)
     (image, mask), *_ = crop_persons(data / "videos" / ROOM)
     usual, larger = (Model(person.file, device="cpu", input_size=side) for side in (224, 448))
-    seen = {"usual": 0, "larger": 0, "nobody": 0}
+    found_count = {"usual": 0, "larger": 0, "nobody": 0}
     houses = [sample for sample in photos(data).samples if sample.source == "houses"][::16]
     for sample in houses:
         empty = Picture.from_bgr(read_photo(sample.path)).bgr((1280, 720))
@@ -125,10 +123,10 @@ def test_a_larger_input_sees_smaller_people(person: Model, data: Path) -> None:
             ("larger", larger, small),
             ("nobody", larger, empty),
         ):
-            seen[name] += model.predict(scene).top[0].label == LABELS[1]
-    assert seen["larger"] >= 0.5 * len(houses)
-    assert seen["larger"] > 1.5 * seen["usual"]
-    assert seen["nobody"] <= 1
+            found_count[name] += model.predict(scene).top[0].label == LABELS[1]
+    assert found_count["larger"] >= 0.5 * len(houses)
+    assert found_count["larger"] > 1.5 * found_count["usual"]
+    assert found_count["nobody"] <= 1
 
 
 @pytest.mark.slow
@@ -136,11 +134,11 @@ def test_the_figures_of_the_clips_in_the_model_card(person: Model, data: Path) -
     right, count = judge_presence(person, data / "videos")[ROOM]
     assert count == 1290
     assert right >= 1285
-    seen = judge_clips(person, data / "videos", step=10)
+    found_share = judge_clips(person, data / "videos", step=10)
     for clip in ("people_crowd.mp4", "walker_forest_road.mp4", "intel_asl_walk.mkv"):
-        assert seen[clip] == 1, clip
-    assert seen["dog_corgi_puppy.mp4"] == 0
-    assert seen["cat_white_persian.mp4"] < 0.1  # a hand feeds it
+        assert found_share[clip] == 1, clip
+    assert found_share["dog_corgi_puppy.mp4"] == 0
+    assert found_share["cat_white_persian.mp4"] < 0.1  # a hand feeds it
 
 
 def test_it_is_assembled_to_the_very_file_that_is_compared_with_its_source(

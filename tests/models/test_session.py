@@ -1,4 +1,4 @@
-"""The default network: right on real photos, and obedient to its contract."""
+"""The default network: right on real photos, and true to its contract."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _photos(data: Path) -> list[tuple[Path, int]]:
 
 
 def test_accuracy_on_real_photos(model: Model, data: Path) -> None:
-    """A wrong normalisation costs 7 points here, swapped channels 8: no test of shapes sees it."""
+    """A wrong normalisation costs 7 points here, swapped channels 8: no test of shapes notices it."""
     photos = _photos(data)
     tops = [model.predict(_read(path)).top for path, _ in photos]
     first = np.mean(
@@ -48,7 +48,7 @@ def test_bgr_is_not_rgb(model: Model, data: Path) -> None:
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (1920, 1080), (108, 192), (33, 500)])
-def test_law_holds(model: Model, size_wh: tuple[int, int]) -> None:
+def test_cam_identity_holds(model: Model, size_wh: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
     image = random.integers(0, 256, (size_wh[1], size_wh[0], 3), np.uint8)
     prediction = model.predict(image)
@@ -83,10 +83,10 @@ def test_a_larger_input_gives_finer_maps_of_the_same_law(lite0: Path, model: Mod
 def test_a_larger_input_is_taken_as_asked_for_with_sharp(lite0: Path) -> None:
     refine = Model(lite0, device="cpu", input_size=320, refine=True)
     assert "input" not in refine.refinement
-    seen = refine.predict(np.zeros((64, 64, 3), np.uint8)).cam
-    assert seen.maps.shape[1:] == (10, 10)
-    assert seen.refined is not None
-    assert seen.refined.shape[1:] == (20, 20)
+    cam = refine.predict(np.zeros((64, 64, 3), np.uint8)).cam
+    assert cam.maps.shape[1:] == (10, 10)
+    assert cam.refined is not None
+    assert cam.refined.shape[1:] == (20, 20)
 
 
 def test_input_sizes_that_do_not_fit_are_refused(tmp_path: Path, tiny_path: Path) -> None:

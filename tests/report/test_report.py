@@ -54,18 +54,18 @@ def records_of(path: Path, count: int = FRAMES, step_s: float = 1 / 30, **more: 
 def run(*arguments: str | Path) -> tuple[int, str, list[str]]:
     done = CliRunner().invoke(app, ["report", *map(str, arguments)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    said = [line for line in done.stderr.splitlines() if line.strip()]
-    return done.exit_code, done.stdout, said
+    printed = [line for line in done.stderr.splitlines() if line.strip()]
+    return done.exit_code, done.stdout, printed
 
 
 def fails(folder: Path, *arguments: str | Path) -> str:
-    """Run what must fail in one line and write nothing; gives the line."""
+    """Run what must fail in one line and write nothing; returns the line."""
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    code, out, said = run(*arguments)
-    said = [line for line in said if not re.match("reading |looking up |writing ", line)]
-    assert (code, out, len(said)) == (1, "", 1), said
+    code, out, printed = run(*arguments)
+    printed = [line for line in printed if not re.match("reading |looking up |writing ", line)]
+    assert (code, out, len(printed)) == (1, "", 1), printed
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    return said[0]
+    return printed[0]
 
 
 class Parsed(HTMLParser):
@@ -127,8 +127,8 @@ def test_a_page_shows_each_moment_with_its_own_frame(
 ) -> None:
     records = records_of(tmp_path / f"r{suffix}")
     page = tmp_path / "page.html"
-    code, out, said = run(records, "--video", clip, "-o", page)
-    assert code == 0, said
+    code, out, printed = run(records, "--video", clip, "-o", page)
+    assert code == 0, printed
     assert "150 frames, 2 changes of the label, 150 pictures" in out
     parsed = Parsed(page)
     assert parsed.opened == []
@@ -189,16 +189,16 @@ def test_a_run_that_was_killed_is_told_as_far_as_it_goes(suffix: str, tmp_path: 
     path, page = records_of(tmp_path / f"r{suffix}", 10), tmp_path / "page.html"
     whole = read_records(path)
     path.write_bytes(path.read_bytes()[:-40])
-    code, out, said = run(path, "-o", page)
+    code, out, printed = run(path, "-o", page)
     assert code == 0
     assert "9 frames" in out
-    assert "not finished" in said[-1]
+    assert "not finished" in printed[-1]
     assert "not finished" in page.read_text(encoding="utf-8")
     np.testing.assert_array_equal(read_records(path).scores, whole.scores[:9])
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "printed"),
     [
         ("gone.jsonl", None, "no such file"),
         ("r.txt", b"", ".jsonl, .csv, .parquet"),
@@ -213,19 +213,19 @@ def test_a_run_that_was_killed_is_told_as_far_as_it_goes(suffix: str, tmp_path: 
     ],
 )
 def test_what_holds_no_records_is_said(
-    name: str, content: bytes | None, said: str, tmp_path: Path
+    name: str, content: bytes | None, printed: str, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert said in fails(tmp_path, tmp_path / name, "-o", tmp_path / "page.html")
+    assert printed in fails(tmp_path, tmp_path / name, "-o", tmp_path / "page.html")
 
 
 def test_two_runs_in_one_file_are_said(tmp_path: Path) -> None:
     line = to_json_line(to_record(make_annotated(3)))
     (tmp_path / "r.jsonl").write_text(line + line, encoding="utf-8")
-    said = fails(tmp_path, tmp_path / "r.jsonl", "-o", tmp_path / "page.html")
-    assert "line 2" in said
-    assert "several runs" in said
+    printed = fails(tmp_path, tmp_path / "r.jsonl", "-o", tmp_path / "page.html")
+    assert "line 2" in printed
+    assert "several runs" in printed
 
 
 def test_a_video_of_another_clip_is_said(clip: Path, tmp_path: Path) -> None:
@@ -236,10 +236,10 @@ def test_a_video_of_another_clip_is_said(clip: Path, tmp_path: Path) -> None:
     late.write_text(to_json_line(to_record(make_annotated(0, pts_s=500, size_wh=WH))))
     assert "another clip" in fails(tmp_path, late, "--video", clip, "-o", page)
     longer = records_of(tmp_path / "longer.jsonl", 200, size_wh=(320, 192))
-    code, _, said = run(longer, "--video", clip, "-o", page)
+    code, _, printed = run(longer, "--video", clip, "-o", page)
     assert code == 0
-    assert "places are scaled" in " ".join(said)
-    assert "another clip?" in " ".join(said)
+    assert "places are scaled" in " ".join(printed)
+    assert "another clip?" in " ".join(printed)
     assert "places are scaled" in page.read_text(encoding="utf-8")
 
 
@@ -256,8 +256,8 @@ def test_one_frame_and_frames_without_evidence_have_a_page(tmp_path: Path) -> No
     for count in (1, 2):
         records = records_of(tmp_path / "r.jsonl", count, maps=nothing)
         page = tmp_path / f"{count}.html"
-        code, _, said = run(records, "-o", page, "--overwrite")
-        assert code == 0, said
+        code, _, printed = run(records, "-o", page, "--overwrite")
+        assert code == 0, printed
         assert Parsed(page).data["centres"] == [None] * count
 
 
@@ -266,8 +266,8 @@ def test_older_records_without_place_and_size_have_a_page(tmp_path: Path) -> Non
     for key in ("centroid_xy", "area", "size_wh", "displayed"):
         del record[key]
     (tmp_path / "r.jsonl").write_text(to_json_line(record), encoding="utf-8")
-    code, _, said = run(tmp_path / "r.jsonl", "-o", tmp_path / "page.html")
-    assert code == 0, said
+    code, _, printed = run(tmp_path / "r.jsonl", "-o", tmp_path / "page.html")
+    assert code == 0, printed
 
 
 def test_a_gap_in_the_frames_is_no_part_of_a_segment(tmp_path: Path) -> None:
