@@ -1,4 +1,4 @@
-"""What all tests share: the exported default model, the real data, a look-out for threads."""
+"""Fixtures of all tests: models, real data, a cache of their own, a check for threads left."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ from camstream.models.session import Model
 from camstream.testing import write_tiny_model
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read the user's cache nor write into it; their child processes neither."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
