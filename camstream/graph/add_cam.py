@@ -182,7 +182,7 @@ def _info(
     size_hw = size_hw or (picture.height or _USUAL_HW[0], picture.width or _USUAL_HW[1])
     if size_hw != (picture.height or size_hw[0], picture.width or size_hw[1]):
         raise ModelError(
-            f"{source} takes {picture.width}x{picture.height} only, so leave --size out"
+            f"{source} takes {picture.width}x{picture.height} only; leave --model-size out"
         )
     is_given = overrides.mean is not None or overrides.std is not None
     is_raw = is_given or picture.element_type == TensorProto.UINT8

@@ -63,7 +63,9 @@ class _Search:
             self._refuse("there is neither pooling nor a linear layer before it")
         channels = self._channels(features, pool, layers)
         if pool is None and layers[-1].inputs == channels:
-            self._refuse("its pooling covers the map at one input size only; give that as --size")
+            self._refuse(
+                "its pooling covers the map at one input size only; state it with --model-size"
+            )
         return Head(
             image=self._image(features),
             output=output,

@@ -116,7 +116,7 @@ class PictureInput:
         if shape is None or len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise ModelError(
                 f"the input {name!r} of shape {shape} is not known to be a picture with three "
-                "channels; say --layout NCHW or NHWC if it is"
+                "channels; add --layout nchw or nhwc if it is"
             )
         if kind not in _PICTURE_TYPES:
             raise ModelError(f"the input {name!r} is {TensorProto.DataType.Name(kind)}, no picture")

@@ -174,7 +174,7 @@ def sample_pictures(source: Path, count: int, *, size_hw: tuple[int, int]) -> li
         if len(kept) >= 4 * count:
             kept, stride = kept[::2], 2 * stride
     if not kept:
-        raise SourceError(f"no picture in {source}: give a clip, or a folder of photos or clips")
+        raise SourceError(f"no picture in {source}: choose a clip, or a folder of photos or clips")
     chosen = np.unique(np.linspace(0, len(kept) - 1, count).round().astype(int))
     return [kept[number] for number in chosen]
 

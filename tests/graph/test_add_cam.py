@@ -178,7 +178,7 @@ def test_a_batch_that_is_declared_free_but_is_not(tmp_path: Path) -> None:
 
 def test_average_pool_that_fits_one_size_needs_that_size(tmp_path: Path) -> None:
     model = small.classifier(pool="average", size="any")
-    with pytest.raises(ModelError, match="--size"):
+    with pytest.raises(ModelError, match="--model-size"):
         add_cam(model, tmp_path)
     _, info = add_cam(model, tmp_path, Overrides(size_wh=(16, 16)))
     assert (info.method, info.size_multiple) == ("CAM", None)

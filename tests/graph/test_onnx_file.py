@@ -1,7 +1,8 @@
-"""Files that are broken, that want data from elsewhere, or that hold no picture classifier."""
+"""Files that are damaged, old, name data elsewhere, or hold no image classifier."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from camstream.commands import app
 from camstream.errors import ModelError
 from camstream.graph.add_cam import Overrides, add_cam_to_file
+from camstream.graph.backbone import Backbone
 from camstream.graph.onnx_file import read_onnx
 from camstream.models.session import Model
 from tests.graph import small
@@ -197,3 +199,38 @@ def test_options_reach_the_file(tmp_path: Path) -> None:
     info = Model(output, device="cpu").info
     assert (info.mean, info.std, info.color) == ((1, 2, 3), (4, 5, 6), "BGR")
     assert (info.size_hw, info.cam_range) == ((32, 48), (1, 9))
+
+
+def as_camstream_0_1_wrote_it(path: Path) -> None:
+    """Rename in a file what the first version called otherwise: metadata keys and map nodes."""
+    model = onnx.load(path)
+    (entry,) = model.metadata_props
+    values = json.loads(entry.value)
+    values["proof"], values["early"] = values.pop("parity"), values.pop("fine_features")
+    values["proof"]["law_residual"] = values["proof"].pop("identity_error")
+    entry.value = json.dumps(values)
+
+    def old(name: str) -> str:
+        return name.replace("camstream.maps.cam", "camstream.cam")
+
+    for tensor in model.graph.initializer:
+        tensor.name = old(tensor.name)
+    for node in model.graph.node:
+        if node.name:
+            node.name = old(node.name)
+        node.input[:], node.output[:] = map(old, node.input), map(old, node.output)
+    onnx.save(model, path)
+
+
+def test_a_file_of_camstream_0_1_opens_and_can_be_changed(tmp_path: Path) -> None:
+    source = small.save(small.classifier(size="any"), tmp_path)
+    path, again = tmp_path / "old.onnx", tmp_path / "again.onnx"
+    info = add_cam_to_file(source, path, Overrides(), progress=lambda _: None)
+    new = path.read_bytes()
+    as_camstream_0_1_wrote_it(path)
+    assert b"law_residual" in path.read_bytes()
+    assert b"camstream.maps.cam" not in path.read_bytes()
+    assert Model(path, device="cpu").info == info
+    add_cam_to_file(path, again, Overrides(), progress=lambda _: None)
+    assert again.read_bytes() == new
+    assert Backbone(path).info == info
