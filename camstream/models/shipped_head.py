@@ -121,4 +121,4 @@ def write(numbers_file: Path, record_file: Path, head: ShippedHead) -> None:
     linear = head.linear_head
     numbers = {**asdict(head.neck), "weight": linear.weight, "class_bias": linear.bias}
     half = {key: np.asarray(value, np.float16) for key, value in numbers.items()}
-    np.savez_compressed(numbers_file, allow_pickle=False, **half)
+    np.savez_compressed(numbers_file, **half)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from camstream.contract import ModelInfo
 
+# onnxruntime 1.23, the last for Intel Macs, reads no file as new as opset 24 (IR version 12).
+_NEWEST_OPSET = 23 if ort.__version__.startswith("1.23.") else 24
 RAW = Overrides(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
 
 
@@ -91,7 +93,7 @@ def test_several_linear_layers(tmp_path: Path, pool: str, linear: str) -> None:
     assert run(path, frames())["cam"].shape == (1, 5, small.CELLS, small.CELLS)
 
 
-@pytest.mark.parametrize("opset", range(7, 25))
+@pytest.mark.parametrize("opset", range(7, _NEWEST_OPSET + 1))
 @pytest.mark.parametrize("hidden", [0, 1])
 def test_every_opset(tmp_path: Path, opset: int, hidden: int) -> None:
     _, info = add_cam(small.classifier(opset=opset, pool="reduce_mean", hidden=hidden), tmp_path)

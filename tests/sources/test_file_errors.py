@@ -258,7 +258,8 @@ def test_records_and_stats_hold_what_is_documented(workspace: Workspace) -> None
     values = json.loads(stats.read_text())
     assert (values["frames_in"], values["frames_out"], values["frames_dropped"]) == (20, 20, 0)
     assert (values["device"], values["provider"]) == ("cpu", "CPUExecutionProvider")
-    assert values["rate_hz"] == pytest.approx(20 / values["wall_s"], rel=0.01)
+    wall_s = values["wall_s"]  # rounded to a millisecond, of a run of a few hundredths of a second
+    assert 20 / (wall_s + 6e-4) - 0.01 <= values["rate_hz"] <= 20 / (wall_s - 6e-4) + 0.01
     assert set(values["stages_ms"]) == {"capture", "infer", "annotate", "write"}
     for stage in values["stages_ms"].values():
         assert 0 < stage["p50"] <= stage["p95"]
