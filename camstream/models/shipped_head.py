@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,5 +121,5 @@ def write(numbers_file: Path, record_file: Path, head: ShippedHead) -> None:
     record_file.write_text(text, encoding="utf-8")
     linear = head.linear_head
     numbers = {**asdict(head.neck), "weight": linear.weight, "class_bias": linear.bias}
-    half = {key: np.asarray(value, np.float16) for key, value in numbers.items()}
+    half: dict[str, Any] = {key: np.asarray(value, np.float16) for key, value in numbers.items()}
     np.savez_compressed(numbers_file, **half)
