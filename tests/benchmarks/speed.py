@@ -7,6 +7,7 @@ not installed.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -211,3 +213,18 @@ def first_frame(model: str, clip: Path, progress: Progress) -> float:
 def _noise(network: Model) -> NDArray[np.uint8]:
     shape = (1, *network.info.size_hw, 3)
     return np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--model", default=zoo.DEFAULT_MODEL, help="a model's name or file")
+    parser.add_argument("--device", default="auto", help="as for camstream annotate")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)  # as the command line does
+    run_all(arguments.model, arguments.device, quick=arguments.quick, progress=print)
+
+
+if __name__ == "__main__":
+    main()
