@@ -67,7 +67,9 @@ class ClassNames:
         if key in self._groups:
             return ClassGroup(key, self._groups[key])
         near = self.suggest(key)
-        hint = f"did you mean {', '.join(near)}?" if near else "camstream info lists its classes"
+        hint = (
+            f"did you mean {', '.join(near)}?" if near else "give a label, a number or a WordNet id"
+        )
         raise UsageError(f"the model has no class {name!r}; {hint}")
 
     def suggest(self, text: str, count: int = 5) -> list[str]:

@@ -118,6 +118,8 @@ def _open(model: str | bytes, device: str, threads: int | None) -> ort.Inference
         return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime has no common base class of its own
         first_line = str(error).strip().splitlines()[0]
-        name = model if isinstance(model, str) else "in memory"
-        reason = f"cannot open the model {name}: {first_line}"
+        name = model if isinstance(model, str) else "the model in memory"
+        if "INVALID_PROTOBUF" in first_line:
+            raise ModelError(f"{name} is no ONNX file, or a damaged one") from error
+        reason = f"cannot open {name}: {first_line}"
         raise ModelError(reason if device == "cpu" else f"{reason}; {REMEDY}") from error

@@ -34,7 +34,7 @@ def test_a_group_holds_its_classes_and_no_others(names: ClassNames, model: Model
 def test_a_typing_error_is_answered_with_the_nearest_names(names: ClassNames) -> None:
     with pytest.raises(UsageError, match="did you mean Persian cat"):
         names.find("Persain cat")
-    with pytest.raises(UsageError, match="camstream info"):
+    with pytest.raises(UsageError, match="WordNet id"):
         names.find("xyzzy")
     with pytest.raises(UsageError, match="use the number of the class"):
         names.find("crane")

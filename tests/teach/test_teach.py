@@ -289,5 +289,5 @@ def test_teacher_takes_frames_while_it_fits(tiny_path: Path) -> None:
 
 
 def test_broken_content_is_an_error_without_a_file() -> None:
-    with pytest.raises(ModelError, match="cannot open the model in memory"):
+    with pytest.raises(ModelError, match="in memory is no ONNX file"):
         Model(ModelFile(Path("taught"), b"nothing"), device="cpu")
