@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _MIN_IR = 8  # weights that are no inputs, and an input with a default
 # Prefixes of the names of the added nodes. Files keep them: they must never change.
-BEFORE, BEHIND = "camstream.pre", "camstream.maps.cam"
-_OLD_BEHIND = "camstream.cam"  # in files written by camstream 0.1
+BEFORE, BEHIND = "camstream.pre", "camstream.cam"
 
 
 def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelProto:
@@ -87,7 +86,7 @@ def remove_cam(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, Mod
     info = info_of(model, path=str(path))
     ours = {node.name: node for node in model.graph.node if node.name.startswith("camstream.")}
     image = ours.get(f"{BEFORE}.image")
-    logits = ours.get(f"{BEHIND}.logits") or ours.get(f"{_OLD_BEHIND}.logits")
+    logits = ours.get(f"{BEHIND}.logits")
     if image is None or logits is None:
         raise ModelError(f"{path}: an older camstream made it; export it again from its source")
     dims = [d.dim_value or None for d in model.graph.input[0].type.tensor_type.shape.dim]

@@ -17,7 +17,7 @@ SHIPPED = (DEFAULT_MODEL, PERSON)
 
 _FOLDER = Path(__file__).parent
 _SHA256 = {
-    "efficientnet_lite0.onnx": "f86db00a6581c441c9463b662635486f19b47045dd4141dc7a93be689c0843d5",
+    "efficientnet_lite0.onnx": "a0839befde485e1d9f0fe70e0780af5435d5163f47e8423cc827f5a83324a79c",
     "person.json": "b1efbcceb1f8886d19f5265b0a16a16bc46b287e2f8d1fc5c318035a51677930",
     "person.npz": "053431435e74df4173753b7081932d9f1c65a0f6174cc21673a2521d9418f3bf",
 }

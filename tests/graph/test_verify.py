@@ -53,7 +53,7 @@ def test_another_weight(tmp_path: Path, weight: str, message: str) -> None:
 
 def test_another_map(tmp_path: Path) -> None:
     path, reference, _ = finished(tmp_path)
-    change(path, "camstream.maps.cam.place_count", 1.01)
+    change(path, "camstream.cam.place_count", 1.01)
     with pytest.raises(ModelError, match="output cam differs"):
         verify(path, reference, classes=small.CLASSES, shapes_nhw=SHAPES)
 
@@ -61,7 +61,7 @@ def test_another_map(tmp_path: Path) -> None:
 def test_a_map_that_breaks_the_cam_identity(tmp_path: Path) -> None:
     """The CAM identity finds an error that the file and the reference have in common."""
     path, reference, _ = finished(tmp_path)
-    change(path, "camstream.maps.cam.place_count", 1.01)
+    change(path, "camstream.cam.place_count", 1.01)
 
     def as_wrong(frames: np.ndarray, classes: np.ndarray) -> Outputs:
         logits, cam, chosen, bias = reference(frames, classes)
