@@ -68,11 +68,6 @@ class Timeline:
         return float(self.records.pts_s[0])
 
     @property
-    def frames_a_moment(self) -> float:
-        """How many frames a moment stands for."""
-        return len(self.records) / len(self.moments)
-
-    @property
     def size_wh(self) -> tuple[int, int] | None:
         """Width and height of the frames, of the most where they change; None where unknown."""
         sizes = self.records.size_wh[np.isfinite(self.records.size_wh).all(axis=1)]

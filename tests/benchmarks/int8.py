@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from camstream import contract
 from camstream.graph.add_cam import Overrides, add_cam_to_file
 from camstream.graph.quantize import Precision
-from camstream.models import zoo as zoo
+from camstream.models import zoo
 from camstream.models.device import create_session
 from tests.benchmarks.speed import in_turns
 

@@ -25,7 +25,7 @@ import numpy as np
 from camstream.frame import Frame, Prediction
 from camstream.live.outputs import RunLimits
 from camstream.live.session import LiveSession
-from camstream.models import zoo as zoo
+from camstream.models import zoo
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.window import Window

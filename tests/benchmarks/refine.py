@@ -38,7 +38,7 @@ from camstream.evaluate.annotations import GroundTruth, read_ground_truths
 from camstream.evaluate.measure import evaluate_photo
 from camstream.maps import cam as cams
 from camstream.maps.boxes import find_boxes
-from camstream.models import zoo as zoo
+from camstream.models import zoo
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from export.source import load_named

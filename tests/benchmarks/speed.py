@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from camstream import annotation as annotate
 from camstream import contract
 from camstream.commands.demo import sample_clip
-from camstream.models import zoo as zoo
+from camstream.models import zoo
 from camstream.models.device import create_session
 from camstream.models.session import Model
 from camstream.sinks.encoding import Encoding
