@@ -15,6 +15,7 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.console import console, note, plain_errors, steps
+from camstream.errors import UsageError
 from camstream.maps.presence import PresenceRule
 
 _RULE = PresenceRule()
@@ -35,10 +36,24 @@ def report(
         tuple[float, float],
         show_option(metavar="ON OFF", help="Scores at which a class's presence begins and ends."),
     ] = (_RULE.on_threshold, _RULE.off_threshold),
+    moment: Annotated[
+        float | None,
+        show_option(
+            metavar="SECONDS",
+            help="Write this moment of the video alone: a .png, a .gif or a clip, see -o.",
+        ),
+    ] = None,
+    moment_length: Annotated[
+        float, show_option(metavar="SECONDS", help="How long a moment's GIF or clip is.")
+    ] = 3.0,
     output: Annotated[
         Path | None,
         output_option(
-            "--output", "-o", metavar="FILE", help="The page.", show_default="NAME.report.html"
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The page, or the moment.",
+            show_default="NAME.report.html",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
@@ -48,12 +63,16 @@ def report(
 
     $ camstream annotate cat.mp4 --records cat.jsonl
     $ camstream report cat.jsonl --video cat.mp4
+    $ camstream report cat.jsonl --video cat.cam.mp4 --moment 3.2 -o moment.gif
     """
     from camstream.report import Request
     from camstream.report import report as write_report
     from camstream.report.timeline import count_changes
 
     with plain_errors(debug):
+        if moment is not None:
+            _write_moment(records, video, moment, moment_length, output, overwrite=overwrite)
+            return
         on_threshold, off_threshold = presence_thresholds
         request = Request(
             records=records,
@@ -72,3 +91,29 @@ def report(
         )
         for warning in result.warnings:
             note(warning)
+
+
+def _write_moment(
+    records: Path,
+    video: Path | None,
+    at_s: float,
+    length_s: float,
+    output: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
+    from camstream.report.moment import MomentRequest, write_moment
+
+    if video is None:
+        raise UsageError("--moment needs the pictures: give --video FILE")
+    request = MomentRequest(
+        video=video,
+        at_s=at_s,
+        length_s=length_s,
+        output=output or Path(f"{records.stem}.{at_s:g}s.png"),
+        overwrite=overwrite,
+    )
+    with steps(console) as progress:
+        progress(f"looking up {at_s:g} s in {video.name}")
+        frames = write_moment(request)
+    typer.echo(f"{video} -> {request.output}: {frames} frame{'s' if frames > 1 else ''}")

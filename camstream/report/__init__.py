@@ -1,14 +1,18 @@
 """Reports on a clip from its records, as one HTML page.
 
 ``read`` reads the records, ``timeline`` finds what happened when, ``pictures`` takes small pictures
-out of the video, ``figures`` draws the curves, ``page`` puts all of it on a page.
+out of the video, ``figures`` draws the curves, ``page`` puts all of it on a page. ``moment`` writes a
+single moment as a file of its own.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import quote
 
 from camstream.errors import SinkError
 from camstream.maps.presence import PresenceRule
@@ -17,7 +21,10 @@ from camstream.report.page import to_html
 from camstream.report.pictures import choose_times, make_thumbnails
 from camstream.report.read import read_records
 from camstream.report.timeline import Timeline, build_timeline
+from camstream.safe_text import safe_text
 from camstream.sinks.atomic_file import AtomicFile, check_apart
+
+_LONGEST_COMMAND = 9000  # two paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +92,15 @@ def report(request: Request, *, progress: Callable[[str], None] = lambda _: None
         thumbnails = make_thumbnails(request.video, timeline)
     warnings = [*timeline.records.warnings, *(thumbnails.warnings if thumbnails else ())]
     progress(f"writing {request.output.name}")
-    title = (request.video or request.records).stem
-    text = to_html(timeline, thumbnails, title=title, warnings=warnings, run=run)
+    text = to_html(
+        timeline,
+        thumbnails,
+        title=_title(request, dict(run).get("source")),
+        video=_link(request),
+        command=_command(request),
+        warnings=warnings,
+        run=run,
+    )
     size_bytes = _write(page, text)
     return Result(
         timeline=timeline,
@@ -94,6 +108,31 @@ def report(request: Request, *, progress: Callable[[str], None] = lambda _: None
         size_bytes=size_bytes,
         warnings=tuple(warnings),
     )
+
+
+def _title(request: Request, source: str | None) -> str:
+    """The clip's name: the run's own, else the video's, else what the records are called."""
+    name = source or (request.video or request.records).name
+    return safe_text(PurePath(name).stem.removesuffix(".cam") or name)
+
+
+def _link(request: Request) -> str | None:
+    """Where a browser finds the video from the page on."""
+    if request.video is None:
+        return None
+    try:
+        path = os.path.relpath(request.video.resolve(), request.output.resolve().parent)
+    except ValueError:  # on another drive
+        return request.video.resolve().as_uri()
+    return quote(Path(path).as_posix(), errors="surrogateescape")
+
+
+def _command(request: Request) -> str | None:
+    if request.video is None:
+        return None
+    names = [shlex.quote(os.fsdecode(path)) for path in (request.records, request.video)]
+    command = f"camstream report {names[0]} --video {names[1]} --moment AT -o moment.gif"
+    return safe_text(command, limit=_LONGEST_COMMAND)
 
 
 def _write(atomic_file: AtomicFile, text: str) -> int:

@@ -22,23 +22,40 @@ from camstream.report.timeline import (
     shares,
     spans,
 )
+from camstream.safe_text import safe_text
 from camstream.sources.camera import without_secrets
 
 Figures = list[tuple[str, str]]
 
 _NONE = "none"
+_MOST = 1e12  # of frames, seconds, milliseconds
 
 
 def tiles_of(timeline: Timeline) -> Figures:
     """The few figures that a reader sees first."""
-    best, part = next(iter(shares(timeline).items()))
-    return [
+    tiles = [
         ("duration", clock(timeline.end_s - timeline.start_s)),
         ("frames", f"{len(timeline.records):,}"),
-        ("best label", f"{timeline.label(best)} {part:.0%}"),
+    ]
+    if timeline.background is not None:
+        return tiles + _visit_tiles(timeline)
+    best, part = next(iter(shares(timeline).items()))
+    return [
+        *tiles,
+        ("named most often", f"{timeline.label(best)} {part:.0%}"),
         ("median score", _percent(_median(timeline.records.scores[:, 0]))),
         ("changes a minute", _changes(timeline)),
         ("median area", _percent(_median(timeline.records.area))),
+    ]
+
+
+def _visit_tiles(timeline: Timeline) -> Figures:
+    lengths = [one.end_s - one.start_s for one in timeline.segments]
+    there = sum(lengths) / (timeline.end_s - timeline.start_s)
+    return [
+        ("visits", f"{len(lengths):,}"),
+        ("present", f"{min(there, 1.0):.0%}"),
+        ("longest visit", clock(max(lengths)) if lengths else _NONE),
     ]
 
 
@@ -46,29 +63,33 @@ def figures_of(timeline: Timeline) -> Figures:
     """All figures that follow from the records."""
     records = timeline.records
     count = len(records)
-    longest = max(timeline.segments, key=lambda one: one.end_s - one.start_s)
     rate_hz = (count - 1) / (records.pts_s[-1] - records.pts_s[0]) if count > 1 else None
     figures = [
-        ("records", records.name),
+        ("records", safe_text(records.name)),
         ("frames", f"{count:,}"),
         ("media time", clock_span(timeline.start_s, timeline.end_s)),
         ("frames a second", f"{rate_hz:.2f}" if rate_hz else _NONE),
         ("size of the frames", _size(timeline)),
         ("maps", records.method or "unknown"),
-        ("labels that were best", f"{len(shares(timeline)):,}"),
+        ("labels that were named", f"{len(shares(timeline)):,}"),
         ("changes of the label", f"{count_changes(timeline):,}"),
         ("changes a minute", _changes(timeline)),
-        (
-            "longest without a change",
-            f"{clock(longest.end_s - longest.start_s)}, {timeline.label(longest.class_index)}",
-        ),
-        ("score of the best, median", _percent(_median(records.scores[:, 0]))),
+        *_longest(timeline),
+        ("score of the label, median", _percent(_median(records.scores[:, 0]))),
         ("area of the evidence, median", _percent(_median(records.area))),
     ]
     if np.isfinite(records.area).any():
         without = int((~np.isfinite(records.area)).sum())
         figures.append(("frames without positive evidence", f"{without:,}"))
     return figures
+
+
+def _longest(timeline: Timeline) -> Figures:
+    if not timeline.segments:
+        return []
+    longest = max(timeline.segments, key=lambda one: one.end_s - one.start_s)
+    text = f"{clock(longest.end_s - longest.start_s)}, {timeline.label(longest.key)}"
+    return [("longest without a change" if timeline.background is None else "longest visit", text)]
 
 
 def read_stats(path: Path) -> Figures:
@@ -79,26 +100,33 @@ def read_stats(path: Path) -> Figures:
     """
     try:
         stats = json.loads(path.read_text(encoding="utf-8"))
-        stages = {name: float(times["p50"]) for name, times in stats["stages_ms"].items()}
+        stages = {name: _positive(times["p50"]) for name, times in stats["stages_ms"].items()}
+        counts = [_positive(stats[name]) for name in ("frames_in", "frames_out", "frames_dropped")]
         figures = [
-            ("source", without_secrets(str(stats["source"]))),
-            ("ran on", str(stats["device"])),
-            ("frames in, out, dropped", _counts(stats)),
-            ("wall time", clock(float(stats["wall_s"]))),
-            ("frames done a second", f"{float(stats['rate_hz']):.1f}"),
+            ("source", safe_text(without_secrets(str(stats["source"])))),
+            ("ran on", safe_text(str(stats["device"]))),
+            ("frames in, out, dropped", ", ".join(f"{count:,.0f}" for count in counts)),
+            ("wall time", clock(_positive(stats["wall_s"]))),
+            ("frames done a second", f"{_positive(stats['rate_hz']):.1f}"),
         ]
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(
             f"cannot read {path}: these are no statistics of camstream, as --stats writes them"
         ) from error
-    return figures + [(f"{name}, median", f"{ms:.1f} ms") for name, ms in stages.items()]
+    return figures + [(f"{safe_text(name)}, median", f"{ms:.1f} ms") for name, ms in stages.items()]
 
 
-def _counts(stats: dict[str, object]) -> str:
-    names = ("frames_in", "frames_out", "frames_dropped")
-    return ", ".join(f"{int(str(stats[name])):,}" for name in names)
+def _positive(value: object) -> float:
+    """A number that a run can have counted or timed.
+
+    Raises:
+        ValueError, TypeError: It is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise ValueError(f"{value!r} is no count and no time")
+    return float(value)
 
 
 def _changes(timeline: Timeline) -> str:
@@ -162,11 +190,11 @@ def x_of(timeline: Timeline, time_s: float) -> float:
     return (time_s - timeline.start_s) / (timeline.end_s - timeline.start_s) * WIDTH
 
 
-def draw_ribbon(timeline: Timeline, class_index: int) -> Ribbon:
+def draw_ribbon(timeline: Timeline, key: int) -> Ribbon:
     """Draw a class's score as a band around the middle of its box, see ``full_height``."""
     records = timeline.records
-    heights = curve(timeline, records.scores_of(class_index)) / full_height(timeline)
-    is_best = curve(timeline, (records.classes[:, 0] == class_index).astype(np.float64)) >= 0.5
+    heights = curve(timeline, records.scores_of(key)) / full_height(timeline)
+    is_best = curve(timeline, (records.classes[:, 0] == key).astype(np.float64)) >= 0.5
     return Ribbon(
         _band(timeline, heights, heights > 0.002), _band(timeline, heights, is_best & (heights > 0))
     )

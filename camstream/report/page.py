@@ -25,6 +25,7 @@ from camstream.report.timeline import (
     short_clock,
     ticks,
 )
+from camstream.safe_text import safe_text
 
 _SHARES = 12
 _INTERVALS = 10  # of a class; the rest is counted
@@ -36,6 +37,8 @@ def to_html(
     thumbnails: Thumbnails | None,
     *,
     title: str,
+    video: str | None = None,
+    command: str | None = None,
     warnings: Sequence[str] = (),
     run: Sequence[tuple[str, str]] = (),
 ) -> str:
@@ -45,6 +48,8 @@ def to_html(
         timeline: The clip.
         thumbnails: Its small pictures, None for a page without.
         title: What to call the clip; without secrets.
+        video: A link to the video, relative to the page; None: the page has no player.
+        command: What writes a moment as a GIF, with "AT" in place of its time; None: nothing.
         warnings: What the reader should know first, one line each.
         run: More figures of the run, name and value.
     """
@@ -55,7 +60,9 @@ def to_html(
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
         title=title,
-        subtitle=f"Made by camstream from {timeline.records.name}",
+        subtitle=f"Made by camstream from {safe_text(timeline.records.name)}",
+        video=video,
+        command=command,
         warnings=warnings,
         tiles=tiles_of(timeline),
         figures=[*figures_of(timeline), *run],
@@ -69,12 +76,13 @@ def to_html(
         rows=_rows(timeline),
         area=figures.draw_line(timeline, timeline.records.area),
         axis=_axis(timeline),
-        full=f"{full_height(timeline):.0%}",
+        rows_note=_rows_note(timeline),
         changes=_changes(timeline, thumbnails),
+        changes_title="Where the label changes" if timeline.background is None else "Visits",
         changes_note=_changes_note(timeline),
         presence=_presence(timeline),
         presence_note=_presence_note(timeline),
-        data=_to_json(_data(timeline, thumbnails)),
+        data=_to_json(_data(timeline, thumbnails) | {"command": command}),
         **_path(timeline, thumbnails),
     )
 
@@ -106,6 +114,18 @@ def _rows(timeline: Timeline) -> list[dict[str, Any]]:
     ]
 
 
+def _rows_note(timeline: Timeline) -> str:
+    if not timeline.displayed:
+        return "Nothing was there: every frame was named " + (
+            f"{timeline.label(timeline.background)}." if timeline.background is not None else "so."
+        )
+    return (
+        "Height is the score that the picture shows for the label it names, and that of the frame "
+        f"alone where another is named; {full_height(timeline):.0%} at most. Full colour where the class is named, the bar "
+        "below where it is present. Click, drag, or use the arrow keys."
+    )
+
+
 def _axis(timeline: Timeline) -> list[dict[str, Any]]:
     """Round times along the axis; those at its ends keep inside it."""
     axis = []
@@ -120,7 +140,7 @@ def _changes(timeline: Timeline, thumbnails: Thumbnails | None) -> list[dict[str
     changes = []
     for segment in timeline.long_segments:
         best_s = float(timeline.records.pts_s[segment.best])
-        one = segment.class_index
+        one = segment.key
         changes.append(
             {
                 "t": round(best_s, 6),
@@ -136,6 +156,11 @@ def _changes(timeline: Timeline, thumbnails: Thumbnails | None) -> list[dict[str
 
 def _changes_note(timeline: Timeline) -> str:
     count, displayed = len(timeline.segments), len(timeline.long_segments)
+    if timeline.background is not None:
+        note = "Each presence, by the frame in which it scores highest, and that score."
+        if not count:
+            return "None."
+        return note if displayed == count else f"{note} The {displayed} longest of {count:,}."
     if count == 1:
         return "It never does."
     note = (
@@ -216,7 +241,7 @@ def _data(timeline: Timeline, thumbnails: Thumbnails | None) -> dict[str, Any]:
     thumbs = thumbnails.thumbs if thumbnails else ()
     return {
         "span": [timeline.start_s, timeline.end_s],
-        "first": float(records.pts_s[timeline.segments[0].best]),
+        "first": float(records.pts_s[timeline.segments[0].best if timeline.segments else 0]),
         "labels": [records.labels[one] for one in known],
         "colours": {place_of[one]: colour for colour, one in enumerate(timeline.displayed, 1)},
         "times": [round(time, 6) for time in records.pts_s[moments].tolist()],

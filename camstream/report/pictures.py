@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from av import VideoFrame
 from av.container import InputContainer
+from numpy.typing import NDArray
 
 from camstream.errors import SourceError
 from camstream.picture import Orientation, Picture
@@ -104,17 +105,28 @@ def make_thumbnails(
 def choose_times(timeline: Timeline) -> list[float]:
     """Choose the frames to show: the best of each long segment, and others evenly.
 
+    Where there is a background, the others are of visits alone: an empty room is one picture.
+
     Returns:
         Media times, growing, at most THUMBS.
     """
     times = timeline.records.pts_s
     chosen = {segment.best for segment in timeline.long_segments}
-    room = THUMBS - len(chosen)
-    if len(times) <= THUMBS:
-        chosen = set(range(len(times)))
-    else:
-        chosen |= set(np.linspace(0, len(times) - 1, room).round().astype(int).tolist())
+    others = np.arange(len(times))
+    if timeline.background is not None:
+        others = others[_in_visits(timeline)]
+    room = min(THUMBS - len(chosen), len(others))
+    places = np.linspace(0, max(0, len(others) - 1), room).round().astype(int)
+    chosen |= set(others[places].tolist()) or {len(times) // 2}
     return [float(times[one]) for one in sorted(chosen)]
+
+
+def _in_visits(timeline: Timeline) -> NDArray[np.bool_]:
+    times = timeline.records.pts_s
+    inside = np.zeros(len(times), bool)
+    for visit in timeline.segments:
+        inside |= (times >= visit.start_s) & (times <= visit.end_s)
+    return inside
 
 
 def find_frames(source: FileSource, times_s: Sequence[float]) -> Iterator[tuple[float, Found]]:

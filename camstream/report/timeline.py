@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from camstream.errors import UsageError
 from camstream.maps.presence import Interval, PresenceRule, find_intervals
 from camstream.report.read import F64, I64, Records
+from camstream.teach.dataset import find_background
 
 SHOWN_CLASSES = 8
 SHOWN_SEGMENTS = 40
@@ -20,17 +22,17 @@ _GAP_STEPS, _GAP_S = 5, 1.0  # frames further apart than both have nothing betwe
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Frames in a row with the same best class, none of them missing between.
+    """Frames in a row with the same best class, none of them missing between; or a visit.
 
     Attributes:
-        class_index: The class.
+        key: The class, a key of ``Records.labels``.
         start_s: Media time of the first one.
         end_s: When the last one ends.
         best: The frame in which it scores highest.
         peak_score: That score.
     """
 
-    class_index: int
+    key: int
     start_s: float
     end_s: float
     best: int
@@ -45,9 +47,11 @@ class Timeline:
         records: The records of the clip.
         step_s: Median time from frame to frame.
         end_s: When the last frame ends.
-        displayed: The classes that score highest over all frames, in the order in which they come
-            to be best; those that never do last.
-        segments: In order of time.
+        displayed: Of the classes that are ever best, those that score highest over all frames, in
+            the order in which they come to be best; never the background.
+        background: The class that means "nothing is there" ("no person"), None where there is none.
+        segments: In order of time. Where there is a background: the visits, which are the
+            presences of the other classes.
         presence: Of the shown classes.
         rule: What counted as presence.
         moments: Frames that stand for all: each one, or as many as fit, evenly.
@@ -57,6 +61,7 @@ class Timeline:
     step_s: float
     end_s: float
     displayed: tuple[int, ...]
+    background: int | None
     segments: tuple[Segment, ...]
     presence: dict[int, list[Interval]]
     rule: PresenceRule
@@ -83,9 +88,9 @@ class Timeline:
         longest = sorted(self.segments, key=lambda one: one.start_s - one.end_s)[:SHOWN_SEGMENTS]
         return sorted(longest, key=lambda one: one.start_s)
 
-    def label(self, class_index: int) -> str:
+    def label(self, key: int) -> str:
         """The name of a class."""
-        return self.records.labels[class_index]
+        return self.records.labels[key]
 
 
 def build_timeline(records: Records, rule: PresenceRule = PresenceRule()) -> Timeline:
@@ -98,30 +103,57 @@ def build_timeline(records: Records, rule: PresenceRule = PresenceRule()) -> Tim
     pts_s = records.pts_s
     steps = np.diff(pts_s)
     step_s = float(np.median(steps)) if len(steps) else _ALONE_S
-    end_s = float(pts_s[-1]) + step_s
-    displayed = _best_classes(records)
+    background = _find_background(records)
+    displayed = _best_classes(records, background)
     presence = {
         one: find_intervals(zip(pts_s.tolist(), records.scores_of(one).tolist(), strict=True), rule)
         for one in displayed
     }
     count = min(len(records), MOMENTS)
-    moments = np.linspace(0, len(records) - 1, count).round().astype(np.int64)
     return Timeline(
-        records, step_s, end_s, displayed, _find_segments(records, step_s), presence, rule, moments
+        records=records,
+        step_s=step_s,
+        end_s=float(pts_s[-1]) + step_s,
+        displayed=displayed,
+        background=background,
+        segments=_find_segments(records, step_s)
+        if background is None
+        else _find_visits(records, presence),
+        presence=presence,
+        rule=rule,
+        moments=np.linspace(0, len(records) - 1, count).round().astype(np.int64),
     )
 
 
-def _best_classes(records: Records) -> tuple[int, ...]:
+def _find_background(records: Records) -> int | None:
+    try:
+        label = find_background(tuple(records.labels.values()))
+    except UsageError:  # several look like one
+        return None
+    return next((key for key, name in records.labels.items() if name == label), None)
+
+
+def _best_classes(records: Records, background: int | None) -> tuple[int, ...]:
     """The classes with the largest sum of scores, in the order in which they come to be best."""
     there = records.classes >= 0
     classes, places = np.unique(records.classes[there], return_inverse=True)
-    sums = np.bincount(places, weights=records.scores[there])
-    order = np.argsort(-sums, kind="stable")[:SHOWN_CLASSES]
-    chosen = [int(one) for one in classes[order]]
-    come = dict.fromkeys(records.classes[:, 0].tolist())
-    return tuple(
-        [one for one in come if one in chosen] + [one for one in chosen if one not in come]
+    sums = dict(
+        zip(classes.tolist(), np.bincount(places, weights=records.scores[there]), strict=True)
     )
+    come = [one for one in dict.fromkeys(records.classes[:, 0].tolist()) if one != background]
+    chosen = sorted(come, key=lambda one: -sums[one])[:SHOWN_CLASSES]
+    return tuple(one for one in come if one in chosen)
+
+
+def _find_visits(records: Records, presence: dict[int, list[Interval]]) -> tuple[Segment, ...]:
+    visits = []
+    for key, intervals in presence.items():
+        scores = records.scores_of(key)
+        for found in intervals:
+            first, after = np.searchsorted(records.pts_s, (found.start_s, found.end_s))
+            best = int(first + scores[first : max(after, first + 1)].argmax())
+            visits.append(Segment(key, found.start_s, found.end_s, best, found.peak_score))
+    return tuple(sorted(visits, key=lambda one: one.start_s))
 
 
 def _find_segments(records: Records, step_s: float) -> tuple[Segment, ...]:
@@ -167,7 +199,8 @@ def shares(timeline: Timeline) -> dict[int, float]:
 
 def full_height(timeline: Timeline) -> float:
     """The score at which a ribbon has its full height: the highest, up to the next tenth."""
-    highest = max(float(timeline.records.scores_of(one).max()) for one in timeline.displayed)
+    scores = [float(timeline.records.scores_of(one).max()) for one in timeline.displayed]
+    highest = max(scores, default=0.0)
     return max(0.1, float(np.ceil(highest * 10 - 1e-9)) / 10)
 
 
@@ -234,7 +267,8 @@ def ticks(start_s: float, end_s: float, most: int = 8) -> list[float]:
     """Choose round times for an axis, at most so many."""
     steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400]
     span_s = end_s - start_s
-    step_s = next((one for one in steps if span_s / one <= most - 1), 86_400.0)
+    days = (86_400.0 * factor * 10**power for power in range(12) for factor in (1, 2, 5))
+    step_s = next(one for one in (*steps, *days) if span_s / one <= most - 1)
     first = int(np.ceil(start_s / step_s - 1e-9))
     last = int(np.floor(end_s / step_s + 1e-9))
-    return [place * step_s for place in range(first, last + 1)][: 2 * most]
+    return [place * step_s for place in range(first, last + 1)]

@@ -44,9 +44,9 @@ def records_of(path: Path, count: int = FRAMES, step_s: float = 1 / 30, **more: 
     file = open_records(path, overwrite=True)
     for index in range(count):
         pts_s = index * step_s
-        classes = (1, 0) if int(pts_s) % 3 == 2 else (0, 4)
-        more.setdefault("size_wh", WH)
-        file.write(make_annotated(index, pts_s=pts_s, classes=classes, **more))
+        values: dict[str, Any] = {"classes": (1, 0) if int(pts_s) % 3 == 2 else (0, 4)}
+        values |= {"size_wh": WH} | more
+        file.write(make_annotated(index, pts_s=pts_s, **values))
     file.finish()
     return path
 
@@ -144,10 +144,14 @@ def test_a_page_is_whole_in_itself_and_labels_are_only_text(clip: Path, tmp_path
     assert run(records_of(tmp_path / "r.jsonl"), "--video", clip, "-o", page)[0] == 0
     parsed, text = Parsed(page), page.read_text(encoding="utf-8")
     assert parsed.links
-    assert all(link.startswith("data:image/jpeg;base64,") for link in parsed.links)
+    (video,) = (link for link in parsed.links if not link.startswith("data:image/jpeg;base64,"))
+    assert (tmp_path / video).samefile(clip)  # relative to the page; without it the page works
     assert not re.search(r"https?:|//\w+\.|@import|url\(", text)
     assert parsed.tags["script"] == 2  # the data and the page's own
-    assert LABELS[4] in parsed.data["labels"]
+    named = records_of(tmp_path / "named.jsonl", 2, step_s=2.5, classes=(4, 0))
+    assert run(named, "-o", page, "--overwrite")[0] == 0
+    text = page.read_text(encoding="utf-8")
+    assert LABELS[4] in Parsed(page).data["labels"]
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 

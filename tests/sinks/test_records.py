@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
+from camstream.safe_text import safe_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,9 +90,8 @@ def test_every_format_is_read_back_alike(
 ) -> None:
     paths = write_all(tmp_path_factory.mktemp("r"), made)
     first, *others = (read_records(path) for path in paths.values())
-    assert first.labels == {
-        top.class_index: top.label for one in made for top in one.prediction.top
-    }
+    labels = {safe_text(top.label) for one in made for top in one.prediction.top}
+    assert set(first.labels.values()) == labels
     assert first.pts_s.tolist() == [round(one.prediction.frame.pts_s, 6) for one in made]
     for other in others:
         assert (other.labels, other.method, other.warnings) == (first.labels, first.method, ())
@@ -127,7 +127,9 @@ def test_records_written_before_are_read(suffix: str, tmp_path: Path) -> None:
         path.write_text(OLD_RECORD if suffix == ".jsonl" else OLD_TABLE, encoding="utf-8")
     records = read_records(path)
     assert records.pts_s.tolist() == [0.2]
-    assert records.labels == {281: "cat", 207: "dog"}
+    assert records.labels == {0: "cat", 1: "dog"}
+    assert records.classes[0, :2].tolist() == [0, 1]
+    assert records.scores[0, :2].tolist() == [0.72, 0.1]  # the score that the picture showed
     assert records.peak_xy.tolist() == [[189.3, 113.5]]
     assert records.centroid_xy.tolist() == [[201.9, 120.4]]
     assert records.area.tolist() == [0.41]
