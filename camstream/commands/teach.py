@@ -30,6 +30,14 @@ def teach(
         Path, typer.Argument(metavar="FOLDER", help="One folder per class, with photos or clips.")
     ],
     *,
+    sources: Annotated[
+        Path | None,
+        input_option(
+            metavar="CSV",
+            help="Which camera, place or person each file is from: columns file and source.",
+            show_default="the sub-folders",
+        ),
+    ] = None,
     background: BackgroundOption = None,
     sample_every: Annotated[
         float, input_option(metavar="SECONDS", help="Time between two samples of a clip.")
@@ -71,6 +79,7 @@ def teach(
         request = Request(
             folder=folder,
             output=output,
+            sources=sources,
             background=background,
             options=options,
             json=json,

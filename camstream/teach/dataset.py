@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from camstream.errors import SourceError, UsageError
 from camstream.media import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_photo
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
+from camstream.teach.sources import source_of
 
 MIN_PICTURES = 5  # of a class; some of them are needed for validation
 
@@ -28,8 +29,8 @@ class Sample:
         path: The file.
         name: Its path within the folder, with "/" on every system.
         class_index: Index into the labels of the folder.
-        source: Where the file came from: the sub-folder it is in, else its name up to the first
-            "_"; empty where there is neither.
+        source: Where the file came from, see ``camstream.teach.sources``; empty where that is not
+            known.
     """
 
     path: Path
@@ -85,12 +86,17 @@ def class_folders(folder: Path) -> list[Path]:
 
 
 def open_dataset(
-    folder: Path, *, purpose: str = "teach from", with_clips: bool = True
+    folder: Path,
+    *,
+    sources: Mapping[str, str] | None = None,
+    purpose: str = "teach from",
+    with_clips: bool = True,
 ) -> ImageFolder:
     """List the photos and clips of a folder; hidden files and others are left out.
 
     Args:
         folder: The folder; sub-folders of its class folders are searched as well.
+        sources: The source of each file, see ``read_sources``; None: sub-folders are sources.
         purpose: What the files are for, as an error names it: "cannot <purpose> <folder>".
         with_clips: Whether clips are listed as well as photos.
 
@@ -119,7 +125,12 @@ def open_dataset(
         if not found_files:
             raise SourceError(f"cannot {purpose} {folder}: no {kind} is in {inside.name!r}")
         samples += [
-            Sample(path, path.relative_to(folder).as_posix(), index, _source_of(path, inside))
+            Sample(
+                path,
+                path.relative_to(folder).as_posix(),
+                index,
+                source_of(path, folder, sources),
+            )
             for path in found_files
         ]
     _refuse_duplicates(samples)
@@ -178,14 +189,6 @@ def find_background(labels: tuple[str, ...], asked: str | None = None) -> str | 
 def _is_visible_file(path: Path, inside: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(inside).parts)
     return not hidden and path.is_file()
-
-
-def _source_of(path: Path, inside: Path) -> str:
-    parts = path.relative_to(inside).parts
-    if len(parts) > 1:
-        return parts[0]
-    prefix, underscore, _ = path.stem.partition("_")
-    return prefix if underscore else ""
 
 
 def _refuse_duplicates(samples: list[Sample]) -> None:

@@ -21,6 +21,7 @@ from camstream.teach.dataset import find_background, open_dataset
 from camstream.teach.features import FeatureOptions, FeatureSet, extract_features
 from camstream.teach.fit import Fitted, choose_range, fit, peaks_of
 from camstream.teach.report import Report, make_report
+from camstream.teach.sources import read_sources
 
 _HEAT_PICTURES = 60  # of a class, from which the heat range is chosen
 
@@ -32,6 +33,7 @@ class Request:
     Attributes:
         folder: A folder with one folder per class.
         output: The model to write.
+        sources: A table of the files' sources, see ``read_sources``; None: sub-folders are sources.
         background: The background class; None: found by its name.
         options: How pictures are prepared for the backbone.
         json: The file that the report is written to; None: no file.
@@ -40,6 +42,7 @@ class Request:
 
     folder: Path
     output: Path
+    sources: Path | None = None
     background: str | None = None
     options: FeatureOptions = field(default_factory=FeatureOptions)
     json: Path | None = None
@@ -87,7 +90,13 @@ def compute_features(
         SinkError: An output cannot be written.
     """
     request.check(model.path)
-    dataset = open_dataset(request.folder)
+    table = None if request.sources is None else read_sources(request.sources)
+    dataset = open_dataset(request.folder, sources=table)
+    if table and not any(sample.source for sample in dataset.samples):
+        raise SourceError(
+            f"{request.sources} names no file of {request.folder}: give paths within it, such as "
+            f"{dataset.samples[0].name}"
+        )
     find_background(dataset.labels, request.background)  # an error is reported now
     backbone = Backbone(model)
     done = 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def photos(folder: Path) -> ImageFolder:
     from camstream.errors import SourceError
     from camstream.teach.dataset import ImageFolder, Sample, open_dataset
 
-    by_folder = open_dataset(folder / "person")
+    by_folder = open_dataset(folder / "person")  # photos are named SET_NUMBER.jpg
     if by_folder.labels != ("no", "yes"):
         raise SourceError(f"{folder / 'person'} does not hold the folders no and yes")
     with _LABELLED.open(newline="", encoding="utf-8") as file:
@@ -51,7 +52,11 @@ def photos(folder: Path) -> ImageFolder:
         Sample(folder / "boxes" / name, f"boxes/{name}", int(person), name.partition("/")[0])
         for name, person in rows
     ]
-    items = sorted((*by_folder.samples, *labelled), key=lambda sample: sample.class_index)
+    by_set = [
+        dataclasses.replace(one, source=one.path.stem.partition("_")[0])
+        for one in by_folder.samples
+    ]
+    items = sorted((*by_set, *labelled), key=lambda sample: sample.class_index)
     return ImageFolder(folder, LABELS, tuple(items))
 
 

@@ -255,12 +255,14 @@ class Training:
     def _memory_errors(self) -> Iterator[None]:
         try:
             yield
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if type(error) is RuntimeError and "alloc" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            # torch's allocator of the CPU raises a plain RuntimeError ("can't allocate memory").
+            is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+            if not is_memory and not (type(error) is RuntimeError and "alloc" in str(error)):
                 raise
             raise ModelError(
                 f"the memory of this {self._device.type} is not enough for batches of "
-                f"{self._recipe.batch}; give a smaller --batch or --size"
+                f"{self._recipe.batch}; give a smaller --batch or --model-size"
             ) from error
 
 
