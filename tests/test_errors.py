@@ -29,7 +29,7 @@ def test_the_first_line_of_an_error_is_never_empty(error: Exception, line: str) 
     assert first_line(error) == line
 
 
-def test_a_file_that_cannot_be_read_is_named_without_a_password(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named_without_a_password() -> None:
     path = Path(f"rtsp://user:{SECRET}@host/x.csv")
     with (
         pytest.raises(SourceError, match=r"cannot read rtsp:/host/x\.csv: ") as caught,

@@ -45,11 +45,15 @@ class _Place:
         part: The number of jumps that it is behind.
         own_s: Added to its times where it jumped alone, seconds.
         next_s: The file's own time that its next packet should have; None before the first.
+        end_s: Where the last packet that was given ends, on the even clock.
+        is_new: Whether its part has just begun.
     """
 
     part: int = 0
     own_s: Fraction = Fraction(0)
     next_s: Fraction | None = None
+    end_s: Fraction = Fraction(0)
+    is_new: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ class Timeline:
 
         Yields:
             The same packets, in order in each stream. What jumps before the picture does waits
-            for it.
+            for it. The sound of one part that lies over the end of the part before is left out.
         """
         waiting: deque[Packet[Any]] = deque()
         since_s = Fraction(0)
@@ -99,17 +103,11 @@ class Timeline:
                     yield from self._retry(waiting)
                 if self._now_s - since_s > _HELD_S:
                     yield from self._free(waiting)
-            elif not self._waits(packet, waiting) and self._follow(packet):
-                yield packet
             else:
-                if not waiting:
-                    since_s = self._now_s
+                since_s = since_s if waiting else self._now_s
                 waiting.append(packet)
+                yield from self._retry(waiting)
         yield from self._free(waiting)
-
-    @staticmethod
-    def _waits(packet: Packet[Any], waiting: deque[Packet[Any]]) -> bool:
-        return any(one.stream_index == packet.stream_index for one in waiting)
 
     def _offset_s(self, part: int) -> Fraction:
         return (self.jumps[part - 1].offset_s if part else Fraction(0)) - self.shift_s
@@ -129,18 +127,21 @@ class Timeline:
     def _is_jump(self, step_s: Fraction) -> bool:
         return step_s < -_BACK_S or (self.has_jumps and step_s > _FORWARD_S)
 
-    def _follow(self, packet: Packet[Any], *, alone: bool = False) -> bool:
-        """Move a packet of another stream; returns False where the picture has yet to decide.
+    def _follow(self, packet: Packet[Any], *, alone: bool = False) -> bool | None:
+        """Move a packet of another stream.
 
         Args:
             packet: Of another stream than the leader's.
             alone: Do not wait for the picture any more.
+
+        Returns:
+            Whether it is wanted; None where the picture has yet to decide.
         """
         place = self._places.setdefault(packet.stream_index, _Place())
         base = packet.time_base
         at = packet.dts if packet.dts is not None else packet.pts
         assert at is not None  # ``corrected`` lets flushes through
-        at_s = at * base
+        at_s, duration_s = at * base, (packet.duration or 0) * base
         jumped = place.next_s is not None and self._is_jump(at_s - place.next_s)
         later = range(place.part + 1, len(self.jumps) + 1)
         distances = {part: abs(at_s + self._offset_s(part) - self._now_s) for part in later}
@@ -148,12 +149,18 @@ class Timeline:
         best = min(distances, key=distances.__getitem__, default=None)
         if best is not None and (jumped or distances[best] + _APART_S < here_s):
             place.part, place.own_s = best, Fraction(0)
+            place.is_new = True
         elif jumped and not alone:
-            return False
+            return None
         elif jumped and place.next_s is not None:
             place.own_s += place.next_s - at_s
-        place.next_s = at_s + (packet.duration or 0) * base
-        _move(packet, self._offset_s(place.part) + place.own_s)
+        place.next_s = at_s + duration_s
+        offset_s = self._offset_s(place.part) + place.own_s
+        if place.is_new and at_s + offset_s < place.end_s - duration_s / 2:
+            return False
+        place.is_new = False
+        place.end_s = at_s + duration_s + offset_s
+        _move(packet, offset_s)
         return True
 
     def _retry(self, waiting: deque[Packet[Any]]) -> Iterator[Packet[Any]]:
@@ -161,9 +168,10 @@ class Timeline:
         still: set[int] = set()
         for _ in range(len(waiting)):
             packet = waiting.popleft()
-            if packet.stream_index not in still and self._follow(packet):
+            wanted = None if packet.stream_index in still else self._follow(packet)
+            if wanted:
                 yield packet
-            else:
+            elif wanted is None:
                 still.add(packet.stream_index)
                 waiting.append(packet)
 
@@ -171,8 +179,8 @@ class Timeline:
         """Give all packets that wait: the picture does not jump with them."""
         while waiting:
             packet = waiting.popleft()
-            self._follow(packet, alone=True)
-            yield packet
+            if self._follow(packet, alone=True):
+                yield packet
 
 
 def _move(packet: Packet[Any], by_s: Fraction) -> None:
