@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av import VideoFrame
@@ -66,7 +67,8 @@ class FileSource:
         self._is_closed = False
         self._was_read = False
         self._container, self.stream = self._open()
-        self._has_jumps = bool(self._container.format.flags & int(Flags.ts_discont.value))
+        may_jump = cast("int", Flags.ts_discont.value)
+        self._has_jumps = bool(self._container.format.flags & may_jump)
         self.shift_s = self._late_start_s()
         self._begin()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +30,7 @@ def part(path: Path, *, start_s: float = 0, sound: bool = True, frames: int = 60
 
 
 def steps_of(times: list[Any]) -> set[Any]:
-    return {after - before for before, after in zip(times, times[1:], strict=False)}
+    return {after - before for before, after in itertools.pairwise(times)}
 
 
 @pytest.mark.parametrize(
