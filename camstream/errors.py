@@ -14,6 +14,7 @@ into one line on stderr and an exit code.
 from __future__ import annotations
 
 import contextlib
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,10 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except UnicodeDecodeError as error:
         raise SourceError(f"cannot read {shown(path)}: it is no text in UTF-8") from error
+    except csv.Error as error:
+        raise SourceError(
+            f"cannot read {shown(path)}: it is no table ({first_line(error)})"
+        ) from error
     except OSError as error:
         raise SourceError(f"cannot read {shown(path)}: {first_line(error)}") from error
 

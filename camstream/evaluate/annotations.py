@@ -12,6 +12,7 @@ and box means that there is nothing to find in its frame.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import json
@@ -24,7 +25,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from camstream.errors import SourceError, reading
+from camstream.errors import SourceError, first_line, reading
 from camstream.evaluate.metrics import F64
 from camstream.media import PHOTO_SUFFIXES
 from camstream.models.classes import ClassNames
@@ -127,9 +128,10 @@ def read_folders(photos: Path, names: ClassNames) -> list[GroundTruth]:
 def find_photo(folder: Path, file: str, where: str) -> Path:
     """Find a photo by its name, which in Pascal VOC may lack its suffix."""
     candidates = [folder / file, *sorted(folder.glob(f"{glob.escape(file)}.*"))]
-    for path in candidates:
-        if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES:
-            return path
+    with contextlib.suppress(OSError):  # a name that no file can have
+        for path in candidates:
+            if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES:
+                return path
     raise SourceError(f"{where}: the photo {file} is not in {folder}")
 
 
@@ -169,8 +171,8 @@ def _read_csv(path: Path) -> Iterator[_Row]:
                     (int(sizes[0]), int(sizes[1])) if sizes[0] and sizes[1] else None,
                     where,
                 )
-            except (TypeError, ValueError) as error:
-                raise SourceError(f"{where} is malformed ({error})") from error
+            except (TypeError, ValueError, OverflowError) as error:
+                raise SourceError(f"{where} is malformed ({first_line(error)})") from error
 
 
 def _read_voc(path: Path) -> Iterator[_Row]:
@@ -190,8 +192,8 @@ def _read_voc(path: Path) -> Iterator[_Row]:
                 (int(size[0]), int(size[1])) if size[0] and size[1] else None,
                 str(path),
             )
-    except (ElementTree.ParseError, ValueError) as error:
-        raise SourceError(f"{path} is not a Pascal VOC file ({error})") from error
+    except (ElementTree.ParseError, ValueError, OverflowError, LookupError) as error:
+        raise SourceError(f"{path} is not a Pascal VOC file ({first_line(error)})") from error
 
 
 def _read_coco(path: Path) -> Iterator[_Row]:
@@ -207,18 +209,25 @@ def _read_coco(path: Path) -> Iterator[_Row]:
             x, y, width, height = (float(value) for value in entry["bbox"])
             size = image.get("width"), image.get("height")
             yield _Row(
-                image["file_name"],
+                _text(image["file_name"]),
                 names[entry["category_id"]],
                 (x, y, x + width, y + height),
                 (int(size[0]), int(size[1])) if size[0] and size[1] else None,
                 f"{path} annotation {entry.get('id', number)}",
             )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise
-        raise SourceError(f"{path} is not a COCO file ({error!r})") from error
+    except UnicodeDecodeError:
+        raise
+    except _MALFORMED as error:
+        raise SourceError(f"{path} is not a COCO file ({first_line(error)})") from error
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a file's name is {value!r}")
+    return value
+
+
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _CORNERS = ("x0", "y0", "x1", "y1")
 
 
@@ -297,8 +306,8 @@ def _track_rows(path: Path, reader: csv.DictReader[str]) -> Iterator[_TrackRow]:
         where = f"{path} line {reader.line_num}"
         try:
             row = _parse(values, counter)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise SourceError(f"{where} is malformed ({error})") from error
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise SourceError(f"{where} is malformed ({first_line(error)})") from error
         if row is not None:
             yield row
 

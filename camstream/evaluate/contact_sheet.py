@@ -15,6 +15,7 @@ from camstream.evaluate.measure import CAM, PhotoResult, read_photo
 from camstream.frame import Box
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
+from camstream.safe_text import safe_text
 from camstream.sinks.atomic_file import AtomicFile
 
 CONTACT_SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -118,4 +119,4 @@ def _write(
     colour: tuple[int, int, int] = (230, 230, 230),
 ) -> None:
     face = cv2.FontFace("sans")
-    cv2.putText(cast("cv2.typing.MatLike", image), text, xy, colour, face, size_px, 500)
+    cv2.putText(cast("cv2.typing.MatLike", image), safe_text(text), xy, colour, face, size_px, 500)

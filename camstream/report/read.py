@@ -293,7 +293,9 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches():
                 yield from batch.to_pylist()
-    except arrow.ArrowException as error:
+    except (arrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # it cannot be read at all
+            raise
         reason = "it is no whole Parquet file (a run that was killed leaves none)"
         raise SourceError(f"cannot read {path}: {reason}") from error
 

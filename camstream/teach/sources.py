@@ -9,7 +9,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from camstream.errors import SourceError, first_line, reading
+from camstream.errors import SourceError, reading
 
 MOST_GROUPS = 12  # fits that leave a group of sources out
 
@@ -28,19 +28,15 @@ def read_sources(path: Path) -> dict[str, str]:
     Raises:
         SourceError: It cannot be read, or lacks a column.
     """
-    with reading(path):
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = csv.DictReader(file, strict=True)
-                missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
-                if missing:
-                    raise SourceError(
-                        f"cannot read {path}: it has no column {missing[0]!r}; a table of sources "
-                        "has the columns file and source"
-                    )
-                return {row["file"]: row["source"] for row in rows if row["file"] and row["source"]}
-        except csv.Error as error:
-            raise SourceError(f"cannot read {path}: {first_line(error)}") from error
+    with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, strict=True)
+        missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
+        if missing:
+            raise SourceError(
+                f"cannot read {path}: it has no column {missing[0]!r}; a table of sources has "
+                "the columns file and source"
+            )
+        return {row["file"]: row["source"] for row in rows if row["file"] and row["source"]}
 
 
 def source_of(path: Path, folder: Path, table: Mapping[str, str] | None) -> str:

@@ -59,17 +59,11 @@ class Request:
     overwrite: bool
 
     def check(self, checkpoint: Path) -> None:
-        """Refuse to lose an interrupted training, or what a finished one has written.
+        """Refuse to lose an interrupted training.
 
         Raises:
-            SinkError: There is one, and neither ``resume`` nor ``overwrite`` is set; or the model
-                is there, and ``overwrite`` is not set.
+            SinkError: There is one, and neither ``resume`` nor ``overwrite`` is set.
         """
-        if self.resume and self.output.exists() and not self.overwrite:
-            raise SinkError(
-                f"{self.output} is there already: a finished training has nothing to resume; give "
-                "another output, or --overwrite to replace it"
-            )
         if checkpoint.exists() and not (self.resume or self.overwrite):
             raise SinkError(
                 f"{checkpoint} is there, a training of {self.output.name} that was interrupted; "
@@ -111,6 +105,11 @@ def _job(request: Request) -> Job:
     output, recipe = request.output, request.recipe
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"the output {output} must end in .onnx")
+    if request.resume and output.exists() and not request.overwrite:
+        raise SinkError(
+            f"{output} is there already: a finished training has nothing to resume; give another "
+            "output, or --overwrite to replace it"
+        )
     AtomicFile(output, overwrite=request.overwrite)
     device = pick_device(request.device)
     with steps(console) as progress:

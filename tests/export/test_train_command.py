@@ -135,6 +135,10 @@ def test_interrupted_and_resumed_ends_with_the_same_weights(photos: Path, tmp_pa
     assert train(photos, output, *long, "--resume").exit_code == 0
     assert train(photos, whole, *long).exit_code == 0
     assert not (tmp_path / "net.checkpoint.pt").exists()
+    finished = output.read_bytes()
+    again = train(photos, output, *long, "--resume")
+    assert "a finished training has nothing to resume" in one_line(again)
+    assert output.read_bytes() == finished
     resumed, straight = weights(output), weights(whole)
     assert resumed.keys() == straight.keys()
     for name, values in straight.items():

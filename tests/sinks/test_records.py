@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from camstream.safe_text import safe_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from camstream.live.outputs import OutputPaths, Outputs
 from camstream.maps import cam as cams
 from camstream.models.session import Model
 from camstream.report.read import read_records
+from camstream.safe_text import safe_text
 from camstream.sinks import RECORDS_SUFFIXES, SideFiles, SidePaths, open_records
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.records import to_record, upgrade

@@ -38,10 +38,10 @@ def folder(tmp_path: Path) -> Path:
     """Light photos of two sources, and dark ones."""
     folder = tmp_path / "lamps"
     for seed, (label, brightness) in enumerate({"lamp": 180, "no lamp": 20}.items()):
-        (folder / label).mkdir(parents=True)
         for number in range(COUNT):
-            name = f"{'attic' if number % 2 else 'cellar'}_{number}.png"
-            write_photo(folder / label / name, brightness, 100 * seed + number)
+            place = folder / label / ("attic" if number % 2 else "cellar")
+            place.mkdir(parents=True, exist_ok=True)
+            write_photo(place / f"{number}.png", brightness, 100 * seed + number)
     return folder
 
 
@@ -111,8 +111,8 @@ def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
     refuses("--sample-every 0", options=("--sample-every", "0"), is_usage=True)
     refuses("does not take 50x50", options=("--model-size", "50x50"))
     refuses("--model-size", "not 'large'", options=("--model-size", "large"), is_usage=True)
-    shutil.copy(folder / "lamp" / "attic_1.png", folder / "no lamp" / "x_2.png")
-    refuses("lamp/attic_1.png and no lamp/x_2.png are the same file in two classes")
+    shutil.copy(folder / "lamp" / "attic" / "1.png", folder / "no lamp" / "x_2.png")
+    refuses("lamp/attic/1.png and no lamp/x_2.png are the same file in two classes")
     (folder / "no lamp" / "x_2.png").unlink()
     (folder / "none").mkdir()
     refuses("no photo or clip is in 'none'")
@@ -168,7 +168,7 @@ def test_features_are_kept_until_a_photo_changes(
     assert not calls
     np.testing.assert_array_equal(first.features, again.features)
     assert first.names == again.names
-    write_photo(folder / "lamp" / "attic_1.png", 100, 9)
+    write_photo(folder / "lamp" / "attic" / "1.png", 100, 9)
     assert not np.array_equal(
         extract_features(dataset, backbone, FeatureOptions()).features, first.features
     )
