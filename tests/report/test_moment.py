@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -19,7 +20,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips.make(path, Video(frames=90, options={"g": "12"}))
 
 
-def run(clip: Path, *arguments: str | Path) -> tuple[int, str]:
+def run(clip: Path, *arguments: str | Path | float) -> tuple[int, str]:
     """Run ``camstream report RECORDS --video CLIP --moment ...``; the records are not read."""
     done = CliRunner().invoke(
         app, ["report", "r.jsonl", "--video", str(clip), "--moment", *map(str, arguments)]
@@ -33,7 +34,7 @@ def test_a_picture_is_the_frame_of_its_time(clip: Path, tmp_path: Path) -> None:
     assert code == 0, printed
     image = cv2.imread(str(tmp_path / "moment.png"))
     assert image is not None
-    assert clips.read_number(image) == 50
+    assert clips.read_number(image.astype(np.uint8)) == 50
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])

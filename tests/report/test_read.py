@@ -18,7 +18,7 @@ from tests.annotated import make_annotated
 
 def record(index: int, *top: tuple[str, int, float], **changed: Any) -> dict[str, Any]:
     """A record with these best classes; ``changed`` replaces its values."""
-    values = to_record(make_annotated(index, size_wh=(64, 48)))
+    values: dict[str, Any] = to_record(make_annotated(index, size_wh=(64, 48)))
     values["top"] = [
         {"label": label, "class_index": number, "score": score, "logit": 1.0}
         for label, number, score in top or (("cat", 0, 0.7),)

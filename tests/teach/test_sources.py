@@ -18,7 +18,7 @@ from camstream.teach.sources import MOST_GROUPS, group_sources, read_sources
 def photo(path: Path, blue: int = 50, red: int = 50) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(list(path.as_posix().encode())).integers(0, 20, (48, 64, 3))
-    assert cv2.imwrite(str(path), (noise + [blue, 50, red]).astype(np.uint8))
+    assert cv2.imwrite(str(path), (noise + np.array([blue, 50, red])).astype(np.uint8))
 
 
 def test_a_name_is_no_source_and_a_sub_folder_is_one(tmp_path: Path) -> None:
@@ -88,10 +88,7 @@ def test_what_new_sources_give_is_said(
     one_place.write_text("file,source\nlamp/attic/0.png,attic\n")
     assert "put each source into a sub-folder" in teach("--sources", str(one_place))
     one_place.write_text("file,source\nelsewhere/0.png,attic\n")
-    code = CliRunner().invoke(
-        app,
-        ["teach", str(tmp_path / "in"), "-o", str(tmp_path / "x.onnx"), "-m", str(tiny_path)]
-        + ["--sources", str(one_place)],
-    )
-    assert code.exit_code == 1
-    assert "names no file" in " ".join(code.output.split())
+    names = [str(tmp_path / "in"), "-o", str(tmp_path / "x.onnx"), "-m", str(tiny_path)]
+    done = CliRunner().invoke(app, ["teach", *names, "--sources", str(one_place)])
+    assert done.exit_code == 1
+    assert "names no file" in " ".join(done.output.split())
