@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from camstream.commands import app
 from camstream.errors import SourceError
-from camstream.teach.dataset import open_dataset
+from camstream.teach.dataset import ImageFolder, open_dataset
+from camstream.teach.features import FeatureSet
+from camstream.teach.fit import fit
+from camstream.teach.report import make_report, print_report
 from camstream.teach.sources import MOST_GROUPS, group_sources, read_sources
 
 
@@ -65,30 +70,51 @@ def test_many_sources_are_left_out_in_few_groups() -> None:
     assert group_sources(["a", "", "b", "a"]) == {"a": ["a"], "b": ["b"]}
 
 
-def test_what_new_sources_give_is_said(
-    tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A lamp makes a picture redder than it is blue; one place alone shows no more than red."""
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: tmp_path / "cache")
-    for place, light in {"attic": 20, "cellar": 150}.items():
-        for number in range(6):
-            photo(tmp_path / "in" / "lamp" / place / f"{number}.png", light, light + 60)
-            photo(tmp_path / "in" / "no lamp" / place / f"{number}.png", light, light)
+def features(shift: float) -> FeatureSet:
+    """Two places; a lamp shows in the first feature, and the second tells how bright a place is."""
+    random = np.random.default_rng(0)
+    place, lamp = np.repeat([0, 1], 40), np.tile([0, 1], 40)
+    rows = np.tile(np.stack([lamp + shift * place, shift * place], axis=1), 100)
+    rows = rows + random.normal(0, 0.01, rows.shape)
+    return FeatureSet(
+        dataset=ImageFolder(Path("in"), ("no lamp", "lamp"), ()),
+        names=tuple(map(str, range(80))),
+        targets=lamp.astype(np.int64),
+        sources=tuple("attic" if one else "cellar" for one in place),
+        groups=np.arange(80),
+        features=rows[:, np.newaxis].astype(np.float32),
+        skipped=(),
+    )
 
-    def teach(*options: str) -> str:
-        output = str(tmp_path / "lamp.onnx")
-        arguments = ["teach", str(tmp_path / "in"), "-o", output, "-m", str(tiny_path), *options]
-        done = CliRunner().invoke(app, [*arguments, "--overwrite"])
-        assert done.exit_code == 0, done.output
-        return " ".join(done.output.split())
 
-    said = teach()
-    assert "points less: expect this on new cameras and places" in said
-    one_place = tmp_path / "sources.csv"
-    one_place.write_text("file,source\nlamp/attic/0.png,attic\n")
-    assert "put each source into a sub-folder" in teach("--sources", str(one_place))
-    one_place.write_text("file,source\nelsewhere/0.png,attic\n")
-    names = [str(tmp_path / "in"), "-o", str(tmp_path / "x.onnx"), "-m", str(tiny_path)]
-    done = CliRunner().invoke(app, ["teach", *names, "--sources", str(one_place)])
-    assert done.exit_code == 1
-    assert "names no file" in " ".join(done.output.split())
+@pytest.mark.parametrize(
+    ("shift", "said"),
+    [(1.5, "points less: expect this on new cameras and places"), (0.0, "left out: 100.0%")],
+)
+def test_what_new_sources_give_is_said(shift: float, said: str) -> None:
+    feature_set = features(shift)
+    report = make_report(feature_set, fit(feature_set.training_data()))
+    assert report.balanced_accuracy > 0.98
+    with Console(width=200, record=True, file=io.StringIO()) as console:
+        print_report(report, console)
+    assert said in console.export_text()
+
+
+def test_without_sources_the_folds_are_not_believed(tiny_path: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        photo(tmp_path / "in" / "lamp" / f"home_{number}.png", 150, 150)
+        photo(tmp_path / "in" / "no lamp" / f"home_{number}.png")
+
+    def teach(*options: str) -> tuple[int, str]:
+        names = [str(tmp_path / "in"), "-o", str(tmp_path / "lamp.onnx"), "-m", str(tiny_path)]
+        done = CliRunner().invoke(app, ["teach", *names, *options])
+        return done.exit_code, " ".join(done.output.split())
+
+    code, said = teach()
+    assert code == 0
+    assert "put each source into a sub-folder of its class" in said
+    table = tmp_path / "sources.csv"
+    table.write_text("file,source\nelsewhere/0.png,attic\n")
+    code, said = teach("--sources", str(table), "--overwrite")
+    assert code == 1
+    assert "names no file" in said
