@@ -18,10 +18,7 @@ from camstream.sources.container import METADATA, find_video, plain_reason
 from camstream.sources.timeline import Timeline
 
 _TIMEOUT_S = 5.0  # how long nothing may come
-_OPTIONS = {
-    "fflags": "nobuffer",  # the pictures that the format was found by are not kept back
-    "rtsp_flags": "prefer_tcp",  # over UDP, pictures arrive torn
-}
+_OPTIONS = {"rtsp_flags": "prefer_tcp"}  # over UDP, pictures arrive torn
 _MOST_DAMAGED = 250  # packets in a row without one picture: 10 s at 25 a second
 _INPUT_OUTPUT = 5  # FFmpeg's word for a name that is not known and for a connection that broke
 
