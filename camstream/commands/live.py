@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from camstream.address import shown
 from camstream.api import make_selection
 from camstream.commands.options import (
     SELECTION,
@@ -41,7 +43,7 @@ from camstream.commands.options import (
     parse_size,
     show_option,
 )
-from camstream.console import plain_errors, stoppable
+from camstream.console import Stop, note, plain_errors, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live.outputs import OutputPaths, RunLimits
@@ -54,12 +56,17 @@ from camstream.sinks.window import Window
 from camstream.sources import open_source
 from camstream.sources.paced import PacedSource
 
+_LONG_S = 2.0
+
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
 
 def live(
     source: Annotated[
-        str, typer.Argument(help="A camera's number or device, a URL, or a file.")
+        str,
+        typer.Argument(
+            help="A camera's number or device, a URL, a file, screen: or - (MJPEG on stdin)."
+        ),
     ] = "0",
     camera_size: Annotated[
         SizeWH | None,
@@ -155,7 +162,8 @@ def live(
             if can_teach
             else None
         )
-        opened = open_source(source, size_wh=camera_size)
+        waiting = while_opening(source, stop)
+        opened = open_source(source, size_wh=camera_size, waiting=waiting)
         session = LiveSession(
             opened if opened.is_live else PacedSource(opened),
             model.infer,
@@ -181,3 +189,21 @@ def live(
         if stats is not None:
             write_json(stats, result.to_dict(), overwrite=overwrite)
         stop.end()
+
+
+def while_opening(source: str, stop: Stop) -> Callable[[float], None]:
+    """Say that a source takes long to be opened, and let Ctrl-C end that.
+
+    Returns:
+        What ``open_source`` calls meanwhile, with the seconds so far.
+    """
+    said = False
+
+    def waiting(seconds: float) -> None:
+        nonlocal said
+        stop.end()
+        if seconds >= _LONG_S and not said:
+            said = True
+            note(f"opening {shown(source)} takes long; Ctrl-C ends it")
+
+    return waiting
