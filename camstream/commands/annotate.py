@@ -39,7 +39,7 @@ from camstream.commands.options import (
     open_model,
     output_option,
 )
-from camstream.console import Stop, note, plain_errors, progress_of, report_error, stoppable
+from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import CamstreamError, SinkError, SourceError
 from camstream.media import VIDEO_SUFFIXES
@@ -159,7 +159,7 @@ def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResu
     stats = result.stats
     best = list(result.labels.items())[:3]
     labels = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
-    typer.echo(
+    say(
         f"{job.source} -> {job.output}: {stats.frames_out} frame{'s' * (stats.frames_out != 1)}, "
         f"{stats.rate_hz:.1f} a second; {labels}"
     )

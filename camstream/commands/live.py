@@ -41,7 +41,7 @@ from camstream.commands.options import (
     parse_size,
     show_option,
 )
-from camstream.console import plain_errors, stoppable
+from camstream.console import plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live.outputs import OutputPaths, RunLimits
@@ -173,7 +173,7 @@ def live(
         )
         result = session.run()
         lag = result.stages_ms.get("lag")
-        typer.echo(
+        say(
             f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
             f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")

@@ -14,7 +14,7 @@ from camstream.commands.options import (
     output_option,
     show_option,
 )
-from camstream.console import console, note, plain_errors, steps
+from camstream.console import console, note, plain_errors, say, steps
 from camstream.maps.presence import PresenceRule
 
 _RULE = PresenceRule()
@@ -66,7 +66,7 @@ def report(
         with steps(console) as progress:
             result = write_report(request, progress=progress)
         frames, changes = len(result.timeline.records), count_changes(result.timeline)
-        typer.echo(
+        say(
             f"{records} -> {request.output}: {frames} frames, {changes} changes of the label, "
             f"{result.thumbs} pictures, {result.size_bytes / 1e6:.1f} MB"
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from camstream import starting
 from camstream.console import note
 
 _MAPS = {"--calm": "--smooth", "--linger": "--decay", "--sharp": "--refine", "--watch": "--classes"}
@@ -58,3 +59,8 @@ class Command(TyperCommand):
                 if not ctx.resilient_parsing:  # a shell that completes gets no notes
                     note(f"{old} is now {renamed[old]}; the next release will not know {old}")
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; from here on Ctrl-C lets it clean up."""
+        starting.end()
+        return super().invoke(ctx)
