@@ -18,6 +18,7 @@ from camstream.commands.options import (
     output_option,
 )
 from camstream.commands.plugins import missing
+from camstream.commands.settings import PresetOption
 from camstream.console import console, note, plain_errors, steps
 from camstream.errors import SinkError, UsageError
 from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file
@@ -104,6 +105,7 @@ def export(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Write a network to ONNX with its class activation maps, and verify every output.

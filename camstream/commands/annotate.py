@@ -39,6 +39,7 @@ from camstream.commands.options import (
     open_model,
     output_option,
 )
+from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import CamstreamError, SinkError, SourceError
@@ -50,6 +51,7 @@ from camstream.sinks.encoding import CodecName, Encoding
 
 
 def annotate(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs.")],
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
@@ -88,11 +90,16 @@ def annotate(
         int | None,
         output_option(min=0, max=63, metavar="N", help="Constant rate factor; lower is better."),
     ] = None,
-    preset: Annotated[
+    encoder_preset: Annotated[
         str | None,
-        output_option(metavar="NAME", help="The encoder's speed.", show_default="a fast one"),
+        output_option(
+            metavar="NAME",
+            help="The encoder's speed, such as ultrafast or slow.",
+            show_default="a fast one",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Draw label and heatmap into every frame of recorded video; the sound stays.
@@ -103,7 +110,7 @@ def annotate(
     """
     with plain_errors(debug), stoppable() as stop:
         style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
-        encoding = Encoding(codec, quality, preset)
+        encoding = Encoding(codec, quality, encoder_preset)
         found = expand(inputs)
         sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
@@ -120,6 +127,7 @@ def annotate(
                 stats=stats and beside(stats, target, ".json", alone=alone),
                 maps=maps and beside(maps, target, ".npz", alone=alone),
                 presence=presence and beside(presence, target, ".presence.csv", alone=alone),
+                settings=in_force(context),
             )
             for source, target in zip(sources, name_outputs(sources, output), strict=True)
         ]

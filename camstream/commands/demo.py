@@ -23,6 +23,7 @@ from camstream.commands.options import (
     open_model,
     output_option,
 )
+from camstream.commands.settings import PresetOption
 from camstream.console import Stop, plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import SetupError, UsageError
@@ -60,6 +61,7 @@ def demo(
     opening: Annotated[
         bool, output_option("--open/--no-open", help="Open the video if there is a display.")
     ] = True,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Annotate a clip that comes with camstream, and print what was seen.

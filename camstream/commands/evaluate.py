@@ -23,6 +23,7 @@ from camstream.commands.options import (
     output_option,
     show_option,
 )
+from camstream.commands.settings import PresetOption
 from camstream.console import counting, note, plain_errors, results
 from camstream.errors import UsageError
 from camstream.maps.boxes import PAPER_RATIO
@@ -72,6 +73,7 @@ def evaluate(
         output_option(metavar="FILE", help="The best, typical and worst photos: .jpg or .png."),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Measure how well a model classifies and localizes in photos or in a clip.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,7 @@ from camstream.commands.options import (
     parse_size,
     show_option,
 )
+from camstream.commands.settings import PresetOption, in_force
 from camstream.console import plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
@@ -58,6 +60,7 @@ teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
 
 def live(
+    context: typer.Context,
     source: Annotated[
         str, typer.Argument(help="A camera's number or device, a URL, or a file.")
     ] = "0",
@@ -106,6 +109,7 @@ def live(
     presence: PresenceOption = None,
     stats: StatsOption = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Show a camera, a stream or a file with label and heatmap in a window.
@@ -179,5 +183,6 @@ def live(
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )
         if stats is not None:
-            write_json(stats, result.to_dict(), overwrite=overwrite)
+            told = dataclasses.replace(result, settings=in_force(context))
+            write_json(stats, told.to_dict(), overwrite=overwrite)
         stop.end()

@@ -14,6 +14,7 @@ from camstream.commands.options import (
     output_option,
     show_option,
 )
+from camstream.commands.settings import PresetOption
 from camstream.console import console, note, plain_errors, say, steps
 from camstream.maps.presence import PresenceRule
 
@@ -42,6 +43,7 @@ def report(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Write one HTML page about a clip: labels over time, and where the heat went.

@@ -18,6 +18,7 @@ from camstream.commands.options import (
     input_option,
     output_option,
 )
+from camstream.commands.settings import PresetOption
 from camstream.console import console, counting, note, plain_errors, results, say, steps
 from camstream.models import zoo
 
@@ -48,6 +49,7 @@ def teach(
     ],
     json: JsonOption = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Teach a model new classes in seconds, without torch: only its last layer is replaced.

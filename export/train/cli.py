@@ -20,6 +20,7 @@ from camstream.commands.options import (
     output_option,
 )
 from camstream.commands.plugins import missing
+from camstream.commands.settings import PresetOption
 from camstream.console import plain_errors, stoppable
 from export.options import PoolOption, WeightsOption
 from export.train.recipe import Recipe, Variation
@@ -104,6 +105,7 @@ def train(
         bool, output_option("--resume", help="Continue an interrupted training.")
     ] = False,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Train a network on your own classes, and write it with its class activation maps.
