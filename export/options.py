@@ -22,7 +22,10 @@ WeightsOption = Annotated[
         show_default="the best there are",
     ),
 ]
-PoolOption = Annotated[PoolName, model_option(help="Global pooling.", case_sensitive=False)]
+PoolOption = Annotated[
+    PoolName,
+    model_option(help="How a map becomes a score: its mean or its maximum.", case_sensitive=False),
+]
 
 
 def report(path: Path, info: ModelInfo) -> None:

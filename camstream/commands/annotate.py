@@ -88,7 +88,12 @@ def annotate(
     ] = None,
     quality: Annotated[
         int | None,
-        output_option(min=0, max=63, metavar="N", help="Constant rate factor; lower is better."),
+        output_option(
+            min=0,
+            max=63,
+            metavar="N",
+            help="Quality of the video: lower is better, and a larger file.",
+        ),
     ] = None,
     encoder_preset: Annotated[
         str | None,

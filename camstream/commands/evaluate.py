@@ -47,7 +47,10 @@ def evaluate(
         ),
     ] = None,
     true_masks: Annotated[
-        Path | None, input_option(metavar="FOLDER", help="True masks NAME.png, for PxAP.")
+        Path | None,
+        input_option(
+            metavar="FOLDER", help="Where things are, pixel by pixel: NAME.png for each photo."
+        ),
     ] = None,
     labels_from_folders: Annotated[
         bool,

@@ -62,7 +62,7 @@ teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 def live(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="A camera's number or device, a URL, or a file.")
+        str, typer.Argument(metavar="SOURCE", help="A camera's number or device, a URL, or a file.")
     ] = "0",
     camera_size: Annotated[
         SizeWH | None,
@@ -95,7 +95,10 @@ def live(
     colormap: ColormapOption = STYLE.colormap,
     teach: Annotated[
         list[str] | None,
-        teach_option(metavar="NAME", help="Class that key 1, 2, ... teaches; repeatable."),
+        teach_option(
+            metavar="NAME",
+            help="A class to teach with key 1, the next with key 2; may be given again.",
+        ),
     ] = None,
     teach_output: Annotated[
         Path | None, teach_option(metavar="FILE", help="Where key x saves the taught model: .onnx.")
