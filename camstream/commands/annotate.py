@@ -42,7 +42,7 @@ from camstream.commands.options import (
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import CamstreamError, SinkError, SourceError
+from camstream.errors import CamstreamError, NotFoundError, SinkError
 from camstream.media import VIDEO_SUFFIXES
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
@@ -199,14 +199,14 @@ def expand(inputs: list[str]) -> list[Path]:
                 if file.suffix.lower() in VIDEO_SUFFIXES and not is_partial(file)
             )
             if not inside:
-                raise SourceError(f"there is no video file in the folder {path}")
+                raise NotFoundError(f"there is no video file in the folder {path}")
             files += inside
         elif not path.exists() and any(mark in text for mark in "*?["):
             anchor = Path(path.anchor)
             globbed = anchor.glob(str(path.relative_to(anchor)))
             matches = sorted(file for file in globbed if not is_partial(file))
             if not matches:
-                raise SourceError(f"no file matches {text}")
+                raise NotFoundError(f"no file matches {text}")
             files += matches
         else:
             files.append(path)

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from camstream.errors import SourceError
+from camstream.errors import NotFoundError, SourceError
 from camstream.frame import Frame
 from camstream.picture import Orientation, Picture
 
@@ -242,7 +242,7 @@ def open_input(path: Path) -> InputContainer:
         SourceError: It does not exist, or FFmpeg cannot read it.
     """
     if not path.exists():
-        raise SourceError(f"cannot read {path}: there is no such file")
+        raise NotFoundError(f"cannot read {path}: there is no such file")
     if path.is_dir():
         raise SourceError(f"cannot read {path}: it is a folder")
     try:
