@@ -100,7 +100,7 @@ def check_gpu() -> Iterator[Finding]:
         return
     errors = preload_cuda()
     if errors:
-        first = errors.splitlines()[0]
+        first = errors.strip().partition("\n")[0]
         yield Finding(
             "problem",
             "CUDA libraries",
