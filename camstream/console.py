@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from camstream import starting
+from camstream.address import shown
 from camstream.errors import CamstreamError, SinkError, UsageError
 from camstream.frame import Prediction
 from camstream.safe_text import safe_text
@@ -62,6 +64,8 @@ results = _Results(highlight=False, markup=False, emoji=False, soft_wrap=True)
 # A message holds names of files, and says at its end what to do.
 _MESSAGE_LIMIT = 2000
 _RESULT_LIMIT = 100_000
+# A word that may be an address: with "//", or what is left of that in a path, or with a password.
+_ADDRESS = re.compile(r"[^\s'\"]*(?::/|//|:[^\s'\"]*@)[^\s'\"]*")
 
 OnFrame = Callable[[Prediction, int | None], None]
 
@@ -72,7 +76,16 @@ def say(text: str) -> None:
     Raises:
         SinkError: stdout takes no more, such as a file on a full disk.
     """
-    results.print(safe_text(text, limit=_RESULT_LIMIT, keep="\n\t"))
+    results.print(safe_text(_without_secrets(text), limit=_RESULT_LIMIT, keep="\n\t"))
+
+
+def _without_secrets(text: str) -> str:
+    """Return a message without passwords and keys of addresses, wherever they were given.
+
+    Whoever speaks of a source shows its address by ``camstream.address.shown``; here it is done for what
+    was meant as a file, a model or an option, too.
+    """
+    return _ADDRESS.sub(lambda word: shown(word[0].lstrip("-")), text)
 
 
 def lost_results(error: OSError) -> SinkError:
@@ -171,7 +184,7 @@ def remark(line: str) -> None:
 
 def _print_line(line: str, *, style: str) -> None:
     indent = line[: len(line) - len(line.lstrip())]
-    safe = indent + " ".join(safe_text(line, limit=_MESSAGE_LIMIT).split())
+    safe = indent + " ".join(safe_text(_without_secrets(line), limit=_MESSAGE_LIMIT).split())
     with contextlib.suppress(OSError):  # a full disk: there is no one to tell
         console.print(safe, style=style, soft_wrap=True)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from camstream.address import shown
 from camstream.api import make_selection
 from camstream.commands.options import (
     SELECTION,
@@ -43,7 +44,7 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.settings import PresetOption, in_force
-from camstream.console import plain_errors, say, stoppable
+from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live.outputs import OutputPaths, RunLimits
@@ -57,6 +58,24 @@ from camstream.sources import open_source
 from camstream.sources.paced import PacedSource
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
+
+
+_PATIENCE_S = 2.0
+
+
+class _Patience:
+    """Waits with the user while a source is being opened: says so once, and ends on Ctrl-C."""
+
+    def __init__(self, source: str, stop: Stop) -> None:
+        self._name = shown(int(source) if source.isdecimal() else source)
+        self._stop = stop
+        self._is_told = False
+
+    def __call__(self, waited_s: float) -> None:
+        self._stop.end()
+        if waited_s >= _PATIENCE_S and not self._is_told:
+            self._is_told = True
+            remark(f"still opening {self._name}; Ctrl-C ends it")
 
 
 def live(
@@ -162,7 +181,7 @@ def live(
             if can_teach
             else None
         )
-        opened = open_source(source, size_wh=camera_size)
+        opened = open_source(source, size_wh=camera_size, waiting=_Patience(source, stop))
         session = LiveSession(
             opened if opened.is_live else PacedSource(opened),
             model.infer,

@@ -13,7 +13,9 @@ from typing import Any
 
 import av
 import pytest
+from typer.testing import CliRunner
 
+from camstream.commands import app
 from tests import clips
 
 PROGRAM = [sys.executable, "-P", "-m", "camstream"]
@@ -234,6 +236,63 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, tiny_path: Path, kind: s
     done = run("annotate", clip, "-m", tiny_path, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+_SECRET = "hunter2"
+_ADDRESSES = (
+    f"rtsp://user:{_SECRET}@127.0.0.1:1/stream.onnx",
+    f"rtsp//user:{_SECRET}@127.0.0.1:1/stream.mp4",
+    f"user:{_SECRET}@127.0.0.1/clip.mp4",
+    f"rtmp://127.0.0.1:1/app/{_SECRET}.mp4",
+    f"http://127.0.0.1:1/x.mp4?token={_SECRET}",
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "annotate ADDRESS",
+        "annotate clip.mp4 -o ADDRESS",
+        "annotate clip.mp4 --model ADDRESS",
+        "annotate clip.mp4 --records ADDRESS",
+        "annotate clip.mp4 --maps ADDRESS",
+        "annotate clip.mp4 --stats ADDRESS",
+        "annotate clip.mp4 --presence ADDRESS",
+        "annotate clip.mp4 --classes ADDRESS",
+        "annotate clip.mp4 --preset ADDRESS",
+        "annotate clip.mp4 --codec ADDRESS",
+        "live ADDRESS --no-window",
+        "live clip.mp4 --no-window -o ADDRESS",
+        "live clip.mp4 --no-window --model ADDRESS",
+        "live clip.mp4 --teach-output ADDRESS",
+        "live clip.mp4 --camera-size ADDRESS",
+        "report ADDRESS",
+        "report clip.mp4 --video ADDRESS --stats ADDRESS",
+        "teach ADDRESS -o x.onnx",
+        "teach . -o ADDRESS",
+        "evaluate ADDRESS --labels-from-folders",
+        "evaluate . --true-boxes ADDRESS",
+        "info ADDRESS",
+        "export ADDRESS",
+        "export theirs.onnx -o ADDRESS",
+        "export theirs.onnx --labels ADDRESS",
+        "demo ADDRESS",
+        "demo -o ADDRESS",
+        "ADDRESS",
+        "--ADDRESS",
+    ],
+)
+def test_no_error_shows_a_password(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips.make(tmp_path / "clip.mp4", clips.Video(frames=2))
+    monkeypatch.chdir(tmp_path)
+    for address in _ADDRESSES:
+        done = CliRunner().invoke(app, [word.replace("ADDRESS", address) for word in words.split()])
+        assert done.exit_code in (1, 2), done.output
+        assert _SECRET not in done.output, done.output
+        assert "Traceback" not in done.output
+        assert isinstance(done.exception, SystemExit)
 
 
 def _wait_for(condition: Any) -> None:
