@@ -12,7 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from camstream.address import shown
-from camstream.errors import SourceError, first_line
+from camstream.errors import NotFoundError, SourceError, first_line
 
 # Text that is not UTF-8 must not keep a file from being read; PyAV 19 always keeps its bytes.
 METADATA: dict[str, Any] = (
@@ -73,7 +73,7 @@ def open_input(path: Path) -> InputContainer:
     except (OSError, ValueError) as error:  # a name that no file system takes
         raise SourceError(f"cannot read {_short(path)}: {first_line(error)}") from None
     if not is_there:
-        raise SourceError(f"cannot read {_short(path)}: there is no such file")
+        raise NotFoundError(f"cannot read {_short(path)}: there is no such file")
     if is_folder:
         raise SourceError(f"cannot read {path}: it is a folder")
     try:
