@@ -13,6 +13,7 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)(?P<mark>://)", re.IGNORECASE)
+_FILE = "file"
 # What follows "app" in rtmp://host/app/KEY gives the right to send.
 _KEY_LAST = re.compile(r"rtmp[a-z]*", re.IGNORECASE)
 # Parts of a path that nobody chose for people to read: digits and letters mixed without a break.
@@ -24,8 +25,19 @@ HIDDEN = "***"
 
 
 def is_address(text: str) -> bool:
-    """Return whether a source's text is a URL rather than the name of a file."""
-    return _ADDRESS.match(text) is not None
+    """Return whether a source's text is a URL, and not one that names a file (file://...)."""
+    match = _ADDRESS.match(text)
+    return match is not None and match["scheme"].lower() != _FILE
+
+
+def file_of(text: str) -> Path:
+    """Return the file that a text names; file://... names one too."""
+    match = _ADDRESS.match(text)
+    if match is None or match["scheme"].lower() != _FILE:
+        return Path(text)
+    from urllib.request import url2pathname  # takes longer to load than most that use this module
+
+    return Path(url2pathname(text[match.end() :].removeprefix("localhost")))
 
 
 def shown(source: str | int | Path) -> str:

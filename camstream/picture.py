@@ -42,8 +42,8 @@ def _unknown_type(kind: type[Type], value: object) -> Type:
 
     Without it the side data of a frame that has one such type cannot be read at all.
     """
-    member = object.__new__(kind)
-    member._name_, member._value_ = f"UNKNOWN_{value}", value
+    member: Type = object.__new__(kind)
+    member._name_, member._value_ = f"UNKNOWN_{value}", value  # type: ignore[assignment]
     return member
 
 

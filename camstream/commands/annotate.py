@@ -39,9 +39,10 @@ from camstream.commands.options import (
     open_model,
     output_option,
 )
-from camstream.console import Stop, note, plain_errors, progress_of, report_error, stoppable
+from camstream.commands.settings import PresetOption, in_force
+from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import CamstreamError, SinkError, SourceError
+from camstream.errors import CamstreamError, NotFoundError, SinkError
 from camstream.media import VIDEO_SUFFIXES
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
@@ -50,6 +51,7 @@ from camstream.sinks.encoding import CodecName, Encoding
 
 
 def annotate(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs.")],
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
@@ -86,13 +88,23 @@ def annotate(
     ] = None,
     quality: Annotated[
         int | None,
-        output_option(min=0, max=63, metavar="N", help="Constant rate factor; lower is better."),
+        output_option(
+            min=0,
+            max=63,
+            metavar="N",
+            help="Quality of the video: lower is better, and a larger file.",
+        ),
     ] = None,
-    preset: Annotated[
+    encoder_preset: Annotated[
         str | None,
-        output_option(metavar="NAME", help="The encoder's speed.", show_default="a fast one"),
+        output_option(
+            metavar="NAME",
+            help="The encoder's speed, such as ultrafast or slow.",
+            show_default="a fast one",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Draw label and heatmap into every frame of recorded video; the sound stays.
@@ -103,7 +115,7 @@ def annotate(
     """
     with plain_errors(debug), stoppable() as stop:
         style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
-        encoding = Encoding(codec, quality, preset)
+        encoding = Encoding(codec, quality, encoder_preset)
         found = expand(inputs)
         sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
@@ -120,6 +132,7 @@ def annotate(
                 stats=stats and beside(stats, target, ".json", alone=alone),
                 maps=maps and beside(maps, target, ".npz", alone=alone),
                 presence=presence and beside(presence, target, ".presence.csv", alone=alone),
+                settings=in_force(context),
             )
             for source, target in zip(sources, name_outputs(sources, output), strict=True)
         ]
@@ -159,7 +172,7 @@ def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResu
     stats = result.stats
     best = list(result.labels.items())[:3]
     labels = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
-    typer.echo(
+    say(
         f"{job.source} -> {job.output}: {stats.frames_out} frame{'s' * (stats.frames_out != 1)}, "
         f"{stats.rate_hz:.1f} a second; {labels}"
     )
@@ -186,14 +199,14 @@ def expand(inputs: list[str]) -> list[Path]:
                 if file.suffix.lower() in VIDEO_SUFFIXES and not is_partial(file)
             )
             if not inside:
-                raise SourceError(f"there is no video file in the folder {path}")
+                raise NotFoundError(f"there is no video file in the folder {path}")
             files += inside
         elif not path.exists() and any(mark in text for mark in "*?["):
             anchor = Path(path.anchor)
             globbed = anchor.glob(str(path.relative_to(anchor)))
             matches = sorted(file for file in globbed if not is_partial(file))
             if not matches:
-                raise SourceError(f"no file matches {text}")
+                raise NotFoundError(f"no file matches {text}")
             files += matches
         else:
             files.append(path)

@@ -23,7 +23,8 @@ from camstream.commands.options import (
     open_model,
     output_option,
 )
-from camstream.console import Stop, plain_errors, stoppable
+from camstream.commands.settings import PresetOption
+from camstream.console import Stop, plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import SetupError, UsageError
 from camstream.models.zoo import DEFAULT_MODEL, PERSON
@@ -60,6 +61,7 @@ def demo(
     opening: Annotated[
         bool, output_option("--open/--no-open", help="Open the video if there is a display.")
     ] = True,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Annotate a clip that comes with camstream, and print what was seen.
@@ -88,9 +90,9 @@ def demo(
                 stop=stop,
                 annotate=lambda job, model: annotate_one(job, model, stop),
             )
-        typer.echo(f"The result is {path.resolve()}")
+        say(f"The result is {path.resolve()}")
         for label, frames in list(result.labels.items())[:5]:
-            typer.echo(f"  {frames:4d} frames  {label}")
+            say(f"  {frames:4d} frames  {label}")
         if opening and not stop():
             open_file(path)
         stop.end()
@@ -110,11 +112,11 @@ def _people(path: Path, device: str, stop: Stop) -> AnnotationResult:
     )
     result = annotate_one(job, open_model(PERSON, device=device), stop)
     right, frames = count_right(records, clip.with_suffix(".csv"))
-    typer.echo(
+    say(
         f"  {right} of {frames} frames are right; those in which somebody enters or leaves do not "
         "count"
     )
-    typer.echo(presence.read_text(encoding="utf-8").rstrip())
+    say(presence.read_text(encoding="utf-8").rstrip())
     return result
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
+from camstream.address import shown
 from camstream.errors import SinkError
 from camstream.maps.presence import PresenceRule
 from camstream.report.figures import read_stats
@@ -83,7 +84,7 @@ def report(request: Request, *, progress: Callable[[str], None] = lambda _: None
     """
     check_apart(request.inputs, [request.output])
     page = AtomicFile(request.output, overwrite=request.overwrite, inputs=request.inputs)
-    progress(f"reading {request.records.name}")
+    progress(f"reading {shown(request.records)}")
     run = read_stats(request.stats) if request.stats is not None else []
     timeline = build_timeline(read_records(request.records), request.rule)
     thumbnails = None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from camstream.address import shown
 from camstream.errors import SourceError
 from camstream.report.read import F64
 from camstream.report.timeline import (
@@ -23,7 +24,6 @@ from camstream.report.timeline import (
     spans,
 )
 from camstream.safe_text import safe_text
-from camstream.sources.camera import without_secrets
 
 Figures = list[tuple[str, str]]
 
@@ -103,7 +103,7 @@ def read_stats(path: Path) -> Figures:
         stages = {name: _positive(times["p50"]) for name, times in stats["stages_ms"].items()}
         counts = [_positive(stats[name]) for name in ("frames_in", "frames_out", "frames_dropped")]
         figures = [
-            ("source", safe_text(without_secrets(str(stats["source"])))),
+            ("source", shown(str(stats["source"]))),
             ("ran on", safe_text(str(stats["device"]))),
             ("frames in, out, dropped", ", ".join(f"{count:,.0f}" for count in counts)),
             ("wall time", clock(_positive(stats["wall_s"]))),

@@ -12,12 +12,13 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from camstream.address import shown
-from camstream.errors import SourceError, first_line
+from camstream.errors import NotFoundError, SourceError, first_line
 
 # Text that is not UTF-8 must not keep a file from being read; PyAV 19 always keeps its bytes.
 METADATA: dict[str, Any] = (
     {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 )
+_ONE_FILE = {"pattern_type": "none"}  # a photo "%03d.jpg" is no sequence 001.jpg, 002.jpg ...
 # FFmpeg's own words ("Invalid data found when processing input") say nothing to most people.
 _WORDS: dict[type[BaseException], str] = {
     av.error.InvalidDataError: "it is damaged, or no video of a kind that FFmpeg reads",
@@ -72,11 +73,11 @@ def open_input(path: Path) -> InputContainer:
     except (OSError, ValueError) as error:  # a name that no file system takes
         raise SourceError(f"cannot read {_short(path)}: {first_line(error)}") from None
     if not is_there:
-        raise SourceError(f"cannot read {_short(path)}: there is no such file")
+        raise NotFoundError(f"cannot read {_short(path)}: there is no such file")
     if is_folder:
         raise SourceError(f"cannot read {path}: it is a folder")
     try:
-        container: InputContainer = av.open(ffmpeg_name(path), **METADATA)
+        container: InputContainer = av.open(ffmpeg_name(path), options=_ONE_FILE, **METADATA)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"cannot read {path} as a video: {plain_reason(error)}") from error
     return container

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
-import typer
 
 from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.commands.options import open_model
 from camstream.commands.plugins import missing
-from camstream.console import Stop, console, note, steps
+from camstream.console import Stop, console, note, say, steps
 from camstream.models.session import Model
 
 Annotate = Callable[[AnnotationJob, Model], AnnotationResult]
@@ -49,9 +48,9 @@ def run(
     result, score = annotate_clip(demo, model, output, lambda job: annotate(job, model))
     if score is not None:
         accuracy, pictures = accuracy_on_test_set(demo, model)
-        typer.echo(f"  {accuracy:.1%} of {pictures} pictures that were not trained on are right")
+        say(f"  {accuracy:.1%} of {pictures} pictures that were not trained on are right")
         for line in demo.figures(score):
-            typer.echo(f"  {line}")
+            say(f"  {line}")
     return result
 
 
