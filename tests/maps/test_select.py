@@ -11,19 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from camstream.contract import ModelInfo
 from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.tiles import grid_size
-from camstream.frame import Frame, Prediction
+from camstream.frame import Frame, Prediction, View
 from camstream.maps.select import (
     ClassGroup,
     Contrast,
     MapSelector,
     Selection,
-    group_view,
+    best_views,
     select_views,
-    softmax,
 )
 from camstream.maps.smoothing import Smoothed
+from camstream.maps.views import Decider, group_view, softmax
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import Picture
@@ -44,6 +45,11 @@ def smoothed(logits: list[float], best: int = 0) -> Smoothed:
     return Smoothed(scores, maps, best, False)
 
 
+def chosen(selection: Selection, seen: Smoothed, info: ModelInfo = INFO) -> list[View]:
+    best = best_views(Decider(info)(0.0, seen), seen, info)
+    return select_views(selection, seen, best)
+
+
 def look(model: Model, image: np.ndarray, selection: Selection, pts_s: float = 0.0) -> Prediction:
     frame = Frame(0, pts_s, 0.0, Picture.from_bgr(image))
     return MapSelector(model.infer, model.info, selection)(frame)
@@ -51,7 +57,7 @@ def look(model: Model, image: np.ndarray, selection: Selection, pts_s: float = 0
 
 def test_the_best_come_first_and_a_held_label_before_them() -> None:
     seen = smoothed([1.0, 3.0, 2.0, 0.0], best=2)
-    views = select_views(Selection(top_k=3), seen, INFO)
+    views = chosen(Selection(top_k=3), seen)
     assert [view.label for view in views] == ["c", "b", "a"]
     assert all(view.cam is seen.maps[view.class_index or 0] for view in views)
 
@@ -59,8 +65,8 @@ def test_the_best_come_first_and_a_held_label_before_them() -> None:
 def test_one_watched_class_takes_the_winners_place_and_several_best_keep_theirs() -> None:
     seen = smoothed([5.0, 1.0, 0.0, 0.0])
     classes = (ClassGroup("d", (3,)),)
-    assert [p.label for p in select_views(Selection(classes=classes), seen, INFO)] == ["d"]
-    views = select_views(Selection(top_k=2, classes=classes), seen, INFO)
+    assert [p.label for p in chosen(Selection(classes=classes), seen)] == ["d"]
+    views = chosen(Selection(top_k=2, classes=classes), seen)
     assert [view.label for view in views] == ["a", "b", "d"]
 
 
@@ -80,17 +86,15 @@ def test_a_group_sums_scores_and_obeys_the_law_of_its_own(logits: np.ndarray) ->
 def test_a_contrast_is_odd_and_its_mean_is_the_difference_of_the_logits(logits: np.ndarray) -> None:
     seen = smoothed(logits.tolist())
     a, b = ClassGroup("a", (0,)), ClassGroup("b", (1,))
-    [one] = select_views(Selection(contrast=Contrast((a, b))), seen, INFO)
-    [other] = select_views(Selection(contrast=Contrast((b, a))), seen, INFO)
+    [one] = chosen(Selection(contrast=Contrast((a, b))), seen)
+    [other] = chosen(Selection(contrast=Contrast((b, a))), seen)
     np.testing.assert_allclose(one.cam, -other.cam)
     assert float(one.cam.mean()) == pytest.approx(float(logits[0] - logits[1]), abs=1e-3)
     assert one.score + other.score == pytest.approx(1)
 
 
 def test_the_two_best_are_contrasted_where_no_names_are_given() -> None:
-    [view] = select_views(
-        Selection(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), INFO
-    )
+    [view] = chosen(Selection(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1))
     assert view.label == "b against c"
 
 
