@@ -56,15 +56,16 @@ def draw_heat(
     step = _step(target.size_wh)
     fine = cams.enlarge(cam, (target.size_wh[0] // step, target.size_wh[1] // step))
     heat = cams.signed_heat(fine, limits) if is_contrast else cams.heat(fine, limits)
-    opacity = opacities(heatmap_opacity, is_contrast=is_contrast)
-    strength = cast("ImageU8", cv2.LUT(heat, opacity))
-    if not strength.any():
+    distance = cv2.absdiff(heat, 128.0) if is_contrast else heat
+    if not distance.any():
         return
-    rows, columns = _hot_part(strength)
+    rows, columns = _hot_part(cast("ImageU8", distance))
     x0, y0, x1, y1 = (edge * step for edge in (columns.start, rows.start, columns.stop, rows.stop))
     colours = target.native(ramp("contrast" if is_contrast else colormap))
-    coloured = cast("ImageU8", cv2.applyColorMap(heat[rows, columns], colours))
-    blend(regions(target, (x0, y0, x1, y1)), coloured, strength[rows, columns])
+    part = heat[rows, columns]
+    coloured = cast("ImageU8", cv2.applyColorMap(part, colours))
+    opacity = cv2.LUT(part, opacities(heatmap_opacity, is_contrast=is_contrast))
+    blend(regions(target, (x0, y0, x1, y1)), coloured, cast("ImageU8", opacity))
 
 
 @functools.lru_cache(maxsize=16)
@@ -128,7 +129,7 @@ def draw_legend(
         return 0, 0, 0, 0
     write(target, text, line_px, top, left)
     colours = target.native(ramp("contrast" if is_contrast else colormap).reshape(1, 256, 3))
-    bar = cv2.resize(colours, (panel_wh[0], bar_px), interpolation=cv2.INTER_LINEAR)
+    bar = cast("ImageU8", cv2.resize(colours, (panel_wh[0], bar_px)))
     opaque = np.full((bar_px, panel_wh[0]), 255, np.uint8)
     blend(regions(target, (left, top - bar_px, left + panel_wh[0], top)), bar, opaque)
     return left, top - bar_px, left + panel_wh[0], top + panel_wh[1]
@@ -145,10 +146,10 @@ def _step(size_wh: tuple[int, int]) -> int:
     return step
 
 
-def _hot_part(strength: ImageU8) -> tuple[slice, slice]:
+def _hot_part(heat: ImageU8) -> tuple[slice, slice]:
     """The rows and columns that hold all heat, with a rim of none; even numbers of cells."""
-    x, y, width, height = cv2.boundingRect(strength)
-    rows, columns = strength.shape
+    x, y, width, height = cv2.boundingRect(heat)
+    rows, columns = heat.shape
     return (
         slice(max(0, y - 2) // 2 * 2, min(rows, (y + height + 3) // 2 * 2)),
         slice(max(0, x - 2) // 2 * 2, min(columns, (x + width + 3) // 2 * 2)),

@@ -97,10 +97,15 @@ def joined(target: Picture, text: str, value: str, line_px: int, *, taken_px: in
         line_px: Height of the line.
         taken_px: Width that something else has in the same panel.
     """
+    return _joined(text, value, line_px, target.size_wh[0] - taken_px)
+
+
+@functools.lru_cache(maxsize=64)
+def _joined(text: str, value: str, line_px: int, room_px: int) -> str:
     end = f"  {value}" if value else ""
     pad, margin = line_px // 3, line_px // 4 * 2
-    room = target.size_wh[0] - 2 * margin - 2 * pad - taken_px - _width(end, line_px)
-    return _fitted(_drawable(text).replace("\n", " ").replace("\t", " "), line_px, room) + end
+    room = room_px - 2 * margin - 2 * pad - _width(end, line_px)
+    return _fitted(" ".join(_drawable(text).split()), line_px, room) + end
 
 
 def write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> Rectangle:

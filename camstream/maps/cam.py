@@ -132,8 +132,11 @@ def signed_heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
     Returns:
         (H', W') uint8: 128 is no heat, 255 full heat of positive values, 1 of negative ones.
     """
-    half = (heat(fine, cam_range) >> 1).astype(np.int16) - (heat(-fine, cam_range) >> 1)
-    return (128 + half).astype(np.uint8)
+    low, high = cam_range
+    spread = float(fine.max() - fine.min()) / (high - low)
+    scale = 127 / (high - low) * min(1.0, spread / _FLAT)
+    beyond = np.clip(fine - np.clip(fine, -low, low), low - high, high - low)
+    return cast("ImageU8", cv2.convertScaleAbs(beyond, alpha=scale, beta=128))
 
 
 def find_centroid(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | None:
