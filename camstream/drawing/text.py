@@ -105,7 +105,7 @@ def _joined(text: str, value: str, line_px: int, room_px: int) -> str:
     end = f"  {value}" if value else ""
     pad, margin = line_px // 3, line_px // 4 * 2
     room = room_px - 2 * margin - 2 * pad - _width(end, line_px)
-    return _fitted(" ".join(_drawable(text).split()), line_px, room) + end
+    return (_fitted(" ".join(_drawable(text).split()), line_px, room) + end).lstrip()
 
 
 def write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> Rectangle:

@@ -86,9 +86,12 @@ def _peaks(cam: MapF32, size_wh: tuple[int, int], floor: float) -> Iterator[tupl
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(
         (fine > level).view(np.uint8), connectivity=8
     )
-    cell = fine.size / cam.size  # nothing smaller than a cell of the raw map can be told apart
-    large = [n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] >= cell]
-    lowest = np.float32(-np.inf)
-    found = [cams.find_peak(np.where(numbers == n, fine, lowest), size_wh) for n in large]
+    cell, lowest = fine.size / cam.size, np.float32(-np.inf)
+    found = []
+    for number in range(1, count):
+        peak = cams.find_peak(np.where(numbers == number, fine, lowest), size_wh)
+        # What is smaller than a cell of the raw map cannot be told apart from the highest one.
+        if stats[number, cv2.CC_STAT_AREA] >= cell or peak.value == fine.max():
+            found.append(peak)
     for peak in sorted(found, key=lambda peak: -peak.value):
         yield peak.xy
