@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,6 +15,7 @@ from camstream.contract import ModelInfo
 from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.tiles import grid_size
 from camstream.frame import Frame, Prediction, View
+from camstream.maps.boxes import boxes_of
 from camstream.maps.select import (
     ClassGroup,
     Contrast,
@@ -203,3 +204,77 @@ def test_heat_lingers_where_something_has_been(tiny_model: Model) -> None:
             peaks.append(float(selector(frame).displayed[0].cam.mean()))
         assert peaks[0] == pytest.approx(200, rel=0.01)
         assert peaks[1] == pytest.approx(20 + 180 * share, abs=2)
+
+
+def test_label_and_boxes_have_the_same_numbers(tiny_model: Model) -> None:
+    """The five boxes of the paper had the raw scores of the frame, under a smoothed label."""
+    selector = MapSelector(tiny_model.infer, tiny_model.info, Selection(box_rule="five"))
+    ground = np.full((96, 160, 3), 63, np.uint8)
+    ground[32:64, 64:96] = 85
+    for index in range(4):
+        image = ground + np.uint8(index % 2)  # the raw score goes up and down
+        prediction = selector(Frame(index, index / 10, 0.0, Picture.from_bgr(image)))
+        shown = {found.class_index: found.score for found in prediction.boxes}
+        main = prediction.displayed[0]
+        assert shown[main.class_index] == main.score
+        assert sum(shown.values()) <= 1 + 1e-6
+    assert main.score != pytest.approx(prediction.top[0].score, abs=1e-4)  # smoothed it is another
+
+
+def test_five_boxes_of_one_picture_have_its_own_scores(tiny_model: Model) -> None:
+    image = np.full((96, 160, 3), 132, np.uint8)
+    image[32:64, 64:96] = 250
+    prediction = tiny_model.predict(image)
+    found = boxes_of(prediction, "five")
+    assert found
+    scores = {top.class_index: top.score for top in prediction.top}
+    assert all(one.score == scores[one.class_index or 0] for one in found)
+
+
+_GROUPS = st.lists(
+    st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True).map(tuple), max_size=3
+)
+
+
+@settings(max_examples=40)
+@given(
+    hnp.arrays(np.float32, 4, elements=st.floats(-8, 8, width=32)),
+    st.integers(0, 3),
+    st.integers(1, 9),
+    _GROUPS,
+    st.sampled_from(
+        [None, Contrast(), Contrast((ClassGroup("a", (0,)), ClassGroup("bc", (1, 2))))]
+    ),
+)
+def test_laws_of_any_selection(
+    logits: np.ndarray,
+    held: int,
+    top_k: int,
+    groups: list[tuple[int, ...]],
+    contrast: Contrast | None,
+) -> None:
+    """The best first and each once, then what was asked for, in its order; always something."""
+    seen = smoothed(logits.tolist(), best=held)
+    classes = tuple(ClassGroup(f"group {place}", group) for place, group in enumerate(groups))
+    selection = Selection(top_k=top_k, classes=classes, contrast=contrast)
+    views = chosen(selection, seen)
+    is_replaced = top_k == 1 and bool(classes or contrast)
+    best = views[: 0 if is_replaced else min(top_k, 4)]
+    asked = views[len(best) : len(best) + len(classes)]
+    assert len(views) == len(best) + len(classes) + (contrast is not None) >= 1
+    assert len({view.key for view in best}) == len(best)
+    if best:
+        assert best[0].class_index == held
+        scores = [view.score for view in best[1:]]
+        assert scores == sorted(scores, reverse=True)
+    assert [view.label for view in asked] == [group.label for group in classes]
+    assert [view.is_contrast for view in views] == [False] * (len(best) + len(classes)) + [True] * (
+        contrast is not None
+    )
+    for view in views:
+        assert 0 <= view.score <= 1
+        assert view.cam.shape == (3, 4)
+        assert view.state is None
+        if view.class_index is not None:
+            assert view.score == pytest.approx(float(seen.scores[view.class_index]), abs=1e-6)
+            np.testing.assert_allclose(view.cam, seen.maps[view.class_index], atol=1e-5)
