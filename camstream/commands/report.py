@@ -118,4 +118,4 @@ def _write_moment(
     with steps(console) as progress:
         progress(f"looking up {at_s:g} s in {video.name}")
         frames = write_moment(request)
-    typer.echo(f"{video} -> {request.output}: {frames} frame{'s' if frames > 1 else ''}")
+    say(f"{video} -> {request.output}: {frames} frame{'s' if frames > 1 else ''}")

@@ -14,7 +14,8 @@ from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError, first_line
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.maps.select import Selection, decided, softmax, with_boxes
+from camstream.maps.select import Selection, with_boxes
+from camstream.maps.views import decided, softmax
 from camstream.media import to_image
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
@@ -139,8 +140,7 @@ class Model:
         )
         if self.info.background is None or classes is not None:
             return prediction
-        view = decided(prediction.displayed[0], softmax(prediction.logits), self.info)
-        return dataclasses.replace(prediction, views=(view,))
+        return dataclasses.replace(prediction, views=(decided(prediction, self.info),))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
