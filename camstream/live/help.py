@@ -25,10 +25,10 @@ class Row:
 
 
 HELP = (
-    Row("k", "maps of the 1, 2, 3, 5, 8 best classes"),
+    Row("k", "maps of the best 1, 2, 3, 5, 8"),
     Row("/", "show a class: type its name"),
-    Row("w", "classes that you named on, off"),
-    Row("v", "the best class against the second"),
+    Row("w", "the named classes on, off"),
+    Row("v", "best class against the second"),
     Row("click", "what has evidence there?"),
     Row("m", "smoothing: off, default, strong"),
     Row("t", "trail of the peak on, off"),
@@ -41,7 +41,7 @@ HELP = (
     Row("d", "rate: short, full, off"),
     Row("?", "this help"),
     Row("q", "quit"),
-    Row("1 to 9", "teach: hold while class 1 to 9 is seen", "teaching"),
+    Row("1 to 9", "hold while this class is seen", "teaching"),
     Row("n", "name the class taught last", "teaching"),
     Row("z", "forget its frames", "teaching"),
     Row("f", "fit to what was taught", "teaching"),

@@ -20,6 +20,7 @@ from camstream.picture import Picture
 _BLANK_WH = (640, 360)  # the picture before the first one
 _RED, _BLACK, _WHITE = (0, 0, 255), (0, 0, 0), (255, 255, 255)
 _DIMMED = 130  # of 255: a picture that is not that of now
+_UNDER_PANEL = 190
 _UNDER_HELP = 215  # of 255: words of the picture must not be read between those of the help
 _SMALLEST_PX = 8
 _NO_LIMIT_PX = 100_000
@@ -62,14 +63,25 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
     ]
     for note in reversed(notes):
         bottom -= panel_size(target, note, line_px)[1]
-        write(target, note, line_px, bottom // 2 * 2)
+        _write(target, note, line_px, bottom // 2 * 2)
     if state.show_help:
         _draw_help(target, help_rows(state), bottom)
 
 
-def _darken(target: Picture, opacity: int) -> None:
+def _darken(target: Picture, opacity: int, xyxy: tuple[int, int, int, int] | None = None) -> None:
+    """Darken a part of a picture, or all of it."""
     black = target.native(np.zeros((2, 2, 3), np.uint8))
-    blend(target.planes(), black, np.full((2, 2), opacity, np.uint8))
+    planes = target.planes() if xyxy is None else regions(target, xyxy)
+    blend(planes, black, np.full((2, 2), opacity, np.uint8))
+
+
+def _write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> None:
+    """Write a panel that can be read over words of the picture, such as a box's label."""
+    width, height = panel_size(target, text, line_px)
+    left = line_px // 4 * 2 if left is None else left
+    if 0 <= top <= target.size_wh[1] - height and 0 <= left <= target.size_wh[0] - width:
+        _darken(target, _UNDER_PANEL, (left, top, left + width, top + height))
+        write(target, text, line_px, top, left)
 
 
 def _draw_recording(target: Picture, state: LiveState, line_px: int, bottom: int) -> int:
@@ -82,7 +94,7 @@ def _draw_recording(target: Picture, state: LiveState, line_px: int, bottom: int
     left, top = (target.size_wh[0] - width) // 2 * 2, (bottom - height) // 2 * 2
     if left < 0 or top < 0:
         return bottom
-    write(target, text, line_px, top, left)
+    _write(target, text, line_px, top, left)
     _dot(target, (left + line_px * 3 // 4, top + height // 2), line_px * 0.36, _RED)
     return top
 
@@ -114,7 +126,7 @@ def _draw_answer(target: Picture, state: LiveState) -> None:
     radius = layout.text_px(target.size_wh) * 0.35
     _dot(target, box.at, radius * 1.6, _BLACK)
     _dot(target, box.at, radius, _WHITE)
-    write(target, "\n".join(box.lines), box.line_px, box.xyxy[1], box.xyxy[0])
+    _write(target, "\n".join(box.lines), box.line_px, box.xyxy[1], box.xyxy[0])
 
 
 def _draw_help(target: Picture, rows: list[Row], bottom: int) -> None:
@@ -133,6 +145,6 @@ def _draw_help(target: Picture, rows: list[Row], bottom: int) -> None:
                 left = (target.size_wh[0] - width) // 2
                 top = (bottom - height) // 2 // 2 * 2
                 for text, (wide, _) in zip(texts, sizes, strict=True):
-                    write(target, text, line_px, top, left // 2 * 2)
+                    _write(target, text, line_px, top, left // 2 * 2)
                     left += wide + gap
                 return
