@@ -52,7 +52,9 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
         _darken(target, _DIMMED)
     if state.answer is not None:
         _draw_answer(target, state)
-    line_px, bottom = layout.text_px(target.size_wh), target.size_wh[1] - bottom_px
+    line_px = layout.text_px(target.size_wh)
+    margin = line_px // 4 * 2
+    bottom = target.size_wh[1] - bottom_px - margin
     if state.show_help:
         _darken(target, _UNDER_HELP)
     bottom = _draw_recording(target, state, line_px, bottom)
@@ -91,7 +93,8 @@ def _draw_recording(target: Picture, state: LiveState, line_px: int, bottom: int
     minutes, seconds = divmod(int(state.recorded_s), 60)
     text = f"     {minutes:02}:{seconds:02}"  # the dot stands on the blanks
     width, height = panel_size(target, text, line_px)
-    left, top = (target.size_wh[0] - width) // 2 * 2, (bottom - height) // 2 * 2
+    left = (target.size_wh[0] - line_px // 4 * 2 - width) // 2 * 2
+    top = (bottom - height) // 2 * 2
     if left < 0 or top < 0:
         return bottom
     _write(target, text, line_px, top, left)
