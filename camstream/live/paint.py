@@ -72,9 +72,12 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
 
 def _darken(target: Picture, opacity: int, xyxy: tuple[int, int, int, int] | None = None) -> None:
     """Darken a part of a picture, or all of it."""
-    black = target.native(np.zeros((2, 2, 3), np.uint8))
+    black = target.native(np.zeros((1, 1, 3), np.uint8))[0, 0]
     planes = target.planes() if xyxy is None else regions(target, xyxy)
-    blend(planes, black, np.full((2, 2), opacity, np.uint8))
+    for index, plane in enumerate(planes):
+        kept = np.arange(256) * (1 - opacity / 255)
+        darker = kept + int(black[index % len(planes)]) * opacity / 255
+        plane[:] = cv2.LUT(plane, np.rint(darker).astype(np.uint8))
 
 
 def _write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> None:

@@ -29,6 +29,7 @@ from camstream.teach.teacher import Teacher
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource
 from tests.live.states import state_of
 
+
 def grey(level: int = 90) -> Picture:
     return Picture.from_bgr(np.full((64, 64, 3), level, np.uint8))
 
