@@ -15,17 +15,16 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from camstream.errors import CamstreamError, ModelError, UsageError
 from camstream.live import actions
 from camstream.live.hold import HeldKey
+from camstream.live.likeness import Likeness
 from camstream.live.state import TaughtClass, TeachingState
 from camstream.safe_text import safe_text
 
 if TYPE_CHECKING:
     from camstream.models.session import Model
-    from camstream.picture import ImageU8, Picture
+    from camstream.picture import Picture
     from camstream.teach.teacher import Teacher
 
 MAX_CLASSES = 9
@@ -38,27 +37,6 @@ def _open_teacher(model: Model, input_size: int | None) -> Teacher:
     from camstream.teach.teacher import Teacher  # scikit-learn takes a second, and few users teach
 
     return Teacher(model.file, input_size=input_size)
-
-
-class _Likeness:
-    """Whether the frames of a class are all alike: small copies of them are compared with the first."""
-
-    _SIDE, _FRAMES = 16, 10
-    _SAME = 6  # levels of 255, averaged over a cell: noise and flicker stay under it
-
-    def __init__(self) -> None:
-        self._first: ImageU8 | None = None
-        self._frames = self._largest = 0
-
-    def add(self, picture: Picture) -> None:
-        small = picture.bgr((self._SIDE, self._SIDE)).mean(axis=2)
-        self._first = small if self._first is None else self._first
-        self._frames += 1
-        self._largest = max(self._largest, int(np.abs(small - self._first).max()))
-
-    @property
-    def is_alike(self) -> bool:
-        return self._frames >= self._FRAMES and self._largest < self._SAME
 
 
 class Teaching:
@@ -117,8 +95,10 @@ class Teaching:
         self._clock = clock
         # The worker's: by number of the class, as a name may change meanwhile.
         self._frames: dict[int, int] = {}
-        self._likeness: dict[int, _Likeness] = {}
-        self._is_fitted = self._is_unsaved = False
+        self._likeness: dict[int, Likeness] = {}
+        self._is_fitted = False
+        self._changes = self._saved_changes = 0  # asked for; asked for before the last save
+        self._parting: str | None = None
 
     @property
     def state(self) -> TeachingState:
@@ -183,13 +163,16 @@ class Teaching:
             Where the model is and how it is used, or why there is none; empty where nothing was
             taught.
         """
-        if self._is_unsaved and any(self._frames.values()):
-            self._save()
-        self._worker.shutdown(wait=True)
-        problems = [found for found in self.poll() if isinstance(found, str)]
-        if self._is_unsaved and any(self._frames.values()):
-            return f"what was taught is not saved: {problems[-1]}" if problems else ""
-        return f"taught: {_usage(self._saved[-1])}" if self._saved else ""
+        if self._parting is None:
+            if self._changes > self._saved_changes:
+                self._save(only_if_taught=True)
+            self._worker.shutdown(wait=True)
+            told = [found for found in self.poll() if isinstance(found, str)]
+            if self._changes > self._saved_changes and any(self._frames.values()):
+                self._parting = f"what was taught is not saved: {told[-1]}"
+            else:
+                self._parting = f"taught: {_usage(self._saved[-1])}" if self._saved else ""
+        return self._parting
 
     def _add(self, picture: Picture, number: int) -> str:
         """Add what was seen since the key went down; where too many wait, it is left out."""
@@ -197,14 +180,14 @@ class Teaching:
         self._name_of(number)
         for seen in self._held.press(number, picture, self._clock()):
             if len(self._jobs) < _MAX_WAITING:
+                self._changes += 1
                 self._start("", partial(self._learn, seen, number, self._names[number]))
         return ""
 
     def _learn(self, picture: Picture, number: int, name: str, teacher: Teacher) -> None:
         teacher.add(picture, name)
-        self._is_unsaved = True
         self._frames[number] = self._frames.get(number, 0) + 1
-        self._likeness.setdefault(number, _Likeness()).add(picture)
+        self._likeness.setdefault(number, Likeness()).add(picture)
 
     def _name_of(self, number: int) -> str:
         return self._names.setdefault(number, _stock_name(number))
@@ -217,10 +200,10 @@ class Teaching:
         if name in self._names.values() or name in others:
             return f"another class is called {name} already"
         self._names[number] = name
+        self._changes += 1
 
         def rename(teacher: Teacher) -> Model | None:
             teacher.rename(old, name)
-            self._is_unsaved = True
             return self._fit(teacher) if self._is_fitted else None  # shows the name at once
 
         self._start("", rename)
@@ -228,10 +211,10 @@ class Teaching:
 
     def _forget(self, number: int) -> str:
         name = self._name_of(number)
+        self._changes += 1
 
         def forget(teacher: Teacher) -> None:
             teacher.forget(name)
-            self._is_unsaved = True
             self._frames[number] = 0
             self._likeness.pop(number, None)
 
@@ -243,16 +226,19 @@ class Teaching:
         self._is_fitted = True
         return model
 
-    def _save(self) -> None:
+    def _save(self, *, only_if_taught: bool = False) -> None:
         """Fit once more, as names may have changed, and save."""
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         output = self._output or self._folder / f"camstream-taught-{stamp}.onnx"
+        changes = self._changes
 
-        def fit_and_save(teacher: Teacher) -> str:
+        def fit_and_save(teacher: Teacher) -> str | None:
+            if only_if_taught and not any(self._frames.values()):
+                return None
             self._results.put(self._fit(teacher))
             teacher.save(output, overwrite=self._overwrite or output in self._saved)
             self._saved.append(output)
-            self._is_unsaved = False
+            self._saved_changes = changes
             return f"saved: {_usage(output)}"
 
         self._start("saving ...", fit_and_save)

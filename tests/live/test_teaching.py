@@ -277,6 +277,68 @@ def test_a_class_is_named_and_forgotten_by_its_number(teaching: Teaching, book: 
             teaching.do(action, grey())
 
 
+def test_frames_that_were_not_saved_are_saved_at_the_end(
+    teaching: Teaching, book: Notebook
+) -> None:
+    Desk(teaching).press(*"12")
+    assert teaching.close() == "taught: camstream live --model cup.onnx"
+    assert book.saved == [("cup.onnx", False)]
+    assert book.counts == {"cup": 1, "class 2": 1}  # also what waited still
+
+
+def test_what_was_saved_is_not_saved_again(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press(*"12x", "enter", "enter")
+    results(teaching, 2)
+    assert teaching.close() == "taught: camstream live --model cup.onnx"
+    assert len(book.saved) == 1
+
+
+def test_a_name_that_came_after_saving_is_saved(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press(*"12x", "enter", "enter")
+    results(teaching, 2)
+    Desk(teaching).press("n", *"Pony", "enter")
+    teaching.close()
+    assert book.saved == [("cup.onnx", False), ("cup.onnx", True)]
+    assert "Pony" in book.counts
+
+
+def test_what_cannot_be_saved_at_the_end_is_told(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press("1")
+    told = "what was taught is not saved: cannot fit: two classes are needed"
+    assert teaching.close() == told
+    assert book.saved == []
+
+
+def test_where_nothing_was_taught_nothing_is_saved_or_said(
+    teaching: Teaching, book: Notebook
+) -> None:
+    assert teaching.close() == ""
+    assert book.saved == []
+
+
+def test_what_was_forgotten_is_not_saved(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press("1", "z")
+    assert teaching.close() == ""
+    assert book.saved == []
+
+
+def test_a_new_name_is_shown_at_once(teaching: Teaching, book: Notebook, tiny_model: Model) -> None:
+    desk = Desk(teaching)
+    desk.press(*"12n", *"Pony", "enter")
+    assert [one.name for one in teaching.state.classes] == ["cup", "Pony"]
+    desk.press("f")
+    assert results(teaching, 1) == [tiny_model]
+    desk.press("n", *"Horse", "enter")
+    assert results(teaching, 1) == [tiny_model]  # a model with the new name, without asking for it
+    assert list(book.counts) == ["cup", "Horse"]
+
+
+def test_a_name_that_is_another_class_number_is_refused(teaching: Teaching) -> None:
+    told = teaching.do(actions.NameClass("class 3", 2), grey())
+    assert told == "another class is called class 3 already"
+    assert teaching.do(actions.NameClass("red\x1b[31m cup", 2), grey()) == "class 2 is red cup"
+
+
 @pytest.mark.parametrize("names", [["a", "a"], [str(n) for n in range(10)]])
 def test_names_that_cannot_be(tiny_model: Model, names: list[str]) -> None:
     with pytest.raises(ModelError, match="up to 9 classes"):
