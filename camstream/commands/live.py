@@ -171,10 +171,14 @@ def live(
             guest=guest,
             stop=stop,
         )
-        result = session.run()
+        try:
+            result = session.run()
+        finally:
+            if session.parting:
+                typer.echo(session.parting)
         lag = result.stages_ms.get("lag")
         typer.echo(
-            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
+            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
             f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )

@@ -15,11 +15,13 @@ from camstream.drawing.overlay import Style
 from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
-from camstream.live.hud import draw, hud
+from camstream.live.ask import ask_at
 from camstream.live.keys import Keyboard
 from camstream.live.outputs import OutputPaths, Outputs, RunLimits
+from camstream.live.paint import add_hud, draw
 from camstream.live.state import LiveState, TeachingState, apply
 from camstream.live.sync import Sync
+from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
 from camstream.models.classes import ClassNames
 from camstream.models.device import PROVIDERS
@@ -48,11 +50,17 @@ class Guest(Protocol):
         """Do what an action asks for, with the displayed picture; returns a message."""
         ...
 
+    def see(self, picture: Picture) -> None:
+        """Take each picture that is displayed."""
+        ...
+
     def poll(self) -> Sequence[str | Model]:
         """Return what is new: messages, and models to use from now on."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> str:
+        """End; returns what the user is to be told."""
+        ...
 
 
 class LiveSession:
@@ -60,6 +68,7 @@ class LiveSession:
 
     Attributes:
         state: Everything that there is to know of it now; read it from any thread.
+        parting: After the end, what the guest wants the user to be told; empty for nothing.
     """
 
     def __init__(
@@ -108,10 +117,12 @@ class LiveSession:
             source_rate_hz=status_of(source).rate_hz,
             named_classes=selection.classes,
             named_contrast=selection.contrast or Contrast(),
-            show_display=display is not None,
+            display="off" if display is None else "short",
             teaching=None if guest is None else guest.state,
         )
+        self.parting = ""
         self._source = source
+        self._infer = infer
         self._limits = limits
         self._display = display
         self._guest = guest
@@ -155,7 +166,7 @@ class LiveSession:
             raise
         finally:
             if self._guest is not None:
-                self._guest.close()
+                self.parting = self._guest.close()
         self._outputs.finish()
         self._update()
         wall_s = time.perf_counter() - started
@@ -194,6 +205,7 @@ class LiveSession:
             return False
         else:
             if self.state.is_paused:
+                self._update(passed=self.state.passed + 1)
                 self._show_again()
             else:
                 self._show_next(frame)
@@ -209,10 +221,12 @@ class LiveSession:
         self._update(frame=frame, prediction=prediction)
         times = self._pipeline.times
         with times.measure("annotate"):
-            picture = self._draw()
+            picture = draw(self.state)
         self._show(picture)
         times.add("lag", self._rate.add(frame.captured_s, time.perf_counter()))
         self._update(shown=self.state.shown + 1)
+        if self._guest is not None:
+            self._guest.see(frame.picture)
         with times.measure("write"):
             annotated = Annotated(prediction=prediction, picture=picture)
             self._outputs.write(annotated, frame.captured_s)
@@ -221,16 +235,15 @@ class LiveSession:
         """Show the last picture again: its state, a message or the style may have changed."""
         if self._display is not None:
             self._update()
-            self._show(self._draw())
-
-    def _draw(self) -> Picture:
-        return draw(self.state, hud(self.state, time.perf_counter()))
+            self._show(draw(self.state))
 
     def _show(self, picture: Picture) -> None:
         if self._display is None or not self._display.is_open:  # OpenCV would open it again
             return
         self._read_typing()
-        self._display.show(picture.bgr())
+        shown = picture.copy()  # what is recorded shows no instruments
+        add_hud(shown, self.state, time.perf_counter())
+        self._display.show(shown.bgr())
         self._read_keys()  # this is when OpenCV draws
 
     def _read_typing(self) -> None:
@@ -259,6 +272,7 @@ class LiveSession:
 
     def _do(self, action: actions.Action) -> None:
         try:
+            checked(action)
             if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
                 return
@@ -269,6 +283,11 @@ class LiveSession:
                     self._update(is_paused=not self.state.is_paused if on is None else on)
                     if isinstance(self._source, PacedSource):
                         self._source.pause(self.state.is_paused)
+                    self._rate = RunningRate()  # a pause is no slow frame
+                case actions.AskAt(x, y):
+                    self._ask(x, y)
+                case actions.CloseAnswer():
+                    self._update(answer=None)
                 case actions.Snapshot():
                     self._say(self._snapshot())
                 case actions.Record(on):
@@ -287,7 +306,12 @@ class LiveSession:
     def _snapshot(self) -> str:
         if self.state.prediction is None:
             return "no snapshot: there is no picture yet"
-        return self._outputs.snapshot(draw(self.state, notes=()))
+        return self._outputs.snapshot(draw(self.state))
+
+    def _ask(self, x: float, y: float) -> None:
+        if self.state.frame is not None and self.state.prediction is not None:
+            shown = dataclasses.replace(self.state.prediction, frame=self.state.frame)
+            self._update(answer=ask_at(shown, self._infer, self.state.info, x, y))
 
     def _select(self) -> None:
         """Use a selection that was changed, for a held picture too."""
@@ -299,6 +323,7 @@ class LiveSession:
     def _use(self, model: Model) -> None:
         """Use another model from now on."""
         self._sync.forget()
+        self._infer = model.infer
         self.state = self.state.with_model(model.info)
         self._selector.replace(model.infer, model.info, self.state.selection)
         self._infer_again()
@@ -315,14 +340,17 @@ class LiveSession:
 
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
-        without_map = changes.get("without_map", self.state.without_map)
+        missed = sum(
+            changes.get(name, getattr(self.state, name)) for name in ("without_map", "passed")
+        )
         readings = {
-            "dropped": self._pipeline.frames.dropped + without_map,
+            "dropped": self._pipeline.frames.dropped + missed,
             "source_state": status_of(self._source).state,
             "teaching": None if self._guest is None else self._guest.state,
             "rate_hz": self._rate.rate_hz,
             "lag_ms": self._rate.lag_ms,
             "recording": self._outputs.recording,
+            "recorded_s": self._outputs.recorded_s,
         }
         self.state = dataclasses.replace(self.state, **readings, **changes)
 

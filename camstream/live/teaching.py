@@ -6,24 +6,31 @@ what came of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from camstream.errors import CamstreamError, ModelError, UsageError
 from camstream.live import actions
+from camstream.live.hold import HeldKey
 from camstream.live.state import TaughtClass, TeachingState
+from camstream.safe_text import safe_text
 
 if TYPE_CHECKING:
     from camstream.models.session import Model
-    from camstream.picture import Picture
+    from camstream.picture import ImageU8, Picture
     from camstream.teach.teacher import Teacher
 
 MAX_CLASSES = 9
-_MAX_WAITING = 30  # frames that may wait: a key held down brings one every picture
+_MAX_WAITING = 30  # frames that may wait
+_MAX_NAME = 60  # characters
 _NOTHING_TAUGHT = "hold a key from 1 to 9 first: it teaches what is seen"
 
 
@@ -31,6 +38,27 @@ def _open_teacher(model: Model, input_size: int | None) -> Teacher:
     from camstream.teach.teacher import Teacher  # scikit-learn takes a second, and few users teach
 
     return Teacher(model.file, input_size=input_size)
+
+
+class _Likeness:
+    """Whether the frames of a class are all alike: small copies of them are compared with the first."""
+
+    _SIDE, _FRAMES = 16, 10
+    _SAME = 6  # levels of 255, averaged over a cell: noise and flicker stay under it
+
+    def __init__(self) -> None:
+        self._first: ImageU8 | None = None
+        self._frames = self._largest = 0
+
+    def add(self, picture: Picture) -> None:
+        small = picture.bgr((self._SIDE, self._SIDE)).mean(axis=2)
+        self._first = small if self._first is None else self._first
+        self._frames += 1
+        self._largest = max(self._largest, int(np.abs(small - self._first).max()))
+
+    @property
+    def is_alike(self) -> bool:
+        return self._frames >= self._FRAMES and self._largest < self._SAME
 
 
 class Teaching:
@@ -81,19 +109,24 @@ class Teaching:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="camstream-teach")
         self._jobs: list[Future[None]] = []
         self._results: SimpleQueue[str | Model] = SimpleQueue()
-        self._saved: set[Path] = set()
+        self._saved: list[Path] = []
         self._work = ""
+        self._held = HeldKey()
+        # The worker's: by number of the class, as a name may change meanwhile.
+        self._frames: dict[int, int] = {}
+        self._likeness: dict[int, _Likeness] = {}
+        self._is_fitted = self._is_unsaved = False
 
     @property
     def state(self) -> TeachingState:
         """The classes and their frames, and what is going on."""
-        counts = self._teacher.counts if self._teacher is not None else {}
         classes = tuple(
             TaughtClass(
                 number=number,
                 name=name,
-                frames=counts.get(name, 0),
+                frames=self._frames.get(number, 0),
                 is_named=name != _stock_name(number),
+                is_alike=number in self._likeness and self._likeness[number].is_alike,
             )
             for number, name in sorted(self._names.items())
         )
@@ -136,38 +169,76 @@ class Teaching:
             found.append(self._results.get_nowait())
         return found
 
-    def close(self) -> None:
-        """End the thread; what waits is not done any more, a file that is being saved is finished."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+    def see(self, picture: Picture) -> None:
+        """Take a picture that is displayed: while a key is held down, it is one of a class."""
+        self._held.see(picture, time.perf_counter())
+
+    def close(self) -> str:
+        """Save what was taught and not saved yet, and end the thread.
+
+        Returns:
+            Where the model is and how it is used, or why there is none; empty where nothing was
+            taught.
+        """
+        if self._is_unsaved and any(self._frames.values()):
+            self._save()
+        self._worker.shutdown(wait=True)
+        problems = [found for found in self.poll() if isinstance(found, str)]
+        if self._is_unsaved and any(self._frames.values()):
+            return f"what was taught is not saved: {problems[-1]}" if problems else ""
+        return f"taught: {_usage(self._saved[-1])}" if self._saved else ""
 
     def _add(self, picture: Picture, number: int) -> str:
-        """Add a picture to a class; where too many wait, it is left out."""
+        """Add what was seen since the key went down; where too many wait, it is left out."""
         self._latest = number
-        if len(self._jobs) < _MAX_WAITING:
-            name = self._name_of(number)
-            self._start("", lambda teacher: teacher.add(picture, name))
+        self._name_of(number)
+        for seen in self._held.press(number, picture, time.perf_counter()):
+            if len(self._jobs) < _MAX_WAITING:
+                self._start("", partial(self._learn, seen, number, self._names[number]))
         return ""
+
+    def _learn(self, picture: Picture, number: int, name: str, teacher: Teacher) -> None:
+        teacher.add(picture, name)
+        self._is_unsaved = True
+        self._frames[number] = self._frames.get(number, 0) + 1
+        self._likeness.setdefault(number, _Likeness()).add(picture)
 
     def _name_of(self, number: int) -> str:
         return self._names.setdefault(number, _stock_name(number))
 
     def _name(self, number: int, name: str) -> str:
-        name, old = name.strip(), self._name_of(number)
+        name, old = safe_text(name, limit=_MAX_NAME).strip(), self._name_of(number)
         if not name or name == old:
             return ""
-        if name in self._names.values():
+        others = (_stock_name(other) for other in range(1, MAX_CLASSES + 1) if other != number)
+        if name in self._names.values() or name in others:
             return f"another class is called {name} already"
         self._names[number] = name
-        self._start("", lambda teacher: teacher.rename(old, name))
+
+        def rename(teacher: Teacher) -> Model | None:
+            teacher.rename(old, name)
+            self._is_unsaved = True
+            return self._fit(teacher) if self._is_fitted else None  # shows the name at once
+
+        self._start("", rename)
         return f"class {number} is {name}"
 
     def _forget(self, number: int) -> str:
         name = self._name_of(number)
-        self._start("", lambda teacher: teacher.forget(name))
+
+        def forget(teacher: Teacher) -> None:
+            teacher.forget(name)
+            self._is_unsaved = True
+            self._frames[number] = 0
+            self._likeness.pop(number, None)
+
+        self._start("", forget)
         return f"forgot the frames of {name}"
 
     def _fit(self, teacher: Teacher) -> Model:
-        return teacher.fit(device=self._model.device, refine=self._refine)
+        model = teacher.fit(device=self._model.device, refine=self._refine)
+        self._is_fitted = True
+        return model
 
     def _save(self) -> None:
         """Fit once more, as names may have changed, and save."""
@@ -177,8 +248,9 @@ class Teaching:
         def fit_and_save(teacher: Teacher) -> str:
             self._results.put(self._fit(teacher))
             teacher.save(output, overwrite=self._overwrite or output in self._saved)
-            self._saved.add(output)
-            return f"saved {output.name}"
+            self._saved.append(output)
+            self._is_unsaved = False
+            return f"saved: {_usage(output)}"
 
         self._start("saving ...", fit_and_save)
 
@@ -205,6 +277,12 @@ def _checked(number: int) -> int:
     if not 1 <= number <= MAX_CLASSES:
         raise UsageError(f"classes 1 to {MAX_CLASSES} can be taught, not {number}")
     return number
+
+
+def _usage(model: Path) -> str:
+    """Say how a model is used."""
+    name = f'"{model}"' if " " in str(model) else str(model)
+    return f"camstream live --model {name}"
 
 
 def _stock_name(number: int) -> str:
