@@ -52,7 +52,9 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
         _darken(target, _DIMMED)
     if state.answer is not None:
         _draw_answer(target, state)
-    line_px, bottom = layout.text_px(target.size_wh), target.size_wh[1] - bottom_px
+    line_px = layout.text_px(target.size_wh)
+    margin = line_px // 4 * 2
+    bottom = target.size_wh[1] - bottom_px - margin
     if state.show_help:
         _darken(target, _UNDER_HELP)
     bottom = _draw_recording(target, state, line_px, bottom)
@@ -70,9 +72,12 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
 
 def _darken(target: Picture, opacity: int, xyxy: tuple[int, int, int, int] | None = None) -> None:
     """Darken a part of a picture, or all of it."""
-    black = target.native(np.zeros((2, 2, 3), np.uint8))
+    black = target.native(np.zeros((1, 1, 3), np.uint8))[0, 0]
     planes = target.planes() if xyxy is None else regions(target, xyxy)
-    blend(planes, black, np.full((2, 2), opacity, np.uint8))
+    for index, plane in enumerate(planes):
+        kept = np.arange(256) * (1 - opacity / 255)
+        darker = kept + int(black[index % len(planes)]) * opacity / 255
+        plane[:] = cv2.LUT(plane, np.rint(darker).astype(np.uint8))
 
 
 def _write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> None:
@@ -91,7 +96,8 @@ def _draw_recording(target: Picture, state: LiveState, line_px: int, bottom: int
     minutes, seconds = divmod(int(state.recorded_s), 60)
     text = f"     {minutes:02}:{seconds:02}"  # the dot stands on the blanks
     width, height = panel_size(target, text, line_px)
-    left, top = (target.size_wh[0] - width) // 2 * 2, (bottom - height) // 2 * 2
+    left = (target.size_wh[0] - line_px // 4 * 2 - width) // 2 * 2
+    top = (bottom - height) // 2 * 2
     if left < 0 or top < 0:
         return bottom
     _write(target, text, line_px, top, left)

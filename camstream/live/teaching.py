@@ -75,6 +75,7 @@ class Teaching:
         overwrite: bool = False,
         folder: Path = Path(),
         open_teacher: Callable[[Model, int | None], Teacher] = _open_teacher,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Begin with no frames; nothing is opened before the first one.
 
@@ -87,6 +88,7 @@ class Teaching:
             overwrite: Whether a file that is there may be replaced; one saved before always is.
             folder: Where a file without a name goes.
             open_teacher: Takes model and input size; tests give their own.
+            clock: Returns seconds, monotonic; tests give their own.
 
         Raises:
             ModelError: There are too many names, or one comes twice.
@@ -112,6 +114,7 @@ class Teaching:
         self._saved: list[Path] = []
         self._work = ""
         self._held = HeldKey()
+        self._clock = clock
         # The worker's: by number of the class, as a name may change meanwhile.
         self._frames: dict[int, int] = {}
         self._likeness: dict[int, _Likeness] = {}
@@ -171,7 +174,7 @@ class Teaching:
 
     def see(self, picture: Picture) -> None:
         """Take a picture that is displayed: while a key is held down, it is one of a class."""
-        self._held.see(picture, time.perf_counter())
+        self._held.see(picture, self._clock())
 
     def close(self) -> str:
         """Save what was taught and not saved yet, and end the thread.
@@ -192,7 +195,7 @@ class Teaching:
         """Add what was seen since the key went down; where too many wait, it is left out."""
         self._latest = number
         self._name_of(number)
-        for seen in self._held.press(number, picture, time.perf_counter()):
+        for seen in self._held.press(number, picture, self._clock()):
             if len(self._jobs) < _MAX_WAITING:
                 self._start("", partial(self._learn, seen, number, self._names[number]))
         return ""
