@@ -16,7 +16,7 @@ import numpy as np
 from camstream.drawing.blend import blend, regions
 from camstream.drawing.shapes import Bgr, draw_outline, draw_trail, line_width
 from camstream.drawing.text import add_notes, panel_size, write, write_label, write_state
-from camstream.drawing.tiles import lay_out, tile_size
+from camstream.drawing.tiles import lay_out, plan
 from camstream.errors import UsageError
 from camstream.frame import Annotated, Box, ClassBox
 from camstream.maps import cam as cams
@@ -65,6 +65,7 @@ def annotate(
     style: Style = Style(),
     *,
     picture: Picture | None = None,
+    room_wh: tuple[int, int] | None = None,
     notes: Sequence[str] = (),
 ) -> Annotated:
     """Draw a prediction.
@@ -73,6 +74,7 @@ def annotate(
         prediction: What is displayed of it is drawn; several views side by side.
         style: How.
         picture: Draw onto this later picture of the same source instead of the prediction's.
+        room_wh: Where several views are shown, the width and height that the whole must fit in.
         notes: Small texts for the bottom left corner, one below the other.
     """
     base = picture or prediction.frame.picture
@@ -83,12 +85,13 @@ def annotate(
         target = base.copy()
         _draw_view(target, views[0], boxes, size_wh, cam_range, style)
     else:
-        plain = base.resized(tile_size(base.size_wh))
+        grid = plan(len(views) + 1, base.size_wh, room_wh)
+        plain = base.resized(grid.tile_wh)
         tiles = [plain.copy() for _ in views]
         for tile, view in zip(tiles, views, strict=True):
             own = [found for found in boxes if found.label == view.label]
             _draw_view(tile, view, own, size_wh, cam_range, style)
-        target = lay_out([plain, *tiles], like=base)
+        target = lay_out([plain, *tiles], like=base, columns=grid.columns)
     caveat = prediction.cam.caveat
     add_notes(target, [caveat, *notes] if caveat else notes)
     return Annotated(prediction=prediction, picture=target)

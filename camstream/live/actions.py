@@ -148,6 +148,84 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Seek:
+    """Go to a position of a file or of a folder of photos.
+
+    Attributes:
+        to: Seconds from the beginning, or which photo, from 0; one outside is the beginning or
+            the end.
+    """
+
+    to: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Go on or back in a file, or to the next or previous photo.
+
+    Attributes:
+        by_s: Seconds; negative ones go back.
+    """
+
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Hold a file, and show another frame of it.
+
+    Attributes:
+        frames: How many after the one shown; negative ones are before it.
+    """
+
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetSpeed:
+    """Play a file at another speed.
+
+    Attributes:
+        speed: One of ``camstream.sources.player.SPEEDS``; 1 is the file's own.
+    """
+
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSpeed:
+    """Play a file slower or faster.
+
+    Attributes:
+        steps: In ``camstream.sources.player.SPEEDS``.
+    """
+
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Begin a file again at its end, or stay there.
+
+    Attributes:
+        on: Whether it begins again; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleFullscreen:
+    """Let the window fill the screen, or not any more.
+
+    Attributes:
+        on: Whether it fills the screen from now on; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Save the displayed picture, with the heatmap and without the text, as a PNG file."""
 
@@ -224,7 +302,19 @@ ViewAction = (
     | ChangeOpacity
     | SetColormap
 )
+PlayAction = Seek | Skip | Step | SetSpeed | ChangeSpeed | Loop
 TeachAction = Teach | NameClass | Forget | Fit | Save
-Action = ViewAction | AskAt | CloseAnswer | Pause | Snapshot | Record | Quit | TeachAction
+Action = (
+    ViewAction
+    | AskAt
+    | CloseAnswer
+    | Pause
+    | PlayAction
+    | ToggleFullscreen
+    | Snapshot
+    | Record
+    | Quit
+    | TeachAction
+)
 
 ACTIONS: dict[str, type[Action]] = {action.__name__: action for action in get_args(Action)}

@@ -16,12 +16,13 @@ class Row:
     Attributes:
         keys: What is pressed, such as "+ -".
         words: What it does.
-        needs: "file": only where a file is played; "teaching": only where classes can be taught.
+        needs: "clip": only where a clip is played; "photos": only where photos are looked
+            through; "teaching": only where classes can be taught.
     """
 
     keys: str
     words: str
-    needs: Literal["", "file", "teaching"] = ""
+    needs: Literal["", "clip", "photos", "teaching"] = ""
 
 
 HELP = (
@@ -36,6 +37,13 @@ HELP = (
     Row("c", "next colour map"),
     Row("h l b", "heatmap, label, boxes on, off"),
     Row("space", "pause"),
+    Row("← →", "5 seconds back, on", "clip"),
+    Row(", .", "one frame back, on", "clip"),
+    Row("[ ]", "slower, faster", "clip"),
+    Row("Home End", "beginning, end", "clip"),
+    Row("o", "begin again at the end on, off", "clip"),
+    Row("← →", "the photo before, after", "photos"),
+    Row("F11", "full screen on, off"),
     Row("s", "save a snapshot"),
     Row("r", "record on, off"),
     Row("d", "rate: short, full, off"),
@@ -51,5 +59,11 @@ HELP = (
 
 def help_rows(state: LiveState) -> list[Row]:
     """Give the lines of the help that hold for a session, in the order to be read."""
-    has = {"": True, "file": state.is_file, "teaching": state.teaching is not None}
+    counts = "" if state.player is None else state.player.counts
+    has = {
+        "": True,
+        "clip": counts == "seconds",
+        "photos": counts == "photos",
+        "teaching": state.teaching is not None,
+    }
     return [row for row in HELP if has[row.needs]]

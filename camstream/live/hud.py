@@ -41,7 +41,7 @@ def hud(state: LiveState, now_s: float) -> list[str]:
 
 def is_stale(state: LiveState, now_s: float) -> bool:
     """Whether nothing comes from the source, so that the picture is not that of now."""
-    if state.frame is None or state.is_paused:
+    if state.frame is None or state.is_paused or state.player is not None:
         return False
     age_s = now_s - state.frame.captured_s
     return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))

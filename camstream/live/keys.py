@@ -11,6 +11,7 @@ from camstream.live.prompt import Prompt, edit, find_name
 from camstream.live.state import LiveState
 
 _OPACITY_STEP = 0.1
+_SKIP_S = 5.0
 
 _KEYS: dict[str, actions.Action] = {
     "q": actions.Quit(),
@@ -30,6 +31,15 @@ _KEYS: dict[str, actions.Action] = {
     "b": actions.Toggle("boxes"),
     "d": actions.SetDisplay(),
     "?": actions.Toggle("help"),
+    "left": actions.Skip(-_SKIP_S),
+    "right": actions.Skip(_SKIP_S),
+    ",": actions.Step(-1),
+    ".": actions.Step(1),
+    "[": actions.ChangeSpeed(-1),
+    "]": actions.ChangeSpeed(1),
+    "o": actions.Loop(),
+    "home": actions.Seek(0.0),
+    "f11": actions.ToggleFullscreen(),
     "s": actions.Snapshot(),
     "r": actions.Record(),
     **{str(number): actions.Teach(number) for number in range(1, 10)},
@@ -67,6 +77,9 @@ class Keyboard:
         match key:
             case "escape" if state.answer is not None:
                 return [actions.CloseAnswer()]
+            case "end":
+                length = None if state.player is None else state.player.length
+                return [actions.Seek(length)] if length is not None else []
             case "/":
                 self._ask(
                     "show a class",

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from camstream.drawing import tiles
 from camstream.drawing.text import text_size
-from camstream.drawing.tiles import columns_of
 from camstream.live.state import LiveState
 
 if TYPE_CHECKING:
@@ -82,10 +82,19 @@ def tile_count(state: LiveState) -> int:
 
 def tile_size_in(state: LiveState, size_wh: tuple[int, int]) -> tuple[float, float]:
     """Width and height of a tile in the picture that is shown, pixels, with its share of gaps."""
-    count = tile_count(state)
-    return size_wh[0] / columns(state), size_wh[1] / math.ceil(count / columns(state))
+    count, columns = (
+        tile_count(state),
+        tiles.columns_in(tile_count(state), _frame_wh(state), size_wh),
+    )
+    return size_wh[0] / columns, size_wh[1] / math.ceil(count / columns)
 
 
-def columns(state: LiveState) -> int:
-    """How many tiles stand side by side."""
-    return columns_of(tile_count(state))
+def tile_at(
+    state: LiveState, size_wh: tuple[int, int], x: float, y: float
+) -> tuple[int, float, float] | None:
+    """Find the tile at a place of what is shown, see ``tiles.tile_at``."""
+    return tiles.tile_at(tile_count(state), _frame_wh(state), size_wh, x, y)
+
+
+def _frame_wh(state: LiveState) -> tuple[int, int]:
+    return (1, 1) if state.frame is None else state.frame.picture.size_wh

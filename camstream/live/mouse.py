@@ -6,8 +6,6 @@ from camstream.live import actions, layout
 from camstream.live.ask import name_of
 from camstream.live.state import LiveState
 
-_END = 1 - 1e-6  # the last pixel is in the picture
-
 
 def click(state: LiveState, x: float, y: float, size_wh: tuple[int, int]) -> list[actions.Action]:
     """Take a click.
@@ -22,15 +20,10 @@ def click(state: LiveState, x: float, y: float, size_wh: tuple[int, int]) -> lis
         What is to be done: while an answer is listed, a click on a class of it shows this class,
         and one beside it closes the list; else a click asks what has evidence there.
     """
-    width, height = size_wh
     box = layout.answer_box(state, size_wh)
     if box is not None:
-        chosen = box.class_at(x * width, y * height)
+        chosen = box.class_at(x * size_wh[0], y * size_wh[1])
         found = [] if chosen is None else [actions.ShowClasses([name_of(chosen, state.info)])]
         return [*found, actions.CloseAnswer()]
-    tile_w, tile_h = layout.tile_size_in(state, size_wh)
-    column, row = (max(0.0, min(one, _END)) for one in (x, y))
-    column, row = column * width / tile_w, row * height / tile_h
-    if int(row) * layout.columns(state) + int(column) >= layout.tile_count(state):
-        return []  # an empty place of the grid
-    return [actions.AskAt(column % 1, row % 1)]
+    place = layout.tile_at(state, size_wh, x, y)
+    return [] if place is None else [actions.AskAt(place[1], place[2])]

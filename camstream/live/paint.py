@@ -17,7 +17,7 @@ from camstream.live.hud import hud, is_stale
 from camstream.live.state import LiveState
 from camstream.picture import Picture
 
-_BLANK_WH = (640, 360)  # the picture before the first one
+BLANK_WH = (640, 360)  # the picture before the first one
 _RED, _BLACK, _WHITE = (0, 0, 255), (0, 0, 0), (255, 255, 255)
 _DIMMED = 130  # of 255: a picture that is not that of now
 _UNDER_PANEL = 190
@@ -26,17 +26,20 @@ _SMALLEST_PX = 8
 _NO_LIMIT_PX = 100_000
 
 
-def draw(state: LiveState, picture: Picture | None = None) -> Picture:
+def draw(
+    state: LiveState, picture: Picture | None = None, room_wh: tuple[int, int] | None = None
+) -> Picture:
     """Draw the displayed frame with its maps, label and boxes, or black before the first one.
 
     Args:
         state: Of the session.
         picture: Draw onto this one, the displayed frame in another size; None: onto the frame's.
+        room_wh: Of the room in which several views are laid out; None: they take what they need.
     """
     if state.frame is None or state.prediction is None:
-        return Picture.from_bgr(np.zeros((*_BLANK_WH[::-1], 3), np.uint8))
+        return Picture.from_bgr(np.zeros((*(room_wh or BLANK_WH)[::-1], 3), np.uint8))
     target = state.frame.picture if picture is None else picture
-    return annotate(state.prediction, state.style, picture=target).picture
+    return annotate(state.prediction, state.style, picture=target, room_wh=room_wh).picture
 
 
 def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int = 0) -> None:

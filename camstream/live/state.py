@@ -19,6 +19,7 @@ from camstream.models.classes import ClassNames
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
     from camstream.frame import Frame, Prediction
+    from camstream.sources.player import PlayerState
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class LiveState:
         source_state: Empty while frames come, otherwise what is going on ("reconnecting ...").
         named_classes: What ``Toggle("classes")`` brings back.
         named_contrast: What ``Toggle("contrast")`` brings back.
-        is_file: Whether a file is played, whose position can be changed.
+        player: Where a file or the photos are that are played; None for a live source.
         is_paused: Whether the picture is held.
         is_quitting: Whether somebody asked for the end.
         show_help: Whether the keys are listed on the picture.
@@ -111,7 +112,7 @@ class LiveState:
     source_state: str = ""
     named_classes: tuple[ClassGroup, ...] = ()
     named_contrast: Contrast = Contrast()
-    is_file: bool = False
+    player: PlayerState | None = None
     is_paused: bool = False
     is_quitting: bool = False
     show_help: bool = False
