@@ -14,7 +14,7 @@ from camstream.frame import Annotated
 from camstream.picture import Picture
 from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile
-from camstream.sinks.video import Recorder
+from camstream.sinks.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
