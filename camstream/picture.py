@@ -217,6 +217,18 @@ class Picture:
         frame.color_primaries = frame.color_trc = _BT709
         return Picture(frame)
 
+    def even(self) -> Picture:
+        """Give the picture even sides, as 4:2:0 needs them: the last column or row is repeated."""
+        width, height = self.size_wh
+        if width % 2 == 0 and height % 2 == 0:
+            return self
+        if not self.is_bgr:
+            return Picture.from_video_frame(self.video_frame, even=True)
+        pad = ((0, height % 2), (0, width % 2), (0, 0))
+        fresh = Picture.from_bgr(np.pad(self.planes()[0], pad, mode="edge"))
+        _keep_time(self.video_frame, fresh.video_frame)
+        return fresh
+
     def resized(self, size_wh: tuple[int, int]) -> Picture:
         """Stretch the picture, in its own kind of planes and with its own time."""
         name = self.video_frame.format.name
@@ -237,6 +249,29 @@ class Picture:
             interpolation=Interpolation.AREA | _EXACT,
             threads=1,  # starting more for every picture costs twice the work itself
         )
+
+
+def fitted(picture: Picture, size_wh: tuple[int, int]) -> Picture:
+    """Scale a picture into another size with its shape kept, black beside.
+
+    Args:
+        picture: Of even sides.
+        size_wh: Width and height, even.
+    """
+    if picture.size_wh == size_wh:
+        return picture
+    scale = min(to / has for to, has in zip(size_wh, picture.size_wh, strict=True))
+    inner = [
+        min(to, max(2, round(has * scale / 2) * 2))
+        for to, has in zip(size_wh, picture.size_wh, strict=True)
+    ]
+    scaled, whole = picture.resized((inner[0], inner[1])), picture.blank(size_wh)
+    left, top = ((to - has) // 4 * 2 for to, has in zip(size_wh, inner, strict=True))
+    for to, origin in zip(whole.planes(), scaled.planes(), strict=True):
+        step = chroma_step(scaled.size_wh, origin)
+        rows, columns = origin.shape[:2]
+        to[top // step : top // step + rows, left // step : left // step + columns] = origin
+    return whole
 
 
 def chroma_step(size_wh: tuple[int, int], plane: ImageU8) -> int:

@@ -62,6 +62,12 @@ def safe_cell(text: str | bytes, *, limit: int = _LIMIT) -> str:
     return f"'{safe}" if safe.lstrip().startswith(_FORMULA_STARTS) else safe
 
 
+def plain_cell(text: str) -> str:
+    """Return what ``safe_cell`` was given, for whoever reads the table again."""
+    is_guarded = text.startswith("'") and text[1:].lstrip().startswith(_FORMULA_STARTS)
+    return text[1:] if is_guarded else text
+
+
 def _safe(one: str) -> str:
     """Give what is shown of one character."""
     if one.isprintable() or one in _JOINERS:

@@ -83,7 +83,15 @@ class Sink(Protocol):
 
 
 class Display(Protocol):
-    """Where a live session shows its pictures, and where keys come from."""
+    """Where a live session shows its pictures, and where keys and clicks come from."""
+
+    def size_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:
+        """Return the size of the image to show next, pixels: what there is room for.
+
+        Args:
+            picture_wh: Of the picture that comes; only before the first image may it decide.
+        """
+        ...
 
     def show(self, image: ImageU8) -> None:
         """Show an image, (H, W, 3) uint8 BGR; raises SinkError where there is no window."""
@@ -91,6 +99,19 @@ class Display(Protocol):
 
     def key(self) -> str | None:
         """Return the next key that was pressed, a character or a name ("escape"), or None."""
+        ...
+
+    def click(self) -> tuple[float, float] | None:
+        """Return the next click, 0 to 1 of the width and height of the image, or None."""
+        ...
+
+    @property
+    def is_fullscreen(self) -> bool:
+        """Whether it fills the screen."""
+        ...
+
+    def set_fullscreen(self, on: bool) -> None:
+        """Fill the screen, or not any more."""
         ...
 
     @property

@@ -161,23 +161,35 @@ def endless(source: FakeSource) -> Iterator[Frame]:
 
 
 class FakeDisplay:
-    """A display without a window, which returns the keys of a list.
+    """A display without a window, which returns the keys and clicks of lists.
 
     Attributes:
         images: The images that were shown; kept only with ``keep_images``.
         keys: Keys that will be returned, in this order.
+        clicks: Clicks that will be returned, parts of the image's width and height.
+        room_wh: The size of the window; None: as large as the picture that comes.
         on_show: Called with each image that is shown; it may add keys or close the display.
+        is_fullscreen: As it was set.
         is_open: False once the user has closed it.
         closed: How often the program closed it.
     """
 
-    def __init__(self, *keys: str, keep_images: bool = False) -> None:
+    def __init__(
+        self, *keys: str, keep_images: bool = False, room_wh: tuple[int, int] | None = None
+    ) -> None:
         self.images: list[ImageU8] = []
         self.keys = list(keys)
+        self.clicks: list[tuple[float, float]] = []
+        self.room_wh = room_wh
         self.on_show: Callable[[ImageU8], None] = lambda _: None
+        self.is_fullscreen = False
         self.is_open = True
         self.closed = 0
         self._keep_images = keep_images
+
+    def size_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:
+        """Return ``room_wh``."""
+        return self.room_wh or picture_wh
 
     def show(self, image: ImageU8) -> None:
         """Keep the image where that is wanted, and call ``on_show``."""
@@ -188,6 +200,14 @@ class FakeDisplay:
     def key(self) -> str | None:
         """Return the next key."""
         return self.keys.pop(0) if self.keys else None
+
+    def click(self) -> tuple[float, float] | None:
+        """Return the next click."""
+        return self.clicks.pop(0) if self.clicks else None
+
+    def set_fullscreen(self, on: bool) -> None:
+        """Remember it."""
+        self.is_fullscreen = on
 
     def close(self) -> None:
         """Count the call."""

@@ -55,8 +55,8 @@ from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
-from camstream.sources import open_source
-from camstream.sources.paced import PacedSource
+from camstream.sources.play import open_live
+from camstream.sources.player import SPEEDS
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
@@ -79,13 +79,22 @@ class _Patience:
             remark(f"still opening {self._name}; Ctrl-C ends it")
 
 
+def check_speed(speed: float) -> float:
+    """Return a speed, if a file can be played at it; raises UsageError."""
+    if speed not in SPEEDS:
+        known = ", ".join(f"{one:g}" for one in SPEEDS)
+        raise UsageError(f"--speed {speed:g}: the speed is one of {known}")
+    return speed
+
+
 def live(
     context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A camera's number or device, a URL, a file, screen: or - (MJPEG on stdin).",
+            help="A camera's number or device, a URL, a clip, a photo or a folder of photos, screen: or "
+            "- (MJPEG on stdin).",
         ),
     ] = "0",
     camera_size: Annotated[
@@ -105,6 +114,14 @@ def live(
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
     window: Annotated[bool, show_option(help="Show a window.")] = True,
+    fullscreen: Annotated[bool, show_option("--fullscreen", help="Fill the screen; F11.")] = False,
+    loop: Annotated[
+        bool, input_option("--loop", help="Begin a file again at its end; key o.")
+    ] = False,
+    speed: Annotated[
+        float,
+        input_option(metavar="N", help="Play a file at N times its speed, 0.125 to 8; keys [ ]."),
+    ] = 1.0,
     top_k: TopKOption = SELECTION.top_k,
     classes: ClassesOption = None,
     contrast: ContrastOption = None,
@@ -162,7 +179,7 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
-        display = Window("camstream") if window else None
+        display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
         selection = make_selection(
             model,
@@ -189,9 +206,18 @@ def live(
             if can_teach
             else None
         )
-        opened = open_source(source, size_wh=camera_size, waiting=_Patience(source, stop))
+        opened = open_live(
+            source,
+            size_wh=camera_size,
+            stays=window,
+            is_looping=loop,
+            speed=check_speed(speed),
+            waiting=_Patience(source, stop),
+        )
+        if display is not None:
+            display.title = f"{opened.name} - camstream"
         session = LiveSession(
-            opened if opened.is_live else PacedSource(opened),
+            opened,
             model.infer,
             model.info,
             device=model.device,
@@ -205,7 +231,11 @@ def live(
             guest=guest,
             stop=stop,
         )
-        result = session.run()
+        try:
+            result = session.run()
+        finally:
+            if session.parting:
+                typer.echo(session.parting)
         lag = result.stages_ms.get("lag")
         say(
             f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "

@@ -13,7 +13,7 @@ from camstream.drawing.boxes import draw_outlines, write_names
 from camstream.drawing.heat import draw_heat, draw_legend
 from camstream.drawing.shapes import draw_trail
 from camstream.drawing.text import Rectangle, add_notes, write_label, write_state
-from camstream.drawing.tiles import lay_out, tile_size
+from camstream.drawing.tiles import lay_out, plan
 from camstream.errors import UsageError
 from camstream.frame import Annotated
 from camstream.maps import cam as cams
@@ -60,6 +60,7 @@ def annotate(
     style: Style = Style(),
     *,
     picture: Picture | None = None,
+    room_wh: tuple[int, int] | None = None,
     notes: Sequence[str] = (),
 ) -> Annotated:
     """Draw a prediction.
@@ -68,6 +69,7 @@ def annotate(
         prediction: What is displayed of it is drawn; several views side by side.
         style: How.
         picture: Draw onto this later picture of the same source instead of the prediction's.
+        room_wh: Where several views are shown, the width and height that the whole must fit in.
         notes: Small texts for the bottom left corner, one below the other.
     """
     base = picture or prediction.frame.picture
@@ -78,12 +80,13 @@ def annotate(
         target = base.copy()
         _draw_view(target, views[0], boxes, size_wh, cam_range, style)
     else:
-        plain = base.resized(tile_size(base.size_wh))
+        grid = plan(len(views) + 1, base.size_wh, room_wh)
+        plain = base.resized(grid.tile_wh)
         tiles = [plain.copy() for _ in views]
         for tile, view in zip(tiles, views, strict=True):
             own = [found for found in boxes if found.key == view.key]
             _draw_view(tile, view, own, size_wh, cam_range, style)
-        target = lay_out([plain, *tiles], like=base)
+        target = lay_out([plain, *tiles], like=base, columns=grid.columns)
     caveat = prediction.cam.caveat
     add_notes(target, [caveat, *notes] if caveat else notes)
     return Annotated(prediction=prediction, picture=target)

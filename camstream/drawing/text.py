@@ -146,7 +146,12 @@ def _lay(
 
 def panel_size(target: Picture, text: str, line_px: int) -> tuple[int, int]:
     """Width and height of the panel that a text takes, pixels."""
-    height, width = _panel(text, line_px, target.size_wh[0])[1].shape
+    return text_size(text, line_px, target.size_wh[0])
+
+
+def text_size(text: str, line_px: int, room_px: int) -> tuple[int, int]:
+    """Width and height of the panel that a text takes in a picture of that width, pixels."""
+    height, width = _panel(text, line_px, room_px)[1].shape
     return width, height
 
 
@@ -225,3 +230,22 @@ def _width(text: str, line_px: int) -> int:
 
 def _font(line_px: int) -> tuple[cv2.FontFace, int, int]:
     return cv2.FontFace("sans"), line_px, _WEIGHT
+
+
+def wrapped(text: str, line_px: int, room_px: int) -> str:
+    """Break a text between words into lines that fit; a word that is too long keeps its line.
+
+    Args:
+        text: One line.
+        line_px: Height of the letters' line, pixels.
+        room_px: Width of the whole picture that the panel will stand in, pixels.
+    """
+    room = room_px - 2 * (line_px // 4 * 2) - 2 * (line_px // 3)
+    lines: list[str] = []
+    for word in _drawable(text).split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, line_px) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)

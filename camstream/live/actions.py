@@ -2,7 +2,7 @@
 
 A key of the window, a button of a page and a line of a program send the same actions, with
 ``LiveSession.do``. Their values are strings, numbers, booleans, None and lists of these, so that an
-action can travel as JSON: its name in ``ACTIONS`` and its values.
+action can travel as JSON: its name in ``ACTIONS`` and its values, see ``camstream.live.values``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Part = Literal["heatmap", "label", "boxes", "help", "display", "classes", "contrast", "trail"]
+Part = Literal["heatmap", "label", "boxes", "help", "classes", "contrast", "trail"]
+DisplayLevel = Literal["short", "full", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,25 @@ class Toggle:
     """Show a part of the display, or hide it.
 
     Attributes:
-        what: "heatmap", "label", "boxes"; "help": the list of keys; "display": rate, lag, drops
-            and device; "classes": the maps of the classes that were named last; "contrast": the
-            map of one class against another; "trail": the path of the peak.
+        what: "heatmap", "label", "boxes"; "help": the list of keys; "classes": the maps of the
+            classes that were named last; "contrast": the map of one class against another;
+            "trail": the path of the peak.
         on: Whether it is shown from now on; None changes it to the other state.
     """
 
     what: Part
     on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetDisplay:
+    """Say more or less of rate, lag and device at the bottom of the picture.
+
+    Attributes:
+        level: "short", "full" or "off"; None takes the next one.
+    """
+
+    level: DisplayLevel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class SetTopK:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchClasses:
+class ShowClasses:
     """Show the maps of these classes in every frame, whichever class is the best.
 
     Attributes:
@@ -63,11 +75,29 @@ class SetSmoothing:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAt:
+    """Ask which classes have evidence at a place of the displayed frame.
+
+    Attributes:
+        x: From the frame's left edge, 0, to its right one, 1.
+        y: From its upper edge, 0, to its lower one, 1.
+    """
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAnswer:
+    """Take the answer to ``AskAt`` from the picture."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetTrail:
     """Draw the path of the main map's peak.
 
     Attributes:
-        seconds: How much of the past it covers, >= 0; 0 draws none.
+        seconds: How much of the past it covers, 0 to 60; 0 draws none.
     """
 
     seconds: float
@@ -112,6 +142,84 @@ class Pause:
 
     Attributes:
         on: Whether it is held from now on; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Go to a position of a file or of a folder of photos.
+
+    Attributes:
+        to: Seconds from the beginning, or which photo, from 0; one outside is the beginning or
+            the end.
+    """
+
+    to: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Go on or back in a file, or to the next or previous photo.
+
+    Attributes:
+        by_s: Seconds; negative ones go back.
+    """
+
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Hold a file, and show another frame of it.
+
+    Attributes:
+        frames: How many after the one shown; negative ones are before it.
+    """
+
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetSpeed:
+    """Play a file at another speed.
+
+    Attributes:
+        speed: One of ``camstream.sources.player.SPEEDS``; 1 is the file's own.
+    """
+
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSpeed:
+    """Play a file slower or faster.
+
+    Attributes:
+        steps: In ``camstream.sources.player.SPEEDS``.
+    """
+
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Begin a file again at its end, or stay there.
+
+    Attributes:
+        on: Whether it begins again; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleFullscreen:
+    """Let the window fill the screen, or not any more.
+
+    Attributes:
+        on: Whether it fills the screen from now on; None changes it to the other state.
     """
 
     on: bool | None = None
@@ -185,15 +293,28 @@ class Save:
 
 ViewAction = (
     Toggle
+    | SetDisplay
     | SetTopK
-    | WatchClasses
+    | ShowClasses
     | SetSmoothing
     | SetTrail
     | SetOpacity
     | ChangeOpacity
     | SetColormap
 )
+PlayAction = Seek | Skip | Step | SetSpeed | ChangeSpeed | Loop
 TeachAction = Teach | NameClass | Forget | Fit | Save
-Action = ViewAction | Pause | Snapshot | Record | Quit | TeachAction
+Action = (
+    ViewAction
+    | AskAt
+    | CloseAnswer
+    | Pause
+    | PlayAction
+    | ToggleFullscreen
+    | Snapshot
+    | Record
+    | Quit
+    | TeachAction
+)
 
 ACTIONS: dict[str, type[Action]] = {action.__name__: action for action in get_args(Action)}

@@ -1,35 +1,13 @@
-"""What a live session's display shows, text and picture: functions of the session's state."""
+"""What a live session's display says: functions of the session's state, without any drawing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from camstream.live.prompt import Prompt
+from camstream.live.state import LiveState, TeachingState
 
-import numpy as np
-
-from camstream.drawing.overlay import annotate
-from camstream.drawing.text import add_notes
-from camstream.live.keys import HELP
-from camstream.live.state import LiveState, Prompt, TeachingState
-from camstream.picture import Picture
-
-_BLANK_WH = (640, 360)  # the picture before the first one
 _MESSAGE_S = 2.5
+_READING_S = 0.05  # and so long for each character
 _STALE_S = 1.0  # a picture older than this (and 3 frames) is not shown as if it were live
-
-
-def draw(state: LiveState, notes: Sequence[str]) -> Picture:
-    """Draw the displayed frame with its maps, or black before the first one.
-
-    Args:
-        state: Of the session.
-        notes: The text for the bottom left corner, see ``hud``.
-    """
-    if state.frame is not None and state.prediction is not None:
-        frame, style = state.frame, state.style
-        return annotate(state.prediction, style, picture=frame.picture, notes=notes).picture
-    blank = Picture.from_bgr(np.zeros((*_BLANK_WH[::-1], 3), np.uint8))
-    add_notes(blank, notes)
-    return blank
 
 
 def hud(state: LiveState, now_s: float) -> list[str]:
@@ -39,42 +17,80 @@ def hud(state: LiveState, now_s: float) -> list[str]:
         state: Of the session.
         now_s: ``time.perf_counter()``.
     """
-    notes = [HELP] if state.show_help else []
     if state.frame is None or state.prediction is None:
-        waiting = f"waiting for the first picture of {state.source}"
-        return [*notes, state.source_state or waiting]
-    age_s = now_s - state.frame.captured_s
+        return [state.source_state or f"waiting for the first picture of {state.source}"]
+    notes = []
     if state.is_paused:
-        notes.append("paused")
+        notes.append(
+            f"paused, {_count(state.passed, 'frame')} passed" if state.passed else "paused"
+        )
     elif state.source_state:
         notes.append(state.source_state)
-    elif age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30)):
-        notes.append(f"no picture for {age_s:.0f} s")
+    elif is_stale(state, now_s):
+        notes.append(f"no picture for {now_s - state.frame.captured_s:.0f} s")
     if state.prompt is not None:
-        notes.append(_line(state.prompt))
-    elif state.message and now_s < state.message_s + _MESSAGE_S:
+        notes += _lines(state.prompt)
+    elif state.message and now_s < state.message_s + _MESSAGE_S + _READING_S * len(state.message):
         notes.append(state.message)
     if state.teaching is not None:
         notes += _counts(state.teaching)
-    if state.show_display:
-        if state.recording:
-            notes.append(f"recording {state.recording}")
-        map_age_ms = max(0.0, state.frame.captured_s - state.prediction.frame.captured_s) * 1e3
-        notes.append(
-            f"{state.rate_hz:.0f} fps   lag {state.lag_ms:.0f} ms   map {map_age_ms:.0f} ms old   "
-            f"dropped {state.dropped}   {state.device}"
-        )
+    if state.display != "off":
+        notes.append(_readings(state, now_s))
     return notes
 
 
-def _line(prompt: Prompt) -> str:
-    suggestions = f"\t{', '.join(prompt.suggestions)}" if prompt.suggestions else ""
-    return f"{prompt.question}: {prompt.text}_{suggestions}"
+def is_stale(state: LiveState, now_s: float) -> bool:
+    """Whether nothing comes from the source, so that the picture is not that of now."""
+    if state.frame is None or state.is_paused or state.player is not None:
+        return False
+    age_s = now_s - state.frame.captured_s
+    return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))
+
+
+def _readings(state: LiveState, now_s: float) -> str:
+    """Rate, lag and device; no rate and no lag are claimed while no picture comes."""
+    device = state.device.upper()
+    is_running = not state.is_paused and not is_stale(state, now_s)
+    line = f"{state.rate_hz:.0f} fps, {state.lag_ms:.0f} ms, {device}" if is_running else device
+    if state.display == "short" or state.frame is None or state.prediction is None:
+        return line
+    age_ms = max(0.0, state.frame.captured_s - state.prediction.frame.captured_s) * 1e3
+    lag = f"{state.lag_ms:.0f} ms from arrival to screen; " if is_running else ""
+    dropped = f"{_count(state.dropped, 'frame')} not shown"
+    if state.passed:
+        dropped += f", {state.passed} of them in a pause"
+    return f"{line}\n{lag}map {age_ms:.0f} ms old; {dropped}"
+
+
+def _lines(prompt: Prompt) -> list[str]:
+    """The question with what was typed, and below it what may be meant."""
+    mark = "_" if prompt.overwrites else "|"
+    typed = f"{prompt.text[: prompt.cursor]}{mark}{prompt.text[prompt.cursor :]}"
+    lines = [f"{prompt.question}: {typed}"]
+    if prompt.problem:
+        lines.append(prompt.problem)
+    elif prompt.suggestions:
+        best, *others = prompt.suggestions
+        lines.append(f"Enter: {best}" + (f"   or {', '.join(others)}" if others else ""))
+    return lines
 
 
 def _counts(teaching: TeachingState) -> list[str]:
-    """Write how many frames each class has; nothing before the first frame."""
-    counts = [f"{one.number} {one.name} {one.frames}" for one in teaching.classes if one.frames]
-    if not counts and not teaching.work:
+    """How many frames each class has, and what comes next."""
+    classes = [one for one in teaching.classes if one.frames or one.is_named]
+    if not classes and not teaching.work:
         return []
-    return ["   ".join([*counts, teaching.work or "f fits   x saves"])]
+    counts = "   ".join(f"{one.number} {one.name} {one.frames}" for one in classes)
+    if teaching.work:
+        return ["   ".join([counts, teaching.work]) if counts else teaching.work]
+    if not any(one.frames for one in classes):
+        return [f"{counts}: hold a digit"]
+    alike = ", ".join(one.name for one in classes if one.is_alike)
+    return [
+        *([f"{alike}: all frames alike: move it"] if alike else []),
+        f"{counts}   f fits   x saves",
+    ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

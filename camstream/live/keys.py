@@ -5,29 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from camstream.errors import UsageError
 from camstream.live import actions
-from camstream.live.state import LiveState, Prompt
-
-HELP = """\
-q\tquit
-space\tpause
-k\tmaps of the 1, 2, 3, 5, 8 best classes
-/\twatch a class: type its name
-w\twatching on, off
-v\tthe best class against the second
-m\tsmoothing: off, default, strong
-t\ttrail of the peak on, off
-+ -\theatmap stronger, weaker
-c\tnext colour map
-h l b\theatmap, label, boxes on, off
-d\tdisplay of rate and lag on, off
-s r\tsnapshot; record on, off
-1 to 9\tteach: this is class 1 to 9
-n z\tname it; forget its frames
-f x\tfit to what was taught; save it
-?\tthis help"""
+from camstream.live.prompt import Prompt, edit, find_name
+from camstream.live.state import LiveState
 
 _OPACITY_STEP = 0.1
+_SKIP_S = 5.0
 
 _KEYS: dict[str, actions.Action] = {
     "q": actions.Quit(),
@@ -45,8 +29,17 @@ _KEYS: dict[str, actions.Action] = {
     "h": actions.Toggle("heatmap"),
     "l": actions.Toggle("label"),
     "b": actions.Toggle("boxes"),
-    "d": actions.Toggle("display"),
+    "d": actions.SetDisplay(),
     "?": actions.Toggle("help"),
+    "left": actions.Skip(-_SKIP_S),
+    "right": actions.Skip(_SKIP_S),
+    ",": actions.Step(-1),
+    ".": actions.Step(1),
+    "[": actions.ChangeSpeed(-1),
+    "]": actions.ChangeSpeed(1),
+    "o": actions.Loop(),
+    "home": actions.Seek(0.0),
+    "f11": actions.ToggleFullscreen(),
     "s": actions.Snapshot(),
     "r": actions.Record(),
     **{str(number): actions.Teach(number) for number in range(1, 10)},
@@ -82,9 +75,16 @@ class Keyboard:
         if self.prompt is not None:
             return self._type(key, self.prompt, state)
         match key:
+            case "escape" if state.answer is not None:
+                return [actions.CloseAnswer()]
+            case "end":
+                length = None if state.player is None else state.player.length
+                return [actions.Seek(length)] if length is not None else []
             case "/":
                 self._ask(
-                    "watch", lambda text, _: [actions.WatchClasses([text])], suggests_classes=True
+                    "show a class",
+                    lambda name, _: [actions.ShowClasses([name])],
+                    suggests_classes=True,
                 )
             case "n":
                 latest = None if state.teaching is None else state.teaching.latest
@@ -103,20 +103,29 @@ class Keyboard:
         self._suggests_classes = suggests_classes
 
     def _type(self, key: str, prompt: Prompt, state: LiveState) -> list[actions.Action]:
-        text = prompt.text
         match key:
-            case "escape" | "enter":
-                self.prompt = None  # an answer may ask again
-                return self._answer(text, state) if key == "enter" else []
-            case "tab":
-                text = next(iter(prompt.suggestions), text)
-            case "backspace":
-                text = text[:-1]
+            case "escape":
+                self.prompt = None
+            case "enter":
+                return self._enter(prompt, state)
             case _:
-                text += " " if key == "space" else key
-        suggestions = state.names.suggest(text) if self._suggests_classes else ()
-        self.prompt = dataclasses.replace(prompt, text=text, suggestions=suggestions)
+                self.prompt = edit(prompt, key)
+                if self._suggests_classes and self.prompt.text != prompt.text:
+                    suggestions = state.names.suggest(self.prompt.text)
+                    self.prompt = dataclasses.replace(self.prompt, suggestions=suggestions)
         return []
+
+    def _enter(self, prompt: Prompt, state: LiveState) -> list[actions.Action]:
+        """Take the answer; one that names no class stays to be corrected."""
+        text = prompt.text
+        if self._suggests_classes:
+            try:
+                text = find_name(prompt, state.names)
+            except UsageError as error:
+                self.prompt = dataclasses.replace(prompt, problem=str(error))
+                return []
+        self.prompt = None  # an answer may ask again
+        return self._answer(text, state)
 
     def _ask_name(self, number: int, then: Callable[[LiveState], list[actions.Action]]) -> None:
         def answer(name: str, state: LiveState) -> list[actions.Action]:

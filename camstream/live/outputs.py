@@ -14,7 +14,7 @@ from camstream.frame import Annotated
 from camstream.picture import Picture
 from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile
-from camstream.sinks.video import Recorder
+from camstream.sinks.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class OutputPaths:
     """The files that a session writes from its start, None for none.
 
     Attributes:
-        record: A video file of what is shown.
+        record: A video file of the pictures with their maps, without the session's own text.
         records: A record of each frame whose map is shown.
         maps: The raw maps of each frame whose map is shown.
         presence: When something was there, see ``camstream.sinks.presence``.
@@ -70,6 +70,8 @@ class Outputs:
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
+        self._first_s: float | None = None
+        self._last_s = 0.0
         side_paths = SidePaths(records=paths.records, maps=paths.maps, presence=paths.presence)
         self._sides = SideFiles(side_paths, labels, overwrite=paths.overwrite)
         if paths.record is not None:
@@ -84,17 +86,30 @@ class Outputs:
         """The name of the file that is recorded to, or empty."""
         return self._recorder.target.name if self._recorder is not None else ""
 
+    @property
+    def recorded_s(self) -> float:
+        """How long the recording is, seconds; 0 before its first picture."""
+        return 0.0 if self._first_s is None else self._last_s - self._first_s
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether ``write`` needs the picture; otherwise only the prediction counts."""
+        return self._recorder is not None
+
     def write(self, annotated: Annotated, captured_s: float) -> None:
         """Write a picture that was shown; records, maps and presence once for each map.
 
         Args:
-            annotated: The picture, and the prediction that is drawn on it.
+            annotated: The picture, without the session's own text, and the prediction that is
+                drawn on it. The picture is used only where ``needs_picture`` is true.
             captured_s: When the picture arrived; the prediction may be of an earlier one.
 
         Raises:
             SinkError: An output cannot be written.
         """
         if self._recorder is not None:
+            self._first_s = captured_s if self._first_s is None else self._first_s
+            self._last_s = captured_s
             self._recorder.write(annotated.picture, captured_s)
         if annotated.prediction.frame.index > self._last_index:
             self._last_index = annotated.prediction.frame.index
@@ -123,7 +138,7 @@ class Outputs:
                 target = self._folder / f"camstream-{_stamp()}.mp4"
                 self._recorder = self._record_to(target, overwrite=False)
                 return ""
-            recorder, self._recorder = self._recorder, None
+            recorder, self._recorder, self._first_s = self._recorder, None, None
             recorder.finish()
         except SinkError as error:
             return f"no recording: {error}"

@@ -5,54 +5,41 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from camstream.channel import ChannelClosed
 from camstream.drawing.overlay import Style
 from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
-from camstream.live.hud import draw, hud
+from camstream.live.ask import ask_at
+from camstream.live.guest import Guest
 from camstream.live.keys import Keyboard
 from camstream.live.outputs import OutputPaths, Outputs, RunLimits
-from camstream.live.state import LiveState, TeachingState, apply
+from camstream.live.paint import draw
+from camstream.live.playing import pause, play, player_of
+from camstream.live.screen import Screen
+from camstream.live.state import LiveState, apply
 from camstream.live.sync import Sync
+from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
 from camstream.models.classes import ClassNames
 from camstream.models.device import PROVIDERS
 from camstream.pipeline import Pipeline
-from camstream.sources.paced import PacedSource
 from camstream.stages import status_of
 from camstream.stats import RunningRate, RunStats
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
-    from camstream.frame import Frame
+    from camstream.frame import Frame, Prediction
     from camstream.models.session import Model
-    from camstream.picture import Picture
     from camstream.stages import Display, Infer, Source
 
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while no frame comes
-
-
-class Guest(Protocol):
-    """Adds actions to a session and may bring it another model; see ``camstream.live.teaching``."""
-
-    @property
-    def state(self) -> TeachingState: ...
-
-    def do(self, action: actions.TeachAction, picture: Picture | None) -> str:
-        """Do what an action asks for, with the displayed picture; returns a message."""
-        ...
-
-    def poll(self) -> Sequence[str | Model]:
-        """Return what is new: messages, and models to use from now on."""
-        ...
-
-    def close(self) -> None: ...
+_BLANK_S = 1.0  # without a picture for so long, the window opens and says what it waits for
 
 
 class LiveSession:
@@ -60,6 +47,7 @@ class LiveSession:
 
     Attributes:
         state: Everything that there is to know of it now; read it from any thread.
+        parting: After the end, what the guest wants the user to be told; empty for nothing.
     """
 
     def __init__(
@@ -108,12 +96,17 @@ class LiveSession:
             source_rate_hz=status_of(source).rate_hz,
             named_classes=selection.classes,
             named_contrast=selection.contrast or Contrast(),
-            show_display=display is not None,
+            display="off" if display is None else "short",
             teaching=None if guest is None else guest.state,
+            player=player_of(source),
         )
+        self.parting = ""
         self._source = source
+        self._infer = infer
         self._limits = limits
-        self._display = display
+        self._screen = None if display is None else Screen(display)
+        self._begun_s = time.perf_counter()
+        self._unshown: Frame | None = None  # the newest one, while the model has not answered yet
         self._guest = guest
         self._stop = stop
         self._actions: SimpleQueue[actions.Action] = SimpleQueue()
@@ -155,7 +148,7 @@ class LiveSession:
             raise
         finally:
             if self._guest is not None:
-                self._guest.close()
+                self.parting = self._guest.close()
         self._outputs.finish()
         self._update()
         wall_s = time.perf_counter() - started
@@ -178,7 +171,7 @@ class LiveSession:
         return (
             self.state.is_quitting
             or self._stop()
-            or (self._display is not None and not self._display.is_open)
+            or (self._screen is not None and not self._screen.is_open)
             or (limits.frames is not None and self.state.shown >= limits.frames)
             or (limits.seconds is not None and time.perf_counter() - started >= limits.seconds)
         )
@@ -191,9 +184,12 @@ class LiveSession:
             self._show_again()
         except ChannelClosed:
             self._pipeline.raise_error()
+            if self._unshown is not None and (last := self._sync.last()) is not None:
+                self._present(self._unshown, last)
             return False
         else:
-            if self.state.is_paused:
+            if self.state.is_paused and self.state.player is None:
+                self._update(passed=self.state.passed + 1)
                 self._show_again()
             else:
                 self._show_next(frame)
@@ -201,37 +197,61 @@ class LiveSession:
         return True
 
     def _show_next(self, frame: Frame) -> None:
-        prediction = self._sync.prediction_for(frame)
-        if prediction is None:  # the model has not answered yet
-            self._update(without_map=self.state.without_map + 1)
-            self._show_again()
+        player = player_of(self._source)
+        is_held = player is not None and (self.state.is_paused or player.has_ended)
+        prediction = self._sync.prediction_for(frame, is_held=is_held)
+        if prediction is not None:
+            self._present(frame, prediction)
             return
+        # The model has not answered yet: the last frame before it does is shown then.
+        waits = self._unshown is None
+        self._unshown = frame
+        self._update(without_map=self.state.without_map + (not waits))
+        self._show_again()
+
+    def _present(self, frame: Frame, prediction: Prediction) -> None:
+        """Show a frame with a map, and write it."""
+        self._unshown = None
         self._update(frame=frame, prediction=prediction)
+        self._mark(prediction)
         times = self._pipeline.times
         with times.measure("annotate"):
-            picture = self._draw()
-        self._show(picture)
+            self._show()
+            whole = draw(self.state) if self._outputs.needs_picture else frame.picture
         times.add("lag", self._rate.add(frame.captured_s, time.perf_counter()))
         self._update(shown=self.state.shown + 1)
+        if self._guest is not None:
+            self._guest.see(frame.picture)
         with times.measure("write"):
-            annotated = Annotated(prediction=prediction, picture=picture)
+            annotated = Annotated(prediction=prediction, picture=whole)
             self._outputs.write(annotated, frame.captured_s)
 
+    def _mark(self, prediction: Prediction) -> None:
+        """Add what is displayed to the timeline of a file."""
+        view = prediction.displayed[0]
+        if self._screen is not None and self.state.player is not None:
+            label = "" if view.is_background else view.label
+            self._screen.timeline.add(self.state.player, label)
+
     def _show_again(self) -> None:
-        """Show the last picture again: its state, a message or the style may have changed."""
-        if self._display is not None:
-            self._update()
-            self._show(self._draw())
-
-    def _draw(self) -> Picture:
-        return draw(self.state, hud(self.state, time.perf_counter()))
-
-    def _show(self, picture: Picture) -> None:
-        if self._display is None or not self._display.is_open:  # OpenCV would open it again
+        """Show the last picture again: its map may have come, its state or style have changed."""
+        late, shown = self._sync.late(), self.state.frame
+        if late is not None and self._unshown is not None:
+            self._present(self._unshown, late)
             return
+        if late is not None and shown is not None and late.frame.index <= shown.index:
+            self._update(prediction=late)
+            self._mark(late)
+        self._update()
+        self._show()
+
+    def _show(self) -> None:
+        waits_s = time.perf_counter() - self._begun_s
+        if self._screen is None or (self.state.frame is None and waits_s < _BLANK_S):
+            return  # a window that opens with the first picture has its shape
         self._read_typing()
-        self._display.show(picture.bgr())
-        self._read_keys()  # this is when OpenCV draws
+        self._screen.show(self.state)
+        self._read_keys()
 
     def _read_typing(self) -> None:
         """Read keys between pictures too where they come quickly; that delays pictures a little."""
@@ -239,7 +259,7 @@ class LiveSession:
             self._read_keys()
 
     def _read_keys(self) -> None:
-        while self._display is not None and (key := self._display.key()) is not None:
+        while self._screen is not None and (key := self._screen.key()) is not None:
             self._keys.append(key)
 
     def _react(self) -> None:
@@ -248,6 +268,8 @@ class LiveSession:
             for action in self._keyboard.press(self._keys.pop(0), self.state):
                 self._do(action)
             self._update(prompt=self._keyboard.prompt)
+        for action in [] if self._screen is None else self._screen.clicks(self.state):
+            self._do(action)
         for _ in range(self._actions.qsize()):
             self._do(self._actions.get())
         self._select()
@@ -259,16 +281,29 @@ class LiveSession:
 
     def _do(self, action: actions.Action) -> None:
         try:
+            checked(action)
             if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
+                return
+            if isinstance(action, actions.PlayAction):
+                self._say(play(self._source, action))
+                if isinstance(action, actions.Step):
+                    self._update(is_paused=True)
                 return
             match action:
                 case actions.Quit():
                     self._update(is_quitting=True)
                 case actions.Pause(on):
-                    self._update(is_paused=not self.state.is_paused if on is None else on)
-                    if isinstance(self._source, PacedSource):
-                        self._source.pause(self.state.is_paused)
+                    held = pause(self._source, on=on, is_paused=self.state.is_paused)
+                    self._update(is_paused=held)
+                    self._rate = RunningRate()  # a pause is no slow frame
+                case actions.ToggleFullscreen(on):
+                    if self._screen is not None:
+                        self._screen.fullscreen(on)
+                case actions.AskAt(x, y):
+                    self._ask(x, y)
+                case actions.CloseAnswer():
+                    self._update(answer=None)
                 case actions.Snapshot():
                     self._say(self._snapshot())
                 case actions.Record(on):
@@ -287,7 +322,12 @@ class LiveSession:
     def _snapshot(self) -> str:
         if self.state.prediction is None:
             return "no snapshot: there is no picture yet"
-        return self._outputs.snapshot(draw(self.state, notes=()))
+        return self._outputs.snapshot(draw(self.state))
+
+    def _ask(self, x: float, y: float) -> None:
+        if self.state.frame is not None and self.state.prediction is not None:
+            shown = dataclasses.replace(self.state.prediction, frame=self.state.frame)
+            self._update(answer=ask_at(shown, self._infer, self.state.info, x, y))
 
     def _select(self) -> None:
         """Use a selection that was changed, for a held picture too."""
@@ -299,6 +339,7 @@ class LiveSession:
     def _use(self, model: Model) -> None:
         """Use another model from now on."""
         self._sync.forget()
+        self._infer = model.infer
         self.state = self.state.with_model(model.info)
         self._selector.replace(model.infer, model.info, self.state.selection)
         self._infer_again()
@@ -315,18 +356,22 @@ class LiveSession:
 
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
-        without_map = changes.get("without_map", self.state.without_map)
+        missed = sum(
+            changes.get(name, getattr(self.state, name)) for name in ("without_map", "passed")
+        )
         readings = {
-            "dropped": self._pipeline.frames.dropped + without_map,
+            "dropped": self._pipeline.frames.dropped + missed,
             "source_state": status_of(self._source).state,
             "teaching": None if self._guest is None else self._guest.state,
             "rate_hz": self._rate.rate_hz,
             "lag_ms": self._rate.lag_ms,
             "recording": self._outputs.recording,
+            "recorded_s": self._outputs.recorded_s,
+            "player": player_of(self._source),
         }
         self.state = dataclasses.replace(self.state, **readings, **changes)
 
     def _close_display(self) -> None:
         """Close the window at once, before the threads are waited for."""
-        if self._display is not None:
-            self._display.close()
+        if self._screen is not None:
+            self._screen.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from camstream.drawing.overlay import COLORMAPS, Colormap, Style
 from camstream.errors import UsageError
 from camstream.live import actions
+from camstream.live.ask import Answer
+from camstream.live.prompt import Prompt
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
@@ -17,24 +19,14 @@ from camstream.models.classes import ClassNames
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
     from camstream.frame import Frame, Prediction
+    from camstream.sources.player import PlayerState
+
+T = TypeVar("T")
 
 _TOP_KS = (1, 2, 3, 5, 8)  # with the plain picture these fill a grid
 _TRAIL_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A question that the user is answering with the keyboard.
-
-    Attributes:
-        question: What is asked, in a few words.
-        text: What was typed so far.
-        suggestions: What may be meant by it, the most likely one first.
-    """
-
-    question: str
-    text: str = ""
-    suggestions: Sequence[str] = ()
+_MAX_TRAIL_S = 60.0  # all of its points are drawn with every picture
+_DISPLAY_LEVELS: tuple[actions.DisplayLevel, ...] = get_args(actions.DisplayLevel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +38,14 @@ class TaughtClass:
         name: Its name, "class 2" and so on until it is named.
         frames: How many frames it has.
         is_named: Whether somebody named it.
+        is_alike: Whether it has many frames, and all of them look the same.
     """
 
     number: int
     name: str
     frames: int
     is_named: bool
+    is_alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +80,12 @@ class LiveState:
         source_state: Empty while frames come, otherwise what is going on ("reconnecting ...").
         named_classes: What ``Toggle("classes")`` brings back.
         named_contrast: What ``Toggle("contrast")`` brings back.
+        player: Where a file or the photos are that are played; None for a live source.
         is_paused: Whether the picture is held.
         is_quitting: Whether somebody asked for the end.
         show_help: Whether the keys are listed on the picture.
-        show_display: Whether rate, lag, drops and device are shown.
+        display: How much is said of rate, lag, drops and device.
+        answer: What has evidence at a place that was asked about; None while nothing is asked.
         message: The latest one, empty before the first.
         message_s: When that was, ``time.perf_counter()``: messages are shown for a short while.
         prompt: The question that is being answered, None while none is.
@@ -97,11 +93,13 @@ class LiveState:
         frame: The displayed frame, None before the first.
         prediction: Its maps; those of an earlier frame where the model is slower than the source.
         shown: Frames that were shown.
-        dropped: Frames that were not; those before the first map are among them.
+        dropped: Frames that were not; the next two are among them.
         without_map: Frames that were not shown because no map was there yet.
+        passed: Frames that passed while the picture was held.
         rate_hz: Frames shown a second, of late.
         lag_ms: Median time from captured to shown, of late.
         recording: The name of the file that is recorded to, or empty.
+        recorded_s: How long the recording is, seconds.
     """
 
     style: Style
@@ -114,10 +112,12 @@ class LiveState:
     source_state: str = ""
     named_classes: tuple[ClassGroup, ...] = ()
     named_contrast: Contrast = Contrast()
+    player: PlayerState | None = None
     is_paused: bool = False
     is_quitting: bool = False
     show_help: bool = False
-    show_display: bool = True
+    display: actions.DisplayLevel = "short"
+    answer: Answer | None = None
     message: str = ""
     message_s: float = 0.0
     prompt: Prompt | None = None
@@ -127,9 +127,11 @@ class LiveState:
     shown: int = 0
     dropped: int = 0
     without_map: int = 0
+    passed: int = 0
     rate_hz: float = 0.0
     lag_ms: float = 0.0
     recording: str = ""
+    recorded_s: float = 0.0
 
     def say(self, message: str, **changes: Any) -> LiveState:
         """Return this state with a message, and with other attributes changed."""
@@ -149,6 +151,7 @@ class LiveState:
             names=ClassNames(info.labels),
             named_classes=(),
             named_contrast=Contrast(),
+            answer=None,
             selection=replace(selection, classes=(), contrast=contrast),
         )
 
@@ -167,9 +170,12 @@ def apply(state: LiveState, action: actions.ViewAction) -> LiveState:
             if count is None:
                 count = next((k for k in _TOP_KS if k > selection.top_k), _TOP_KS[0])
             return state.select(f"the {count} best" if count > 1 else "the best", top_k=count)
-        case actions.WatchClasses(names):
+        case actions.SetDisplay(level):
+            following = _following(state.display, _DISPLAY_LEVELS)
+            return replace(state, display=following if level is None else level)
+        case actions.ShowClasses(names):
             groups = tuple(state.names.find(name) for name in names if name.strip())
-            return _watch(replace(state, named_classes=groups), groups)
+            return _show_classes(replace(state, named_classes=groups), groups)
         case actions.SetSmoothing(level):
             level = level or _following(selection.smoothing, SMOOTHING_LEVELS)
             if level not in SMOOTHING_LEVELS:
@@ -177,8 +183,8 @@ def apply(state: LiveState, action: actions.ViewAction) -> LiveState:
                 raise UsageError(f"smoothing is one of {known}; not {level!r}")
             return state.select(f"smoothing: {level}", smoothing=level)
         case actions.SetTrail(seconds):
-            if not seconds >= 0:
-                raise UsageError(f"a trail is of 0 seconds or more, not {seconds}")
+            if not 0 <= seconds <= _MAX_TRAIL_S:
+                raise UsageError(f"a trail is of 0 to {_MAX_TRAIL_S:g} seconds, not {seconds:g}")
             return state.select("trail" if seconds else "no trail", trail_s=seconds)
         case actions.SetOpacity(opacity):
             style = replace(style, heatmap_opacity=opacity)
@@ -206,10 +212,10 @@ def _toggle(state: LiveState, action: actions.Toggle) -> LiveState:
             style = replace(style, show_boxes=wanted(style.show_boxes))
         case "help":
             return replace(state, show_help=wanted(state.show_help))
-        case "display":
-            return replace(state, show_display=wanted(state.show_display))
         case "classes":
-            return _watch(state, state.named_classes if wanted(bool(selection.classes)) else ())
+            return _show_classes(
+                state, state.named_classes if wanted(bool(selection.classes)) else ()
+            )
         case "contrast":
             is_on = wanted(selection.contrast is not None)
             contrast = state.named_contrast if is_on else None
@@ -222,11 +228,11 @@ def _toggle(state: LiveState, action: actions.Toggle) -> LiveState:
     return replace(state, style=style)
 
 
-def _watch(state: LiveState, groups: tuple[ClassGroup, ...]) -> LiveState:
-    watched = ", ".join(group.label for group in groups)
-    message = f"watching {watched}" if groups else "watching nothing: / names it"
+def _show_classes(state: LiveState, groups: tuple[ClassGroup, ...]) -> LiveState:
+    shown = ", ".join(group.label for group in groups)
+    message = f"shown: {shown}" if groups else "no class is chosen: / names one"
     return state.select(message, classes=groups)
 
 
-def _following(current: str, choices: Sequence[str]) -> str:
+def _following(current: T, choices: Sequence[T]) -> T:
     return choices[(choices.index(current) + 1) % len(choices)]

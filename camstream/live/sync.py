@@ -15,6 +15,7 @@ from camstream.frame import Frame, Prediction
 from camstream.pipeline import Pipeline
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
+_WAIT_HELD_S = 0.5  # the same, where the picture is to stay
 _CARE_S = 0.003  # the time between two calls of ``meanwhile``
 
 T = TypeVar("T")
@@ -43,8 +44,12 @@ class Sync:
         """
         return self._wait_for(self._pipeline.frames, time.perf_counter() + timeout_s)
 
-    def prediction_for(self, frame: Frame) -> Prediction | None:
+    def prediction_for(self, frame: Frame, *, is_held: bool = False) -> Prediction | None:
         """Take the newest prediction; wait for the frame's own where it will be here soon.
+
+        Args:
+            frame: That is to be shown.
+            is_held: Whether no other one will follow soon, so that waiting is worth it.
 
         Returns:
             None where the model has not answered yet.
@@ -52,6 +57,8 @@ class Sync:
         newest = self._newest
         quick = newest is None or newest.infer_ms < _WAIT_FOR_MAP_S * 1e3
         deadline = frame.captured_s + _WAIT_FOR_MAP_S if quick else 0.0
+        if is_held:
+            deadline = frame.captured_s + _WAIT_HELD_S
         while newest is None or newest.frame.index < frame.index:
             try:
                 newest = self._wait_for(self._pipeline.predictions, deadline)
@@ -59,6 +66,25 @@ class Sync:
                 break
         self._newest = newest
         return newest
+
+    def late(self) -> Prediction | None:
+        """Take the newest prediction without waiting; None where no other one has come."""
+        found = None
+        try:
+            while True:
+                found = self._pipeline.predictions.get(0)
+        except (TimeoutError, ChannelClosed):
+            self._newest = found or self._newest
+        return found
+
+    def last(self) -> Prediction | None:
+        """Take the last prediction of a source that has ended, waiting for it."""
+        found = None
+        try:
+            while True:
+                found = self._pipeline.predictions.get()
+        except ChannelClosed:
+            return found
 
     def forget(self) -> None:
         """Make the next picture wait for a new map: the model is another one now."""

@@ -6,16 +6,21 @@ what came of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from camstream.errors import CamstreamError, ModelError, UsageError
 from camstream.live import actions
+from camstream.live.hold import HeldKey
+from camstream.live.likeness import Likeness
 from camstream.live.state import TaughtClass, TeachingState
+from camstream.safe_text import safe_text
 
 if TYPE_CHECKING:
     from camstream.models.session import Model
@@ -23,7 +28,8 @@ if TYPE_CHECKING:
     from camstream.teach.teacher import Teacher
 
 MAX_CLASSES = 9
-_MAX_WAITING = 30  # frames that may wait: a key held down brings one every picture
+_MAX_WAITING = 30  # frames that may wait
+_MAX_NAME = 60  # characters
 _NOTHING_TAUGHT = "hold a key from 1 to 9 first: it teaches what is seen"
 
 
@@ -47,6 +53,7 @@ class Teaching:
         overwrite: bool = False,
         folder: Path = Path(),
         open_teacher: Callable[[Model, int | None], Teacher] = _open_teacher,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Begin with no frames; nothing is opened before the first one.
 
@@ -59,6 +66,7 @@ class Teaching:
             overwrite: Whether a file that is there may be replaced; one saved before always is.
             folder: Where a file without a name goes.
             open_teacher: Takes model and input size; tests give their own.
+            clock: Returns seconds, monotonic; tests give their own.
 
         Raises:
             ModelError: There are too many names, or one comes twice.
@@ -81,19 +89,27 @@ class Teaching:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="camstream-teach")
         self._jobs: list[Future[None]] = []
         self._results: SimpleQueue[str | Model] = SimpleQueue()
-        self._saved: set[Path] = set()
+        self._saved: list[Path] = []
         self._work = ""
+        self._held = HeldKey()
+        self._clock = clock
+        # The worker's: by number of the class, as a name may change meanwhile.
+        self._frames: dict[int, int] = {}
+        self._likeness: dict[int, Likeness] = {}
+        self._is_fitted = False
+        self._changes = self._saved_changes = 0  # asked for; asked for before the last save
+        self._parting: str | None = None
 
     @property
     def state(self) -> TeachingState:
         """The classes and their frames, and what is going on."""
-        counts = self._teacher.counts if self._teacher is not None else {}
         classes = tuple(
             TaughtClass(
                 number=number,
                 name=name,
-                frames=counts.get(name, 0),
+                frames=self._frames.get(number, 0),
                 is_named=name != _stock_name(number),
+                is_alike=number in self._likeness and self._likeness[number].is_alike,
             )
             for number, name in sorted(self._names.items())
         )
@@ -136,49 +152,94 @@ class Teaching:
             found.append(self._results.get_nowait())
         return found
 
-    def close(self) -> None:
-        """End the thread; what waits is not done any more, a file that is being saved is finished."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+    def see(self, picture: Picture) -> None:
+        """Take a picture that is displayed: while a key is held down, it is one of a class."""
+        self._held.see(picture, self._clock())
+
+    def close(self) -> str:
+        """Save what was taught and not saved yet, and end the thread.
+
+        Returns:
+            Where the model is and how it is used, or why there is none; empty where nothing was
+            taught.
+        """
+        if self._parting is None:
+            if self._changes > self._saved_changes:
+                self._save(only_if_taught=True)
+            self._worker.shutdown(wait=True)
+            told = [found for found in self.poll() if isinstance(found, str)]
+            if self._changes > self._saved_changes and any(self._frames.values()):
+                self._parting = f"what was taught is not saved: {told[-1]}"
+            else:
+                self._parting = f"taught: {_usage(self._saved[-1])}" if self._saved else ""
+        return self._parting
 
     def _add(self, picture: Picture, number: int) -> str:
-        """Add a picture to a class; where too many wait, it is left out."""
+        """Add what was seen since the key went down; where too many wait, it is left out."""
         self._latest = number
-        if len(self._jobs) < _MAX_WAITING:
-            name = self._name_of(number)
-            self._start("", lambda teacher: teacher.add(picture, name))
+        self._name_of(number)
+        for seen in self._held.press(number, picture, self._clock()):
+            if len(self._jobs) < _MAX_WAITING:
+                self._changes += 1
+                self._start("", partial(self._learn, seen, number, self._names[number]))
         return ""
+
+    def _learn(self, picture: Picture, number: int, name: str, teacher: Teacher) -> None:
+        teacher.add(picture, name)
+        self._frames[number] = self._frames.get(number, 0) + 1
+        self._likeness.setdefault(number, Likeness()).add(picture)
 
     def _name_of(self, number: int) -> str:
         return self._names.setdefault(number, _stock_name(number))
 
     def _name(self, number: int, name: str) -> str:
-        name, old = name.strip(), self._name_of(number)
+        name, old = safe_text(name, limit=_MAX_NAME).strip(), self._name_of(number)
         if not name or name == old:
             return ""
-        if name in self._names.values():
+        others = (_stock_name(other) for other in range(1, MAX_CLASSES + 1) if other != number)
+        if name in self._names.values() or name in others:
             return f"another class is called {name} already"
         self._names[number] = name
-        self._start("", lambda teacher: teacher.rename(old, name))
+        self._changes += 1
+
+        def rename(teacher: Teacher) -> Model | None:
+            teacher.rename(old, name)
+            return self._fit(teacher) if self._is_fitted else None  # shows the name at once
+
+        self._start("", rename)
         return f"class {number} is {name}"
 
     def _forget(self, number: int) -> str:
         name = self._name_of(number)
-        self._start("", lambda teacher: teacher.forget(name))
+        self._changes += 1
+
+        def forget(teacher: Teacher) -> None:
+            teacher.forget(name)
+            self._frames[number] = 0
+            self._likeness.pop(number, None)
+
+        self._start("", forget)
         return f"forgot the frames of {name}"
 
     def _fit(self, teacher: Teacher) -> Model:
-        return teacher.fit(device=self._model.device, refine=self._refine)
+        model = teacher.fit(device=self._model.device, refine=self._refine)
+        self._is_fitted = True
+        return model
 
-    def _save(self) -> None:
+    def _save(self, *, only_if_taught: bool = False) -> None:
         """Fit once more, as names may have changed, and save."""
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         output = self._output or self._folder / f"camstream-taught-{stamp}.onnx"
+        changes = self._changes
 
-        def fit_and_save(teacher: Teacher) -> str:
+        def fit_and_save(teacher: Teacher) -> str | None:
+            if only_if_taught and not any(self._frames.values()):
+                return None
             self._results.put(self._fit(teacher))
             teacher.save(output, overwrite=self._overwrite or output in self._saved)
-            self._saved.add(output)
-            return f"saved {output.name}"
+            self._saved.append(output)
+            self._saved_changes = changes
+            return f"saved: {_usage(output)}"
 
         self._start("saving ...", fit_and_save)
 
@@ -205,6 +266,12 @@ def _checked(number: int) -> int:
     if not 1 <= number <= MAX_CLASSES:
         raise UsageError(f"classes 1 to {MAX_CLASSES} can be taught, not {number}")
     return number
+
+
+def _usage(model: Path) -> str:
+    """Say how a model is used."""
+    name = f'"{model}"' if " " in str(model) else str(model)
+    return f"camstream live --model {name}"
 
 
 def _stock_name(number: int) -> str:

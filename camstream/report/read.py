@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from camstream.contract import DEFAULT_TOP_K
 from camstream.errors import NotFoundError, SourceError, reading
-from camstream.safe_text import safe_text
+from camstream.safe_text import plain_cell, safe_text
 from camstream.sinks import RECORDS_SUFFIXES
 from camstream.sinks.records import upgrade
 from camstream.sinks.tables import import_arrow, to_row
@@ -203,6 +203,7 @@ class _Gathered:
             raise TypeError(f"its label is {type(label).__name__}, not text")
         if not -1 <= class_index < 2**31:
             raise ValueError(f"its class index is {class_index:.3g}")
+        label = safe_text(label)
         pair = class_index, label
         if pair not in self._keys:
             if len(self._keys) >= _MOST_CLASSES:
@@ -216,7 +217,7 @@ class _Gathered:
         named = _first_of(displayed)
         if named is None:
             return
-        label, score = named
+        label, score = safe_text(named[0]), named[1]
         key = next((one for one in classes if one >= 0 and self._labels[one] == label), None)
         if key is None:
             key = self._key(-1, label)  # asked for by name, and not among the best
@@ -284,7 +285,11 @@ def _csv_rows(lines: _Lines) -> Iterator[Mapping[str, Any]]:
                 raise _UnfinishedError
             yield line
 
-    yield from csv.DictReader(whole(), strict=True)
+    for row in csv.DictReader(whole(), strict=True):
+        yield {
+            name: plain_cell(value) if isinstance(value, str) else value
+            for name, value in row.items()
+        }
 
 
 def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -330,6 +335,6 @@ def _names(keys: Mapping[tuple[int, str], int]) -> dict[int, str]:
     """Name every class; those of one name get their index beside it ("crane (134)")."""
     counts = Counter(label for _, label in keys)
     return {
-        key: safe_text(f"{label} ({index})" if counts[label] > 1 and index >= 0 else label)
+        key: f"{label} ({index})" if counts[label] > 1 and index >= 0 else label
         for (index, label), key in keys.items()
     }

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from camstream.errors import SinkError
-from camstream.frame import Annotated
 from camstream.sinks.arrays import MapsFile
+from camstream.sinks.group import SinkGroup
 from camstream.sinks.presence import PresenceFile
 from camstream.sinks.records import RecordsFile
 from camstream.sinks.tables import CsvLines, ParquetFile
 from camstream.stages import Sink
 
+__all__ = ["RECORDS_SUFFIXES", "SideFiles", "SidePaths", "SinkGroup", "open_records"]
+
 RECORDS_SUFFIXES = (".jsonl", ".csv", ".parquet")
+
+
+class _Options(TypedDict):
+    overwrite: bool
+    inputs: Sequence[Path]
+    once: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +41,7 @@ class SidePaths:
     presence: Path | None = None
 
 
-class SideFiles:
+class SideFiles(SinkGroup):
     """The files beside the video of one run, as one sink."""
 
     def __init__(
@@ -43,6 +51,7 @@ class SideFiles:
         *,
         overwrite: bool,
         inputs: Sequence[Path] = (),
+        once: bool = False,
     ) -> None:
         """Open all of them, or none.
 
@@ -51,65 +60,48 @@ class SideFiles:
             labels: One name a class, in the order of the logits.
             overwrite: Whether existing files may be replaced.
             inputs: Files that must never be replaced.
+            once: The run cannot be repeated, see ``AtomicFile``.
 
         Raises:
             SinkError: A file cannot be written.
             SetupError: A file needs a package that is not installed.
         """
-        self._files: list[Sink] = []
+        files: list[Sink] = []
+        super().__init__(files)
+        options = _Options(overwrite=overwrite, inputs=inputs, once=once)
         try:
             if paths.records is not None:
-                self._files.append(open_records(paths.records, overwrite=overwrite, inputs=inputs))
+                files.append(open_records(paths.records, **options))
             if paths.maps is not None:
-                self._files.append(MapsFile(paths.maps, labels, overwrite=overwrite, inputs=inputs))
+                files.append(MapsFile(paths.maps, labels, **options))
             if paths.presence is not None:
-                self._files.append(PresenceFile(paths.presence, overwrite=overwrite, inputs=inputs))
+                files.append(PresenceFile(paths.presence, **options))
         except BaseException:
             self.discard()
             raise
 
-    def write(self, annotated: Annotated) -> None:
-        """Write one frame into each file.
 
-        Raises:
-            SinkError: A file cannot be written.
-        """
-        for file in self._files:
-            file.write(annotated)
-
-    def finish(self) -> None:
-        """Finish each file, also where another fails.
-
-        Raises:
-            SinkError: A file cannot be written.
-        """
-        with contextlib.ExitStack() as stack:
-            for file in self._files:
-                stack.callback(file.finish)
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        for file in self._files:
-            file.discard()
-
-
-def open_records(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> Sink:
+def open_records(
+    path: Path, *, overwrite: bool, inputs: Sequence[Path] = (), once: bool = False
+) -> Sink:
     """Open a file of records in the format that its suffix names.
 
     Args:
         path: The file to be, NAME.jsonl, NAME.csv or NAME.parquet.
         overwrite: Whether an existing file may be replaced.
         inputs: Files that must never be replaced.
+        once: The run cannot be repeated, see ``AtomicFile``.
 
     Raises:
         SinkError: It cannot be written, or the suffix names no format.
         SetupError: The format needs a package that is not installed.
     """
+    options = _Options(overwrite=overwrite, inputs=inputs, once=once)
     match path.suffix.lower():
         case ".jsonl":
-            return RecordsFile(path, overwrite=overwrite, inputs=inputs)
+            return RecordsFile(path, **options)
         case ".csv":
-            return RecordsFile(path, overwrite=overwrite, inputs=inputs, to_line=CsvLines(path))
+            return RecordsFile(path, to_line=CsvLines(path), **options)
         case ".parquet":
-            return ParquetFile(path, overwrite=overwrite, inputs=inputs)
+            return ParquetFile(path, **options)
     raise SinkError(f"cannot write {path}: records are written as {', '.join(RECORDS_SUFFIXES)}")

@@ -24,7 +24,7 @@ maps of 7 x 13 cells; 100 bytes a frame are kept in memory (11 MB an hour at 30 
 from __future__ import annotations
 
 import contextlib
-import shutil
+import math
 import tempfile
 import zipfile
 from array import array
@@ -56,6 +56,7 @@ class MapsFile:
         *,
         overwrite: bool,
         inputs: Sequence[Path] = (),
+        once: bool = False,
     ) -> None:
         """Open a temporary file beside the target.
 
@@ -64,26 +65,33 @@ class MapsFile:
             labels: One name a class, in the order of the logits.
             overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
+            once: The run cannot be repeated, see ``AtomicFile``.
 
         Raises:
             SinkError: The file cannot be written.
         """
         if path.suffix.lower() != MAPS_SUFFIX:
             raise SinkError(f"cannot write {path}: maps are written to a {MAPS_SUFFIX} file")
-        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
+        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs, once=once)
         self._labels = labels
         self._method = ""
         self._index, self._pts_s = array("q"), array("d")
         self._sizes, self._shapes = array("i"), array("i")
         self._classes, self._biases = array("q"), array("f")
-        try:
+        with self._atomic_file.writing():
             self._raw: IO[bytes] = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115
-        except OSError as error:
-            raise self._failure(error) from error
 
     def write(self, annotated: Annotated) -> None:
-        """Write one frame's maps."""
+        """Write one frame's maps.
+
+        Raises:
+            SinkError: They cannot be written.
+        """
         prediction, cam = annotated.prediction, annotated.prediction.cam
+        with np.errstate(over="ignore"):  # values beyond 65504 become infinite
+            half = cam.maps.astype(np.float16)
+        with self._atomic_file.writing():
+            self._raw.write(half.tobytes())
         self._method = self._method or cam.method
         self._index.append(prediction.frame.index)
         self._pts_s.append(prediction.frame.pts_s)
@@ -91,16 +99,40 @@ class MapsFile:
         self._shapes.extend(cam.maps.shape)
         self._classes.extend(cam.class_indices.tolist())
         self._biases.extend(cam.bias.tolist())
-        with np.errstate(over="ignore"):  # values beyond 65504 become infinite
-            half = cam.maps.astype(np.float16)
-        try:
-            self._raw.write(half.tobytes())
-        except OSError as error:
-            raise self._failure(error) from error
 
     def finish(self) -> None:
-        """Put the arrays together and give the file its name."""
+        """Put the arrays together and give the file its name.
+
+        Raises:
+            SinkError: That is impossible.
+        """
+        self._put_together()
+        self._atomic_file.commit()
+
+    def keep(self) -> Path | None:
+        """Put the arrays of the frames so far together, after an error; without one, remove them.
+
+        Returns:
+            The file's name, None where it was removed.
+        """
         try:
+            if self._index and not self._atomic_file.is_done:
+                self._put_together()
+                return self._atomic_file.keep()
+        except SinkError:  # there is no room for the copy that this needs
+            pass
+        self.discard()
+        return None
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        # Closing writes what is buffered, which fails again where the disk is full.
+        with contextlib.suppress(OSError):
+            self._raw.close()
+        self._atomic_file.discard()
+
+    def _put_together(self) -> None:
+        with self._atomic_file.writing():
             self._raw.seek(0)
             with zipfile.ZipFile(self._atomic_file.path, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, values in self._small().items():
@@ -109,16 +141,6 @@ class MapsFile:
                 with archive.open("maps.npy", "w", force_zip64=True) as member:
                     self._copy_maps(member)
             self._raw.close()
-        except OSError as error:
-            raise self._failure(error) from error
-        self._atomic_file.commit()
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        # Closing writes what is buffered, which fails again where the disk is full.
-        with contextlib.suppress(OSError):
-            self._raw.close()
-        self._atomic_file.discard()
 
     @property
     def _khw(self) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -151,13 +173,12 @@ class MapsFile:
         header = {"descr": "<f2", "fortran_order": False, "shape": (len(khw), *largest)}
         np.lib.format.write_array_header_1_0(member, header)
         if (khw == largest).all():
-            shutil.copyfileobj(self._raw, member)
+            # Not to the file's end: the frame of a failed write may be there in part.
+            for _ in khw:
+                member.write(self._raw.read(2 * math.prod(largest)))
             return
         for k, h, w in khw.tolist():
             full = np.full(largest, np.nan, "<f2")
             maps = np.frombuffer(self._raw.read(2 * k * h * w), "<f2")
             full[:k, :h, :w] = maps.reshape(k, h, w)
             member.write(full.tobytes())
-
-    def _failure(self, error: OSError) -> SinkError:
-        return SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}")

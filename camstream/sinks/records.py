@@ -31,16 +31,16 @@ Only where they were asked for: "refinement", what was done to the maps that wer
 
 from __future__ import annotations
 
-import contextlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from camstream.errors import SinkError
 from camstream.frame import Annotated
 from camstream.maps import cam as cams
 from camstream.sinks.atomic_file import AtomicFile
+from camstream.sinks.lines import LinesFile
 
 # Keys of records and columns of tables as they were before, and as they are now.
 _RENAMED = {
@@ -53,14 +53,24 @@ _RENAMED = {
 }
 
 
+# Control characters, line ends, directions and halves of surrogates, which JSON may write as numbers.
+_HIDDEN = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+
+
 def upgrade(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record, or the row of a table, with the keys that are written today."""
     return {_RENAMED.get(key, key): value for key, value in record.items()}
 
 
+def to_json(value: object) -> str:
+    """Return a value as JSON in one line that no terminal obeys and every encoding can hold."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else _HIDDEN.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
+
+
 def to_json_line(record: Mapping[str, object]) -> str:
     """Return a record as a line of JSON."""
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    return to_json(record) + "\n"
 
 
 class RecordsFile:
@@ -72,6 +82,7 @@ class RecordsFile:
         *,
         overwrite: bool,
         inputs: Sequence[Path] = (),
+        once: bool = False,
         to_line: Callable[[Mapping[str, object]], str] = to_json_line,
     ) -> None:
         """Open the file.
@@ -80,39 +91,27 @@ class RecordsFile:
             path: The file to be.
             overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
+            once: The run cannot be repeated, see ``AtomicFile``.
             to_line: Returns a record as text, with its line's end.
 
         Raises:
             SinkError: The file cannot be written.
         """
-        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
+        self._lines = LinesFile(path, overwrite=overwrite, inputs=inputs, once=once)
         self._to_line = to_line
-        try:
-            self._file: TextIO = self._atomic_file.path.open("w", encoding="utf-8", newline="")
-        except OSError as error:
-            raise SinkError(f"cannot write {path}: {error.strerror}") from error
+        self.finish, self.keep, self.discard = (
+            self._lines.finish,
+            self._lines.keep,
+            self._lines.discard,
+        )
 
     def write(self, annotated: Annotated) -> None:
-        """Write one line."""
-        try:
-            self._file.write(self._to_line(to_record(annotated)))
-        except OSError as error:
-            raise SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}") from error
+        """Write one line.
 
-    def finish(self) -> None:
-        """Close the file and give it its name."""
-        try:
-            self._file.close()
-        except OSError as error:
-            raise SinkError(f"cannot write {self._atomic_file.target}: {error.strerror}") from error
-        self._atomic_file.commit()
-
-    def discard(self) -> None:
-        """Close and remove the file."""
-        # Closing writes what is buffered, which fails again where the disk is full.
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._atomic_file.discard()
+        Raises:
+            SinkError: It cannot be written.
+        """
+        self._lines.add(self._to_line(to_record(annotated)))
 
 
 def to_record(annotated: Annotated) -> dict[str, object]:
@@ -168,8 +167,10 @@ def write_json(path: Path, values: object, *, overwrite: bool) -> None:
     """
     atomic_file = AtomicFile(path, overwrite=overwrite)
     try:
-        atomic_file.path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
+        with atomic_file.writing():
+            text = json.dumps(values, indent=2) + "\n"
+            atomic_file.path.write_text(text, encoding="utf-8")
+    except BaseException:
         atomic_file.discard()
-        raise SinkError(f"cannot write {path}: {error.strerror}") from error
+        raise
     atomic_file.commit()

@@ -34,6 +34,10 @@ class StreamCopy:
             output: Where to; nothing has been written to it yet.
             warnings: Gets a line for each stream that is left out.
         """
+        self._output = output
+        self._warnings = warnings
+        self._refused: set[int] = set()
+        self._last_dts: dict[int, int] = {}
         self._input: InputContainer = open_input(like.path)
         self._timeline = like.timeline()
         self._streams: dict[int, Stream] = {}
@@ -52,8 +56,12 @@ class StreamCopy:
         self._packets = self._demux()
         self._next: Packet[Any] | None = None
 
-    def until(self, time_s: float | None) -> Iterator[Packet[Any]]:
-        """Yield the packets up to a time of the picture, None for all that are left."""
+    def write_until(self, time_s: float | None) -> None:
+        """Write the packets up to a time of the picture, None for all that are left.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         while True:
             packet = self._next or next(self._packets, None)
             self._next = None
@@ -66,23 +74,41 @@ class StreamCopy:
             index = packet.stream.index
             if index in self._subtitles_end_s and at is not None:
                 self._subtitles_end_s[index] = (at + (packet.duration or 0)) * packet.time_base
-            packet.stream = self._streams[index]
-            yield packet
+            self._write(packet, index)
 
-    def endings(self) -> Iterator[Packet[Any]]:
-        """Yield the packets that must follow the last ones.
+    def write_endings(self) -> None:
+        """Write the packets that must follow the last ones.
 
         The fragmenting mp4 muxer would otherwise end a subtitle with a silence as long as the
         subtitle, and the file would outlast its picture.
+
+        Raises:
+            OSError: The file cannot be written.
         """
         for index, end_s in self._subtitles_end_s.items():
             silence: Packet[Any] = Packet(_NO_TEXT)
-            silence.stream = self._streams[index]
             time_base = self._input.streams[index].time_base or Fraction(1, 1000)
             silence.time_base = time_base
             silence.pts = silence.dts = round(end_s / time_base)
             silence.duration = 0
-            yield silence
+            self._write(silence, index)
+
+    def _write(self, packet: Packet[Any], index: int) -> None:
+        """Write a packet; one that the container refuses costs itself and not the picture."""
+        last = self._last_dts.get(index)
+        if packet.dts is not None:
+            if last is not None and packet.dts <= last:  # muxers take none that does not follow
+                packet.dts = last + 1
+                packet.pts = max(packet.pts or 0, packet.dts)
+            self._last_dts[index] = packet.dts
+        packet.stream = self._streams[index]
+        try:
+            self._output.mux(packet)
+        except (av.error.ArgumentError, av.error.InvalidDataError):
+            if index not in self._refused:
+                self._refused.add(index)
+                kind = self._input.streams[index].type
+                self._warnings.append(f"{kind} stream {index}: a part of it could not be copied")
 
     def close(self) -> None:
         """Close the reader."""

@@ -18,19 +18,18 @@ Any other key of a record gets a column of its own name, as JSON unless it is pl
 from __future__ import annotations
 
 import contextlib
-import csv
 import importlib
-import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from camstream.contract import DEFAULT_TOP_K
 from camstream.errors import SetupError, SinkError
 from camstream.frame import Annotated
+from camstream.safe_text import safe_cell
 from camstream.sinks.atomic_file import AtomicFile
-from camstream.sinks.records import to_record
+from camstream.sinks.lines import to_csv
+from camstream.sinks.records import to_json, to_record
 
 Row = dict[str, str | int | float | None]
 
@@ -54,6 +53,7 @@ COLUMNS: dict[str, type] = {
     **dict.fromkeys(("method", "displayed", "boxes"), str),
 }
 _ROWS_A_GROUP = 4096  # 2 MB in memory
+_LONGEST_CELL = 32_000  # of the programs that read CSV, in characters
 
 
 def to_row(record: Mapping[str, Any]) -> Row:
@@ -67,7 +67,7 @@ def to_row(record: Mapping[str, Any]) -> Row:
         elif key in _PAIRS:
             row.update(zip(_PAIRS[key], value or (None, None), strict=True))
         elif isinstance(value, list | dict):
-            row[key] = json.dumps(value, ensure_ascii=False)
+            row[key] = to_json(value)
         else:
             row[key] = value
     return row
@@ -108,13 +108,18 @@ class CsvLines:
 
     def __call__(self, record: Mapping[str, object]) -> str:
         """Return the line of a record; it ends with a bare newline."""
-        row, text = to_row(record), io.StringIO(newline="")
+        row = to_row(record)
         first = self._layout.fit(row)
-        writer = csv.DictWriter(text, list(self._layout.kinds), lineterminator="\n")
-        if first:
-            writer.writeheader()
-        writer.writerow(row)
-        return text.getvalue()
+        names = list(self._layout.kinds)
+        cells = [_cell(record, name, row.get(name)) for name in names]
+        return to_csv([names, cells] if first else [cells])
+
+
+def _cell(record: Mapping[str, object], name: str, value: object) -> object:
+    """Return a value as a table's program may have it: text from a model is no formula."""
+    if isinstance(value, str) and not isinstance(record.get(name), list | dict):
+        return safe_cell(value, limit=_LONGEST_CELL)
+    return value
 
 
 class ParquetFile:
@@ -123,40 +128,65 @@ class ParquetFile:
     The index of a Parquet file is at its end: a run that is killed leaves no readable file.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, path: Path, *, overwrite: bool, inputs: Sequence[Path] = (), once: bool = False
+    ) -> None:
         """Prepare the file.
 
         Args:
             path: The file to be.
             overwrite: Whether an existing file may be replaced.
             inputs: Files that must never be replaced.
+            once: The run cannot be repeated, see ``AtomicFile``.
 
         Raises:
-            SinkError: The file cannot be written.
+            SinkError: The file may not be written.
             SetupError: pyarrow is not installed.
         """
         self._arrow = import_arrow("pyarrow", path)
         self._parquet = import_arrow("pyarrow.parquet", path)
-        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs)
+        self._atomic_file = AtomicFile(path, overwrite=overwrite, inputs=inputs, once=once)
         self._layout = _Layout(path)
         self._rows: list[Row] = []
         self._writer: Any = None
+        self._has_failed = False  # without its end, the file cannot be read
 
     def write(self, annotated: Annotated) -> None:
-        """Write one row."""
-        row = to_row(to_record(annotated))
+        """Write one row.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        row = {name: _encodable(value) for name, value in to_row(to_record(annotated)).items()}
         self._layout.fit(row)
         self._rows.append(row)
         if len(self._rows) >= _ROWS_A_GROUP:
             self._write_group()
 
     def finish(self) -> None:
-        """Close the file and give it its name."""
-        if not self._layout.kinds:
-            self._layout.fit({})
-        self._write_group()
-        self._call(self._writer.close)
+        """Close the file and give it its name.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        self._close()
         self._atomic_file.commit()
+
+    def keep(self) -> Path | None:
+        """Close the file after an error and give it a name; where that is impossible, remove it.
+
+        Returns:
+            The name, None where it was removed.
+        """
+        if self._has_failed or not self._layout.kinds or self._atomic_file.is_done:
+            self.discard()
+            return None
+        try:
+            self._close()
+            return self._atomic_file.keep()
+        except SinkError:
+            self.discard()
+            return None
 
     def discard(self) -> None:
         """Close and remove the file."""
@@ -167,25 +197,38 @@ class ParquetFile:
                 writer.close()
         self._atomic_file.discard()
 
+    def _close(self) -> None:
+        if not self._layout.kinds:
+            self._layout.fit({})
+        if self._rows or self._writer is None:
+            self._write_group()
+        with self._writing():
+            self._writer.close()
+
     def _write_group(self) -> None:
         names = {str: self._arrow.string(), int: self._arrow.int64(), float: self._arrow.float64()}
         names[bool] = self._arrow.bool_()
         fields = [(name, names[kind]) for name, kind in self._layout.kinds.items()]
         schema = self._arrow.schema(fields)
-        if self._writer is None:
-            self._writer = self._call(
-                self._parquet.ParquetWriter, str(self._atomic_file.path), schema
-            )
-        group = self._arrow.Table.from_pylist(self._rows, schema=schema)
-        self._rows = []
-        self._call(self._writer.write_table, group)
+        with self._writing():
+            if self._writer is None:
+                self._writer = self._parquet.ParquetWriter(str(self._atomic_file.path), schema)
+            rows, self._rows = self._rows, []
+            self._writer.write_table(self._arrow.Table.from_pylist(rows, schema=schema))
 
-    def _call(self, what: Any, *values: object) -> Any:
-        try:
-            return what(*values)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise SinkError(f"cannot write {self._atomic_file.target}: {reason}") from error
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._atomic_file.writing():
+            try:
+                yield
+            except (OSError, self._arrow.ArrowException) as error:
+                self._has_failed = True
+                raise OSError(getattr(error, "strerror", None) or str(error)) from error
+
+
+def _encodable(value: str | float | None) -> str | float | None:
+    """Return text without half surrogates, which no file in UTF-8 can hold."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def import_arrow(module: str, path: Path) -> Any:

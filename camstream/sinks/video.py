@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,16 +21,16 @@ from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
 from camstream.frame import Annotated
-from camstream.picture import Picture
+from camstream.picture import Picture, fitted
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.encoding import CODECS, CodecName, Encoding
+from camstream.sinks.fragments import cut_to_whole_fragments, has_picture
 from camstream.sinks.stream_copy import StreamCopy, content_of
 
 if TYPE_CHECKING:
     from camstream.sources.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
-_LIVE_TIME_BASE = Fraction(1, 90_000)
 
 
 class VideoFile:
@@ -48,6 +49,8 @@ class VideoFile:
         like: FileSource | None = None,
         encoding: Encoding = Encoding(),
         overwrite: bool = False,
+        inputs: Sequence[Path] = (),
+        once: bool = False,
         rate_hz: float | None = None,
     ) -> None:
         """Prepare a file; the encoder starts with the first picture.
@@ -57,13 +60,18 @@ class VideoFile:
             like: A file whose sound, subtitles, chapters and metadata are copied.
             encoding: Codec and quality.
             overwrite: Whether an existing file may be replaced.
+            inputs: Files that must never be replaced, ``like`` apart.
+            once: The run cannot be repeated, see ``AtomicFile``.
             rate_hz: A hint for the encoder; the timestamps are the pictures' own.
 
         Raises:
             SinkError: The file may not be written, or its suffix is no video container's.
         """
         self._atomic_file = AtomicFile(
-            target, overwrite=overwrite, inputs=[like.path] if like else []
+            target,
+            overwrite=overwrite,
+            inputs=[*inputs, like.path] if like else inputs,
+            once=once,
         )
         self._like = like
         self._encoding = encoding
@@ -73,7 +81,10 @@ class VideoFile:
         self.frames = 0
         self._stream: VideoStream | None = None
         self._copied: StreamCopy | None = None
+        self._size_wh: tuple[int, int] | None = None
         self._last_s = 0.0
+        # An encoder that is asked to go on or to end after an error of the muxer may crash.
+        self._has_failed = False
         self._grid = 0  # greatest common divisor of all timestamps
         webm = target.suffix.lower() == ".webm"
         self._codec_name: CodecName = encoding.codec or ("vp9" if webm else "h264")
@@ -88,18 +99,20 @@ class VideoFile:
         """Encode one picture at its own time.
 
         Args:
-            picture: Its video frame has ``pts`` and ``time_base``. All pictures have one size;
-                odd sizes are made even.
+            picture: Its video frame has ``pts`` and ``time_base``. Odd sizes are made even by
+                repeating the last column or row. A picture of another size than the first is
+                scaled into it, with black beside.
 
         Raises:
             SinkError: It cannot be written, or the encoder refuses it.
         """
-        if not picture.is_bgr and any(side % 2 for side in picture.size_wh):
-            picture = Picture.from_video_frame(picture.video_frame, even=True)
-        frame = picture.yuv420().video_frame
+        picture = picture.even()
+        if self._size_wh is None:
+            self._size_wh = picture.size_wh
+        frame = fitted(picture, self._size_wh).yuv420().video_frame
         if frame.pts is None or not frame.time_base:
             raise SinkError(f"cannot write {self.target}: a picture has no time (pts, time_base)")
-        try:
+        with self._writing():
             if self._stream is None:
                 self._stream = self._start(frame)
             frame.pict_type = 0  # else the input's choice of key frames would be imposed
@@ -108,10 +121,7 @@ class VideoFile:
             self._last_s = float(frame.pts * frame.time_base)
             self._grid = math.gcd(self._grid, frame.pts)
             if self._copied is not None:
-                for copied in self._copied.until(self._last_s):
-                    self._container.mux(copied)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._failure(error) from error
+                self._copied.write_until(self._last_s)
         self.frames += 1
 
     def finish(self, *, whole: bool = True) -> None:
@@ -123,25 +133,33 @@ class VideoFile:
         Raises:
             SinkError: It cannot be written, or there was not one frame.
         """
-        try:
-            if self._stream is not None:
-                for packet in self._stream.encode(None):
-                    if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
-                        packet.dts = packet.pts
-                    self._container.mux(packet)
-                self._warn_of_rounding(self._stream)
-            if self._copied is not None:
-                for copied in self._copied.until(None if whole else self._last_s):
-                    self._container.mux(copied)
-                for ending in self._copied.endings():
-                    self._container.mux(ending)
-            self._close()
-        except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+        with self._writing():
+            self._end(whole=whole)
         if self.frames == 0:
             self._atomic_file.discard()
             raise SinkError(f"{self.target} was not written: there was not one frame")
         self._atomic_file.commit()
+
+    def keep(self) -> Path | None:
+        """Keep what was written before an error, under the target's name or one beside it.
+
+        Returns:
+            The file's name; None where nothing of it can be played, then nothing is left.
+        """
+        if self._atomic_file.is_done:
+            return None
+        with contextlib.suppress(SinkError):
+            if not self._has_failed:
+                with contextlib.suppress(SinkError), self._writing():
+                    self._end(whole=False)
+            with contextlib.suppress(av.error.FFmpegError, OSError):
+                self._close()
+            with self._writing():
+                cut_to_whole_fragments(self._atomic_file.path)
+            if has_picture(self._atomic_file.path):
+                return self._atomic_file.keep()
+        self.discard()
+        return None
 
     def discard(self) -> None:
         """Close and remove the file."""
@@ -149,6 +167,18 @@ class VideoFile:
         with contextlib.suppress(av.error.FFmpegError, OSError):
             self._close()
         self._atomic_file.discard()
+
+    def _end(self, *, whole: bool) -> None:
+        if self._stream is not None:
+            for packet in self._stream.encode(None):
+                if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
+                    packet.dts = packet.pts
+                self._container.mux(packet)
+            self._warn_of_rounding(self._stream)
+        if self._copied is not None:
+            self._copied.write_until(None if whole else self._last_s)
+            self._copied.write_endings()
+        self._close()
 
     def _close(self) -> None:
         if self._copied is not None:
@@ -172,8 +202,13 @@ class VideoFile:
             options["movflags"] = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
             # A stream's late start is kept in these units; by default milliseconds.
             options["movie_timescale"] = str(self._like.finest_hz if self._like else 90_000)
+        # No player waits for more than this after a kill; a file of seconds has its pictures too.
+        options |= {"frag_duration": "500000", "cluster_time_limit": "500"}  # µs; Matroska: ms
+        with self._atomic_file.writing():
+            path = self._atomic_file.path
         try:
-            container = av.open(str(self._atomic_file.path), "w", container_options=options)
+            # As a file: "rec-12:30.mp4" would be a protocol.
+            container = av.open(f"file:{path}", "w", container_options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._atomic_file.discard()
             reason = getattr(error, "strerror", None) or str(error)
@@ -228,62 +263,12 @@ class VideoFile:
                 f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
             )
 
-    def _failure(self, error: Exception) -> SinkError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return SinkError(f"cannot write {self.target}: {reason}")
-
-
-class Recorder:
-    """A video file of what a live run displays, each picture at the time of its capture."""
-
-    def __init__(self, target: Path, *, overwrite: bool, rate_hz: float | None) -> None:
-        """Prepare a file, with the fastest encoding.
-
-        Args:
-            target: Its suffix says which container.
-            overwrite: Whether an existing file may be replaced.
-            rate_hz: A hint for the encoder, frames a second.
-
-        Raises:
-            SinkError: The file may not be written.
-        """
-        encoding = Encoding(preset="ultrafast" if target.suffix.lower() != ".webm" else None)
-        self._file = VideoFile(target, encoding=encoding, overwrite=overwrite, rate_hz=rate_hz)
-        self._size_wh: tuple[int, int] | None = None
-        self._first_s = 0.0
-        self._last_pts = -1
-        self.target = target
-
-    def write(self, picture: Picture, captured_s: float) -> None:
-        """Encode a picture; one that is not later than the one before is left out.
-
-        Args:
-            picture: What is displayed.
-            captured_s: When its frame arrived, seconds on a monotonic clock.
-
-        Raises:
-            SinkError: It cannot be written.
-        """
-        if self._size_wh is None:
-            self._size_wh, self._first_s = picture.size_wh, captured_s
-        if picture.size_wh != self._size_wh:  # a stream may come back with another size
-            picture = picture.resized(self._size_wh)
-        pts = round((captured_s - self._first_s) / _LIVE_TIME_BASE)
-        if pts <= self._last_pts:
-            return
-        self._last_pts = pts
-        frame = picture.video_frame
-        frame.pts, frame.time_base = pts, _LIVE_TIME_BASE
-        self._file.write_picture(picture)
-
-    def finish(self) -> None:
-        """Close the file and give it its name.
-
-        Raises:
-            SinkError: It cannot be written, or there was no picture to write.
-        """
-        self._file.finish()
-
-    def discard(self) -> None:
-        """Close and remove the file."""
-        self._file.discard()
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._atomic_file.writing():
+            try:
+                yield
+            except (av.error.FFmpegError, OSError, ValueError) as error:
+                self._has_failed = True
+                reason = getattr(error, "strerror", None) or str(error)
+                raise SinkError(f"cannot write {self.target}: {reason}") from error

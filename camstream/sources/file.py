@@ -156,6 +156,21 @@ class FileSource:
             raise SourceError(f"cannot read {self.path}: not one frame of it can be decoded")
         self._check_whole()
 
+    def seek(self, to_s: float) -> bool:
+        """Make the iteration begin at a time, or at a key frame before it; to be called before it.
+
+        Args:
+            to_s: Seconds, as in ``Frame.pts_s``.
+
+        Returns:
+            False where this kind of file begins only at its beginning.
+        """
+        try:
+            self._container.seek(max(0, round((to_s + self.shift_s) * av.time_base)))
+        except (av.error.FFmpegError, OSError):
+            return False
+        return True
+
     def stop(self) -> None:
         """End the iteration at the next frame."""
         self._stopped = True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from camstream.live import actions
-from camstream.live.keys import HELP, Keyboard
+from camstream.live.ask import Answer
+from camstream.live.help import HELP, help_rows
+from camstream.live.keys import Keyboard
 from camstream.live.state import LiveState, TaughtClass, TeachingState
 from tests.live.states import state_of
 
@@ -26,7 +28,7 @@ ACTIONS: dict[str, actions.Action] = {
     "h": actions.Toggle("heatmap"),
     "l": actions.Toggle("label"),
     "b": actions.Toggle("boxes"),
-    "d": actions.Toggle("display"),
+    "d": actions.SetDisplay(),
     "?": actions.Toggle("help"),
     "s": actions.Snapshot(),
     "r": actions.Record(),
@@ -45,7 +47,7 @@ def press(keyboard: Keyboard, *keys: str, state: LiveState = STATE) -> list[acti
 @pytest.mark.parametrize(("key", "action"), ACTIONS.items())
 def test_a_key_is_an_action_and_stands_in_the_help(key: str, action: actions.Action) -> None:
     assert press(Keyboard(), key) == [action]
-    listed = [line.split("\t")[0] for line in HELP.splitlines()]
+    listed = [row.keys for row in HELP]
     also = {"escape": "q", "=": "+", "1": "1 to 9", "9": "1 to 9"}
     assert any(also.get(key, key) in (keys, *keys.split()) for keys in listed)
 
@@ -54,16 +56,52 @@ def test_other_keys_do_nothing() -> None:
     assert press(Keyboard(), "enter", "tab", "backspace", "0", "Q", "") == []
 
 
-def test_a_class_is_typed_completed_and_watched() -> None:
+def test_the_help_names_only_what_this_run_can_do() -> None:
+    plain = {row.keys for row in help_rows(STATE)}
+    assert "k" in plain
+    assert not plain & {"1 to 9", "n", "z", "f", "x"}
+    teaching = {row.keys for row in help_rows(state_of(teaching=TeachingState()))}
+    assert teaching - plain == {"1 to 9", "n", "z", "f", "x"}
+    for_files = {row.keys for row in help_rows(state_of(is_file=True))}
+    assert for_files - plain == {row.keys for row in HELP if row.needs == "file"}
+
+
+def test_escape_closes_an_answer_before_it_quits() -> None:
+    assert press(Keyboard(), "escape", state=state_of(answer=Answer(0.5, 0.5))) == [
+        actions.CloseAnswer()
+    ]
+    assert press(Keyboard(), "escape") == [actions.Quit()]
+
+
+def test_a_class_is_typed_completed_and_shown() -> None:
     keyboard = Keyboard()
     assert press(keyboard, "/", *"tabl") == []
     assert keyboard.prompt is not None
-    assert (keyboard.prompt.question, keyboard.prompt.text) == ("watch", "tabl")
+    assert (keyboard.prompt.question, keyboard.prompt.text) == ("show a class", "tabl")
     assert keyboard.prompt.suggestions == ["table lamp"]
     assert press(keyboard, "tab") == []
     assert keyboard.prompt.text == "table lamp"
-    assert press(keyboard, "enter") == [actions.WatchClasses(["table lamp"])]
+    assert press(keyboard, "enter") == [actions.ShowClasses(["table lamp"])]
     assert keyboard.prompt is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [("ta", "tabby"), ("TENT", "TENT"), ("3", "3"), ("tabbi", "tabby"), ("", ""), (" ", "")],
+)
+def test_enter_takes_what_was_typed_or_the_best_suggestion(typed: str, name: str) -> None:
+    assert press(Keyboard(), "/", *typed, "enter") == [actions.ShowClasses([name])]
+
+
+def test_a_name_that_is_not_there_keeps_what_was_typed() -> None:
+    keyboard = Keyboard()
+    assert press(keyboard, "/", *"xylophone", "enter") == []
+    assert keyboard.prompt is not None
+    assert keyboard.prompt.text == "xylophone"
+    assert "no class 'xylophone'" in keyboard.prompt.problem
+    assert press(keyboard, "home", *["delete"] * 9) == []
+    assert keyboard.prompt.problem == ""
+    assert press(keyboard, *"tent", "enter") == [actions.ShowClasses(["tent"])]
 
 
 def test_letters_that_are_keys_elsewhere_are_typed() -> None:
@@ -108,6 +146,6 @@ def test_escape_ends_the_questions_and_saves_nothing() -> None:
 
 def test_a_name_is_for_the_class_taught_last() -> None:
     state = taught((1, "cup", 1), (2, "class 2", 3), latest=2)
-    assert press(Keyboard(), "n", *"mug", "enter", state=state) == [actions.NameClass("mug", 2)]
+    assert press(Keyboard(), "n", *"Pony", "enter", state=state) == [actions.NameClass("Pony", 2)]
     assert press(Keyboard(), "n", state=taught(latest=None)) == [actions.NameClass("")]
     assert press(Keyboard(), "n") == [actions.NameClass("")]

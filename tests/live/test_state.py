@@ -12,7 +12,8 @@ from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live import actions
 from camstream.live.hud import hud
-from camstream.live.state import LiveState, Prompt, TaughtClass, TeachingState, apply
+from camstream.live.prompt import Prompt
+from camstream.live.state import LiveState, TaughtClass, TeachingState, apply
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.testing import FAKE_INFO, fake_infer, make_frame
 from tests.live.states import state_of
@@ -31,7 +32,7 @@ def after(state: LiveState, *done: actions.ViewAction) -> LiveState:
     [
         (actions.SetTopK(3), {"count": 3}),
         (actions.Toggle("boxes", True), {"what": "boxes", "on": True}),
-        (actions.WatchClasses(["dog", "tent"]), {"names": ["dog", "tent"]}),
+        (actions.ShowClasses(["dog", "tent"]), {"names": ["dog", "tent"]}),
         (actions.NameClass("cup", 2), {"name": "cup", "number": 2}),
     ],
 )
@@ -58,10 +59,10 @@ def test_the_number_of_maps_goes_round() -> None:
     assert apply(state, actions.SetTopK(7)).selection.top_k == 7
 
 
-def test_watched_classes_are_switched_off_and_on() -> None:
-    state = apply(state_of(), actions.WatchClasses(["tent"]))
+def test_named_classes_are_switched_off_and_on() -> None:
+    state = apply(state_of(), actions.ShowClasses(["tent"]))
     assert state.selection.classes == TENT
-    assert state.message == "watching tent"
+    assert state.message == "shown: tent"
     assert after(state, actions.Toggle("classes")).selection.classes == ()
     assert (
         after(state, actions.Toggle("classes"), actions.Toggle("classes")).selection.classes == TENT
@@ -69,9 +70,9 @@ def test_watched_classes_are_switched_off_and_on() -> None:
     assert after(state, actions.Toggle("classes", True)).selection.classes == TENT
 
 
-def test_an_empty_name_ends_watching() -> None:
+def test_an_empty_name_shows_the_best_class_again() -> None:
     for none in ([""], []):
-        state = apply(state_of(Selection(classes=TENT)), actions.WatchClasses(none))
+        state = apply(state_of(Selection(classes=TENT)), actions.ShowClasses(none))
         assert state.selection.classes == ()
 
 
@@ -113,10 +114,11 @@ def test_opacity_stays_within_its_limits_and_colours_go_round() -> None:
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (actions.WatchClasses(["tabbi"]), "did you mean tabby"),
+        (actions.ShowClasses(["tabbi"]), "did you mean tabby"),
         (actions.SetTopK(10), "top_k is 1 to 9"),
         (actions.SetSmoothing("much"), "off, default, strong"),
-        (actions.SetTrail(-1), "0 seconds or more"),
+        (actions.SetTrail(-1), "0 to 60 seconds"),
+        (actions.SetTrail(61), "0 to 60 seconds"),
         (actions.SetOpacity(7), "0 to 1"),
         (actions.SetColormap("grey"), "no colormap"),
         (actions.Toggle("hair"), "'hair'"),  # type: ignore[arg-type]
@@ -142,11 +144,36 @@ def displaying(**attributes: Any) -> LiveState:
     return state_of(frame=frame, prediction=fake_infer(earlier), **attributes)
 
 
-def test_the_display_says_rate_lag_age_drops_and_device() -> None:
-    state = displaying(rate_hz=29.6, lag_ms=31.4, dropped=7, recording="a.mp4")
-    line = "30 fps   lag 31 ms   map 50 ms old   dropped 7   cpu"
-    assert hud(state, 100.1) == ["recording a.mp4", line]
-    assert hud(dataclasses.replace(state, show_display=False), 100.1) == []
+def test_the_display_says_rate_lag_and_device_and_more_on_a_second_key() -> None:
+    state = displaying(rate_hz=29.6, lag_ms=31.4, dropped=7, device="cpu")
+    assert hud(state, 100.1) == ["30 fps, 31 ms, CPU"]
+    state = after(state, actions.SetDisplay())
+    assert hud(state, 100.1) == [
+        "30 fps, 31 ms, CPU\n31 ms from arrival to screen; map 50 ms old; 7 frames not shown"
+    ]
+    assert hud(after(state, actions.SetDisplay()), 100.1) == []
+    short = after(state, actions.SetDisplay(), actions.SetDisplay())
+    assert short.display == "short"
+    assert after(short, actions.SetDisplay("full")).display == "full"
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"is_paused": True}, {"source_state": "reconnecting"}, {"lag_ms": 5.0}]
+)
+def test_no_rate_is_claimed_while_no_picture_comes(attributes: dict[str, Any]) -> None:
+    state = displaying(rate_hz=29.6, display="full", device="cpu", **attributes)
+    text = "\n".join(hud(state, 104.0))
+    assert "fps" not in text
+    assert "arrival" not in text
+    assert "CPU" in text
+
+
+def test_frames_that_passed_in_a_pause_are_told() -> None:
+    state = displaying(is_paused=True, passed=9, dropped=12, display="full", device="cpu")
+    assert hud(state, 100.1) == [
+        "paused, 9 frames passed",
+        "CPU\nmap 50 ms old; 12 frames not shown, 9 of them in a pause",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -159,36 +186,55 @@ def test_the_display_says_rate_lag_age_drops_and_device() -> None:
         (101.1, {"source_state": "reconnecting"}, ["reconnecting"]),
         (100.5, {"message": "saved", "message_s": 100.0}, ["saved"]),
         (102.4, {"message": "saved", "message_s": 100.0, "is_paused": True}, ["paused", "saved"]),
-        (102.6, {"message": "saved", "message_s": 100.0, "is_paused": True}, ["paused"]),
+        (102.8, {"message": "saved", "message_s": 100.0, "is_paused": True}, ["paused"]),
     ],
 )
 def test_the_display_says_what_is_going_on(
     now_s: float, attributes: dict[str, Any], notes: list[str]
 ) -> None:
-    state = displaying(show_display=False)
+    state = displaying(display="off")
     assert hud(dataclasses.replace(state, **attributes), now_s) == notes
 
 
-def test_the_display_shows_the_prompt_in_place_of_the_message() -> None:
-    prompt = Prompt("watch", "tab", ("tabby", "table lamp"))
-    state = displaying(show_display=False, message="saved", message_s=100.0, prompt=prompt)
-    assert hud(state, 100.1) == ["watch: tab_\ttabby, table lamp"]
+def test_the_prompt_has_its_suggestions_on_a_line_of_their_own() -> None:
+    prompt = Prompt("show a class", "tab", 3, suggestions=("tabby", "table lamp", "tent"))
+    state = displaying(display="off", message="saved", message_s=100.0, prompt=prompt)
+    assert hud(state, 100.1) == ["show a class: tab|", "Enter: tabby   or table lamp, tent"]
+    for changes, lines in (
+        ({"cursor": 1, "suggestions": ()}, ["show a class: t|ab"]),
+        ({"overwrites": True, "suggestions": ("tabby",)}, ["show a class: tab_", "Enter: tabby"]),
+        ({"problem": "no such class"}, ["show a class: tab|", "no such class"]),
+    ):
+        other = dataclasses.replace(prompt, **changes)  # type: ignore[arg-type]
+        assert hud(dataclasses.replace(state, prompt=other), 100.1) == lines
+
+
+def test_a_long_message_stays_longer() -> None:
+    state = displaying(display="off", message="x" * 100, message_s=100.0, is_paused=True)
+    assert len(hud(state, 107.4)) == 2
+    assert len(hud(state, 107.6)) == 1
 
 
 def test_the_display_counts_the_frames_that_were_taught() -> None:
-    cup = TaughtClass(number=1, name="cup", frames=3, is_named=True)
-    none = TaughtClass(number=2, name="no cup", frames=0, is_named=True)
-    state = displaying(show_display=False, teaching=TeachingState((none,)))
-    assert hud(state, 100.1) == []
-    for work, end in (("", "f fits   x saves"), ("fitting ...", "fitting ...")):
-        teaching = TeachingState((cup, none), latest=1, work=work)
-        assert hud(dataclasses.replace(state, teaching=teaching), 100.1) == [f"1 cup 3   {end}"]
+    def says(*classes: TaughtClass, work: str = "") -> list[str]:
+        teaching = TeachingState(classes, latest=1, work=work)
+        return hud(displaying(display="off", teaching=teaching), 100.1)
+
+    cat = TaughtClass(number=1, name="Cat", frames=0, is_named=True)
+    horse = TaughtClass(number=2, name="Horse", frames=0, is_named=True)
+    stock = TaughtClass(number=3, name="class 3", frames=0, is_named=False)
+    seen = dataclasses.replace(cat, frames=12)
+    assert says() == []
+    assert says(cat, horse, stock) == ["1 Cat 0   2 Horse 0: hold a digit"]
+    assert says(seen, horse) == ["1 Cat 12   2 Horse 0   f fits   x saves"]
+    assert says(seen, horse, work="fitting ...") == ["1 Cat 12   2 Horse 0   fitting ..."]
+    assert says(dataclasses.replace(seen, is_alike=True), horse) == [
+        "Cat: all frames alike: move it",
+        "1 Cat 12   2 Horse 0   f fits   x saves",
+    ]
 
 
 def test_before_the_first_picture_the_display_says_what_is_waited_for() -> None:
     waiting = "waiting for the first picture of camera 0"
     assert hud(state_of(message="saved", message_s=100.0), 100.1) == [waiting]
     assert hud(state_of(source_state="reconnecting"), 100.1) == ["reconnecting"]
-    shown, last = hud(state_of(show_help=True), 100.1)
-    assert shown.startswith("q\tquit")
-    assert last == waiting

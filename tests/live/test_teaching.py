@@ -29,7 +29,9 @@ from camstream.teach.teacher import Teacher
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource
 from tests.live.states import state_of
 
-GREY = Picture.from_bgr(np.full((64, 64, 3), 90, np.uint8))
+
+def grey(level: int = 90) -> Picture:
+    return Picture.from_bgr(np.full((64, 64, 3), level, np.uint8))
 
 
 class Notebook(Teacher):
@@ -47,7 +49,7 @@ class Notebook(Teacher):
         return dict(self.frames)
 
     def add(self, picture: Picture | ImageU8, label: str) -> None:
-        assert picture is GREY
+        assert isinstance(picture, Picture)
         self.gate.wait()
         self.frames[label] = self.frames.get(label, 0) + 1
 
@@ -74,9 +76,19 @@ def book(tiny_model: Model) -> Notebook:
 
 
 @pytest.fixture
-def teaching(tiny_model: Model, book: Notebook) -> Iterator[Teaching]:
+def clock() -> list[float]:
+    """The time that teaching sees; tests move it."""
+    return [100.0]
+
+
+@pytest.fixture
+def teaching(tiny_model: Model, book: Notebook, clock: list[float]) -> Iterator[Teaching]:
     made = Teaching(
-        tiny_model, ["cup"], output=Path("cup.onnx"), open_teacher=lambda _model, _size: book
+        tiny_model,
+        ["cup"],
+        output=Path("cup.onnx"),
+        open_teacher=lambda _model, _size: book,
+        clock=lambda: clock[0],
     )
     yield made
     book.gate.set()
@@ -92,11 +104,11 @@ class Desk:
         self._teaching = teaching
 
     def press(self, *keys: str) -> str:
-        """Press keys; returns the message of the last action."""
+        """Press keys; returns the message of the last action. Each sees a picture of its own."""
         for key in keys:
             for action in self.keyboard.press(key, state_of(teaching=self._teaching.state)):
                 assert isinstance(action, actions.TeachAction)
-                self.message = self._teaching.do(action, GREY)
+                self.message = self._teaching.do(action, grey())
         return self.message
 
 
@@ -118,14 +130,57 @@ def results(teaching: Teaching, count: int) -> list[object]:
     return found
 
 
-def test_frames_are_given_to_classes(teaching: Teaching, book: Notebook) -> None:
-    Desk(teaching).press(*"1112")
+def test_frames_are_given_to_classes(
+    teaching: Teaching, book: Notebook, clock: list[float]
+) -> None:
+    desk = Desk(teaching)
+    for _ in range(3):
+        desk.press("1")
+        clock[0] += 0.7  # three presses, and no key that is held down
+    desk.press("2")
     wait(lambda: book.counts == {"cup": 3, "class 2": 1})
+    wait(lambda: teaching.state.classes[1].frames == 1)
     assert teaching.state.latest == 2
     assert teaching.state.classes == (
         TaughtClass(number=1, name="cup", frames=3, is_named=True),
         TaughtClass(number=2, name="class 2", frames=1, is_named=False),
     )
+
+
+def test_while_a_key_is_down_frames_come_by_time(
+    teaching: Teaching, book: Notebook, clock: list[float]
+) -> None:
+    """Pictures come at 50 Hz; the key repeats after half a second, then 25 times a second."""
+    desk = Desk(teaching)
+    presses = [0.0, *(0.5 + n / 25 for n in range(25))]  # down for 1.5 s
+    for n in range(150):  # 3 s
+        clock[0] = 100 + n / 50
+        teaching.see(grey(n))
+        while presses and presses[0] <= n / 50 + 1e-9:
+            presses.pop(0)
+            desk.press("1")
+    teaching.do(actions.Fit(), None)
+    results(teaching, 1)  # everything before it is done
+    assert 12 <= book.counts["cup"] <= 15  # ten a second, and none after the key went up
+    assert teaching.state.classes[0].frames == book.counts["cup"]
+
+
+def test_frames_that_are_all_alike_are_told(teaching: Teaching, clock: list[float]) -> None:
+    desk = Desk(teaching)
+
+    def teach(key: str, levels: list[int]) -> TaughtClass:
+        for level in levels:
+            clock[0] += 1  # pressed anew
+            teaching.do(actions.Teach(int(key)), grey(level))
+        number = int(key) - 1
+        wait(lambda: teaching.state.classes[number].frames == len(levels))
+        return teaching.state.classes[number]
+
+    assert not teach("1", [90] * 9).is_alike  # too few to say so
+    assert teach("2", [90, 91, 89, 90, 92, 90, 90, 91, 90, 90]).is_alike
+    assert not teach("3", [90, 91, 89, 90, 92, 90, 90, 91, 90, 120]).is_alike
+    desk.press("z")
+    wait(lambda: teaching.state.classes[2].frames == 0)
 
 
 def test_nothing_is_opened_before_the_first_frame(tiny_model: Model) -> None:
@@ -151,11 +206,16 @@ def test_scikit_learn_is_imported_with_the_first_frame() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_a_key_that_is_held_down_does_not_pile_up(teaching: Teaching, book: Notebook) -> None:
+def test_a_key_that_is_held_down_does_not_pile_up(
+    teaching: Teaching, book: Notebook, clock: list[float]
+) -> None:
     book.gate.clear()
-    Desk(teaching).press(*"1" * 500)
+    desk = Desk(teaching)
+    for _ in range(200):
+        clock[0] += 0.1
+        desk.press("1")
     book.gate.set()
-    Desk(teaching).press("f")
+    desk.press("f")
     assert results(teaching, 1) == ["cannot fit: two classes are needed"]
     assert 0 < book.counts["cup"] <= 31
 
@@ -174,7 +234,7 @@ def test_names_are_asked_for_before_saving(
     assert desk.keyboard.prompt.question == "name of class 3"
     desk.press("enter")  # keeps its name
     assert desk.keyboard.prompt is None
-    assert results(teaching, 2) == [tiny_model, "saved cup.onnx"]
+    assert results(teaching, 2) == [tiny_model, "saved: camstream live --model cup.onnx"]
     assert list(book.counts) == ["cup", "no cup", "class 3"]
     desk.press("x", "enter")
     results(teaching, 2)
@@ -203,9 +263,9 @@ def test_name_and_forget_mean_the_class_taught_last(teaching: Teaching, book: No
 
 def test_a_class_is_named_and_forgotten_by_its_number(teaching: Teaching, book: Notebook) -> None:
     Desk(teaching).press(*"12")
-    assert teaching.do(actions.NameClass("mug", 1), GREY) == "class 1 is mug"
+    assert teaching.do(actions.NameClass("mug", 1), grey()) == "class 1 is mug"
     wait(lambda: list(book.counts) == ["mug", "class 2"])
-    assert teaching.do(actions.Forget(1), GREY) == "forgot the frames of mug"
+    assert teaching.do(actions.Forget(1), grey()) == "forgot the frames of mug"
     wait(lambda: list(book.counts) == ["class 2"])
     for action in (
         actions.Teach(0),
@@ -214,7 +274,69 @@ def test_a_class_is_named_and_forgotten_by_its_number(teaching: Teaching, book: 
         actions.Forget(-1),
     ):
         with pytest.raises(UsageError, match="classes 1 to 9"):
-            teaching.do(action, GREY)
+            teaching.do(action, grey())
+
+
+def test_frames_that_were_not_saved_are_saved_at_the_end(
+    teaching: Teaching, book: Notebook
+) -> None:
+    Desk(teaching).press(*"12")
+    assert teaching.close() == "taught: camstream live --model cup.onnx"
+    assert book.saved == [("cup.onnx", False)]
+    assert book.counts == {"cup": 1, "class 2": 1}  # also what waited still
+
+
+def test_what_was_saved_is_not_saved_again(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press(*"12x", "enter", "enter")
+    results(teaching, 2)
+    assert teaching.close() == "taught: camstream live --model cup.onnx"
+    assert len(book.saved) == 1
+
+
+def test_a_name_that_came_after_saving_is_saved(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press(*"12x", "enter", "enter")
+    results(teaching, 2)
+    Desk(teaching).press("n", *"Pony", "enter")
+    teaching.close()
+    assert book.saved == [("cup.onnx", False), ("cup.onnx", True)]
+    assert "Pony" in book.counts
+
+
+def test_what_cannot_be_saved_at_the_end_is_told(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press("1")
+    told = "what was taught is not saved: cannot fit: two classes are needed"
+    assert teaching.close() == told
+    assert book.saved == []
+
+
+def test_where_nothing_was_taught_nothing_is_saved_or_said(
+    teaching: Teaching, book: Notebook
+) -> None:
+    assert teaching.close() == ""
+    assert book.saved == []
+
+
+def test_what_was_forgotten_is_not_saved(teaching: Teaching, book: Notebook) -> None:
+    Desk(teaching).press("1", "z")
+    assert teaching.close() == ""
+    assert book.saved == []
+
+
+def test_a_new_name_is_shown_at_once(teaching: Teaching, book: Notebook, tiny_model: Model) -> None:
+    desk = Desk(teaching)
+    desk.press(*"12n", *"Pony", "enter")
+    assert [one.name for one in teaching.state.classes] == ["cup", "Pony"]
+    desk.press("f")
+    assert results(teaching, 1) == [tiny_model]
+    desk.press("n", *"Horse", "enter")
+    assert results(teaching, 1) == [tiny_model]  # a model with the new name, without asking for it
+    assert list(book.counts) == ["cup", "Horse"]
+
+
+def test_a_name_that_is_another_class_number_is_refused(teaching: Teaching) -> None:
+    told = teaching.do(actions.NameClass("class 3", 2), grey())
+    assert told == "another class is called class 3 already"
+    assert teaching.do(actions.NameClass("red\x1b[31m cup", 2), grey()) == "class 2 is red cup"
 
 
 @pytest.mark.parametrize("names", [["a", "a"], [str(n) for n in range(10)]])
@@ -258,7 +380,7 @@ def test_a_taught_model_takes_over_and_is_saved(tiny_model: Model, tmp_path: Pat
 
     def taught() -> bool:
         state = session.state.teaching
-        return state is not None and sum(one.frames for one in state.classes) >= 30
+        return state is not None and min(one.frames for one in state.classes) >= 5
 
     def finds(label: str) -> Callable[[], bool]:
         def ready() -> bool:
@@ -268,7 +390,7 @@ def test_a_taught_model_takes_over_and_is_saved(tiny_model: Model, tmp_path: Pat
         return ready
 
     steps: list[tuple[Callable[[], bool], str]] = [(turn(200), "h")]
-    steps += [(turn(200), "1")] * 20 + [(turn(40), "2")] * 20
+    steps += [(turn(200), "1")] * 60 + [(turn(40), "2")] * 60  # held down
     steps += [(taught, "f")]
     steps += [(finds("no light"), "d"), (turn(200), "d"), (finds("bright"), "x")]
     steps += [(output.exists, "q")]

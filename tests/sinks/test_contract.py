@@ -25,8 +25,9 @@ from camstream.sinks import SideFiles, SidePaths, open_records
 from camstream.sinks.arrays import MapsFile
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.presence import PresenceFile
+from camstream.sinks.recorder import Recorder
 from camstream.sinks.records import write_json
-from camstream.sinks.video import Recorder, VideoFile
+from camstream.sinks.video import VideoFile
 from camstream.stages import Sink
 from tests.annotated import LABELS, make_annotated
 from tests.test_own_classes import LabelCount
@@ -57,14 +58,19 @@ class Recording:
     def __init__(self, target: Path, *, overwrite: bool) -> None:
         self._recorder = Recorder(target, overwrite=overwrite, rate_hz=30.0)
         self.finish, self.discard = self._recorder.finish, self._recorder.discard
+        self.keep = self._recorder.keep
 
     def write(self, annotated: Annotated) -> None:
         self._recorder.write(annotated.picture, annotated.prediction.frame.pts_s)
 
 
 def _file(make: Open, name: str) -> Open:
-    """Let a sink that takes a path take a folder."""
-    return lambda folder, **options: make(folder / name, **options)
+    """Let a sink that takes a path take a folder, and how long the name shall be."""
+
+    def opened(folder: Path, *, length: int = 0, **options: object) -> Sink:
+        return make(folder / name.rjust(length, "x"), **options)
+
+    return opened
 
 
 def _video(name: str, size_wh: tuple[int, int] = (64, 48), **encoding: object) -> Case:
@@ -270,21 +276,109 @@ def full_disk(limit: int) -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files by setrlimit")
 @pytest.mark.parametrize("limit", [0, 200])
-def test_a_full_disk_is_an_error_and_leaves_nothing(limit: int, case: Case, tmp_path: Path) -> None:
-    opened: list[Sink] = []
+def test_a_full_disk_is_an_error_and_discard_leaves_nothing(
+    limit: int, case: Case, tmp_path: Path
+) -> None:
     with full_disk(limit):
         try:
-            opened.append(case.open(tmp_path, overwrite=False, inputs=[]))
-            write(case, opened[0], 60)
-            opened[0].finish()
-            is_whole = True
+            sink = case.open(tmp_path, overwrite=False, inputs=[])
         except SinkError:
-            is_whole = False
-    for sink in opened:
+            assert files(tmp_path) == {}
+            return
+        with contextlib.suppress(SinkError):
+            write(case, sink, 60)
         sink.discard()
-    # The list of intervals is so short that there is room for it.
-    assert is_whole == (limit == 200 and case.names == ("p.csv",))
-    assert set(files(tmp_path)) == (set(case.names) if is_whole else set())
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files by setrlimit")
+@pytest.mark.parametrize("limit", [0, 200, 3_000, 60_000])
+def test_what_was_written_before_the_disk_was_full_is_kept(
+    limit: int, case: Case, tmp_path: Path
+) -> None:
+    """Each file has whole frames from the first on and its own name, or is not there."""
+    frames = 400 if case.count in (_count_lines, _count_rows) else 60
+    try:
+        with full_disk(limit):
+            sink = case.open(tmp_path, overwrite=False, inputs=[])
+            try:
+                write(case, sink, frames)
+                sink.finish()
+                is_whole = True
+            except SinkError:
+                sink.keep()  # type: ignore[attr-defined]
+                is_whole = False
+    except SinkError:  # it could not even be opened
+        assert files(tmp_path) == {}
+        return
+    left = set(files(tmp_path))
+    assert left <= set(case.names)
+    if is_whole:
+        assert left == set(case.names)
+    elif case.count and case.names[0] in left:
+        assert 0 < case.count(tmp_path / case.names[0]) <= frames
+    if limit == 60_000 and case.count in (_count_pictures, _count_lines, _count_rows):
+        assert case.names[0] in left
+    sink.discard()
+    assert set(files(tmp_path)) == left
+
+
+def test_keeping_completes_what_an_error_elsewhere_ended(case: Case, tmp_path: Path) -> None:
+    sink = case.open(tmp_path, overwrite=False, inputs=[])
+    write(case, sink, 4)
+    sink.keep()  # type: ignore[attr-defined]
+    assert set(files(tmp_path)) == set(case.names)
+    if case.count:
+        assert case.count(tmp_path / case.names[0]) == 4
+
+
+def test_keeping_replaces_nothing(case: Case, tmp_path: Path) -> None:
+    """A file that is cut short is no reason to lose a whole one, with --overwrite neither."""
+    for name in case.names:
+        (tmp_path / name).write_bytes(b"precious")
+    sink = case.open(tmp_path, overwrite=True, inputs=[])
+    write(case, sink, 4)
+    sink.keep()  # type: ignore[attr-defined]
+    after = files(tmp_path)
+    assert {after.pop(name) for name in case.names} == {b"precious"}
+    assert set(after) == {name.replace(".", ".interrupted.") for name in case.names}
+    if case.count:
+        assert case.count(tmp_path / case.names[0].replace(".", ".interrupted.")) == 4
+
+
+def test_two_runs_never_replace_each_others_file(case: Case, tmp_path: Path) -> None:
+    first, second = (case.open(tmp_path, overwrite=False, inputs=[]) for _ in range(2))
+    write(case, first, 2)
+    write(case, second, 3)
+    first.finish()
+    before = files(tmp_path)
+    with pytest.raises(SinkError, match="another run"):
+        second.finish()
+    after = files(tmp_path)
+    assert {name: after[name] for name in case.names} == {name: before[name] for name in case.names}
+    kept = {name.replace(".", ".interrupted.") for name in case.names}
+    assert set(after) == {*case.names, *kept}
+    if case.count:
+        assert case.count(tmp_path / case.names[0].replace(".", ".interrupted.")) == 3
+
+
+@pytest.mark.parametrize("length", [250, 255])
+def test_a_name_as_long_as_the_file_system_takes(length: int, case: Case, tmp_path: Path) -> None:
+    if len(case.names) > 1:
+        pytest.skip("a group has files of its own")
+    sink = case.open(tmp_path, overwrite=False, inputs=[], length=length)
+    write(case, sink, 2)
+    sink.finish()
+    (path,) = tmp_path.iterdir()
+    assert len(path.name) == length
+    assert not case.count or case.count(path) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "x" * 4000, "\ud800", "d/" * 2000 + "x"])
+def test_a_name_that_no_file_can_have_is_one_line(name: str, case: Case, tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="cannot write") as caught:
+        case.open(tmp_path / name, overwrite=False, inputs=[])
+    assert "\n" not in str(caught.value)
 
 
 def test_a_frame_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
@@ -303,7 +397,12 @@ def test_a_group_finishes_the_others_where_one_fails(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"m\.npz"):
         sides.finish()
     sides.discard()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.npz", "present.csv", "r.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.interrupted.npz",
+        "m.npz",
+        "present.csv",
+        "r.csv",
+    ]
 
 
 def test_json_is_complete_or_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What SDL knows and pygame does not tell: the work area, and that the display has gone.
+
+By ctypes, in the SDL library that pygame has loaded. Where a function is not found, the answer is
+that of pygame alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import sys
+from types import ModuleType
+from typing import Any
+
+_X11 = 2  # SDL_SYSWM_X11
+
+
+class _Rect(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in ("x", "y", "w", "h")]
+
+
+class _WindowInfo(ctypes.Structure):
+    """SDL_SysWMinfo of SDL 2, as far as X11 fills it."""
+
+    _fields_ = [
+        ("version", ctypes.c_uint8 * 3),
+        ("subsystem", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("more", ctypes.c_uint8 * 128),
+    ]
+
+
+class Sdl:
+    """The display that pygame is connected to.
+
+    Attributes:
+        is_lost: Whether the display has gone, after ``watch``.
+    """
+
+    def __init__(self, game: ModuleType) -> None:
+        """Find SDL.
+
+        Args:
+            game: The module pygame, its display started.
+        """
+        self.is_lost = False
+        self._game = game
+        self._handlers: list[Any] = []  # C holds their addresses
+        name = "SDL2.dll" if sys.platform == "win32" else game.base.__file__
+        try:
+            self._library: ctypes.CDLL | None = ctypes.CDLL(name)
+        except OSError:
+            self._library = None
+
+    def work_area_wh(self) -> tuple[int, int]:
+        """Width and height of the first screen without bars and docks, pixels."""
+        area = _Rect()
+        with contextlib.suppress(AttributeError):  # no such function there
+            if (
+                self._library is not None
+                and self._library.SDL_GetDisplayUsableBounds(0, ctypes.byref(area)) == 0
+            ):
+                return area.w, area.h
+        width, height = self._game.display.get_desktop_sizes()[0]
+        return width, height * 9 // 10
+
+    def watch(self, window_id: int) -> None:
+        """Learn of the loss of an X display, which would end the process at once otherwise.
+
+        Xlib calls ``exit`` unless a handler of one's own returns (libX11 1.7 or newer). With Wayland
+        and on other systems SDL reports the loss as a closed window.
+        """
+        if sys.platform in ("win32", "darwin") or self._library is None:
+            return
+        with contextlib.suppress(AttributeError, OSError):
+            self._library.SDL_GetWindowFromID.restype = ctypes.c_void_p
+            window = ctypes.c_void_p(self._library.SDL_GetWindowFromID(window_id))
+            info = _WindowInfo()
+            info.version[:] = [2, 0, 0]
+            is_known = self._library.SDL_GetWindowWMInfo(window, ctypes.byref(info))
+            if not is_known or info.subsystem != _X11:
+                return
+            x11 = ctypes.CDLL("libX11.so.6")
+            quiet = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(lambda _: 0)
+            lost = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(
+                lambda _, __: setattr(self, "is_lost", True)
+            )
+            self._handlers += [quiet, lost]
+            x11.XSetIOErrorExitHandler(ctypes.c_void_p(info.display), lost, None)
+            x11.XSetIOErrorHandler(quiet)
+
+    def leave(self, window: object) -> None:
+        """Leave a display that is lost as it is: closing its window would wait for an answer for ever."""
+        atexit.unregister(self._game.quit)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(window))  # it is closed where it is forgotten
