@@ -75,6 +75,13 @@ def decided(prediction: Prediction, info: ModelInfo) -> View:
     return Decider(info)(0.0, Smoothed(softmax(prediction.logits), maps, best, False))
 
 
+def asked_for(prediction: Prediction, info: ModelInfo) -> View:
+    """Make the view of the first class that was mapped, which need not be among the best."""
+    index = int(prediction.cam.class_indices[0])
+    score = float(softmax(prediction.logits)[index])
+    return View(info.labels[index], score, prediction.cam.displayed[0], index)
+
+
 def background_index(info: ModelInfo) -> int | None:
     """Return the class that means that nothing is there, None where no class does."""
     return None if info.background is None else info.labels.index(info.background)

@@ -15,7 +15,7 @@ from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError, first_line
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.maps.select import Selection, with_boxes
-from camstream.maps.views import decided, softmax
+from camstream.maps.views import asked_for, decided, softmax
 from camstream.media import to_image
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
@@ -108,7 +108,10 @@ class Model:
         """
         picture = Picture.from_bgr(to_image(image))
         frame = Frame(0, 0.0, time.perf_counter(), picture)
-        return with_boxes(self.infer(frame, classes=classes), Selection())
+        prediction = self.infer(frame, classes=classes)
+        if classes is not None:
+            prediction = dataclasses.replace(prediction, views=(asked_for(prediction, self.info),))
+        return with_boxes(prediction, Selection())
 
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""

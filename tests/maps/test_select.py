@@ -231,6 +231,19 @@ def test_five_boxes_of_one_picture_have_its_own_scores(tiny_model: Model) -> Non
     assert all(one.score == scores[one.class_index or 0] for one in found)
 
 
+def test_a_class_that_was_asked_for_has_its_own_label_at_its_map(tiny_model: Model) -> None:
+    """The label of the best class stood over the map and box of the one that was asked for."""
+    image = np.full((96, 160, 3), 40, np.uint8)
+    image[32:64, 64:96] = 160
+    prediction = tiny_model.predict(image, classes=[0])
+    view = prediction.displayed[0]
+    assert prediction.top[0].label == "dark"
+    assert (view.label, view.class_index) == ("light", 0)
+    assert np.array_equal(view.cam, prediction.cam.maps[0])
+    assert view.score == next(top.score for top in prediction.top if top.label == "light")
+    assert {found.label for found in prediction.boxes} == {"light"}
+
+
 _GROUPS = st.lists(
     st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True).map(tuple), max_size=3
 )
