@@ -226,7 +226,7 @@ def test_names_that_the_terminal_cannot_write(
 def test_a_cache_that_cannot_be_written(tmp_path: Path, tiny_path: Path, kind: str) -> None:
     clips.make(tmp_path / "clip.mp4", clips.Video(frames=5))
     for name in ("cup", "no cup"):
-        for number in range(4):
+        for number in range(5):
             clips.make_photo(tmp_path / "photos" / name / f"{number}.png", number + 10 * len(name))
     cache = tmp_path / "cache"
     if kind == "file":
