@@ -40,9 +40,11 @@ from camstream.commands.options import (
     output_option,
 )
 from camstream.commands.settings import PresetOption, in_force
+from camstream.commands.summary import Seen, report_failures
 from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import CamstreamError, NotFoundError, SinkError
+from camstream.frame import Prediction
 from camstream.media import VIDEO_SUFFIXES
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
@@ -151,31 +153,36 @@ def annotate(
             cam_range=cam_range,
         )
         stop.end()
-        failures = 0
+        failed: list[tuple[Path, str]] = []
         for job in (dataclasses.replace(job, selection=selection) for job in jobs):
             try:
-                failures += annotate_one(job, model, stop).is_damaged
+                if annotate_one(job, model, stop).is_damaged:
+                    failed.append((job.source, "it is damaged; what can be read is annotated"))
             except CamstreamError as error:
                 if debug or alone:
                     raise
                 report_error(str(error))
-                failures += 1
+                failed.append((job.source, str(error)))
             stop.end()
-        if failures:
+        if failed:
+            if not alone:
+                report_failures(failed, len(jobs))
             raise typer.Exit(1)
 
 
 def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResult:
     """Annotate one file with a progress bar, and print the result."""
-    with progress_of(job.source.name) as on_frame:
+    seen = Seen(is_asked=bool(job.selection.classes or job.selection.contrast))
+    with progress_of(job.source.name) as show:
+
+        def on_frame(prediction: Prediction, total: int | None) -> None:
+            seen.add(prediction)
+            show(prediction, total)
+
         result = run_annotate(job, model, on_frame=on_frame, stop=stop)
     stats = result.stats
-    best = list(result.labels.items())[:3]
-    labels = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
-    say(
-        f"{job.source} -> {job.output}: {stats.frames_out} frame{'s' * (stats.frames_out != 1)}, "
-        f"{stats.rate_hz:.1f} a second; {labels}"
-    )
+    many = f"{stats.frames_out} frames, {stats.rate_hz:.1f} fps; " * (stats.frames_out != 1)
+    say(f"{job.source} -> {job.output}: {many}{seen}")
     for warning in result.warnings:
         note(warning)
     if result.is_stopped:
@@ -245,7 +252,7 @@ def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
         raise SinkError(f"several inputs need a folder to be written to, not {output}")
     targets = _targets(sources, folder)
     check_apart(sources, targets)
-    _make_folder(folder)
+    make_folder(folder)
     return targets
 
 
@@ -267,11 +274,16 @@ def beside(path: Path, target: Path, suffix: str, *, alone: bool) -> Path:
     """
     if alone and not path.is_dir():
         return path
-    _make_folder(path)
+    make_folder(path)
     return path / f"{target.stem.removesuffix('.cam')}{suffix}"
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there.
+
+    Raises:
+        SinkError: It cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -25,7 +25,7 @@ from camstream.commands.options import (
 )
 from camstream.commands.settings import PresetOption
 from camstream.console import counting, note, plain_errors, results
-from camstream.errors import UsageError
+from camstream.errors import NotFoundError, UsageError
 from camstream.maps.boxes import PAPER_RATIO
 from camstream.models.zoo import DEFAULT_MODEL
 
@@ -89,6 +89,8 @@ def evaluate(
     from camstream.evaluate.report import to_table
 
     with plain_errors(debug):
+        if not photos.exists():
+            raise NotFoundError(f"cannot evaluate {photos}: there is no such file or folder")
         request = Request(
             photos=photos,
             boxes=true_boxes,

@@ -204,7 +204,7 @@ def live(
         result = session.run()
         lag = result.stages_ms.get("lag")
         say(
-            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
+            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
             f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )
