@@ -18,7 +18,12 @@ from camstream.sources.container import METADATA, find_video, plain_reason
 from camstream.sources.timeline import Timeline
 
 _TIMEOUT_S = 5.0  # how long nothing may come
-_OPTIONS = {"rtsp_flags": "prefer_tcp"}  # over UDP, pictures arrive torn
+_OPTIONS = {
+    "rtsp_flags": "prefer_tcp",  # over UDP, pictures arrive torn
+    # Microseconds to look for what a stream holds; FFmpeg's own 7 s for a sound that is declared
+    # and never comes would be longer than the opening may take.
+    "analyzeduration": "3000000",
+}
 _JPEG = b"\xff\xd8\xff"
 # Pictures one after the other have no times from which a rate could be found: FFmpeg would read
 # megabytes of them in search of one.
