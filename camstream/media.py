@@ -8,7 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from camstream.errors import SourceError
+from camstream.address import shown
+from camstream.errors import NotFoundError, SourceError, first_line
 from camstream.picture import ImageU8
 
 PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -44,14 +45,18 @@ def read_photo(path: Path) -> ImageU8:
         (H, W, 3) uint8 BGR.
 
     Raises:
+        NotFoundError: There is no such file.
         SourceError: It cannot be read.
     """
     try:
         coded = np.fromfile(path, np.uint8)  # cv2.imread takes no name outside the code page
         image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged"
-        raise SourceError(f"cannot read {path}: {reason}") from error
+    except FileNotFoundError as error:
+        raise NotFoundError(f"cannot read {shown(path)}: there is no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise SourceError(f"cannot read {shown(path)}: {first_line(error)}") from error
+    except cv2.error as error:
+        raise SourceError(f"cannot read {path}: it is damaged") from error
     if image is None:
         raise SourceError(f"cannot read {path}: it is not a photo of a kind that OpenCV reads")
     return np.asarray(image, np.uint8)

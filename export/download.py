@@ -9,17 +9,45 @@ import hashlib
 import http.client
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
+from camstream.address import shown
 from camstream.errors import ModelError, SetupError
 
 _CHUNK = 1 << 18
 _TIMEOUT_S = 30.0
 _MB = 1e6
+_MOST_BYTES = 4_000_000_000  # the largest published network has 2.6 GB
+
+
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows a server to another address, but not from https to http or to anything else."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        scheme = urllib.parse.urlsplit(newurl).scheme
+        if scheme != req.type:
+            fp.close()
+            raise urllib.error.URLError(
+                f"the server leads from {req.type} to {scheme}, which is not followed"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_opener = urllib.request.build_opener(_SameScheme)
 
 
 def fetch(
@@ -40,7 +68,7 @@ def fetch(
 
     Raises:
         SetupError: The file cannot be downloaded; the part that has arrived is kept.
-        ModelError: The server sent another file; it is deleted.
+        ModelError: The server sent another file, or one that is too large; it is deleted.
     """
     folder = folder or platformdirs.user_cache_path("camstream") / "weights"
     path, part = folder / file_name, folder / f"{file_name}.part"
@@ -55,7 +83,7 @@ def fetch(
         if not _is_whole(part, digits):
             part.unlink()
             raise ModelError(
-                f"what {url} sent is not that file: its SHA-256 does not begin with "
+                f"what {shown(url)} sent is not that file: its SHA-256 does not begin with "
                 f"{digits}; it was deleted, try again"
             )
         part.replace(path)
@@ -63,7 +91,7 @@ def fetch(
         cause = getattr(error, "reason", None) or error
         reason = getattr(cause, "strerror", None) or cause
         raise SetupError(
-            f"cannot download {url} to {folder}: {reason or type(error).__name__}; connect "
+            f"cannot download {shown(url)} to {folder}: {reason or type(error).__name__}; connect "
             "to the internet and try again (it goes on where it stopped), or give a file that "
             "you have: --weights FILE"
         ) from error
@@ -75,7 +103,7 @@ def _download(url: str, part: Path, progress: Callable[[str], None]) -> None:
     start = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+        response = _opener.open(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
@@ -89,16 +117,27 @@ def _download(url: str, part: Path, progress: Callable[[str], None]) -> None:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         done = start
+        if total is not None and total > _MOST_BYTES:
+            raise _too_large(url, part)
         with part.open("ab" if start else "wb") as file:
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)
+                if done > _MOST_BYTES:
+                    raise _too_large(url, part)
                 of_all = f" of {total / _MB:.1f}" if total else ""
                 progress(f"downloading {part.stem}: {done / _MB:.1f}{of_all} MB")
     if total is not None and done < total:
         raise ConnectionError(
             f"the connection ended after {done / _MB:.1f} of {total / _MB:.1f} MB"
         )
+
+
+def _too_large(url: str, part: Path) -> ModelError:
+    part.unlink(missing_ok=True)
+    return ModelError(
+        f"{shown(url)} is larger than {_MOST_BYTES / _MB:g} MB, which no weights are; nothing is kept"
+    )
 
 
 def _digits(file_name: str) -> str:

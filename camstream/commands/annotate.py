@@ -44,18 +44,20 @@ from camstream.commands.settings import PresetOption, in_force
 from camstream.commands.summary import Seen, report_failures
 from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import CamstreamError, NotFoundError, SinkError
+from camstream.errors import CamstreamError, SinkError
 from camstream.frame import Prediction
-from camstream.media import VIDEO_SUFFIXES
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import check_apart, is_partial
 from camstream.sinks.encoding import CodecName, Encoding
+from camstream.sources.inputs import expand
 
 
 def annotate(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs, or lists (.txt).")
+    ],
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,
@@ -122,7 +124,7 @@ def annotate(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
         encoding = Encoding(codec, quality, encoder_preset)
-        found = expand(inputs)
+        found = [Path(one) for one in expand(inputs, leave_out=is_partial)]
         sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
             note(f"skipped, since they have names of outputs: {', '.join(own)}")
@@ -192,36 +194,6 @@ def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResu
     if result.is_stopped:
         note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
     return result
-
-
-def expand(inputs: list[str]) -> list[Path]:
-    """Turn files, folders and globs into files, in order and each once, without partial files.
-
-    Raises:
-        SourceError: A folder holds no video, or a glob matches nothing.
-    """
-    files: list[Path] = []
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            inside = sorted(
-                file
-                for file in path.iterdir()
-                if file.suffix.lower() in VIDEO_SUFFIXES and not is_partial(file)
-            )
-            if not inside:
-                raise NotFoundError(f"there is no video file in the folder {path}")
-            files += inside
-        elif not path.exists() and any(mark in text for mark in "*?["):
-            anchor = Path(path.anchor)
-            globbed = anchor.glob(str(path.relative_to(anchor)))
-            matches = sorted(file for file in globbed if not is_partial(file))
-            if not matches:
-                raise NotFoundError(f"no file matches {text}")
-            files += matches
-        else:
-            files.append(path)
-    return list(dict.fromkeys(files))
 
 
 def without_outputs(found: list[Path], inputs: list[str], output: Path | None) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -217,6 +218,8 @@ class FileSource:
                 return
             except (av.error.FFmpegError, OSError) as error:
                 self._warn_of_damage(f"reading ends early ({plain_reason(error)})")
+                with contextlib.suppress(av.error.FFmpegError):
+                    yield from self.stream.decode(None)  # what the decoder still holds
                 return
             try:
                 yield from packet.decode()

@@ -18,7 +18,16 @@ from camstream.sources.container import METADATA, find_video, plain_reason
 from camstream.sources.timeline import Timeline
 
 _TIMEOUT_S = 5.0  # how long nothing may come
-_OPTIONS = {"rtsp_flags": "prefer_tcp"}  # over UDP, pictures arrive torn
+_OPTIONS = {
+    "rtsp_flags": "prefer_tcp",  # over UDP, pictures arrive torn
+    # Microseconds to look for what a stream holds; FFmpeg's own 7 s for a sound that is declared
+    # and never comes would be longer than the opening may take.
+    "analyzeduration": "3000000",
+}
+_JPEG = b"\xff\xd8\xff"
+# Pictures one after the other have no times from which a rate could be found: FFmpeg would read
+# megabytes of them in search of one.
+_NO_SEARCH = {"probesize": "32", "analyzeduration": "0", "fpsprobesize": "0"}
 _MOST_DAMAGED = 250  # packets in a row without one picture: 10 s at 25 a second
 _INPUT_OUTPUT = 5  # FFmpeg's word for a name that is not known and for a connection that broke
 
@@ -31,9 +40,15 @@ class StandardInput:
 
     name = "stdin"
 
+    def __init__(self) -> None:
+        """Wait for the first bytes."""
+        self._first = os.read(0, 4096)
+        self.is_mjpeg = self._first.startswith(_JPEG)
+
     def read(self, count: int) -> bytes:
         """Return up to so many bytes; none at the end."""
-        return os.read(0, count)
+        taken, self._first = self._first[:count], self._first[count:]
+        return taken or os.read(0, count)
 
 
 class StreamCapture:
@@ -113,9 +128,12 @@ class StreamCapture:
         self._container.close()
 
     def _open(self, source: str | StandardInput) -> InputContainer:
+        is_mjpeg = isinstance(source, StandardInput) and source.is_mjpeg
+        options = _NO_SEARCH if is_mjpeg else _OPTIONS
+        kind = "mjpeg" if is_mjpeg else None
         try:
             container: InputContainer = av.open(
-                source, timeout=_TIMEOUT_S, options=_OPTIONS, **METADATA
+                source, format=kind, timeout=_TIMEOUT_S, options=options, **METADATA
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = _reason(error, "nothing answers there")

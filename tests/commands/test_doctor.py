@@ -9,10 +9,12 @@ import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
 
-from camstream.commands import app, doctor
+from camstream.commands import app, cameras, doctor
 from camstream.commands.doctor import Finding
 from camstream.errors import ModelError
+from camstream.models import zoo
 from camstream.models.device import PROVIDERS
+from camstream.models.session import Model
 
 Install = Callable[..., None]
 
@@ -129,12 +131,81 @@ def test_cameras(
 ) -> None:
     for name in cameras:
         (tmp_path / name).touch()
-    monkeypatch.setattr(doctor, "Path", lambda _: tmp_path)
-    monkeypatch.setattr("camstream.commands.doctor.sys.platform", "linux")
-    monkeypatch.setattr("camstream.commands.doctor.os.access", lambda *_: may_read)
+    monkeypatch.setattr("camstream.commands.cameras.Path", lambda _: tmp_path)
+    monkeypatch.setattr("camstream.commands.cameras.sys.platform", "linux")
+    monkeypatch.setattr("camstream.commands.cameras.os.access", lambda *_: may_read)
     finding = doctor.check_cameras()
     assert finding.verdict == verdict
     assert words in finding.text
+
+
+@pytest.mark.parametrize(
+    ("platform", "printed", "expected"),
+    [
+        (
+            "darwin",
+            '{"SPCameraDataType": [{"_name": "FaceTime"}, {"_name": "USB"}]}',
+            "0 (FaceTime)",
+        ),
+        ("win32", "Integrated Camera\r\n\r\nUSB Camera\r\n", "Integrated Camera, USB Camera"),
+    ],
+)
+def test_cameras_of_other_systems(
+    monkeypatch: pytest.MonkeyPatch, platform: str, printed: str, expected: str
+) -> None:
+    monkeypatch.setattr("camstream.commands.cameras.sys.platform", platform)
+    monkeypatch.setattr(cameras, "_ask", lambda *_: printed)
+    finding = doctor.check_cameras()
+    assert finding.verdict == "ok"
+    assert expected in finding.text
+
+
+@pytest.mark.parametrize("printed", ["", "no JSON", "[]", '{"SPCameraDataType": [3]}'])
+def test_a_system_that_tells_nothing_has_its_cameras_tried(
+    monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    monkeypatch.setattr("camstream.commands.cameras.sys.platform", "darwin")
+    monkeypatch.setattr(cameras, "_ask", lambda *_: printed)
+    monkeypatch.setattr(cameras, "tried", lambda: ["camera 0"])
+    assert doctor.check_cameras() == Finding("ok", "cameras", "camera 0")
+
+
+def test_a_program_of_the_system_that_is_not_there_tells_nothing() -> None:
+    assert cameras._ask("no-such-program") == ""
+    assert cameras._ask("false") == ""
+
+
+def test_the_speed_here_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "measure_rate", lambda _: 24.6)
+    default, person = doctor.check_models()
+    assert (default.verdict, person.verdict) == ("ok", "ok")
+    assert "live at 720p: about 25 frames/s here" in default.text
+    assert person.subject == "model person"
+
+
+def test_the_speed_is_measured(tiny_model: Model) -> None:
+    assert 1 < doctor.measure_rate(tiny_model) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("broken", "code"), [(zoo.DEFAULT_MODEL, 1), (zoo.PERSON, 0)], ids=["default", "person"]
+)
+def test_the_exit_code_says_whether_the_main_job_runs(
+    monkeypatch: pytest.MonkeyPatch, broken: str, code: int
+) -> None:
+    load = zoo.load_model
+
+    def loaded(name: str) -> Model:
+        if name == broken:
+            raise ModelError("it is damaged")
+        return load(name)
+
+    monkeypatch.setattr(zoo, "load_model", loaded)
+    monkeypatch.setattr(doctor, "measure_rate", lambda _: 24.6)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == code, done.output
+    assert f"problem  model {broken}: it is damaged" in done.stdout
+    assert ("cannot run here" in done.stderr) == (code == 1)
 
 
 def test_the_command_prints_one_line_per_finding() -> None:

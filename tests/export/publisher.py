@@ -22,6 +22,8 @@ class Publisher:
     ranges: list[str | None] = field(default_factory=list)
     knows_ranges: bool = True
     cut_after: int | None = None
+    declares_length: bool = True
+    leads_to: str = ""  # another server
 
 
 @contextlib.contextmanager
@@ -31,6 +33,11 @@ def serve() -> Iterator[Publisher]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.ranges.append(asked := self.headers["Range"])
+            if served.leads_to:
+                self.send_response(302)
+                self.send_header("Location", served.leads_to + self.path.lstrip("/"))
+                self.end_headers()
+                return None
             content = served.files.get(self.path.lstrip("/"))
             if content is None:
                 return self.send_error(404)
@@ -42,7 +49,8 @@ def serve() -> Iterator[Publisher]:
                 self.send_response(206)
             else:
                 self.send_response(200)
-            self.send_header("Content-Length", str(len(content) - start))
+            if served.declares_length:
+                self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
             self.wfile.write(content[start : served.cut_after])
             return None

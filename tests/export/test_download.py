@@ -8,7 +8,7 @@ import pytest
 
 from camstream.errors import ModelError, SetupError
 from export.download import fetch
-from tests.export.publisher import CONTENT, NAME, Publisher
+from tests.export.publisher import CONTENT, NAME, Publisher, serve
 
 
 def silent(_: str) -> None:
@@ -80,3 +80,31 @@ def test_offline_is_one_clear_line(publisher: Publisher, tmp_path: Path) -> None
 def test_a_name_without_hash_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="carries no hash"):
         fetch("resnet18.pth", base_url="http://127.0.0.1:1/", folder=tmp_path, progress=silent)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_what_is_too_large_is_refused_and_not_kept(
+    declared: bool, publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.download._MOST_BYTES", 600_000)
+    publisher.declares_length = declared
+    with pytest.raises(ModelError, match=r"is larger than 0\.6 MB"):
+        fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["https://127.0.0.1:1/", "ftp://127.0.0.1:1/"])
+def test_another_scheme_is_not_followed(target: str, publisher: Publisher, tmp_path: Path) -> None:
+    publisher.leads_to = target
+    with pytest.raises(SetupError, match="the server leads from http to") as caught:
+        fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
+    assert "is not followed" in str(caught.value)
+
+
+def test_another_address_of_the_same_scheme_is_followed(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    with serve() as other:
+        publisher.leads_to = other.url
+        path = fetch(NAME, base_url=publisher.url, folder=tmp_path, progress=silent)
+    assert path.read_bytes() == CONTENT

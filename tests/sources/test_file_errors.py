@@ -7,11 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
 from camstream.commands import app
-from tests.clips import Video, make, read
+from tests.clips import Video, make, numbered, read
 
 
 @dataclass
@@ -30,12 +31,12 @@ class Workspace:
         printed = [line for line in printed if not line.startswith("tiny on cpu")]
         return done.exit_code, done.stdout, "\n".join(printed)
 
-    def fails(self, *arguments: str | Path) -> str:
+    def fails(self, *arguments: str | Path, exit_code: int = 1) -> str:
         """Run what must fail in one line and write nothing; returns the line."""
         before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         code, out, printed = self.run(*arguments)
         after = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
-        assert code == 1
+        assert code == exit_code
         assert out == ""
         assert printed.startswith("camstream: ")
         assert "\n" not in printed
@@ -141,7 +142,9 @@ def test_what_is_not_a_video_is_reported(workspace: Workspace) -> None:
         "headless.mp4": "as a video",
         "no*.mp4": "no file matches",
     }.items():
-        printed = workspace.fails(here / name, "-o", here / "out.mp4")
+        is_absent = name in ("missing.mp4", "none", "no*.mp4")
+        exit_code = 2 if is_absent else 1
+        printed = workspace.fails(here / name, "-o", here / "out.mp4", exit_code=exit_code)
         assert words in printed
         assert name in printed
 
@@ -210,11 +213,32 @@ def test_one_bad_file_does_not_stop_the_others(workspace: Workspace) -> None:
     make(workspace.folder / "z.mkv")
     code, out, printed = workspace.run(workspace.folder, "-o", workspace.folder / "out")
     assert code == 1
-    assert len(printed.splitlines()) == 1
-    assert "bad.mp4" in printed
+    errors = [line for line in printed.splitlines() if line.startswith("camstream: cannot read")]
+    assert len(errors) == 1
+    assert "bad.mp4" in errors[0]
     assert len(out.splitlines()) == 2
     done = sorted(path.name for path in (workspace.folder / "out").iterdir())
     assert done == ["in.cam.mp4", "z.cam.mp4"]
+
+
+def test_a_list_names_clips_and_photos(workspace: Workspace) -> None:
+    here = workspace.folder
+    cv2.imwrite(str(here / "photo.png"), numbered(3))
+    (here / "list.txt").write_text("# two\nin.mp4\nphoto.png\n")
+    code, out, printed = workspace.run(here / "list.txt", "-o", here / "out")
+    assert (code, printed) == (0, "")
+    assert ["in.mp4" in out, "photo.png" in out] == [True, True]
+    assert len(list((here / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "given", ["rtsp://user:s3cret@host/x", "user:s3cret@host", "-", "screen:1"]
+)
+def test_what_is_no_file_is_refused_before_anything_is_done(
+    given: str, workspace: Workspace
+) -> None:
+    printed = workspace.fails(given, "-o", workspace.folder / "out.mp4", exit_code=2)
+    assert "s3cret" not in printed
 
 
 def test_globs_and_files_of_one_stem(workspace: Workspace) -> None:

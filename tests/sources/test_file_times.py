@@ -187,3 +187,19 @@ def test_title_and_language_are_kept(tmp_path: Path, tiny_model: Model) -> None:
     source = make(tmp_path / "in.mp4", audio=AAC, metadata={"title": "A walk"})
     _, after, _ = annotate(source, tmp_path / "out.mp4", tiny_model)
     assert after.metadata["title"] == "A walk"
+
+
+def test_a_sound_that_is_declared_and_never_comes_costs_nothing(
+    tmp_path: Path, tiny_model: Model
+) -> None:
+    """Cut transport streams often have one; the whole output was lost."""
+    packets = make(tmp_path / "whole.ts", audio=AAC).read_bytes()
+    parts = [packets[at : at + 188] for at in range(0, len(packets), 188)]
+    sound = 0x101
+    silent = [part for part in parts if int.from_bytes(part[1:3]) & 0x1FFF != sound]
+    assert 0 < len(silent) < len(parts)
+    (tmp_path / "in.ts").write_bytes(b"".join(silent))
+    _, after, result = annotate(tmp_path / "in.ts", tmp_path / "out.mp4", tiny_model)
+    assert after.numbers == list(range(20))
+    assert after.packets == []
+    assert [warning for warning in result.warnings if "holds no sound" in warning]
