@@ -198,7 +198,7 @@ def test_an_unknown_model_is_one_line_that_says_what_to_do(command: str, tmp_pat
     assert done.exit_code == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "camstream: no model 'resnet18': efficientnet_lite0 and person come with camstream; "
+        "camstream: no model 'resnet18': person and efficientnet_lite0 come with camstream; "
         "another network is made with: camstream export resnet18 -o resnet18.onnx\n"
     )
 

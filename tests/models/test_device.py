@@ -103,7 +103,7 @@ def test_threads_leave_a_core_to_the_pipeline_and_do_not_spin(
     gpu_machine: type[FakeSession], monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
 ) -> None:
     _runs(gpu_machine, monkeypatch, "as asked")
-    monkeypatch.setattr("camstream.models.device.os.cpu_count", lambda: cores)
+    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     session: Any = create_session("m.onnx", "cpu")[0]
     assert session.threads == threads
     assert session.spinning == "0"

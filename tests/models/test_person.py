@@ -12,7 +12,7 @@ from camstream.errors import ModelError
 from camstream.graph.backbone import Backbone
 from camstream.graph.new_head import save
 from camstream.media import read_photo
-from camstream.models import shipped_head, zoo
+from camstream.models import shipped, shipped_head, zoo
 from camstream.models.session import Model
 from camstream.models.shipped_head import ShippedHead
 from camstream.picture import Picture
@@ -156,8 +156,8 @@ def test_it_is_assembled_to_the_very_file_that_is_compared_with_its_source(
 def test_a_damaged_file_of_the_package_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zoo, "_FOLDER", tmp_path)
-    zoo._intact.cache_clear()
+    monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
+    shipped.intact.cache_clear()
     with pytest.raises(ModelError, match="missing"):
         zoo.find_model()
     (tmp_path / "efficientnet_lite0.onnx").write_bytes(b"another")
