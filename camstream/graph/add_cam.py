@@ -21,6 +21,7 @@ from camstream.graph.find_head import find_head
 from camstream.graph.numpy_reference import NumpyReference
 from camstream.graph.onnx_file import PictureInput, opset_of, read_onnx, redeclared, upgraded
 from camstream.graph.quantize import Pictures, Precision, measure_difference, quantize
+from camstream.graph.trial import ensure_tried
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW, save_verified, versions
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def add_cam_to_file(
         SinkError: The file cannot be written.
     """
     progress(f"reading {source.name}")
-    model, known = remove_cam(read_onnx(source), source)
+    read = read_onnx(source)
+    ensure_tried(source, kind="source")
+    model, known = remove_cam(read, source)
     model, head = _find_head(model, overrides)
     picture = PictureInput.of(model, head.image)
     info = _info(source, picture, head, known, overrides)

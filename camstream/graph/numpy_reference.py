@@ -16,6 +16,7 @@ from camstream.errors import ModelError
 from camstream.graph.find_head import find_head
 from camstream.graph.head import head_in_float32
 from camstream.graph.onnx_file import PictureInput
+from camstream.graph.runtime_errors import reason
 from camstream.graph.verify import open_quietly
 
 if TYPE_CHECKING:
@@ -69,14 +70,14 @@ class NumpyReference:
         self._whole = self._tapped if self.head == self._own else _session(source, name)
 
     def runs(self, shape_nhw: tuple[int, int, int]) -> str | None:
-        """Run a batch of this shape; return the error's first line, or None where it runs."""
+        """Run a batch of this shape; return why it fails, or None where it runs."""
         try:
             self._whole.run(
                 [self._own.output],
                 {self._own.image: self.prepared(np.zeros((*shape_nhw, 3), np.uint8))},
             )
         except Exception as error:  # onnxruntime has no common base class of its own
-            return str(error).strip().splitlines()[0]
+            return reason(error)
         return None
 
     def prepared(self, frames: NDArray[np.uint8]) -> NDArray[np.generic]:
@@ -174,6 +175,4 @@ def _session(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
     try:
         return open_quietly(model.SerializeToString())
     except Exception as error:  # onnxruntime has no common base class of its own
-        raise ModelError(
-            f"onnxruntime cannot open {name}: {str(error).strip().splitlines()[0]}"
-        ) from error
+        raise ModelError(f"onnxruntime cannot open {name}: {reason(error)}") from error

@@ -39,5 +39,5 @@ def reason(error: BaseException | str) -> str:
         if re.search(pattern, message):
             return words
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    text = _UNPRINTABLE.sub(" ", _NOISE.sub("", text)).strip()
+    text = " ".join(_UNPRINTABLE.sub(" ", _NOISE.sub("", text)).split())
     return text[:_LONGEST] or "no reason was given"

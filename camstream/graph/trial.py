@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import onnxruntime as ort
 
@@ -24,24 +24,26 @@ from camstream.contract import MAX_FILE_BYTES, ModelInfo
 from camstream.errors import ModelError
 from camstream.graph.runtime_errors import reason
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
+Kind = Literal["model", "source"]
 
 _CHILD = Path(__file__).with_name("trial_child.py")
+# The files that come with camstream.
+SHIPPED_SHA256 = {
+    "efficientnet_lite0.onnx": "a0839befde485e1d9f0fe70e0780af5435d5163f47e8423cc827f5a83324a79c",
+    "person.json": "b1efbcceb1f8886d19f5265b0a16a16bc46b287e2f8d1fc5c318035a51677930",
+    "person.npz": "053431435e74df4173753b7081932d9f1c65a0f6174cc21673a2521d9418f3bf",
+}
 SECONDS = 10.0  # and one more for each 10 MB
 MEMORY = 2 * 2**30  # bytes, and four times the file's own
 _OUT_OF_MEMORY = "it needs more than {:.1f} GB of memory"
 
 
-def ensure_tried(
-    path: Path, *, kind: Literal["model", "source"] = "model", known: Collection[str] = ()
-) -> None:
+def ensure_tried(path: Path, *, kind: Kind = "model") -> None:
     """Make sure that a model file has run once; a file that has is not run again.
 
     Args:
         path: A camstream model, or any ONNX file as the source of one.
         kind: Which of the two.
-        known: SHA-256 of files that need no trial, hexadecimal.
 
     Raises:
         ModelError: It cannot be opened, its metadata are wrong, or it does not come through its
@@ -51,7 +53,12 @@ def ensure_tried(
     if size > MAX_FILE_BYTES:
         raise ModelError(f"{path} has more than 2 GB; a model is an ONNX file of less")
     digest = sha256_of(path)
-    if digest in known or not sys.executable or _note(digest, kind).is_file():
+    kinds: tuple[Kind, ...] = ("model", "source") if kind == "source" else ("model",)
+    if (
+        digest in SHIPPED_SHA256.values()
+        or not sys.executable
+        or any(_note(digest, k).is_file() for k in kinds)
+    ):
         return
     seconds, memory = SECONDS + size / 1e7, MEMORY + 4 * size
     command = [sys.executable, "-P", str(_CHILD), str(path.absolute()), str(memory), kind]
@@ -80,7 +87,7 @@ def ensure_tried(
     remember(digest, kind=kind)
 
 
-def remember(digest: str, *, kind: Literal["model", "source"] = "model") -> None:
+def remember(digest: str, *, kind: Kind = "model") -> None:
     """Note that a file of this SHA-256 runs; a cache that cannot be written costs only a trial."""
     note = _note(digest, kind)
     with contextlib.suppress(OSError):
@@ -100,7 +107,7 @@ def _sha256(path: Path, *_: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _note(digest: str, kind: str) -> Path:
+def _note(digest: str, kind: Kind) -> Path:
     import platformdirs  # a model that comes with camstream needs no note
 
     folder = platformdirs.user_cache_path("camstream") / "tried"

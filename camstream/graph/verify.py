@@ -18,6 +18,8 @@ from camstream import contract
 from camstream.contract import ParityReport
 from camstream.errors import ModelError, SinkError
 from camstream.graph.assemble import assemble, info_of, with_info
+from camstream.graph.runtime_errors import reason
+from camstream.graph.trial import remember, sha256_of
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -89,6 +91,7 @@ def save_verified(
             info = dataclasses.replace(info_of(model, path=str(output)), parity=parity)
             onnx.save(with_info(model, info), unverified)
             unverified.replace(output)
+            remember(sha256_of(output))  # it has just run here
     except OSError as error:
         raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
     return info
@@ -134,7 +137,7 @@ def verify(
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelError(f"{path}: the ONNX checker refuses it: {error}") from error
+        raise ModelError(f"the ONNX checker refuses the new file: {reason(error)}") from error
     session = open_quietly(str(path))
     random = np.random.default_rng(0)
     logits_diff = cam_diff = residual = 0.0

@@ -21,7 +21,6 @@ from camstream.graph.runtime_errors import reason
 from camstream.graph.trial import ensure_tried
 from camstream.maps.select import Selection, decided, softmax, with_boxes
 from camstream.media import to_image
-from camstream.models import shipped
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
 
@@ -307,7 +306,7 @@ def _ensure_usable(path: Path) -> None:
     if not path.is_file():
         raise UsageError(f"no model file {path}; make one with: camstream export -o {path}")
     try:
-        ensure_tried(path, known=shipped.SHA256.values())
+        ensure_tried(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
 
