@@ -33,7 +33,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -67,6 +67,7 @@ MAX_SIDE = 4096  # pixels
 # No control character and nothing that turns the direction of text: labels reach terminals.
 _TEXT = r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]*\Z"
 _Text = Annotated[str, Meta(max_length=1000, pattern=_TEXT)]
+_Labels = Annotated[tuple[_Text, ...], Meta(min_length=1, max_length=MAX_CLASSES)]
 _Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
 _Count = Annotated[int, Meta(ge=0, le=10**9)]
 _Value = Annotated[float, Meta(ge=-1e9, le=1e9)]
@@ -199,7 +200,7 @@ class ModelInfo:
     """
 
     name: _Text
-    labels: Annotated[tuple[_Text, ...], Meta(min_length=1, max_length=MAX_CLASSES)]
+    labels: _Labels
     size_hw: tuple[_Side, _Side]
     size_multiple: _Side | None
     color: Literal["RGB", "BGR"]
@@ -275,6 +276,22 @@ class ModelInfo:
         if info.background is not None and info.background not in info.labels:
             raise _unbelievable(path, "background")
         return info
+
+
+def checked_labels(labels: Iterable[str | None], source: str) -> tuple[str, ...]:
+    """Make sure that a model with these labels can be opened again.
+
+    Args:
+        labels: The names of classes.
+        source: Where they came from, for the error's message.
+
+    Raises:
+        ModelError: There are too many, or one is too long or no printable text.
+    """
+    try:
+        return msgspec.convert(tuple(labels), _Labels)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"the labels in {source} must be {_MUST_BE['labels']}") from error
 
 
 def _object(text: str, path: str) -> dict[str, Any]:

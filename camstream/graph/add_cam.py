@@ -8,13 +8,13 @@ import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
-from camstream.contract import ModelInfo
+from camstream.contract import ModelInfo, checked_labels
 from camstream.errors import ModelError
 from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
@@ -62,7 +62,7 @@ class Overrides:
     labels: str | None = None
     mean: Triple | None = None
     std: Triple | None = None
-    color: str | None = None
+    color: Literal["RGB", "BGR"] | None = None
     layout: str | None = None
     size_wh: tuple[int, int] | None = None
     cam_range: tuple[float, float] | None = None
@@ -142,17 +142,20 @@ def read_labels(source: str) -> tuple[str, ...]:
     path = _IMAGENET_TABLE if source == IMAGENET else Path(source)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read the labels in {source}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"cannot read the labels in {source}: it is no text in UTF-8") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise ModelError(f"cannot read the labels in {source}: {why}") from error
     if path.suffix.lower() == ".csv":
         rows = list(csv.DictReader(text.splitlines()))
         if not rows or "name" not in rows[0]:
             raise ModelError(f'{source} has no column "name"; give a .txt with one name per line')
-        return tuple(row["name"] for row in rows)
+        return checked_labels((row["name"] for row in rows), source)
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:
         raise ModelError(f"{source} is empty; a labels file has one name per line")
-    return names
+    return checked_labels(names, source)
 
 
 def _find_head(model: onnx.ModelProto, overrides: Overrides) -> tuple[onnx.ModelProto, Head]:

@@ -118,7 +118,12 @@ def remove_cam(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, Mod
 
 
 def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
-    """Write the metadata into the model, in place of earlier ones."""
+    """Write the metadata into the model, in place of earlier ones.
+
+    Raises:
+        ModelError: They are none with which the file could be opened again.
+    """
+    ModelInfo.from_json(info.to_json(), path=info.name)
     model.graph.name = info.name
     model.producer_name = "camstream"
     model.producer_version = info.versions["camstream"]

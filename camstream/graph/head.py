@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from camstream.contract import Method
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear:
@@ -94,11 +96,13 @@ class Head:
     nodes: frozenset[str]
 
     @property
-    def method(self) -> str:
+    def method(self) -> Method:
         """The method that computes maps for such a head, one of the values of ``ModelInfo.method``."""
         if len(self.layers) > 1:
             return "Grad-CAM"
-        return {"mean": "CAM", "max": "CAM (max pooling)", None: "HiResCAM"}[self.pool]
+        if self.pool is None:
+            return "HiResCAM"
+        return "CAM" if self.pool == "mean" else "CAM (max pooling)"
 
     @property
     def keeps_identity(self) -> bool:

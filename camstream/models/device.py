@@ -28,7 +28,7 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-REMEDY = 'run "camstream doctor" to see what is missing, or use --device cpu'
+REMEDY = 'run "camstream doctor" to see what is missing, or choose the device cpu'
 _GPU_UNUSED = (
     "there is an NVIDIA driver, but onnxruntime cannot use CUDA: running on the CPU; "
     '"camstream doctor" explains why'

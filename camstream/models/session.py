@@ -184,8 +184,8 @@ class Model:
 
         if self.info.fine_features is None:
             raise ModelError(
-                f"{self.path} has no layer that is twice as fine as its maps, which --refine "
-                "needs; export it again if an older camstream made it, else leave --refine out"
+                f"{self.path} has no layer that is twice as fine as its maps, which refined maps "
+                "need; export it again if an older camstream made it, else do not refine"
             )
         content = refine.with_refinement(self.file, self.info.fine_features)
         self._source = content
