@@ -145,7 +145,7 @@ def annotate(
             except CamstreamError as error:
                 if debug or alone:
                     raise
-                report_error(str(error))
+                report_error(error.for_command_line())
                 failures += 1
             stop.end()
         if failures:

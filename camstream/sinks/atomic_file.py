@@ -49,7 +49,8 @@ class AtomicFile:
                 raise SinkError(f"cannot write {target}: it is the input; give another output")
             if not overwrite:
                 raise SinkError(
-                    f"{target} exists already; give another output, or --overwrite to replace it"
+                    f"{target} exists already; give another output, or replace it",
+                    option="overwrite",
                 )
         folder = target.parent
         if not folder.is_dir():
