@@ -7,7 +7,7 @@ import dataclasses
 import os
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import onnxruntime as ort
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from PIL.Image import Image as PilImage
+
+    Image = str | Path | ImageU8 | PilImage
 
 _RANDOM = "random weights: label and heat mean nothing"
 _ABSURD = 1e6  # of a logit or map value: real networks stay below a thousand
@@ -101,24 +103,36 @@ class Model:
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
+    @overload
+    def predict(self, image: Image, *, classes: Sequence[int] | None = None) -> Prediction: ...
+
+    @overload
     def predict(
-        self, image: str | Path | ImageU8 | PilImage, *, classes: Sequence[int] | None = None
-    ) -> Prediction:
-        """Classify one image and map the evidence.
+        self, image: list[Any], *, classes: Sequence[int] | None = None
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self, image: Image | list[Any], *, classes: Sequence[int] | None = None
+    ) -> Prediction | list[Prediction]:
+        """Classify one image, or each of a list, and map the evidence.
 
         Args:
-            image: The path of a photo, (H, W, 3) uint8 BGR of any size, or a PIL image.
+            image: The path of a photo, (H, W, 3) uint8 BGR of any size (also grey or BGRA), a PIL
+                image, or a list of these.
             classes: Which classes to map: an index >= 0 names a class, -r the one ranked r-th.
                 None maps the five best.
 
         Returns:
-            The prediction; its ``top`` holds the five best classes whatever was mapped.
+            The prediction, whose ``top`` holds the five best classes whatever was mapped; for a
+            list, one for each image, in their order.
 
         Raises:
             ModelError: There is no such class.
             SourceError: The photo cannot be read.
             ValueError: The image is of another shape or type.
         """
+        if isinstance(image, list):
+            return [self.predict(one, classes=classes) for one in image]
         picture = Picture.from_bgr(to_image(image))
         frame = Frame(0, 0.0, time.perf_counter(), picture)
         return with_boxes(self.infer(frame, classes=classes), Selection())

@@ -108,8 +108,8 @@ def test_unknown_class_is_refused(model: Model, classes: list[int]) -> None:
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((64, 64), np.uint8),
-        np.zeros((64, 64, 4), np.uint8),
+        np.zeros((64, 64, 2), np.uint8),
+        np.zeros((4, 64, 64, 3), np.uint8),
         np.zeros((64, 64, 3), np.float32),
         np.zeros((0, 64, 3), np.uint8),
     ],
