@@ -63,6 +63,7 @@ MAX_FILE_BYTES = 2**31 - 1  # of one protobuf message, which an ONNX file is
 MAX_METADATA_CHARACTERS = 4_000_000
 MAX_CLASSES = 100_000
 MAX_SIDE = 4096  # pixels
+ABSURD = 1e6  # of a logit or a map value; those of real networks stay below a thousand
 
 # No control character and nothing that turns the direction of text: labels reach terminals.
 _TEXT = r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]*\Z"

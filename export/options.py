@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from camstream.commands.info import differences, of_largest
 from camstream.commands.options import model_option
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ def report(path: Path, info: ModelInfo) -> None:
         f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
         f"minus {info.mean}, divided by {info.std}\n"
         f"  equal to its {origin} at {len(parity.shapes_nhw)} shapes: "
-        f"logits within {parity.logits_max_diff:.1e}, cam within {parity.cam_max_diff:.1e}"
+        f"{differences(parity)}"
     )
     if info.is_random:
         typer.echo(f"  weights: {info.weights}; its scores and maps mean nothing")
     if parity.identity_error is not None:
-        typer.echo(f"  mean(cam) + bias = logit within {parity.identity_error:.1e}")
+        typer.echo(
+            f"  mean(cam) + bias = logit within {of_largest(parity.identity_error, parity.cam_max)}"
+        )
     if lower is not None:
         typer.echo(
             f"  {lower.kind} against float32 on {lower.compared} pictures of {lower.pictures}: "

@@ -95,7 +95,9 @@ def export(
     )
     reference = TorchReference(source.network, program, head, info)
     shapes = SHAPES_NHW
-    if source.size_multiple is None and not _takes_any_size(any_size, reference):
+    if head.fits_one_size or (
+        source.size_multiple is None and not _takes_any_size(any_size, reference)
+    ):
         any_size, shapes = classifier, ((1, *size_hw), (3, *size_hw))
         info = dataclasses.replace(info, size_multiple=None)
     progress("comparing every output with torch")
@@ -189,7 +191,8 @@ def _modules_of(program: ExportedProgram, tensor: str) -> list[str]:
 
 def _stride(program: ExportedProgram, head: Head, size_hw: tuple[int, int]) -> int | None:
     """Compute the pixels per cell of the maps; None where cells are not whole squares of pixels."""
-    cells = _node(program, head.features).meta["val"].shape[2:]
+    shape = _node(program, head.features).meta["val"].shape
+    cells = shape[1:3] if head.features_last else shape[2:]
     strides = {side / int(count) for side, count in zip(size_hw, cells, strict=True)}
     stride = strides.pop()
     return int(stride) if not strides and stride.is_integer() else None

@@ -13,7 +13,7 @@ from camstream.console import plain_errors
 from camstream.models.zoo import DEFAULT_MODEL, SHIPPED
 
 if TYPE_CHECKING:
-    from camstream.contract import ModelInfo
+    from camstream.contract import ModelInfo, ParityReport
 
 
 def info(
@@ -51,15 +51,27 @@ def _rows(model: ModelInfo) -> dict[str, str]:
         "made with": ", ".join(f"{name} {version}" for name, version in model.versions.items()),
     }
     if (parity := model.parity) is not None:
-        rows["parity"] = (
-            f"logits within {parity.logits_max_diff:.1e} of the source, cam within "
-            f"{parity.cam_max_diff:.1e}"
-        )
+        rows["parity"] = f"{differences(parity)} of the source"
         if parity.identity_error is not None:
-            rows["CAM identity"] = f"mean(cam) + bias = logit within {parity.identity_error:.1e}"
+            within = of_largest(parity.identity_error, parity.cam_max)
+            rows["CAM identity"] = f"mean(cam) + bias = logit within {within}"
     if (lower := model.quantization) is not None:
         rows[lower.kind] = (
             f"against float32 on {lower.compared} pictures: top-1 agreement "
             f"{lower.top1_agreement:.1%}, map correlation {lower.cam_correlation:.4f}"
         )
     return rows
+
+
+def differences(parity: ParityReport) -> str:
+    """Say how far a file's outputs are from those of the network that it came from."""
+    logits = of_largest(parity.logits_max_diff, parity.logits_max)
+    cam = of_largest(parity.cam_max_diff, parity.cam_max)
+    return f"logits within {logits}, cam within {cam}"
+
+
+def of_largest(difference: float, largest: float | None) -> str:
+    """Write a difference as a part of the largest value, or alone where that is not known."""
+    if not largest:
+        return f"{difference:.1e}"
+    return f"{difference / largest:.1e} of the largest value ({largest:.3g})"

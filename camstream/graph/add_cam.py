@@ -20,6 +20,7 @@ from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
 from camstream.graph.numpy_reference import NumpyReference
 from camstream.graph.onnx_file import PictureInput, opset_of, read_onnx, redeclared, upgraded
+from camstream.graph.onnx_graph import Graph
 from camstream.graph.quantize import Pictures, Precision, measure_difference, quantize
 from camstream.graph.trial import ensure_tried
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW, save_verified, versions
@@ -96,9 +97,14 @@ def add_cam_to_file(
     progress(f"reading {source.name}")
     read = read_onnx(source)
     ensure_tried(source, kind="source")
-    model, known = remove_cam(read, source)
-    model, head = _find_head(model, overrides)
-    picture = PictureInput.of(model, head.image)
+    try:
+        model, known = remove_cam(read, source)
+        model, head = _find_head(model, overrides, known)
+        picture = PictureInput.of(model, head.image)
+    except ModelError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelError(f"{source} is damaged: its graph cannot be understood") from error
     info = _info(source, picture, head, known, overrides)
     progress("running the source")
     reference = NumpyReference(model, info, name=source.name)
@@ -158,17 +164,38 @@ def read_labels(source: str) -> tuple[str, ...]:
     return checked_labels(names, source)
 
 
-def _find_head(model: onnx.ModelProto, overrides: Overrides) -> tuple[onnx.ModelProto, Head]:
+def _find_head(
+    model: onnx.ModelProto, overrides: Overrides, known: ModelInfo | None
+) -> tuple[onnx.ModelProto, Head]:
     """Find the head; a pooling that fits one input size only needs that size declared first."""
     if overrides.layout is not None:
         model = redeclared(model, channels_first=overrides.layout == "NCHW")
+    size_hw = overrides.size_wh[::-1] if overrides.size_wh else known.size_hw if known else None
     try:
-        return model, find_head(model)
+        head = find_head(model)
     except ModelError:
-        if overrides.size_wh is None:
+        if size_hw is None:
             raise
-    model = redeclared(model, size_hw=overrides.size_wh[::-1])
+    else:
+        at_size = _at_size(model, size_hw or _USUAL_HW)
+        shape = None if at_size is None else Graph(at_size).shape(head.features)
+        sides = () if shape is None else shape[1:3] if head.features_last else shape[2:]
+        if at_size is None or 1 not in sides:
+            return model, head
+        # The map has one cell at the preferred size: there the layers behind it are linear ones.
+        return at_size, find_head(at_size)
+    model = redeclared(model, size_hw=size_hw)
     return model, find_head(model)
+
+
+def _at_size(model: onnx.ModelProto, size_hw: tuple[int, int]) -> onnx.ModelProto | None:
+    """Declare the size where the file leaves it free; None where it declares no picture."""
+    try:
+        picture = PictureInput.of(model, Graph(model).inputs[0])
+        declared = picture.height or size_hw[0], picture.width or size_hw[1]
+        return redeclared(model, size_hw=declared)
+    except (ModelError, IndexError):
+        return None
 
 
 def _info(

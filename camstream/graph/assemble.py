@@ -63,7 +63,9 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.graph.initializer.extend([*before.initializers, *behind.initializers])
     _declare(model.graph, picture, head.classes)
     prune(model, *contract.OUTPUTS)  # drops the softmax, other outputs' branches, their weights
-    fine_features = find_fine_features(model, head.features, info.size_hw)
+    fine_features = None
+    if not head.features_last:
+        fine_features = find_fine_features(model, head.features, info.size_hw)
     return with_info(model, dataclasses.replace(info, fine_features=fine_features))
 
 
@@ -209,13 +211,16 @@ def _choose_classes(nodes: NodeBuilder, head: Head) -> None:
 def _maps(nodes: NodeBuilder, head: Head) -> None:
     """Write the nodes that weight the feature maps for the chosen classes, and their biases."""
     flat = nodes.integers("flat", 0, 0, -1)
-    places = nodes.add("Reshape", head.features, flat, name="places")  # (N, D, h * w)
+    features = head.features
+    if head.features_last:
+        features = nodes.add("Transpose", features, name="features", perm=[0, 3, 1, 2])
+    places = nodes.add("Reshape", features, flat, name="places")  # (N, D, h * w)
     if head.method == "HiResCAM":
         cam = weighted_places(nodes, head, places)
     else:
         cam = nodes.add("MatMul", channel_weights(nodes, head), places, name="flat_cam")
     chosen = nodes.add("Shape", contract.CAM_CLASSES, name="nk")
-    map_hw = nodes.add("Shape", head.features, name="map_hw", start=2)
+    map_hw = nodes.add("Shape", features, name="map_hw", start=2)
     shape = nodes.add("Concat", chosen, map_hw, name="shape", axis=0)
     nodes.add("Reshape", cam, shape, name="cam", output=contract.CAM)
     bias = head.layers[-1].bias if head.layers else None

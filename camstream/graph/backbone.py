@@ -77,6 +77,11 @@ class Backbone:
                 f"camstream export {path} -o {path.stem}.cam.onnx"
             )
         head = find_head(classifier)
+        if head.features_last:
+            raise ModelError(
+                f"{path} has feature maps with the channels last, which cannot be taught yet; "
+                "teach another model, such as the default one"
+            )
         if head.method != "CAM":
             raise ModelError(
                 f"{path} has {head.method} maps: its classes are no weighted sums of averaged "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import graphlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, version_converter
 
 from camstream.contract import MAX_FILE_BYTES
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 from camstream.graph.onnx_graph import Graph
 from camstream.graph.runtime_errors import reason
 
@@ -36,10 +37,12 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         ModelError: The file is no ONNX file, is too large, or names data outside its own folder.
     """
     if not path.is_file():
-        raise ModelError(f"no ONNX file {path}")
+        raise UsageError(f"no ONNX file {path}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ModelError(f"{path} has more than 2 GB; a camstream model is one file of less")
     try:
         model = onnx.load(path, load_external_data=False)
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is no ONNX file, or a damaged one") from error
     if not model.graph.node or not model.opset_import or model.ir_version < 1:
         raise ModelError(f"{path} is no ONNX file, or a damaged one: it holds no graph")
@@ -57,6 +60,16 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     missing = {name for node in model.graph.node for name in node.input if name} - made
     if missing:
         raise ModelError(f"{path} is damaged: nothing makes the tensor {min(missing)!r}")
+    makers = {name: node.output[0] for node in model.graph.node for name in node.output}
+    before = {
+        node.output[0]: {makers[name] for name in node.input if name in makers}
+        for node in model.graph.node
+        if node.output
+    }
+    try:
+        graphlib.TopologicalSorter(before).prepare()
+    except graphlib.CycleError as error:
+        raise ModelError(f"{path} is damaged: its graph runs in a circle") from error
     return model
 
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Image = str | Path | ImageU8 | PilImage
 
 _RANDOM = "random weights: label and heat mean nothing"
-_ABSURD = 1e6  # of a logit or map value: real networks stay below a thousand
 
 
 class Model:
@@ -278,7 +277,7 @@ class Model:
             raise ModelError(f"{self.path} gives no maps; export the model again")
         for name, values in (("scores", logits), ("maps", cam)):
             # One comparison that is also false for NaN.
-            if not float(np.abs(values).max()) <= _ABSURD:
+            if not float(np.abs(values).max()) <= contract.ABSURD:
                 raise ModelError(
                     f"{self.path} gives {name} that are no numbers or absurdly large; its weights "
                     "are damaged, or do not fit its precision"
