@@ -15,9 +15,10 @@ import onnx
 from onnx import TensorProto
 
 from camstream.contract import ModelInfo, checked_labels
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
+from camstream.graph.heat_range import measured_range
 from camstream.graph.numpy_reference import NumpyReference
 from camstream.graph.onnx_file import PictureInput, opset_of, read_onnx, redeclared, upgraded
 from camstream.graph.onnx_graph import Graph
@@ -26,7 +27,7 @@ from camstream.graph.trial import ensure_tried
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW, save_verified, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from camstream.graph.head import Head
 
@@ -75,6 +76,7 @@ def add_cam_to_file(
     overrides: Overrides,
     *,
     precision: Precision | None = None,
+    calibrate: Sequence[Path] = (),
     progress: Callable[[str], None],
 ) -> ModelInfo:
     """Write a copy of an ONNX classifier that returns class activation maps as well.
@@ -84,6 +86,8 @@ def add_cam_to_file(
         output: The file to write; an existing one is replaced.
         overrides: What the user states about the source.
         precision: A lower precision to convert to; None keeps the source's.
+        calibrate: Clips or folders of pictures that the range of heat is measured on, where neither
+            the user nor the file states one; none: ``default_cam_range``.
         progress: Called with one line of text for each step.
 
     Returns:
@@ -109,6 +113,10 @@ def add_cam_to_file(
     progress("running the source")
     reference = NumpyReference(model, info, name=source.name)
     shapes = _running_shapes(reference, picture, info.size_hw, source)
+    if calibrate and overrides.cam_range is None and known is None:
+        progress("measuring the range of heat")
+        found = measured_range(reference, calibrate, size_hw=info.size_hw)
+        info = dataclasses.replace(info, cam_range=found or info.cam_range)
     core = upgraded(_declare_fixed(model, shapes), source)
     info = dataclasses.replace(
         info,
@@ -209,7 +217,8 @@ def _info(
     labels = read_labels(overrides.labels) if overrides.labels else known and known.labels
     if labels and len(labels) != head.classes:
         raise ModelError(
-            f"{overrides.labels} has {len(labels)} labels, but {source} has {head.classes} classes"
+            f"{overrides.labels or 'its record'} has {len(labels)} labels, but {source} has "
+            f"{head.classes} classes"
         )
     size_hw = overrides.size_wh[::-1] if overrides.size_wh else known and known.size_hw
     size_hw = size_hw or (picture.height or _USUAL_HW[0], picture.width or _USUAL_HW[1])
@@ -219,6 +228,7 @@ def _info(
         )
     is_given = overrides.mean is not None or overrides.std is not None
     is_raw = is_given or picture.element_type == TensorProto.UINT8
+    check_scale(overrides)
     mean = overrides.mean or ((0.0,) * 3 if is_raw else known.mean if known else USUAL_MEAN)
     std = overrides.std or ((1.0,) * 3 if is_raw else known.std if known else _USUAL_STD)
     return ModelInfo(
@@ -240,6 +250,17 @@ def _info(
         versions={},
         quantization=known.quantization if known else None,
     )
+
+
+def check_scale(overrides: Overrides) -> None:
+    """Refuse a mean or a deviation that belongs to values from 0 to 1."""
+    for name, triple in (("--mean", overrides.mean), ("--std", overrides.std)):
+        if triple is not None and 0 < max(triple) < 1:
+            scaled = " ".join(f"{255 * value:.6g}" for value in triple)
+            raise UsageError(
+                f"{name} {' '.join(f'{value:g}' for value in triple)} is for values from 0 to 1, "
+                f"but pixels are 0 to 255; give {name} {scaled}"
+            )
 
 
 def _running_shapes(
