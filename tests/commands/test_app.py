@@ -90,7 +90,8 @@ def test_one_spelling_has_one_meaning() -> None:
             if name.startswith("-"):
                 long = max(option.opts, key=len)
                 kinds.setdefault(name, set()).add((option.is_flag, long.removeprefix("--no-")))
-    assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
+    # "info MODEL --classes [WORD]": the word may be left out, so that it is an argument.
+    assert {name for name, kind in kinds.items() if len(kind) > 1} <= {"--classes"}
 
 
 def test_version() -> None:
