@@ -22,9 +22,13 @@ _KNOWN = (
         r"INVALID_GRAPH|Type Error|ShapeInferenceError|not output of any previous nodes|InferenceError",
         "its graph is damaged",
     ),
+    (r"while running \w* ?node|INVALID_ARGUMENT|InvalidArgument", "its parts do not fit together"),
     (r"codec can't decode", "it holds bytes that are no text in UTF-8"),
 )
-_NOISE = re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |(/\S+)?\S+\.(cc|h|cu):\d+ \S+ ?")
+_NOISE = re.compile(
+    r"^(Fail|RuntimeException|InvalidGraph|InvalidArgument|NotImplemented|EPFail): |"
+    r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |(/\S+)?\S+\.(cc|h|cu):\d+ \S+ ?"
+)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa1-\u1fff\u2030-\u2065\u2070-\ud7ff\uf900-\uffef]+")
 
 
