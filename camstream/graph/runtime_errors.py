@@ -19,7 +19,9 @@ _KNOWN = (
         "it has an operator that this ONNX Runtime does not have",
     ),
     (
-        r"INVALID_GRAPH|Type Error|ShapeInferenceError|not output of any previous nodes|InferenceError",
+        r"INVALID_GRAPH|Type Error|ShapeInferenceError|not output of any previous nodes|InferenceError|"
+        r"[Ii]nvalid model|Duplicate definition|not acyclic|InitializeState|Out of bounds|"
+        r"Load model from|TensorProto|ValidationError",
         "its graph is damaged",
     ),
     (r"while running \w* ?node|INVALID_ARGUMENT|InvalidArgument", "its parts do not fit together"),

@@ -312,6 +312,13 @@ def test_messages_of_onnx_runtime_are_not_shown_raw() -> None:
         "onnxruntime::Model::Model(...) Unsupported model IR version: 99, max supported IR version: 13"
     )
     assert reason(raw) == "it needs a newer ONNX Runtime"
+    raw = (
+        "Fail: [ONNXRuntimeError] : 1 : FAIL : Load model from /tmp/x.onnx failed:This is an invalid "
+        "model. Error: Duplicate definition of name (x)."
+    )
+    assert reason(raw) == "its graph is damaged"
+    raw = "Fail: Non-zero status code returned while running FusedConv node. Name:'a' Status: bias"
+    assert reason(raw) == "its parts do not fit together"
     assert reason(RuntimeError("bad \x1b[31mname\x07 in Conv\nmore")) == "bad [31mname in Conv"
     assert reason(RuntimeError("")) == "RuntimeError"
 
