@@ -105,7 +105,8 @@ def _open(model: str | bytes, device: str, threads: int | None) -> ort.Inference
     if device in ("cuda", "tensorrt"):
         preload_cuda()
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # errors: the fall-back is found out above, not read in a log
+    # None but fatal ones: errors are raised, and the fall-back is found out above.
+    options.log_severity_level = 4
     options.intra_op_num_threads = threads or max(1, usable_cores() - 1)
     # Spinning threads steal the cores that decoding and encoding need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
