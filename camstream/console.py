@@ -158,7 +158,7 @@ def plain_errors(debug: bool) -> Iterator[None]:
     except CamstreamError as error:
         if debug:
             raise
-        report_error(str(error))
+        report_error(error.for_command_line())
         raise typer.Exit(exit_code(error)) from error
 
 

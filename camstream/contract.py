@@ -32,13 +32,19 @@ import dataclasses
 import functools
 import json
 import math
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from camstream.errors import ModelError
 
 CONTRACT_VERSION = 1
+_MAX_SIDES = 256
 METADATA_KEY = "camstream"
 
 FRAMES = "frames"
@@ -51,6 +57,45 @@ INPUTS = (FRAMES, CLASSES)
 OUTPUTS = (LOGITS, CAM, CAM_CLASSES, CAM_BIAS)
 
 DEFAULT_TOP_K = 5
+
+# The limits of what is read from a file: far beyond any network, far below what fills a memory.
+MAX_FILE_BYTES = 2**31 - 1  # of one protobuf message, which an ONNX file is
+MAX_METADATA_CHARACTERS = 4_000_000
+MAX_CLASSES = 100_000
+MAX_SIDE = 4096  # pixels
+ABSURD = 1e6  # of a logit or a map value; those of real networks stay below a thousand
+
+# No control character and nothing that turns the direction of text: labels reach terminals.
+_TEXT = r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]*\Z"
+_Text = Annotated[str, Meta(max_length=1000, pattern=_TEXT)]
+_Labels = Annotated[tuple[_Text, ...], Meta(min_length=1, max_length=MAX_CLASSES)]
+_Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
+_Count = Annotated[int, Meta(ge=0, le=10**9)]
+_Value = Annotated[float, Meta(ge=-1e9, le=1e9)]
+_Positive = Annotated[float, Meta(gt=0, le=1e9)]
+_Difference = Annotated[float, Meta(ge=0, le=1e9)]
+_Ratio = Annotated[float, Meta(ge=-1, le=1)]
+_Triple = tuple[_Value, _Value, _Value]
+
+Method = Literal["CAM", "CAM (max pooling)", "Grad-CAM", "HiResCAM"]
+
+_TEXT_IN_WORDS = "a text of up to 1,000 characters without control characters"
+# What each entry of the metadata must be, for the message about one that is not.
+_MUST_BE = {
+    "contract": "a whole number",
+    "labels": f"a list of 1 to {MAX_CLASSES:,} names, each {_TEXT_IN_WORDS}",
+    "size_hw": f"two whole numbers, 1 to {MAX_SIDE}",
+    "size_multiple": f"a whole number, 1 to {MAX_SIDE}, or null",
+    "color": '"RGB" or "BGR"',
+    "mean": "three numbers",
+    "std": "three numbers above 0",
+    "method": '"CAM", "CAM (max pooling)", "Grad-CAM" or "HiResCAM"',
+    "cam_range": "two different numbers, the lower one first",
+    "versions": "up to 64 names with versions",
+    "parity": "a parity report",
+    "quantization": "a report on the precision",
+    "background": "one of the labels, or null",
+}
 
 # What files made by camstream 0.1 call it.
 _OLD_KEYS = {"proof": "parity", "law_residual": "identity_error", "early": "fine_features"}
@@ -88,12 +133,17 @@ class ParityReport:
         cam_max_diff: Largest absolute difference of a map value, in logit units.
         identity_error: Largest absolute mean(cam) + bias - logit; None where the method promises
             no such identity.
+        logits_max: Largest absolute logit, which the differences are relative to; None in files
+            of camstream 0.2 and before.
+        cam_max: Largest absolute map value; likewise.
     """
 
-    shapes_nhw: tuple[tuple[int, int, int], ...]
-    logits_max_diff: float
-    cam_max_diff: float
-    identity_error: float | None
+    shapes_nhw: Annotated[tuple[tuple[_Side, _Side, _Side], ...], Meta(max_length=64)]
+    logits_max_diff: _Difference
+    cam_max_diff: _Difference
+    identity_error: _Difference | None
+    logits_max: _Difference | None = None
+    cam_max: _Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +160,12 @@ class Quantization:
         cam_correlation: Mean Pearson correlation of the maps of the float32 network's top class.
     """
 
-    kind: str
-    pictures: str
-    calibrated: int
-    compared: int
-    top1_agreement: float
-    cam_correlation: float
+    kind: Literal["int8", "fp16"]
+    pictures: _Text
+    calibrated: _Count
+    compared: _Count
+    top1_agreement: _Ratio
+    cam_correlation: _Ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +200,23 @@ class ModelInfo:
         contract: Version of this contract.
     """
 
-    name: str
-    labels: tuple[str, ...]
-    size_hw: tuple[int, int]
-    size_multiple: int | None
-    color: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    method: str
-    layer: str
-    cam_range: tuple[float, float]
-    weights: str
-    weights_sha256: str
-    versions: dict[str, str]
+    name: _Text
+    labels: _Labels
+    size_hw: tuple[_Side, _Side]
+    size_multiple: _Side | None
+    color: Literal["RGB", "BGR"]
+    mean: _Triple
+    std: tuple[_Positive, _Positive, _Positive]
+    method: Method
+    layer: _Text
+    cam_range: tuple[_Value, _Value]
+    weights: _Text
+    weights_sha256: _Text
+    versions: Annotated[dict[_Text, _Text], Meta(max_length=64)]
     parity: ParityReport | None = None
     quantization: Quantization | None = None
-    background: str | None = None
-    fine_features: str | None = None
+    background: _Text | None = None
+    fine_features: _Text | None = None
     contract: int = CONTRACT_VERSION
 
     @property
@@ -179,8 +229,27 @@ class ModelInfo:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
 
     @classmethod
+    def of_file(cls, text: str | None, outputs: Collection[str], *, path: str) -> ModelInfo:
+        """Read the record of an ONNX file.
+
+        Args:
+            text: The file's metadata under METADATA_KEY; None where there are none.
+            outputs: The names of its graph's outputs.
+            path: The file, for the error's message.
+
+        Raises:
+            ModelError: camstream did not make the file, or its record cannot be believed.
+        """
+        if text is None or not set(outputs).issuperset(OUTPUTS):
+            raise ModelError(
+                f"{path} is an ONNX file, but not a camstream model (it has no class activation "
+                f"maps); make one with: camstream export {path} -o {Path(path).stem}.cam.onnx"
+            )
+        return cls.from_json(text, path=path)
+
+    @classmethod
     def from_json(cls, text: str, *, path: str) -> ModelInfo:
-        """Read the record back.
+        """Read the record back; nothing in it is believed unless the schema above allows it.
 
         Args:
             text: What ``to_json`` wrote.
@@ -189,29 +258,67 @@ class ModelInfo:
         Raises:
             ModelError: The text is not such a record, or of another contract version.
         """
-        try:
-            values: dict[str, Any] = json.loads(text)
-            version = values["contract"]
-            if version != CONTRACT_VERSION:
-                raise ModelError(
-                    f"{path}: made for contract version {version}, this camstream reads "
-                    f"{CONTRACT_VERSION}; export the model again"
-                )
-            _rename(values, _OLD_KEYS)
-            for key in ("labels", "size_hw", "mean", "std", "cam_range"):
-                values[key] = tuple(values[key])
-            if values["parity"] is not None:
-                parity = values["parity"]
-                _rename(parity, _OLD_KEYS)
-                parity["shapes_nhw"] = tuple(tuple(shape) for shape in parity["shapes_nhw"])
-                values["parity"] = ParityReport(**parity)
-            if values.get("quantization") is not None:
-                values["quantization"] = Quantization(**values["quantization"])
-            return cls(**values)
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        values = _object(text, path)
+        version = values.get("contract")
+        if isinstance(version, int) and version != CONTRACT_VERSION:
             raise ModelError(
-                f"{path}: its camstream metadata cannot be read ({error!r}); export it again"
-            ) from error
+                f"{path}: made for contract version {version}, this camstream reads "
+                f"{CONTRACT_VERSION}; export the model again"
+            )
+        _rename(values, _OLD_KEYS)
+        if isinstance(values.get("parity"), dict):
+            _rename(values["parity"], _OLD_KEYS)
+        try:
+            info = msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:
+            raise _unbelievable(path, _entry_in(str(error))) from error
+        if info.cam_range[0] >= info.cam_range[1]:
+            raise _unbelievable(path, "cam_range")
+        if info.background is not None and info.background not in info.labels:
+            raise _unbelievable(path, "background")
+        return info
+
+
+def checked_labels(labels: Iterable[str | None], source: str) -> tuple[str, ...]:
+    """Make sure that a model with these labels can be opened again.
+
+    Args:
+        labels: The names of classes.
+        source: Where they came from, for the error's message.
+
+    Raises:
+        ModelError: There are too many, or one is too long or no printable text.
+    """
+    try:
+        return msgspec.convert(tuple(labels), _Labels)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"the labels in {source} must be {_MUST_BE['labels']}") from error
+
+
+def _object(text: str, path: str) -> dict[str, Any]:
+    """Read JSON that holds one object."""
+    values: Any = None
+    if len(text) <= MAX_METADATA_CHARACTERS:
+        try:
+            values = msgspec.json.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):  # no JSON, or too deep
+            values = None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path}: its camstream metadata cannot be read; export the model again")
+    return values
+
+
+def _entry_in(message: str) -> str:
+    """Find the entry that a message of msgspec is about: "... - at `$.labels[...]`"."""
+    found = re.search(r"at `\$\.(\w+)", message) or re.search(r"field `(\w+)`", message)
+    return found[1] if found else "contract"
+
+
+def _unbelievable(path: str, entry: str) -> ModelError:
+    must_be = _MUST_BE.get(entry, _TEXT_IN_WORDS)
+    return ModelError(
+        f'{path}: in its camstream metadata, "{entry}" must be {must_be}; export the model again'
+    )
 
 
 def _rename(values: dict[str, Any], names: dict[str, str]) -> None:
@@ -242,7 +349,10 @@ def fit_size(
     if multiple is None:
         return width, height
     aspect, area = picture_wh[0] / picture_wh[1], width * height
-    sides = range(multiple, 4 * max(preferred_hw) + 1, multiple)
+    longest = 4 * max(preferred_hw)
+    # Of very many sizes a part will do: each pair of sides is looked at.
+    step = multiple * math.ceil(longest / multiple / _MAX_SIDES)
+    sides = range(step, longest + 1, step) or (multiple,)
 
     def misfit(size_wh: tuple[int, int]) -> float:
         w, h = size_wh

@@ -23,7 +23,28 @@ from camstream.address import shown
 
 
 class CamstreamError(Exception):
-    """Base of every error that camstream raises on purpose."""
+    """Base of every error that camstream raises on purpose.
+
+    Attributes:
+        option: The argument that a caller may set to True as a remedy, such as "overwrite"; empty
+            for none. Each way to call camstream writes it in its own way.
+    """
+
+    option: str = ""
+
+    def __init__(self, message: str = "", *, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
+
+    def __str__(self) -> str:
+        """Say the message as a program's author needs it: "...: overwrite=True"."""
+        message = str(self.args[0]) if self.args else ""
+        return f"{message}: {self.option}=True" if self.option else message
+
+    def for_command_line(self) -> str:
+        """Say it as a user of the command line needs it: "...: --overwrite"."""
+        message = str(self.args[0]) if self.args else ""
+        return f"{message}: --{self.option.replace('_', '-')}" if self.option else message
 
 
 class UsageError(CamstreamError, ValueError):

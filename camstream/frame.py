@@ -202,7 +202,7 @@ class TrailPoint:
     is_start: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
     """The result of the network for one frame.
 
@@ -229,6 +229,15 @@ class Prediction:
     views: tuple[View, ...] = ()
     boxes: tuple[ClassBox, ...] = ()
     box_threshold: float | None = None
+
+    def __repr__(self) -> str:
+        """Say in one line what was seen, and where."""
+        best, boxes = self.top[0], len(self.boxes)
+        width, height = self.frame.picture.size_wh
+        return (
+            f"<camstream.Prediction {best.label!r} {best.score:.0%} in {width}x{height}, "
+            f"{boxes} box{'' if boxes == 1 else 'es'}>"
+        )
 
     @property
     def displayed(self) -> tuple[View, ...]:

@@ -66,7 +66,8 @@ def to_image(image: Any) -> ImageU8:
     """Turn what a program may hold into an image.
 
     Args:
-        image: The path of a photo, (H, W, 3) uint8 BGR, or a PIL image.
+        image: The path of a photo; an array of uint8, (H, W, 3) BGR, (H, W, 4) BGRA, or (H, W)
+            or (H, W, 1) grey; or a PIL image of any mode. Transparency is left out.
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -78,8 +79,28 @@ def to_image(image: Any) -> ImageU8:
     if isinstance(image, str | Path):
         return read_photo(Path(image))
     if isinstance(image, np.ndarray):
-        return image
+        return _to_three_channels(image)
     if hasattr(image, "convert") and hasattr(image, "getexif"):  # PIL, which need not be installed
-        return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
-    what = "no image: did cv2.imread find the file?" if image is None else type(image).__name__
-    raise ValueError(f"an image is a path, (H, W, 3) uint8 BGR or a PIL image, not {what}")
+        try:
+            pixels = np.asarray(image.convert("RGB"), np.uint8)
+        except OSError as error:  # PIL reads the file only now
+            raise SourceError(f"cannot read the PIL image: {error}") from error
+        return np.ascontiguousarray(pixels[..., ::-1])
+    if image is None:
+        raise ValueError("no image: did cv2.imread find the file?")
+    raise ValueError(
+        f"an image is a path, an (H, W, 3) uint8 BGR array or a PIL image, not {type(image).__name__}"
+    )
+
+
+def _to_three_channels(image: ImageU8) -> ImageU8:
+    """Make BGR of grey and of BGRA; what is neither is returned as it is."""
+    if image.dtype != np.uint8 or not image.size:
+        return image
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        return np.ascontiguousarray(
+            np.broadcast_to(image.reshape(*image.shape[:2], 1), (*image.shape[:2], 3))
+        )
+    if image.ndim == 3 and image.shape[2] == 4:
+        return np.ascontiguousarray(image[..., :3])
+    return image

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from camstream.commands.demo import sample_clip
 from camstream.commands.options import (
     DebugOption,
     ModelSizeOption,
@@ -20,8 +21,8 @@ from camstream.commands.options import (
 from camstream.commands.plugins import missing
 from camstream.commands.settings import PresetOption
 from camstream.console import console, note, plain_errors, steps
-from camstream.errors import SinkError, UsageError
-from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file
+from camstream.errors import SetupError, SinkError, UsageError
+from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file, default_cam_range
 from camstream.graph.quantize import Precision
 from camstream.models import zoo
 from camstream.models.session import Model
@@ -29,7 +30,7 @@ from camstream.sinks.atomic_file import AtomicFile
 from export.options import PoolName, PoolOption, WeightsOption, report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from camstream.contract import ModelInfo
 
@@ -100,7 +101,10 @@ def export(
     fp16: Annotated[bool, output_option("--fp16", help="16-bit weights, for GPUs.")] = False,
     calibrate: Annotated[
         Path | None,
-        output_option(metavar="FILE|FOLDER", help="Your own clip or photos, for --int8."),
+        output_option(
+            metavar="FILE|FOLDER",
+            help="Your own clip or photos: measures the range of heat; --int8 needs them.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -134,12 +138,39 @@ def export(
             cam_range=cam_range,
         )
         precision = Precision.of(int8=int8, fp16=fp16, calibrate=calibrate)
+        pictures = own_clips() if calibrate is None else (calibrate,)
         in_torch = InTorch(weights=weights, pool=pool, map_stride=map_stride, layer=layer)
         with steps(console) as progress:
-            info = _export(network, path, in_torch, overrides, precision, progress)
+            info = _export(network, path, in_torch, overrides, precision, pictures, progress)
         report(path, info)
+        _note_on_heat(info, overrides, is_measured=calibrate is not None)
         if overrides.mean is None and overrides.std is None and info.mean == USUAL_MEAN:
             note("torchvision's --mean and --std are assumed; give others if they are wrong")
+
+
+def own_clips() -> tuple[Path, ...]:
+    """Return the clips that come with camstream, as far as they are there."""
+    try:
+        return sample_clip("sample"), sample_clip("people")
+    except SetupError:
+        return ()
+
+
+def _note_on_heat(info: ModelInfo, overrides: Overrides, *, is_measured: bool) -> None:
+    """Say where the range of heat comes from, unless it was stated or measured as asked."""
+    if overrides.cam_range is not None or info.is_random:
+        return
+    begin, full = info.cam_range
+    if info.cam_range == default_cam_range(len(info.labels)):
+        note(
+            f"heat from {begin:g} to {full:g} is a guess from the number of classes; measure it: "
+            "--calibrate FOLDER with photos of yours"
+        )
+    elif not is_measured and info.weights.startswith(("the file", "as ")):
+        note(
+            f"heat from {begin:g} to {full:g} was measured on camstream's own clips; better: "
+            "--calibrate FOLDER with photos of yours"
+        )
 
 
 def _export(
@@ -148,6 +179,7 @@ def _export(
     in_torch: InTorch,
     overrides: Overrides,
     precision: Precision | None,
+    pictures: Sequence[Path],
     progress: Callable[[str], None],
 ) -> ModelInfo:
     """Export a network in torch, write a shipped model, or add maps to an ONNX file.
@@ -161,16 +193,26 @@ def _export(
                 "torch; an ONNX file has its weights and its one layer before the pooling"
             )
         return add_cam_to_file(
-            Path(network), path, overrides, precision=precision, progress=progress
+            Path(network),
+            path,
+            overrides,
+            precision=precision,
+            calibrate=pictures,
+            progress=progress,
         )
     if overrides.layout is not None:
         raise UsageError("--layout is for ONNX files; networks in torch take NCHW")
-    make = _from_head if network == zoo.PERSON else _from_torch
+
+    def make(path: Path) -> ModelInfo:
+        if network == zoo.PERSON:
+            return _from_head(network, path, in_torch, overrides, progress)
+        return _from_torch(network, path, in_torch, overrides, pictures, progress)
+
     if precision is None:
-        return make(network, path, in_torch, overrides, progress)
+        return make(path)
     with tempfile.TemporaryDirectory(prefix="camstream-") as folder:
         full = Path(folder) / "full.onnx"
-        make(network, full, in_torch, overrides, progress)
+        make(full)
         return add_cam_to_file(full, path, Overrides(), precision=precision, progress=progress)
 
 
@@ -195,6 +237,7 @@ def _from_torch(
     path: Path,
     in_torch: InTorch,
     overrides: Overrides,
+    pictures: Sequence[Path],
     progress: Callable[[str], None],
 ) -> ModelInfo:
     try:
@@ -214,5 +257,6 @@ def _from_torch(
         overrides=overrides,
         layer=in_torch.layer,
         map_stride=in_torch.map_stride,
+        calibrate=pictures,
         progress=progress,
     )

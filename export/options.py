@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from camstream.commands.info import differences, of_largest
 from camstream.commands.options import model_option
 from camstream.console import say
 
@@ -39,12 +40,14 @@ def report(path: Path, info: ModelInfo) -> None:
         f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
         f"minus {info.mean}, divided by {info.std}\n"
         f"  equal to its {origin} at {len(parity.shapes_nhw)} shapes: "
-        f"logits within {parity.logits_max_diff:.1e}, cam within {parity.cam_max_diff:.1e}"
+        f"{differences(parity)}"
     )
     if info.is_random:
         say(f"  weights: {info.weights}; its scores and maps mean nothing")
     if parity.identity_error is not None:
-        say(f"  mean(cam) + bias = logit within {parity.identity_error:.1e}")
+        say(
+            f"  mean(cam) + bias = logit within {of_largest(parity.identity_error, parity.cam_max)}"
+        )
     if lower is not None:
         say(
             f"  {lower.kind} against float32 on {lower.compared} pictures of {lower.pictures}: "

@@ -11,7 +11,7 @@ import dataclasses
 import io
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
-from camstream.errors import ModelError, SinkError, UsageError, first_line
-from camstream.graph.add_cam import Overrides, default_cam_range, read_labels
+from camstream.errors import ModelError, SinkError, UsageError
+from camstream.graph.add_cam import Overrides, check_scale, default_cam_range, read_labels
 from camstream.graph.find_head import find_head
 from camstream.graph.head import Head
+from camstream.graph.heat_range import measured_range
 from camstream.graph.onnx_file import declare_input
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, sample_frames, save_verified, versions
 from export.networks.layers import dilate
@@ -44,6 +45,7 @@ def export(
     overrides: Overrides | None = None,
     layer: str | None = None,
     map_stride: int | None = None,
+    calibrate: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> ModelInfo:
     """Export a network; the file appears under its name only after every check has passed.
@@ -54,6 +56,8 @@ def export(
         overrides: The user's values, which replace those of the source.
         layer: The layer that the maps must come from; None: the one that can be mapped.
         map_stride: Input pixels per cell of the maps, by dilation; None: the network's own.
+        calibrate: Clips or folders of pictures that the range of heat is measured on, where neither
+            the user nor the network states one.
         progress: Called with one line per step.
 
     Returns:
@@ -94,8 +98,15 @@ def export(
         versions=versions("torch", "onnxscript", opset=OPSET),
     )
     reference = TorchReference(source.network, program, head, info)
+    check_scale(overrides)
+    if calibrate and not info.is_random and (overrides.cam_range or source.cam_range) is None:
+        progress("measuring the range of heat")
+        found_range = measured_range(reference, calibrate, size_hw=size_hw)
+        info = dataclasses.replace(info, cam_range=found_range or info.cam_range)
     shapes = SHAPES_NHW
-    if source.size_multiple is None and not _takes_any_size(any_size, reference):
+    if head.fits_one_size or (
+        source.size_multiple is None and not _takes_any_size(any_size, reference)
+    ):
         any_size, shapes = classifier, ((1, *size_hw), (3, *size_hw))
         info = dataclasses.replace(info, size_multiple=None)
     progress("comparing every output with torch")
@@ -189,7 +200,8 @@ def _modules_of(program: ExportedProgram, tensor: str) -> list[str]:
 
 def _stride(program: ExportedProgram, head: Head, size_hw: tuple[int, int]) -> int | None:
     """Compute the pixels per cell of the maps; None where cells are not whole squares of pixels."""
-    cells = _node(program, head.features).meta["val"].shape[2:]
+    shape = _node(program, head.features).meta["val"].shape
+    cells = shape[1:3] if head.features_last else shape[2:]
     strides = {side / int(count) for side, count in zip(size_hw, cells, strict=True)}
     stride = strides.pop()
     return int(stride) if not strides and stride.is_integer() else None

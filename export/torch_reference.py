@@ -92,8 +92,9 @@ class TorchReference:
             if self._head.method == "HiResCAM":  # (N, D, h, w), position by position
                 weights = gradient * features[0, 0].numel()
             else:
-                weights = gradient.sum(dim=(2, 3), keepdim=True)
-            maps.append((weights * features).sum(dim=1))
+                sides = (1, 2) if self._head.features_last else (2, 3)
+                weights = gradient.sum(dim=sides, keepdim=True)
+            maps.append((weights * features).sum(dim=3 if self._head.features_last else 1))
         return torch.stack(maps, dim=1).detach()
 
     def _bias(self) -> Tensor:

@@ -6,17 +6,22 @@ import importlib.metadata
 import inspect
 import os
 import pydoc
+import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import camstream
 from camstream.models.session import Model
 from camstream.testing import FakeSource, counted, endless
+from tests.clips import Video, make
 
 SAMPLE = Path(__file__).parents[1] / "videos" / "sample.mp4"
 
@@ -72,14 +77,82 @@ def test_dir_lists_the_public_names_and_the_version() -> None:
         camstream.nothing  # noqa: B018
 
 
-def test_help_shows_an_example_that_compiles() -> None:
+def test_help_shows_an_example_that_runs(tmp_path: Path) -> None:
     text = pydoc.plain(pydoc.render_doc(camstream))
     described = textwrap.dedent(text.partition("DESCRIPTION")[2].partition("PACKAGE CONTENTS")[0])
     lines = [line for line in described.splitlines() if not line or line.startswith("    ")]
     example = textwrap.dedent("\n".join(lines))
-    compile(example, "help(camstream)", "exec")
     for name in ("load_model", "stream", "annotate"):
         assert f"camstream.{name}(" in example
+    make(tmp_path / "clip.mp4", Video(frames=3))
+    photo = np.random.default_rng(6).integers(0, 256, (90, 160, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "cat.jpg"), photo)
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 3  # a line for each frame
+    assert (tmp_path / "out.mp4").stat().st_size > 0
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_every_kind_of_image_is_taken(model: Model, tmp_path: Path) -> None:
+    bgr = np.random.default_rng(7).integers(0, 256, (60, 80, 3), np.uint8)
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), bgr)
+    bgra = np.dstack([bgr, np.full((60, 80), 7, np.uint8)])
+    rgb = Image.fromarray(np.ascontiguousarray(bgr[..., ::-1]))
+    want = model.predict(bgr)
+    for same in (path, str(path), bgra, rgb, rgb.convert("RGBA"), Image.open(path)):
+        np.testing.assert_array_equal(model.predict(same).logits, want.logits)
+    grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+    want_grey = model.predict(np.dstack([grey] * 3))
+    for same in (grey, grey[..., np.newaxis], Image.fromarray(grey)):
+        np.testing.assert_array_equal(model.predict(same).logits, want_grey.logits)
+    both = model.predict([bgr, grey])
+    assert [one.top for one in both] == [want.top, want_grey.top]
+    assert model.predict([]) == []
+
+
+def test_no_image_asks_whether_the_file_was_found(model: Model) -> None:
+    nothing: Any = cv2.imread("nothing.png")
+    for images in (nothing, [nothing]):
+        with pytest.raises(ValueError, match=r"^no image: did cv2\.imread find the file\?$"):
+            model.predict(images)
+    with pytest.raises(ValueError, match="not int"):
+        model.predict(3)  # type: ignore[call-overload]
+
+
+def test_models_and_predictions_are_one_readable_line(model: Model) -> None:
+    assert repr(model) == (
+        "<camstream.Model efficientnet_lite0: 1000 classes, 224x224, CAM, on cpu>"
+    )
+    line = repr(model.predict(np.zeros((60, 80, 3), np.uint8)))
+    assert re.fullmatch(r"<camstream\.Prediction '[^']+' \d+% in 80x60, \d box(es)?>", line)
+
+
+def test_a_stream_takes_a_models_name(tiny_path: Path) -> None:
+    for name in ("efficientnet_lite0", tiny_path):
+        with camstream.stream(FakeSource(counted(2)), name, device="cpu") as predictions:
+            assert len(list(predictions)) == 2
+    with pytest.raises(camstream.UsageError, match="did you mean person"):
+        camstream.stream(FakeSource(counted(1)), "persons")
+
+
+def test_programs_are_not_told_options_of_the_command_line(tmp_path: Path, model: Model) -> None:
+    make(tmp_path / "clip.mp4", Video(frames=2))
+    (tmp_path / "out.mp4").write_bytes(b"old")
+    with pytest.raises(camstream.SinkError, match="or replace it: overwrite=True") as caught:
+        camstream.annotate(tmp_path / "clip.mp4", tmp_path / "out.mp4", model=model)
+    assert "--" not in str(caught.value)
+    with pytest.raises(camstream.ModelError) as other:
+        camstream.load_model(device="coreml" if sys.platform == "linux" else "openvino")
+    assert "--" not in str(other.value)
 
 
 def test_one_image(lite0: Path) -> None:
@@ -116,7 +189,7 @@ def test_named_classes(model: Model) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)],
+    [np.zeros(8, np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 2), np.uint8)],
 )
 def test_what_is_no_image_is_an_error(model: Model, image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="uint8 BGR"):

@@ -167,8 +167,8 @@ def annotate(
             except CamstreamError as error:
                 if debug or alone:
                     raise
-                report_error(str(error))
-                failed.append((job.source, str(error)))
+                report_error(error.for_command_line())
+                failed.append((job.source, error.for_command_line()))
             stop.end()
         if failed:
             if not alone:

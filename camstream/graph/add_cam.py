@@ -8,23 +8,26 @@ import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
-from camstream.contract import ModelInfo
-from camstream.errors import ModelError
+from camstream.contract import ModelInfo, checked_labels
+from camstream.errors import ModelError, UsageError
 from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
+from camstream.graph.heat_range import measured_range
 from camstream.graph.numpy_reference import NumpyReference
 from camstream.graph.onnx_file import PictureInput, opset_of, read_onnx, redeclared, upgraded
+from camstream.graph.onnx_graph import Graph
 from camstream.graph.quantize import Pictures, Precision, measure_difference, quantize
+from camstream.graph.trial import ensure_tried
 from camstream.graph.verify import SHAPES_NHW, TOLERANCE, ShapeNHW, save_verified, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from camstream.graph.head import Head
 
@@ -61,7 +64,7 @@ class Overrides:
     labels: str | None = None
     mean: Triple | None = None
     std: Triple | None = None
-    color: str | None = None
+    color: Literal["RGB", "BGR"] | None = None
     layout: str | None = None
     size_wh: tuple[int, int] | None = None
     cam_range: tuple[float, float] | None = None
@@ -73,6 +76,7 @@ def add_cam_to_file(
     overrides: Overrides,
     *,
     precision: Precision | None = None,
+    calibrate: Sequence[Path] = (),
     progress: Callable[[str], None],
 ) -> ModelInfo:
     """Write a copy of an ONNX classifier that returns class activation maps as well.
@@ -82,6 +86,8 @@ def add_cam_to_file(
         output: The file to write; an existing one is replaced.
         overrides: What the user states about the source.
         precision: A lower precision to convert to; None keeps the source's.
+        calibrate: Clips or folders of pictures that the range of heat is measured on, where neither
+            the user nor the file states one; none: ``default_cam_range``.
         progress: Called with one line of text for each step.
 
     Returns:
@@ -93,13 +99,24 @@ def add_cam_to_file(
         SinkError: The file cannot be written.
     """
     progress(f"reading {source.name}")
-    model, known = remove_cam(read_onnx(source), source)
-    model, head = _find_head(model, overrides)
-    picture = PictureInput.of(model, head.image)
+    read = read_onnx(source)
+    ensure_tried(source, kind="source")
+    try:
+        model, known = remove_cam(read, source)
+        model, head = _find_head(model, overrides, known)
+        picture = PictureInput.of(model, head.image)
+    except ModelError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelError(f"{source} is damaged: its graph cannot be understood") from error
     info = _info(source, picture, head, known, overrides)
     progress("running the source")
     reference = NumpyReference(model, info, name=source.name)
     shapes = _running_shapes(reference, picture, info.size_hw, source)
+    if calibrate and overrides.cam_range is None and known is None:
+        progress("measuring the range of heat")
+        found = measured_range(reference, calibrate, size_hw=info.size_hw)
+        info = dataclasses.replace(info, cam_range=found or info.cam_range)
     core = upgraded(_declare_fixed(model, shapes), source)
     info = dataclasses.replace(
         info,
@@ -139,30 +156,54 @@ def read_labels(source: str) -> tuple[str, ...]:
     path = _IMAGENET_TABLE if source == IMAGENET else Path(source)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read the labels in {source}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"cannot read the labels in {source}: it is no text in UTF-8") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise ModelError(f"cannot read the labels in {source}: {why}") from error
     if path.suffix.lower() == ".csv":
         rows = list(csv.DictReader(text.splitlines()))
         if not rows or "name" not in rows[0]:
             raise ModelError(f'{source} has no column "name"; give a .txt with one name per line')
-        return tuple(row["name"] for row in rows)
+        return checked_labels((row["name"] for row in rows), source)
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:
         raise ModelError(f"{source} is empty; a labels file has one name per line")
-    return names
+    return checked_labels(names, source)
 
 
-def _find_head(model: onnx.ModelProto, overrides: Overrides) -> tuple[onnx.ModelProto, Head]:
+def _find_head(
+    model: onnx.ModelProto, overrides: Overrides, known: ModelInfo | None
+) -> tuple[onnx.ModelProto, Head]:
     """Find the head; a pooling that fits one input size only needs that size declared first."""
     if overrides.layout is not None:
         model = redeclared(model, channels_first=overrides.layout == "NCHW")
+    size_hw = overrides.size_wh[::-1] if overrides.size_wh else known.size_hw if known else None
     try:
-        return model, find_head(model)
+        head = find_head(model)
     except ModelError:
-        if overrides.size_wh is None:
+        if size_hw is None:
             raise
-    model = redeclared(model, size_hw=overrides.size_wh[::-1])
+    else:
+        at_size = _at_size(model, size_hw or _USUAL_HW)
+        shape = None if at_size is None else Graph(at_size).shape(head.features)
+        sides = () if shape is None else shape[1:3] if head.features_last else shape[2:]
+        if at_size is None or 1 not in sides:
+            return model, head
+        # The map has one cell at the preferred size: there the layers behind it are linear ones.
+        return at_size, find_head(at_size)
+    model = redeclared(model, size_hw=size_hw)
     return model, find_head(model)
+
+
+def _at_size(model: onnx.ModelProto, size_hw: tuple[int, int]) -> onnx.ModelProto | None:
+    """Declare the size where the file leaves it free; None where it declares no picture."""
+    try:
+        picture = PictureInput.of(model, Graph(model).inputs[0])
+        declared = picture.height or size_hw[0], picture.width or size_hw[1]
+        return redeclared(model, size_hw=declared)
+    except (ModelError, IndexError):
+        return None
 
 
 def _info(
@@ -176,7 +217,8 @@ def _info(
     labels = read_labels(overrides.labels) if overrides.labels else known and known.labels
     if labels and len(labels) != head.classes:
         raise ModelError(
-            f"{overrides.labels} has {len(labels)} labels, but {source} has {head.classes} classes"
+            f"{overrides.labels or 'its record'} has {len(labels)} labels, but {source} has "
+            f"{head.classes} classes"
         )
     size_hw = overrides.size_wh[::-1] if overrides.size_wh else known and known.size_hw
     size_hw = size_hw or (picture.height or _USUAL_HW[0], picture.width or _USUAL_HW[1])
@@ -186,6 +228,7 @@ def _info(
         )
     is_given = overrides.mean is not None or overrides.std is not None
     is_raw = is_given or picture.element_type == TensorProto.UINT8
+    check_scale(overrides)
     mean = overrides.mean or ((0.0,) * 3 if is_raw else known.mean if known else USUAL_MEAN)
     std = overrides.std or ((1.0,) * 3 if is_raw else known.std if known else _USUAL_STD)
     return ModelInfo(
@@ -207,6 +250,17 @@ def _info(
         versions={},
         quantization=known.quantization if known else None,
     )
+
+
+def check_scale(overrides: Overrides) -> None:
+    """Refuse a mean or a deviation that belongs to values from 0 to 1."""
+    for name, triple in (("--mean", overrides.mean), ("--std", overrides.std)):
+        if triple is not None and 0 < max(triple) < 1:
+            scaled = " ".join(f"{255 * value:.6g}" for value in triple)
+            raise UsageError(
+                f"{name} {' '.join(f'{value:g}' for value in triple)} is for values from 0 to 1, "
+                f"but pixels are 0 to 255; give {name} {scaled}"
+            )
 
 
 def _running_shapes(

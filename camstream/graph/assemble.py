@@ -63,7 +63,9 @@ def assemble(core: onnx.ModelProto, head: Head, info: ModelInfo) -> onnx.ModelPr
     model.graph.initializer.extend([*before.initializers, *behind.initializers])
     _declare(model.graph, picture, head.classes)
     prune(model, *contract.OUTPUTS)  # drops the softmax, other outputs' branches, their weights
-    fine_features = find_fine_features(model, head.features, info.size_hw)
+    fine_features = None
+    if not head.features_last:
+        fine_features = find_fine_features(model, head.features, info.size_hw)
     return with_info(model, dataclasses.replace(info, fine_features=fine_features))
 
 
@@ -118,7 +120,12 @@ def remove_cam(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, Mod
 
 
 def with_info(model: onnx.ModelProto, info: ModelInfo) -> onnx.ModelProto:
-    """Write the metadata into the model, in place of earlier ones."""
+    """Write the metadata into the model, in place of earlier ones.
+
+    Raises:
+        ModelError: They are none with which the file could be opened again.
+    """
+    ModelInfo.from_json(info.to_json(), path=info.name)
     model.graph.name = info.name
     model.producer_name = "camstream"
     model.producer_version = info.versions["camstream"]
@@ -204,13 +211,16 @@ def _choose_classes(nodes: NodeBuilder, head: Head) -> None:
 def _maps(nodes: NodeBuilder, head: Head) -> None:
     """Write the nodes that weight the feature maps for the chosen classes, and their biases."""
     flat = nodes.integers("flat", 0, 0, -1)
-    places = nodes.add("Reshape", head.features, flat, name="places")  # (N, D, h * w)
+    features = head.features
+    if head.features_last:
+        features = nodes.add("Transpose", features, name="features", perm=[0, 3, 1, 2])
+    places = nodes.add("Reshape", features, flat, name="places")  # (N, D, h * w)
     if head.method == "HiResCAM":
         cam = weighted_places(nodes, head, places)
     else:
         cam = nodes.add("MatMul", channel_weights(nodes, head), places, name="flat_cam")
     chosen = nodes.add("Shape", contract.CAM_CLASSES, name="nk")
-    map_hw = nodes.add("Shape", head.features, name="map_hw", start=2)
+    map_hw = nodes.add("Shape", features, name="map_hw", start=2)
     shape = nodes.add("Concat", chosen, map_hw, name="shape", axis=0)
     nodes.add("Reshape", cam, shape, name="cam", output=contract.CAM)
     bias = head.layers[-1].bias if head.layers else None

@@ -22,6 +22,7 @@ from camstream.graph.assemble import remove_cam
 from camstream.graph.find_head import find_head
 from camstream.graph.onnx_file import read_model
 from camstream.graph.onnx_graph import NodeBuilder, prune
+from camstream.graph.trial import ensure_tried
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,8 @@ class Backbone:
         """
         file = ModelFile.of(file)
         path = file.path
+        if file.content is None:
+            ensure_tried(path, kind="source")
         model = read_model(file)
         classifier, info = remove_cam(model, path)
         if info is None:
@@ -74,6 +77,11 @@ class Backbone:
                 f"camstream export {path} -o {path.stem}.cam.onnx"
             )
         head = find_head(classifier)
+        if head.features_last:
+            raise ModelError(
+                f"{path} has feature maps with the channels last, which cannot be taught yet; "
+                "teach another model, such as the default one"
+            )
         if head.method != "CAM":
             raise ModelError(
                 f"{path} has {head.method} maps: its classes are no weighted sums of averaged "

@@ -3,15 +3,26 @@
 Maps can be computed for this form; the search passes over nodes that only rename or reshape:
 
     features -> pooling or flattening -> linear layer (-> ReLU -> linear layer)* -> softmax
+
+HardSwish may stand for ReLU, and a layer normalisation before each linear layer. Pooling over what
+is one position already changes nothing and is passed over as well.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from camstream.errors import ModelError
-from camstream.graph.head import Head, Linear, is_relu, read_linear, relu_ceiling
+from camstream.graph.head import (
+    Head,
+    Linear,
+    is_relu,
+    read_hard_swish,
+    read_linear,
+    read_norm,
+    relu_ceiling,
+)
 from camstream.graph.onnx_graph import Graph, attributes
 
 if TYPE_CHECKING:
@@ -20,6 +31,14 @@ if TYPE_CHECKING:
 _FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
 _RENAMES = ("Identity", "Dropout", "Cast")
 _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+_POOLS = (
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "AveragePool",
+    "MaxPool",
+    "ReduceMean",
+    "ReduceMax",
+)
 _CONVOLUTIONS = {"Conv", "QLinearConv", "ConvInteger"}
 _RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan")
 
@@ -50,6 +69,7 @@ class _Search:
         self._graph = graph
         self._passed_ops: list[str] = []
         self._nodes: set[str] = set()
+        self._is_last = False  # whether the pooled maps are (N, h, w, D)
 
     def head(self, output: str) -> Head:
         logits, final = self._before_final(output)
@@ -61,11 +81,13 @@ class _Search:
             features = self._before_local_pools(features)
         if not layers and pool is None:
             self._refuse("there is neither pooling nor a linear layer before it")
+        features_last = pool is not None and self._is_last
         channels = self._channels(features, pool, layers)
         if pool is None and layers[-1].inputs == channels:
             self._refuse(
                 "its pooling covers the map at one input size only; state it with --model-size"
             )
+        self._check_places(features)
         return Head(
             image=self._image(features),
             output=output,
@@ -73,6 +95,7 @@ class _Search:
             logits=logits,
             classes=layers[0].outputs if layers else channels,
             features=features,
+            features_last=features_last,
             channels=channels,
             channels_last=channels_last,
             pool=pool,
@@ -102,8 +125,9 @@ class _Search:
 
     def _channels(self, features: str, pool: str | None, layers: list[Linear]) -> int:
         shape = self._graph.shape(features)
-        if shape is not None and len(shape) == 4 and shape[1] is not None:
-            return shape[1]
+        depth = None if shape is None or len(shape) != 4 else shape[3 if self._is_last else 1]
+        if depth is not None:
+            return depth
         if pool is None or not layers:
             self._refuse(f"the number of channels of {features!r} is not known")
         return layers[-1].inputs
@@ -111,7 +135,7 @@ class _Search:
     def _layers(self, name: str) -> tuple[list[Linear], str]:
         """Return the linear layers, last one first, and the tensor that the first one reads."""
         layers: list[Linear] = []
-        active: tuple[str, float | None] | None = None
+        active: dict[str, Any] | None = None
         while True:
             node = self._node(name)
             found = read_linear(self._graph, node)
@@ -119,23 +143,34 @@ class _Search:
                 layer, name, made = found
                 self._passed_ops.append(node.op_type)
                 self._nodes.update(made)
-                if active is not None:
-                    layer = replace(layer, active=active[0], ceiling=active[1])
-                layers.append(layer)
+                layers.append(replace(layer, **(active or {})))
                 active = None
-            elif layers and active is None and self._is_hidden(node):
-                active = (name, relu_ceiling(self._graph, node))
+            elif layers and active is None and (norm := read_norm(self._graph, node)):
+                if layers[-1].norm is not None:
+                    return layers, name
+                layers[-1] = replace(layers[-1], norm=norm)
                 name = self._step(node)
+            elif layers and active is None and self._is_hidden(node):
+                source = read_hard_swish(self._graph, node)
+                if source is None:
+                    active = {"active": name, "ceiling": relu_ceiling(self._graph, node)}
+                    name = self._step(node)
+                else:
+                    active = {"active": source, "is_hard_swish": True}
+                    self._step(node)
+                    name = source
             elif self._keeps_values(node):
                 name = self._step(node)
             else:
                 return layers, name
 
     def _is_hidden(self, node: onnx.NodeProto) -> bool:
-        """Whether a node is the ReLU of a linear layer, and not that of the feature maps."""
-        if not is_relu(self._graph, node):
-            return False
-        name = node.input[0]
+        """Whether a node is the ReLU or HardSwish of a linear layer, not that of feature maps."""
+        name = read_hard_swish(self._graph, node)
+        if name is None:
+            if not is_relu(self._graph, node):
+                return False
+            name = node.input[0]
         while (before := self._graph.producer(name)) is not None and self._keeps_values(before):
             name = before.input[0]
         return before is not None and read_linear(self._graph, before) is not None
@@ -144,10 +179,29 @@ class _Search:
         """Whether a node only renames or reshapes one row of values per picture."""
         if node.op_type in _RENAMES:
             return True
+        if node.op_type in _POOLS:  # pooling one position changes nothing
+            return self._graph.is_single(node.input[0]) and self._graph.channels_kept(node)
+        if node.op_type == "Gather":
+            return self._reorders_nothing(node)
         if node.op_type not in _RESHAPES:
             return False
         shape = self._graph.shape(node.input[0])
         return shape is None or len(shape) < 3 or self._graph.is_single(node.input[0])
+
+    def _reorders_nothing(self, gather: onnx.NodeProto) -> bool:
+        """Whether a Gather takes all values of one position anew.
+
+        Torch writes ``as_strided`` so. That they keep their order is found out when the numbers are
+        compared, see ``NumpyReference``.
+        """
+        flat = self._graph.producer(gather.input[0])
+        return (
+            self._graph.is_single(gather.output[0])
+            and flat is not None
+            and flat.op_type == "Reshape"
+            and self._graph.is_single(flat.input[0])
+            and self._graph.shape(flat.input[0]) == self._graph.shape(gather.output[0])
+        )
 
     def _pooling(self, name: str) -> tuple[str | None, str, bool]:
         """Read the pooling or flattening before a tensor: pool, features, channels last."""
@@ -162,7 +216,9 @@ class _Search:
                 self._refuse(f"its {op} is over the axes {sorted(axes)}, not over a whole map")
             source = self._step(node)
             if axes == {1, 2}:
-                source = self._before_transpose(source) or self._refuse("its maps are (N, h, w, D)")
+                transposed = self._before_transpose(source)
+                self._is_last = transposed is None
+                source = transposed or source
             return ("mean" if op == "ReduceMean" else "max"), source, False
         if op in ("AveragePool", "MaxPool") and self._graph.is_single(name):
             if _counts_padding(node) or not self._graph.covers_all(node):
@@ -193,6 +249,18 @@ class _Search:
         ):
             name = self._step(node)
         return name
+
+    def _check_places(self, features: str) -> None:
+        """Refuse feature maps that have not two sides, each of several cells."""
+        shape = self._graph.shape(features)
+        if shape is None:
+            return
+        sides = shape[1:3] if self._is_last else shape[2:]
+        if len(shape) != 4:
+            self._refuse(f"{features!r} has {len(shape)} dimensions: it is a list, not a map")
+        if 1 in sides:
+            grid = "x".join("?" if side is None else str(side) for side in sides)
+            self._refuse(f"the map of {features!r} is {grid}: it shows no place")
 
     def _axes(self, node: onnx.NodeProto) -> set[int]:
         axes = attributes(node).get("axes")
@@ -229,6 +297,8 @@ class _Search:
     def _refuse(self, reason: str) -> NoReturn:
         passed = " <- ".join(self._passed_ops) or "nothing"
         kind = "a recurrent network, " if any(op in reason for op in _RECURRENT) else ""
+        if self._graph.has_attention():
+            kind = "a transformer, "
         raise ModelError(
             f"no class map: {kind}found output <- {passed}; {reason}. A map needs convolutions, "
             "then pooling or flattening, then linear layers with ReLU"

@@ -2,7 +2,8 @@
 
 Behind pooling and one linear layer, the weights are rows of its matrix (CAM). For several layers
 they are the gradient of the class's logit (Grad-CAM, Selvaraju et al. 2017): the product of the
-matrices, multiplied between two by the mask of the ReLU of the forward pass. A local pooling
+matrices, multiplied between two by the mask of the ReLU of the forward pass (or the slope of its
+HardSwish), and led back through layer normalisations. A local pooling
 keeps the gradient's sum over all positions, so that nothing must be un-pooled. The gradient is
 made of ordinary nodes; no runtime computes one by itself.
 
@@ -70,9 +71,10 @@ def weighted_places(nodes: NodeBuilder, head: Head, places: str) -> str:
 
 def _gradient(nodes: NodeBuilder, layers: tuple[Linear, ...]) -> str:
     """Write the gradient of the requested logits by the layers' input, (N, K, inputs)."""
-    gradient = _rows(nodes, layers[-1])
+    gradient = _before_norm(nodes, layers[-1], _rows(nodes, layers[-1]), "last")
     for number, layer in enumerate(reversed(layers[:-1])):
-        masked = nodes.add("Mul", gradient, _mask(nodes, layer, number), name=f"masked_{number}")
+        slope = (_hard_swish_slope if layer.is_hard_swish else _mask)(nodes, layer, number)
+        masked = nodes.add("Mul", gradient, slope, name=f"masked_{number}")
         flat = nodes.add("Flatten", masked, name=f"rows_{number}", axis=2)  # (N * K, outputs)
         weight = layer.weight
         if len(layer.shape) > 2:
@@ -84,7 +86,62 @@ def _gradient(nodes: NodeBuilder, layers: tuple[Linear, ...]) -> str:
         rest = nodes.integers(f"rest_{number}", -1)
         shape = nodes.add("Concat", asked, rest, name=f"shape_{number}", axis=0)
         gradient = nodes.add("Reshape", product, shape, name=f"gradient_{number}")
+        gradient = _before_norm(nodes, layer, gradient, str(number))
     return gradient
+
+
+def _before_norm(nodes: NodeBuilder, layer: Linear, gradient: str, label: str) -> str:
+    """Write the gradient by what a layer's normalisation reads, (N, K, D).
+
+    With the normalised values y = (x - mean) / s and the scaled gradient g, it is
+    (g - mean(g) - y mean(g y)) / s. Means are matrix products: the reducing operators take their
+    axes in another way in each opset.
+    """
+    norm = layer.norm
+    if norm is None:
+        return gradient
+
+    def named(step: str) -> str:
+        return f"norm_{label}_{step}"
+
+    depth = layer.inputs
+    average = nodes.constant(named("average"), np.full((depth, 1), 1 / depth, np.float32))
+    epsilon = nodes.constant(named("epsilon"), np.array(norm.epsilon, np.float32))
+    flat = nodes.add("Flatten", norm.source, name=named("flat"), axis=1)
+    values = nodes.add("Unsqueeze", flat, nodes.integers(named("axis"), 1), name=named("values"))
+    mean = nodes.add("MatMul", values, average, name=named("mean"))
+    centred = nodes.add("Sub", values, mean, name=named("centred"))
+    squares = nodes.add("Mul", centred, centred, name=named("squares"))
+    variance = nodes.add("MatMul", squares, average, name=named("variance"))
+    raised = nodes.add("Add", variance, epsilon, name=named("raised"))
+    spread = nodes.add("Sqrt", raised, name=named("spread"))
+    unit = nodes.add("Div", centred, spread, name=named("unit"))  # (N, 1, D)
+    scaled = nodes.add("Mul", gradient, norm.scale, name=named("scaled"))
+    along = nodes.add("Mul", scaled, unit, name=named("along"))
+    level = nodes.add("MatMul", scaled, average, name=named("level"))  # (N, K, 1)
+    part = nodes.add("MatMul", along, average, name=named("part"))
+    slope = nodes.add("Mul", unit, part, name=named("slope"))
+    flattened = nodes.add("Sub", scaled, level, name=named("flattened"))
+    rest = nodes.add("Sub", flattened, slope, name=named("rest"))
+    return nodes.add("Div", rest, spread, name=named("gradient"))
+
+
+def _hard_swish_slope(nodes: NodeBuilder, layer: Linear, number: int) -> str:
+    """Write the slope of x clip(x + 3, 0, 6) / 6, (N, 1, outputs): 0, x / 3 + 1 / 2, or 1."""
+    assert layer.active is not None
+
+    def constant(name: str, value: float) -> str:
+        return nodes.constant(f"{name}_{number}", np.array(value, np.float32))
+
+    x = nodes.add("Flatten", layer.active, name=f"active_{number}", axis=1)
+    third = nodes.add("Mul", x, constant("third", 1 / 3), name=f"part_{number}")
+    line = nodes.add("Add", third, constant("half", 0.5), name=f"line_{number}")
+    low = nodes.add("Less", x, constant("begin", -3), name=f"low_{number}")
+    high = nodes.add("Greater", x, constant("end", 3), name=f"high_{number}")
+    rising = nodes.add("Where", low, constant("none", 0), line, name=f"rising_{number}")
+    slope = nodes.add("Where", high, constant("full", 1), rising, name=f"slope_{number}")
+    axis = nodes.integers(f"axis_{number}", 1)
+    return nodes.add("Unsqueeze", slope, axis, name=f"mask_of_all_{number}")
 
 
 def _rows(nodes: NodeBuilder, layer: Linear) -> str:

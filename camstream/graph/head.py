@@ -20,6 +20,34 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from camstream.contract import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norm:
+    """A layer normalisation over the channels of one position per picture.
+
+    Attributes:
+        source: Tensor that it reads, (N, D), (N, 1, 1, D) ...
+        scale: Tensor with one factor a channel, (D,).
+        shift: Tensor with one summand a channel, (D,); None for none.
+        epsilon: Added to the variance.
+    """
+
+    source: str
+    scale: str
+    shift: str | None
+    epsilon: float
+
+    def renamed(self, name: Callable[[str], str]) -> Norm:
+        """Return the same layer with its tensors renamed."""
+        return dataclasses.replace(
+            self,
+            source=name(self.source),
+            scale=name(self.scale),
+            shift=self.shift and name(self.shift),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear:
@@ -31,8 +59,11 @@ class Linear:
             (inputs, outputs).
         outputs_first: Whether the outputs are its first dimension.
         bias: Tensor with b; None for a layer without.
-        active: Tensor of the layer's values after its ReLU; None for a layer without ReLU.
+        active: Tensor of the layer's values after its ReLU, or before its HardSwish; None for a
+            layer without either.
         ceiling: The largest value that the ReLU returns (6 for ReLU6); None: no limit.
+        is_hard_swish: Whether ``active`` is what a HardSwish reads.
+        norm: The layer normalisation of what the layer reads; None for none.
     """
 
     weight: str
@@ -41,6 +72,8 @@ class Linear:
     bias: str | None
     active: str | None = None
     ceiling: float | None = None
+    is_hard_swish: bool = False
+    norm: Norm | None = None
 
     @property
     def outputs(self) -> int:
@@ -59,6 +92,7 @@ class Linear:
             weight=name(self.weight),
             bias=self.bias and name(self.bias),
             active=self.active and name(self.active),
+            norm=self.norm and self.norm.renamed(name),
         )
 
 
@@ -73,6 +107,7 @@ class Head:
         logits: Tensor of the logits, (N, C) or (N, C, 1, 1).
         classes: C.
         features: Tensor of the feature maps that maps are computed from, (N, D, h, w).
+        features_last: Whether it is (N, h, w, D) instead.
         channels: D.
         channels_last: Whether they are flattened in the order (h, w, D), not (D, h, w).
         pool: "mean" or "max" over each whole feature map; None where they are flattened.
@@ -87,6 +122,7 @@ class Head:
     logits: str
     classes: int
     features: str
+    features_last: bool = False
     channels: int
     channels_last: bool
     pool: str | None
@@ -94,16 +130,58 @@ class Head:
     nodes: frozenset[str]
 
     @property
-    def method(self) -> str:
+    def method(self) -> Method:
         """The method that computes maps for such a head, one of the values of ``ModelInfo.method``."""
-        if len(self.layers) > 1:
+        if len(self.layers) > 1 or any(layer.norm for layer in self.layers):
             return "Grad-CAM"
-        return {"mean": "CAM", "max": "CAM (max pooling)", None: "HiResCAM"}[self.pool]
+        if self.pool is None:
+            return "HiResCAM"
+        return "CAM" if self.pool == "mean" else "CAM (max pooling)"
 
     @property
     def keeps_identity(self) -> bool:
         """Whether the CAM identity holds: mean(cam) + bias is the logit."""
         return self.method in ("CAM", "HiResCAM")
+
+    @property
+    def fits_one_size(self) -> bool:
+        """Whether the layers read whole feature maps, so that the input has one size."""
+        return self.pool is None
+
+
+def read_norm(graph: Graph, node: onnx.NodeProto) -> Norm | None:
+    """Read a node as a layer normalisation over channels, on one position per picture."""
+    if node.op_type != "LayerNormalization" or not all(map(graph.is_constant, node.input[1:])):
+        return None
+    shape, scale = graph.shape(node.input[0]), graph.shape(node.input[1])
+    values = attributes(node)
+    if shape is None or scale is None or len(scale) != 1 or set(shape[1:-1]) - {1}:
+        return None
+    if values.get("axis", -1) not in (-1, len(shape) - 1):
+        return None
+    return Norm(
+        source=node.input[0],
+        scale=node.input[1],
+        shift=node.input[2] if len(node.input) > 2 and node.input[2] else None,
+        epsilon=float(values.get("epsilon", 1e-5)),
+    )
+
+
+def read_hard_swish(graph: Graph, node: onnx.NodeProto) -> str | None:
+    """Return what a HardSwish reads: the operator, or x * HardSigmoid(x) with its factors."""
+    if node.op_type == "HardSwish":
+        return str(node.input[0])
+    if node.op_type != "Mul":
+        return None
+    for source, gate in (tuple(node.input), tuple(node.input)[::-1]):
+        made = graph.producer(gate)
+        if made is None or made.op_type != "HardSigmoid" or made.input[0] != source:
+            continue
+        values = attributes(made)
+        slope, middle = values.get("alpha", 0.2), values.get("beta", 0.5)
+        if abs(slope - 1 / 6) < 1e-6 and middle == 0.5:
+            return str(source)
+    return None
 
 
 def read_linear(graph: Graph, node: onnx.NodeProto) -> tuple[Linear, str, set[str]] | None:

@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from camstream.errors import ModelError, first_line
+from camstream.errors import ModelError
 from camstream.graph.find_head import find_head
 from camstream.graph.head import head_in_float32
 from camstream.graph.onnx_file import PictureInput
+from camstream.graph.runtime_errors import reason
 from camstream.graph.verify import open_quietly
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from camstream.contract import ModelInfo
-    from camstream.graph.head import Head, Linear
+    from camstream.graph.head import Head, Linear, Norm
     from camstream.graph.verify import Outputs
 
 _FLOAT16_TOLERANCE = 2e-2  # of the source's output: eleven bits, through many layers
@@ -60,6 +61,7 @@ class NumpyReference:
         }
         wanted = [self.head.output, self.head.logits, self.head.features]
         wanted += [layer.active for layer in self.head.layers if layer.active]
+        wanted += [layer.norm.source for layer in self.head.layers if layer.norm]
         wanted += [weight for weight in _weights(self.head) if weight not in self._weights]
         self._wanted = list(dict.fromkeys(wanted))
         del tapped.graph.output[:]
@@ -69,14 +71,14 @@ class NumpyReference:
         self._whole = self._tapped if self.head == self._own else _session(source, name)
 
     def runs(self, shape_nhw: tuple[int, int, int]) -> str | None:
-        """Run a batch of this shape; return the error's first line, or None where it runs."""
+        """Run a batch of this shape; return why it fails, or None where it runs."""
         try:
             self._whole.run(
                 [self._own.output],
                 {self._own.image: self.prepared(np.zeros((*shape_nhw, 3), np.uint8))},
             )
         except Exception as error:  # onnxruntime has no common base class of its own
-            return first_line(error)
+            return reason(error)
         return None
 
     def prepared(self, frames: NDArray[np.uint8]) -> NDArray[np.generic]:
@@ -99,6 +101,10 @@ class NumpyReference:
         tensors |= self._weights
         logits = tensors[self.head.logits].reshape(len(frames), -1)
         self._explain(self._whole.run([self._own.output], feed)[0], logits)
+        if self.head.features_last:
+            moved = tensors[self.head.features].transpose(0, 3, 1, 2)
+            tensors[self.head.features] = np.ascontiguousarray(moved)
+        self._recompute(tensors, logits)
         chosen = chosen_classes(logits, classes)
         cam = np.stack([self._maps(tensors, n, chosen[n]) for n in range(len(frames))])
         last = self.head.layers[-1] if self.head.layers else None
@@ -125,6 +131,33 @@ class NumpyReference:
                 f"makes it, by {difference:.3g}; a map of that tensor would explain nothing"
             )
 
+    def _recompute(
+        self, tensors: dict[str, NDArray[np.float32]], logits: NDArray[np.float32]
+    ) -> None:
+        """Raise where the layers that were found do not make the logits of pooled features."""
+        if self.head.pool is None:
+            return
+        features = tensors[self.head.features]
+        pooled = features.mean((2, 3)) if self.head.pool == "mean" else features.max((2, 3))
+        values = pooled.astype(np.float64)
+        for layer in self.head.layers:
+            if layer.norm is not None:
+                shift = tensors[layer.norm.shift] if layer.norm.shift else 0
+                values = normalized(values, layer.norm)[0] * tensors[layer.norm.scale] + shift
+            values = values @ _matrix(tensors, layer).T
+            if layer.bias is not None:
+                values = values + tensors[layer.bias].reshape(-1)
+            if layer.is_hard_swish:
+                values = values * np.clip(values + 3, 0, 6) / 6
+            elif layer.active is not None:
+                values = np.clip(values, 0, layer.ceiling)
+        difference = float(np.abs(values - logits).max())
+        if not difference <= _FLOAT16_TOLERANCE * max(1.0, float(np.abs(logits).max())):
+            raise ModelError(
+                f"no class map: {self._name} has more between its pooling and its scores than was "
+                "found there"
+            )
+
     def _maps(
         self, tensors: dict[str, NDArray[np.float32]], n: int, chosen: NDArray[np.int64]
     ) -> NDArray[np.float32]:
@@ -134,11 +167,16 @@ class NumpyReference:
             own: NDArray[np.float32] = features[chosen]
             return own
         gradient = _matrix(tensors, head.layers[-1])[chosen]  # (K, inputs)
+        gradient = _through_norm(tensors, head.layers[-1].norm, n, gradient)
         for layer in reversed(head.layers[:-1]):
             assert layer.active is not None
             active = tensors[layer.active][n].reshape(-1)
-            mask = (active > 0) & (active < (np.inf if layer.ceiling is None else layer.ceiling))
-            gradient = (gradient * mask) @ _matrix(tensors, layer)
+            ceiling = np.inf if layer.ceiling is None else layer.ceiling
+            slope: NDArray[np.floating] = ((active > 0) & (active < ceiling)).astype(np.float32)
+            if layer.is_hard_swish:
+                slope = np.select([active < -3, active > 3], [0.0, 1.0], active / 3 + 0.5)
+            gradient = (gradient * slope.astype(np.float32)) @ _matrix(tensors, layer)
+            gradient = _through_norm(tensors, layer.norm, n, gradient)
         if head.pool is None:
             parts = (-1, head.channels) if head.channels_last else (head.channels, -1)
             gradient = gradient.reshape(len(chosen), *parts)
@@ -151,6 +189,31 @@ class NumpyReference:
         return np.tensordot(gradient, features, 1)
 
 
+def normalized(
+    values: NDArray[np.float64], norm: Norm
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (N, D) values with mean 0 and deviation 1 in each row, and the (N, 1) deviations."""
+    spread = np.sqrt(values.var(axis=1, keepdims=True) + norm.epsilon)
+    return (values - values.mean(axis=1, keepdims=True)) / spread, spread
+
+
+def _through_norm(
+    tensors: dict[str, NDArray[np.float32]],
+    norm: Norm | None,
+    n: int,
+    gradient: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Lead a (K, D) gradient back through a normalisation, by its Jacobian as a whole matrix."""
+    if norm is None:
+        return gradient
+    values = tensors[norm.source][n].reshape(1, -1).astype(np.float64)
+    unit, spread = normalized(values, norm)
+    depth = values.shape[1]
+    jacobian = (np.eye(depth) - 1 / depth - unit.T @ unit / depth) / spread
+    led: NDArray[np.float32] = ((gradient * tensors[norm.scale]) @ jacobian).astype(np.float32)
+    return led
+
+
 def chosen_classes(logits: NDArray[np.floating], classes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the (N, K) class indices that (K,) ``classes`` mean for (N, C) logits.
 
@@ -161,7 +224,11 @@ def chosen_classes(logits: NDArray[np.floating], classes: NDArray[np.int64]) -> 
 
 
 def _weights(head: Head) -> list[str]:
-    return [name for layer in head.layers for name in (layer.weight, layer.bias) if name]
+    names = [name for layer in head.layers for name in (layer.weight, layer.bias)]
+    names += [
+        name for layer in head.layers if layer.norm for name in (layer.norm.scale, layer.norm.shift)
+    ]
+    return [name for name in names if name]
 
 
 def _matrix(tensors: dict[str, NDArray[np.float32]], layer: Linear) -> NDArray[np.float32]:
@@ -174,4 +241,4 @@ def _session(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
     try:
         return open_quietly(model.SerializeToString())
     except Exception as error:  # onnxruntime has no common base class of its own
-        raise ModelError(f"onnxruntime cannot open {name}: {first_line(error)}") from error
+        raise ModelError(f"onnxruntime cannot open {name}: {reason(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import graphlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, version_converter
 
-from camstream.errors import ModelError, first_line
+from camstream.contract import MAX_FILE_BYTES
+from camstream.errors import ModelError, UsageError
 from camstream.graph.onnx_graph import Graph
+from camstream.graph.runtime_errors import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from camstream.contract import ModelFile
 
 MIN_OPSET = 15  # Shape with a start
-_MAX_BYTES = 2**31 - 1  # of one protobuf message, which an ONNX file is
 _PICTURE_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
 
 
@@ -35,27 +37,39 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         ModelError: The file is no ONNX file, is too large, or names data outside its own folder.
     """
     if not path.is_file():
-        raise ModelError(f"no ONNX file {path}")
+        raise UsageError(f"no ONNX file {path}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ModelError(f"{path} has more than 2 GB; a camstream model is one file of less")
     try:
         model = onnx.load(path, load_external_data=False)
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is no ONNX file, or a damaged one") from error
-    if not model.graph.node or not model.opset_import:
+    if not model.graph.node or not model.opset_import or model.ir_version < 1:
         raise ModelError(f"{path} is no ONNX file, or a damaged one: it holds no graph")
     beside = {_beside(path, tensor) for tensor in _tensors(model.graph) if tensor.external_data}
-    if sum(file.stat().st_size for file in (path, *beside)) > _MAX_BYTES:
+    if sum(file.stat().st_size for file in (path, *beside)) > MAX_FILE_BYTES:
         raise ModelError(f"{path} has more than 2 GB of weights; a camstream model is one file")
     if beside:
         try:
             onnx.load_external_data_for_model(model, str(path.parent))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
-            raise ModelError(f"{path}: its weights cannot be read: {error}") from error
+            raise ModelError(f"{path}: its weights in another file cannot be read") from error
     # The ONNX checker is not used: it refuses much that runs, such as outputs without a shape.
     made = {output for node in model.graph.node for output in node.output}
     made |= {item.name for item in (*model.graph.input, *model.graph.initializer)}
     missing = {name for node in model.graph.node for name in node.input if name} - made
     if missing:
         raise ModelError(f"{path} is damaged: nothing makes the tensor {min(missing)!r}")
+    makers = {name: node.output[0] for node in model.graph.node for name in node.output}
+    before = {
+        node.output[0]: {makers[name] for name in node.input if name in makers}
+        for node in model.graph.node
+        if node.output
+    }
+    try:
+        graphlib.TopologicalSorter(before).prepare()
+    except graphlib.CycleError as error:
+        raise ModelError(f"{path} is damaged: its graph runs in a circle") from error
     return model
 
 
@@ -77,7 +91,7 @@ def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     except Exception as error:  # the converter's own error has no public base class
         raise ModelError(
             f"{path}: cannot be brought from opset {version} to {MIN_OPSET} "
-            f"({first_line(error)}); export it again with a newer opset"
+            f"({reason(error)}); export it again with a newer opset"
         ) from error
 
 

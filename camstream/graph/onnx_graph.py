@@ -37,7 +37,7 @@ class Graph:
         self._types: dict[str, onnx.TypeProto.Tensor] = {}
         try:
             inferred = onnx.shape_inference.infer_shapes(_skeleton(model), data_prop=True).graph
-        except onnx.shape_inference.InferenceError:
+        except Exception:  # a damaged graph fails in many ways
             inferred = graph
         for value in (*inferred.input, *inferred.value_info, *inferred.output):
             self._types[value.name] = value.type.tensor_type
@@ -53,7 +53,11 @@ class Graph:
         kind = self._types.get(name)
         if kind is None or not kind.HasField("shape"):
             return None
-        return tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
+        # PaddlePaddle writes -1 for a free size.
+        return tuple(
+            d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
+            for d in kind.shape.dim
+        )
 
     def element_type(self, name: str) -> int:
         """Return a tensor's element type (``onnx.TensorProto.FLOAT``, ...); 0 where unknown."""
@@ -65,6 +69,25 @@ class Graph:
         """Whether a tensor is (N, D, 1, 1) or (N, 1, 1, D): one position per picture."""
         shape = self.shape(name)
         return shape is not None and len(shape) == 4 and (1, 1) in (shape[2:], shape[1:3])
+
+    def channels_kept(self, pool: onnx.NodeProto) -> bool:
+        """Whether a pooling of one position keeps its channels apart."""
+        if not pool.op_type.startswith("Reduce"):
+            return True
+        axes = attributes(pool).get("axes")
+        if axes is None and len(pool.input) > 1:
+            axes = self.numbers(pool.input[1])
+        shape = self.shape(pool.input[0])
+        return shape is not None and all(shape[int(axis)] == 1 for axis in axes or range(4))
+
+    def has_attention(self) -> bool:
+        """Whether a softmax weights a product of matrices, as in a transformer."""
+        soft = {node.output[0] for node in self._producers.values() if node.op_type == "Softmax"}
+        return any(
+            node.op_type.endswith("Attention")
+            or (node.op_type == "MatMul" and soft.intersection(node.input))
+            for node in self._producers.values()
+        )
 
     def covers_all(self, pool: onnx.NodeProto) -> bool:
         """Whether the first window of a pooling covers its whole input."""
@@ -78,10 +101,10 @@ class Graph:
 
     def is_constant(self, name: str) -> bool:
         """Whether a tensor depends on weights only, and on no input."""
-        if name in self._initializers:
-            return True
-        node = self.producer(name)
-        return node is not None and all(self.is_constant(i) for i in node.input if i)
+        needed = self.needed(name)
+        return not needed.intersection(self.inputs) and all(
+            part in self._initializers or part in self._producers for part in needed
+        )
 
     def numbers(self, name: str) -> list[float] | None:
         """Return the values of a stored constant, flat; None where the tensor is computed."""

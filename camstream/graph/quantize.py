@@ -11,7 +11,7 @@ import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import av
 import numpy as np
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from camstream.graph.numpy_reference import NumpyReference
 
+Kind = Literal["int8", "fp16"]
+
 _CALIBRATED = 40  # pictures
 _COMPARED = 40  # pictures
 _MIN_PICTURES = 10  # fewer do not show a value's range
@@ -48,7 +50,7 @@ class Precision:
         pictures: A clip or a folder of photos and clips of the user's own; fp16 may do without.
     """
 
-    kind: str
+    kind: Kind
     pictures: Path | None
 
     @classmethod
@@ -129,7 +131,7 @@ def quantize(
 
 
 def measure_difference(
-    pictures: Pictures, kind: str, full: NumpyReference, lower: NumpyReference
+    pictures: Pictures, kind: Kind, full: NumpyReference, lower: NumpyReference
 ) -> Quantization:
     """Compare the float32 network with the converted one on pictures not used for calibration."""
     agreed, correlations = [], []

@@ -30,10 +30,11 @@ import onnx.parser
 from onnx import TensorProto, helper
 
 from camstream import contract
+from camstream.graph.onnx_file import read_model
 from camstream.graph.onnx_graph import Graph
 
 if TYPE_CHECKING:
-    from camstream.contract import ModelInfo
+    from camstream.contract import ModelFile, ModelInfo
 
 ZOOM = 8 / 7  # factor of the input's sides: 256 pixels instead of 224, 1.3 times the area
 STEPS = 6  # how often evidence is passed on
@@ -150,17 +151,17 @@ def refine_graph(
     """)
 
 
-def with_refinement(model: str | bytes, fine_features: str) -> bytes:
+def with_refinement(model: ModelFile, fine_features: str) -> bytes:
     """Add refined maps to a camstream model, as one more output ``REFINED``.
 
     Args:
-        model: The file's path, or its content.
+        model: The model's file.
         fine_features: The tensor with the fine features, see ``ModelInfo.fine_features``.
 
     Returns:
         The new file's content.
     """
-    whole = onnx.load(model) if isinstance(model, str) else onnx.load_from_string(model)
+    whole = read_model(model)
     joining = onnx.compose.add_prefix_graph(refine_graph(), _PREFIX)
     whole.graph.node.extend(
         [

@@ -18,6 +18,8 @@ from camstream import contract
 from camstream.contract import ParityReport
 from camstream.errors import ModelError, SinkError
 from camstream.graph.assemble import assemble, info_of, with_info
+from camstream.graph.runtime_errors import reason
+from camstream.graph.trial import remember, sha256_of
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -89,6 +91,7 @@ def save_verified(
             info = dataclasses.replace(info_of(model, path=str(output)), parity=parity)
             onnx.save(with_info(model, info), unverified)
             unverified.replace(output)
+            remember(sha256_of(output))  # it has just run here
     except OSError as error:
         raise SinkError(f"cannot write {output}: {error.strerror or error}") from error
     return info
@@ -134,10 +137,10 @@ def verify(
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelError(f"{path}: the ONNX checker refuses it: {error}") from error
+        raise ModelError(f"the ONNX checker refuses the new file: {reason(error)}") from error
     session = open_quietly(str(path))
     random = np.random.default_rng(0)
-    logits_diff = cam_diff = residual = 0.0
+    logits_diff = cam_diff = residual = logits_max = cam_max = 0.0
     default = -np.arange(1, min(contract.DEFAULT_TOP_K, classes) + 1, dtype=np.int64)
     for shape in shapes_nhw:
         frames = sample_frames(shape, random)
@@ -147,6 +150,8 @@ def verify(
             if asked is not None:
                 feed[contract.CLASSES] = asked
             got = session.run(list(contract.OUTPUTS), feed)
+            logits_max = max(logits_max, _largest("scores", got[0]))
+            cam_max = max(cam_max, _largest("maps", got[1]))
             want = reference(frames, default if asked is None else asked)
             if not np.array_equal(got[2], want[2]):
                 want = _with_ties(path, reference, frames, got[2], want, tolerance)
@@ -167,7 +172,25 @@ def verify(
         logits_max_diff=logits_diff,
         cam_max_diff=cam_diff,
         identity_error=residual if check_identity else None,
+        logits_max=logits_max,
+        cam_max=cam_max,
     )
+
+
+def _largest(what: str, values: NDArray[np.float32]) -> float:
+    """Return the largest absolute value; refuse what no trained network gives."""
+    if not values.size:
+        raise ModelError(f"the network gives no {what}")
+    largest = float(np.abs(values).max())
+    if not largest <= contract.ABSURD:  # also false for NaN
+        what_is_wrong = (
+            "that are no numbers" if not np.isfinite(largest) else f"up to {largest:.1g}"
+        )
+        raise ModelError(
+            f"the network gives {what} {what_is_wrong}, so that nothing can be compared: its "
+            "weights are damaged, or --mean and --std are wrong"
+        )
+    return largest
 
 
 def open_quietly(model: str | bytes) -> ort.InferenceSession:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
-import os
 import sys
 from typing import Any
 
 import onnxruntime as ort
 
-from camstream.errors import ModelError, UsageError, first_line
+from camstream.errors import ModelError, UsageError
+from camstream.graph.runtime_errors import reason
+from camstream.models.cores import usable_cores
 
 # Name on the command line -> ONNX Runtime's provider.
 PROVIDERS = {
@@ -27,7 +28,7 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-REMEDY = 'run "camstream doctor" to see what is missing, or use --device cpu'
+REMEDY = 'run "camstream doctor" to see what is missing, or choose the device cpu'
 _GPU_UNUSED = (
     "there is an NVIDIA driver, but onnxruntime cannot use CUDA: running on the CPU; "
     '"camstream doctor" explains why'
@@ -104,8 +105,9 @@ def _open(model: str | bytes, device: str, threads: int | None) -> ort.Inference
     if device in ("cuda", "tensorrt"):
         preload_cuda()
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # errors: the fall-back is found out above, not read in a log
-    options.intra_op_num_threads = threads or max(1, (os.cpu_count() or 2) - 1)
+    # None but fatal ones: errors are raised, and the fall-back is found out above.
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or max(1, usable_cores() - 1)
     # Spinning threads steal the cores that decoding and encoding need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [(PROVIDERS[device], _OPTIONS.get(device, {}))]
@@ -118,7 +120,5 @@ def _open(model: str | bytes, device: str, threads: int | None) -> ort.Inference
         return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime has no common base class of its own
         name = model if isinstance(model, str) else "the model in memory"
-        if "INVALID_PROTOBUF" in first_line(error):
-            raise ModelError(f"{name} is no ONNX file, or a damaged one") from error
-        reason = f"cannot open {name}: {first_line(error)}"
-        raise ModelError(reason if device == "cpu" else f"{reason}; {REMEDY}") from error
+        why = f"cannot open {name}: {reason(error)}"
+        raise ModelError(why if device == "cpu" else f"{why}; {REMEDY}") from error

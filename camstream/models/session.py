@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import os
 import time
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import onnxruntime as ort
@@ -12,8 +15,10 @@ from numpy.typing import NDArray
 
 from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
-from camstream.errors import ModelError, first_line
+from camstream.errors import ModelError, UsageError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.graph.runtime_errors import reason
+from camstream.graph.trial import ensure_tried
 from camstream.maps.select import Selection, with_boxes
 from camstream.maps.views import asked_for, decided, softmax
 from camstream.media import to_image
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from PIL.Image import Image as PilImage
+
+    Image = str | Path | ImageU8 | PilImage
 
 _RANDOM = "random weights: label and heat mean nothing"
 
@@ -64,48 +71,68 @@ class Model:
                 sees smaller things and makes finer maps, and takes longer by its square.
             refine: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
 
+        A file that is new on this machine is first run in a child process, see
+        ``camstream.graph.trial``.
+
         Raises:
+            UsageError: There is no such file.
             ModelError: The file is not a camstream model, or the device cannot run it, or it
                 takes no such input size, or ``refine`` is asked of a network that has no layer
                 for it.
         """
         self.file = ModelFile.of(file)
         self.path = path = self.file.path
-        if self.file.content is None and not path.is_file():
-            raise ModelError(f"no model file {path}; make one with: camstream export -o {path}")
-        source = str(path) if self.file.content is None else self.file.content
-        self.session, self.device, self.gpu_problem = create_session(
+        source: str | bytes = str(path)
+        if self.file.content is None:
+            _ensure_usable(path)
+        else:
+            source = self.file.content
+        self._source, self._threads = source, threads
+        self._session, self.device, self.gpu_problem = create_session(
             source, device, threads=threads
         )
-        self.info = read_info(self.session, str(path))
+        _OPEN.add(self)
+        self.info = read_info(self._session, str(path))
         self._size_wh = size_wh
         self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
         self.refinement = ""
         self._caveat = _RANDOM if self.info.is_random else ""
         if refine:
-            self._add_refinement(source, threads, zoomed=input_size is None)
+            self._add_refinement(threads, zoomed=input_size is None)
         self._bind_to = "cuda" if self.device in ("cuda", "tensorrt") else None
         self._warm_up()
 
+    @overload
+    def predict(self, image: Image, *, classes: Sequence[int] | None = None) -> Prediction: ...
+
+    @overload
     def predict(
-        self, image: str | Path | ImageU8 | PilImage, *, classes: Sequence[int] | None = None
-    ) -> Prediction:
-        """Classify one image and map the evidence.
+        self, image: list[Any], *, classes: Sequence[int] | None = None
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self, image: Image | list[Any], *, classes: Sequence[int] | None = None
+    ) -> Prediction | list[Prediction]:
+        """Classify one image, or each of a list, and map the evidence.
 
         Args:
-            image: The path of a photo, (H, W, 3) uint8 BGR of any size, or a PIL image.
+            image: The path of a photo, (H, W, 3) uint8 BGR of any size (also grey or BGRA), a PIL
+                image, or a list of these.
             classes: Which classes to map: an index >= 0 names a class, -r the one ranked r-th.
                 None maps the five best.
 
         Returns:
-            The prediction; its ``top`` holds the five best classes whatever was mapped.
+            The prediction, whose ``top`` holds the five best classes whatever was mapped; for a
+            list, one for each image, in their order.
 
         Raises:
             ModelError: There is no such class.
             SourceError: The photo cannot be read.
             ValueError: The image is of another shape or type.
         """
+        if isinstance(image, list):
+            return [self.predict(one, classes=classes) for one in image]
         picture = Picture.from_bgr(to_image(image))
         frame = Frame(0, 0.0, time.perf_counter(), picture)
         prediction = self.infer(frame, classes=classes)
@@ -123,6 +150,7 @@ class Model:
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
         logits, cam, cam_classes, bias, *more = self._run(feed)
+        self._check(logits, cam)
         refined = more[0][0] if more else None
         prediction = Prediction(
             frame=frame,
@@ -165,18 +193,19 @@ class Model:
             )
         return side, side
 
-    def _add_refinement(self, source: str | bytes, threads: int | None, *, zoomed: bool) -> None:
+    def _add_refinement(self, threads: int | None, *, zoomed: bool) -> None:
         """Open the model once more, with the finer maps as one more output."""
         # Imported here: it imports onnx, 0.2 s that nothing else pays.
         from camstream.graph import refine
 
         if self.info.fine_features is None:
             raise ModelError(
-                f"{self.path} has no layer that is twice as fine as its maps, which --refine "
-                "needs; export it again if an older camstream made it, else leave --refine out"
+                f"{self.path} has no layer that is twice as fine as its maps, which refined maps "
+                "need; export it again if an older camstream made it, else do not refine"
             )
-        content = refine.with_refinement(source, self.info.fine_features)
-        self.session, _, _ = create_session(content, self.device, threads=threads)
+        content = refine.with_refinement(self.file, self.info.fine_features)
+        self._source = content
+        self._session, _, _ = create_session(content, self.device, threads=threads)
         self._outputs.append(refine.REFINED)
         if zoomed:
             self._preferred_hw = refine.zoomed_hw(self.info)
@@ -186,9 +215,44 @@ class Model:
         try:
             blank = Picture.from_bgr(np.zeros((*self._preferred_hw, 3), np.uint8))
             self.infer(Frame(0, 0.0, 0.0, blank))
+        except ModelError:
+            raise
         except Exception as error:  # onnxruntime has no common base class of its own
-            reason = f"{self.path} does not run on {self.device}: {first_line(error)}; {REMEDY}"
-            raise ModelError(reason) from error
+            why = f"{self.path} does not run on {self.device}: {reason(error)}; {REMEDY}"
+            raise ModelError(why) from error
+
+    @property
+    def session(self) -> ort.InferenceSession:
+        """The session of ONNX Runtime, opened anew in a process that was forked.
+
+        Raises:
+            ModelError: It was opened on a GPU before the fork.
+        """
+        if self._session is None:
+            if self.device != "cpu":
+                raise ModelError(
+                    f"{self.path} was opened on {self.device} before this process was forked; "
+                    'load the model in the new process, or start it with "spawn"'
+                )
+            self._session, _, _ = create_session(self._source, "cpu", threads=self._threads)
+        return self._session
+
+    def leave_session_behind(self) -> None:
+        """Forget the session in a forked process: its threads do not exist there.
+
+        To run it or to destroy it would wait for them for ever, so that it stays in memory.
+        """
+        if self._session is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+            self._session = None
+
+    def __repr__(self) -> str:
+        """Say in one line which model this is."""
+        height, width = self.info.size_hw
+        return (
+            f"<camstream.Model {self.info.name}: {len(self.info.labels)} classes, "
+            f"{width}x{height}, {self.info.method}, on {self.device}>"
+        )
 
     def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
         if self._bind_to is None:
@@ -204,6 +268,23 @@ class Model:
             binding.bind_output(name, "cpu")
         self.session.run_with_iobinding(binding)
         return list(binding.copy_outputs_to_cpu())
+
+    def _check(self, logits: NDArray[np.float32], cam: NDArray[np.float32]) -> None:
+        """Refuse outputs that no network gives whose file is whole."""
+        if logits.shape != (1, len(self.info.labels)):
+            raise ModelError(
+                f"{self.path} has {len(self.info.labels)} labels, but {logits.shape[-1]} classes; "
+                "export the model again with a label for each"
+            )
+        if cam.ndim != 4 or not cam.size:
+            raise ModelError(f"{self.path} gives no maps; export the model again")
+        for name, values in (("scores", logits), ("maps", cam)):
+            # One comparison that is also false for NaN.
+            if not float(np.abs(values).max()) <= contract.ABSURD:
+                raise ModelError(
+                    f"{self.path} gives {name} that are no numbers or absurdly large; its weights "
+                    "are damaged, or do not fit its precision"
+                )
 
     def _checked(self, classes: Sequence[int]) -> NDArray[np.int64]:
         count = len(self.info.labels)
@@ -224,17 +305,36 @@ class Model:
         )
 
 
+_OPEN: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _leave_sessions_behind() -> None:
+    for model in list(_OPEN):
+        model.leave_session_behind()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_sessions_behind)
+
+
+def _ensure_usable(path: Path) -> None:
+    """Raise where a file is not there, cannot be read, or does not come through a first run."""
+    if not path.is_file():
+        raise UsageError(f"no model file {path}; make one with: camstream export -o {path}")
+    try:
+        ensure_tried(path)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def read_info(session: ort.InferenceSession, path: str) -> ModelInfo:
     """Read the record of a model file.
 
     Raises:
         ModelError: The file was not made by camstream, or by another version of the contract.
     """
-    text = session.get_modelmeta().custom_metadata_map.get(contract.METADATA_KEY)
-    names = {value.name for value in session.get_outputs()}
-    if text is None or not names.issuperset(contract.OUTPUTS):
-        raise ModelError(
-            f"{path} is an ONNX file, but not a camstream model (it has no class activation "
-            "maps); make one with: camstream export"
-        )
-    return ModelInfo.from_json(text, path=path)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(contract.METADATA_KEY)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"cannot open {path}: {reason(error)}") from error
+    return ModelInfo.of_file(text, {value.name for value in session.get_outputs()}, path=path)

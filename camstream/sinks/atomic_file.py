@@ -152,7 +152,7 @@ def _check(target: Path, *, overwrite: bool, inputs: Sequence[Path]) -> None:
             raise SinkError(f"cannot write {target}: it is the input; give another output")
         if not overwrite:
             raise SinkError(
-                f"{target} exists already; give another output, or --overwrite to replace it"
+                f"{target} exists already; give another output, or replace it", option="overwrite"
             )
     folder = target.parent
     if not folder.is_dir():

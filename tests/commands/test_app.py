@@ -93,7 +93,8 @@ def test_one_spelling_has_one_meaning() -> None:
             if name.startswith("-"):
                 long = max(option.opts, key=len)
                 kinds.setdefault(name, set()).add((option.is_flag, long.removeprefix("--no-")))
-    assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
+    # "info MODEL --classes [WORD]": the word may be left out, so that it is an argument.
+    assert {name for name, kind in kinds.items() if len(kind) > 1} <= {"--classes"}
 
 
 def test_version() -> None:
@@ -201,7 +202,7 @@ def test_an_unknown_model_is_one_line_that_says_what_to_do(command: str, tmp_pat
     assert done.exit_code == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "camstream: no model 'resnet18': efficientnet_lite0 and person come with camstream; "
+        "camstream: no model 'resnet18': person and efficientnet_lite0 come with camstream; "
         "another network is made with: camstream export resnet18 -o resnet18.onnx\n"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import onnx
@@ -198,7 +198,9 @@ def test_real_architectures_get_a_cam(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("color", ["RGB", "BGR"])
-def test_preprocessing_is_as_the_overrides_state(tmp_path: Path, color: str) -> None:
+def test_preprocessing_is_as_the_overrides_state(
+    tmp_path: Path, color: Literal["RGB", "BGR"]
+) -> None:
     model = small.classifier(final=None)
     overrides = Overrides(mean=(10.0, 20.0, 30.0), std=(50.0, 60.0, 70.0), color=color)
     path, _ = add_cam(model, tmp_path, overrides)

@@ -11,7 +11,7 @@ import pytest
 from camstream.graph.add_cam import add_cam_to_file
 from camstream.graph.backbone import Backbone
 from camstream.graph.new_head import save
-from camstream.graph.quantize import Precision
+from camstream.graph.quantize import Kind, Precision
 from camstream.models.session import Model
 from tests.graph import light, small
 from tests.graph.test_add_cam import RAW, add_cam
@@ -71,7 +71,7 @@ def test_real_architectures(tmp_path: Path, name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["int8", "fp16"])
-def test_lower_precision_keeps_it(tmp_path: Path, kind: str) -> None:
+def test_lower_precision_keeps_it(tmp_path: Path, kind: Kind) -> None:
     source, output = small.save(two_stages(), tmp_path), tmp_path / "lower.onnx"
     precision = Precision(kind, photos(tmp_path / "photos", 40))
     add_cam_to_file(source, output, RAW, precision=precision, progress=lambda _: None)

@@ -98,8 +98,16 @@ _OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Gemm": _gemm,
     "GlobalAveragePool": lambda _, x: x.mean((2, 3), keepdim=True),
     "GlobalMaxPool": lambda _, x: x.amax((2, 3), keepdim=True),
+    "Gather": lambda _, x, places: x[places],
+    "HardSigmoid": lambda values, x: (values["alpha"] * x + values["beta"]).clamp(0, 1),
+    "HardSwish": lambda _, x: functional.hardswish(x),
+    "LayerNormalization": lambda values, x, scale, shift: functional.layer_norm(
+        x, x.shape[-1:], scale, shift, values["epsilon"]
+    ),
     "LRN": _local_response,
     "MaxPool": _max_pool,
+    "Mul": lambda _, x, y: x * y,
+    "ReduceMean": lambda values, x, axes: x.mean(tuple(axes.tolist()), bool(values["keepdims"])),
     "Relu": lambda _, x: x.relu(),
     "Reshape": lambda _, x, shape: x.reshape(tuple(shape.tolist())),
     "Softmax": lambda _, x: x.softmax(1),

@@ -13,7 +13,7 @@ from camstream.graph.add_cam import add_cam_to_file
 from camstream.graph.backbone import Backbone
 from camstream.graph.neck import Neck, gain
 from camstream.graph.new_head import LinearHead, save
-from camstream.graph.quantize import Precision
+from camstream.graph.quantize import Kind, Precision
 from camstream.graph.verify import sample_frames
 from camstream.models.session import Model
 from export.person.fit_neck import SceneFeatures, TwoGrids, fit, logits, peaks, to_shipped
@@ -109,7 +109,7 @@ def test_the_cam_identity_holds_behind_it(path: Path, tmp_path: Path, reach: int
 
 
 @pytest.mark.parametrize("kind", ["int8", "fp16"])
-def test_it_works_in_lower_precision(path: Path, tmp_path: Path, kind: str) -> None:
+def test_it_works_in_lower_precision(path: Path, tmp_path: Path, kind: Kind) -> None:
     """Where onnxruntime rewrites an int8 network, it ignores the axes of a Resize."""
     full, lower = tmp_path / "full.onnx", tmp_path / "lower.onnx"
     save(Backbone(path, neck=some_neck()), linear_head(HIDDEN, 3), full)

@@ -76,7 +76,7 @@ def test_weights_file_that_is_cut_off(tmp_path: Path) -> None:
     source = external(tmp_path, "weights.bin")
     weights = tmp_path / "weights.bin"
     weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(ModelError, match="its weights cannot be read"):
+    with pytest.raises(ModelError, match="its weights in another file cannot be read"):
         add_cam_to_file(source, tmp_path / "out.onnx", Overrides(), progress=lambda _: None)
 
 

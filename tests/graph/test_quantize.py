@@ -16,7 +16,7 @@ from camstream.commands import app
 from camstream.errors import ModelError, SourceError
 from camstream.graph import quantize as quantizing
 from camstream.graph.add_cam import add_cam_to_file
-from camstream.graph.quantize import Pictures, Precision, sample_pictures
+from camstream.graph.quantize import Kind, Pictures, Precision, sample_pictures
 from camstream.models.session import Model
 from tests.graph import small
 from tests.graph.test_add_cam import RAW, frames, run
@@ -37,7 +37,7 @@ def photos(folder: Path, count: int, *, side: int = 24) -> Path:
     return folder
 
 
-def quantized(folder: Path, kind: str, *, hidden: int = 0) -> tuple[Path, Quantization]:
+def quantized(folder: Path, kind: Kind, *, hidden: int = 0) -> tuple[Path, Quantization]:
     source = small.save(small.classifier(hidden=hidden), folder)
     output = folder / f"{kind}.onnx"
     pictures = photos(folder / "photos", 80)

@@ -246,7 +246,7 @@ def test_views_and_boxes_are_of_the_refined_maps(
 
 def test_model_without_fine_features_is_refused(tiny_path: Path) -> None:
     with pytest.raises(
-        ModelError, match="no layer that is twice as fine as its maps, which --refine"
+        ModelError, match="no layer that is twice as fine as its maps, which refined maps"
     ):
         Model(tiny_path, device="cpu", refine=True)
 
@@ -274,7 +274,7 @@ def test_the_command(lite0: Path, tiny_path: Path, tmp_path: Path) -> None:
     assert all(line["box_threshold"] == 0.3 for line in lines)
     refused = CliRunner().invoke(app, [*command, "--overwrite", "--model", str(tiny_path)])
     assert refused.exit_code == 1
-    assert "which --refine needs" in " ".join(refused.output.split())
+    assert "which refined maps need" in " ".join(refused.output.split())
     larger = [*command[:4], "--input-size", "320", "--overwrite", "--device", "cpu"]
     done = CliRunner().invoke(app, [*larger, "--maps", str(tmp_path / "m.npz"), "-m", str(lite0)])
     assert done.exit_code == 0, done.output

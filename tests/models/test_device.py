@@ -80,7 +80,7 @@ def test_cuda_that_would_fall_back_is_an_error(
     gpu_machine: type[FakeSession], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     _runs(gpu_machine, monkeypatch, way)
-    with pytest.raises(ModelError, match="--device cpu") as caught:
+    with pytest.raises(ModelError, match="device cpu") as caught:
         create_session("m.onnx", "cuda")
     assert "camstream doctor" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -103,7 +103,7 @@ def test_threads_leave_a_core_to_the_pipeline_and_do_not_spin(
     gpu_machine: type[FakeSession], monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
 ) -> None:
     _runs(gpu_machine, monkeypatch, "as asked")
-    monkeypatch.setattr("camstream.models.device.os.cpu_count", lambda: cores)
+    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     session: Any = create_session("m.onnx", "cpu")[0]
     assert session.threads == threads
     assert session.spinning == "0"
@@ -127,7 +127,7 @@ def test_the_command_with_cuda_fails_in_one_line(lite0: Path) -> None:
     assert done.exit_code == 1
     assert done.output.count("\n") == 1
     assert "no NVIDIA driver" in done.output
-    assert "--device cpu" in done.output
+    assert "device cpu" in done.output
 
 
 @needs_no_driver

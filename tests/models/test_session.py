@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from camstream import contract
 from camstream.contract import fit_size
-from camstream.errors import ModelError
+from camstream.errors import ModelError, UsageError
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.testing import write_tiny_model
@@ -108,8 +108,8 @@ def test_unknown_class_is_refused(model: Model, classes: list[int]) -> None:
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((64, 64), np.uint8),
-        np.zeros((64, 64, 4), np.uint8),
+        np.zeros((64, 64, 2), np.uint8),
+        np.zeros((4, 64, 64, 3), np.uint8),
         np.zeros((64, 64, 3), np.float32),
         np.zeros((0, 64, 3), np.uint8),
     ],
@@ -140,7 +140,7 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, content: bytes) -> 
 
 
 def test_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="camstream export"):
+    with pytest.raises(UsageError, match="camstream export"):
         Model(tmp_path / "none.onnx")
 
 

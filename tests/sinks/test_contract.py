@@ -213,7 +213,7 @@ def test_an_existing_file_is_replaced_only_where_that_is_allowed(
 ) -> None:
     for name in case.names:
         (tmp_path / name).write_bytes(b"precious")
-    with pytest.raises(SinkError, match="--overwrite"):
+    with pytest.raises(SinkError, match="or replace it: overwrite=True"):
         case.open(tmp_path, overwrite=False, inputs=[])
     precious = dict.fromkeys(case.names, b"precious")
     assert files(tmp_path) == precious
@@ -408,7 +408,7 @@ def test_a_group_finishes_the_others_where_one_fails(tmp_path: Path) -> None:
 def test_json_is_complete_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     write_json(path, {"a": 1}, overwrite=False)
-    with pytest.raises(SinkError, match="--overwrite"):
+    with pytest.raises(SinkError, match="or replace it: overwrite=True"):
         write_json(path, {"a": 2}, overwrite=False)
     with full_disk(0), pytest.raises(SinkError, match="cannot write"):
         write_json(path, {"a": 2}, overwrite=True)

@@ -207,7 +207,7 @@ def test_a_file_is_whole_or_not_there(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"r{suffix}"
     paths = SidePaths(maps=path) if suffix == ".npz" else SidePaths(records=path)
     path.write_bytes(b"precious")
-    with pytest.raises(SinkError, match="--overwrite"):
+    with pytest.raises(SinkError, match="or replace it: overwrite=True"):
         SideFiles(paths, LABELS, overwrite=False)
     with pytest.raises(SinkError, match="input"):
         SideFiles(paths, LABELS, overwrite=True, inputs=[path])
