@@ -18,10 +18,14 @@
 Tests of programs that use camstream find a tiny model and a fake source in ``camstream.testing``.
 """
 
+import os
+
+# First: from here on Ctrl-C ends the program without a traceback while the rest is imported, which
+# takes a second.
+from camstream import starting  # noqa: F401  # isort: split
+
 # ONNX Runtime 1.31 sends telemetry unless this is set before it is imported; a value of the user's
 # own stays.
-import os  # isort: split
-
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Before PyAV: its wheel carries X11 libraries of its own, and where they are loaded before

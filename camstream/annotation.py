@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from camstream.drawing.overlay import Style, annotate
@@ -40,6 +40,7 @@ class AnnotationJob:
         selection: Which maps to display.
         maps: Where to write the raw maps.
         presence: Where to write the intervals of presence.
+        settings: The options that it was started with, for ``stats``; see ``RunStats``.
     """
 
     source: Path
@@ -52,6 +53,7 @@ class AnnotationJob:
     selection: Selection = Selection()
     maps: Path | None = None
     presence: Path | None = None
+    settings: dict[str, dict[str, object]] = field(default_factory=dict)
 
     @property
     def outputs(self) -> list[Path]:
@@ -190,6 +192,7 @@ def _run(
         wall_s=round(wall_s, 3),
         rate_hz=round(frames / wall_s, 2),
         stages_ms=pipeline.times.percentiles(),
+        settings=job.settings,
     )
     if job.stats is not None:
         write_json(job.stats, stats.to_dict(), overwrite=job.overwrite)

@@ -1,32 +1,115 @@
-"""What commands share with the terminal: errors, notes, signals, progress."""
+"""What commands share with the terminal: results, errors, notes, signals, progress.
+
+Names of files and labels are never taken for markup or emoji: "[draft] clip.mp4" stays as it is.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from camstream.errors import CamstreamError, UsageError
+from camstream import starting
+from camstream.address import shown
+from camstream.errors import CamstreamError, SinkError, UsageError
 from camstream.frame import Prediction
 from camstream.safe_text import safe_text
 
+_BROKEN_PIPE = 128 + 13  # what a shell reports of a program that SIGPIPE ended
+
+
+class _Messages(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on without messages: nobody reads them, but the work is wanted."""
+        self.quiet = True
+
+
+class _Results(Console):
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print and flush.
+
+        Raises:
+            SinkError: stdout takes no more, such as a file on a full disk.
+        """
+        try:
+            super().print(*objects, **how)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            self.on_broken_pipe()
+        except OSError as error:
+            raise lost_results(error) from error
+
+    def on_broken_pipe(self) -> None:
+        """End quietly: the reader of the pipe has seen enough."""
+        starting.forget_stdout()
+        raise SystemExit(_BROKEN_PIPE)
+
+
 # Results go to stdout; notes, errors and progress go to stderr.
-console = Console(stderr=True, highlight=False)
+console = _Messages(stderr=True, highlight=False, markup=False, emoji=False)
+results = _Results(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 # A message holds names of files, and says at its end what to do.
 _MESSAGE_LIMIT = 2000
+_RESULT_LIMIT = 100_000
+# A word that may be an address: with "//", or what is left of that in a path, or with a password.
+_ADDRESS = re.compile(r"[^\s'\"]*(?::/|//|:[^\s'\"]*@)[^\s'\"]*")
 
 OnFrame = Callable[[Prediction, int | None], None]
 
 
+def say(text: str) -> None:
+    """Print lines of results to stdout; tables are printed by ``results.print``.
+
+    Raises:
+        SinkError: stdout takes no more, such as a file on a full disk.
+    """
+    results.print(safe_text(_without_secrets(text), limit=_RESULT_LIMIT, keep="\n\t"))
+
+
+def _without_secrets(text: str) -> str:
+    """Return a message without passwords and keys of addresses, wherever they were given.
+
+    Whoever speaks of a source shows its address by ``camstream.address.shown``; here it is done for what
+    was meant as a file, a model or an option, too.
+    """
+    return _ADDRESS.sub(lambda word: shown(word[0].lstrip("-")), text)
+
+
+def lost_results(error: OSError) -> SinkError:
+    """Return the error that says that stdout takes no more; the rest of it is dropped."""
+    starting.forget_stdout()  # else Python tries again at its end, and says so in lines of its own
+    return SinkError(f"cannot print the results: {os.strerror(error.errno or errno.EIO)}")
+
+
+def flush() -> int:
+    """Write what was printed and not written yet; returns the exit code of that, 0 if it worked."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        starting.forget_stdout()
+        return _BROKEN_PIPE
+    except OSError as error:
+        report_error(str(lost_results(error)))
+        return 1
+    return 0
+
+
 class Stop:
-    """Remembers Ctrl-C and SIGTERM, so that the work in progress can be finished.
+    """Remembers Ctrl-C, SIGTERM and SIGHUP, so that the work in progress can be finished.
 
     Attributes:
         number: The signal that was received; None: none.
@@ -53,10 +136,13 @@ class Stop:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Catch Ctrl-C and SIGTERM while the body runs."""
+    """Catch Ctrl-C, SIGTERM and SIGHUP while the body runs; those that are ignored stay so."""
     stop = Stop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop.receive) for number in numbers}
+    before = {
+        number: signal.signal(number, stop.receive)
+        for number in starting.ending_signals()
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield stop
     finally:
@@ -66,14 +152,19 @@ def stoppable() -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
-    """Turn an error into one line on stderr and exit code 1, or 2 for a wrong option or name."""
+    """Turn an error into one line on stderr and an exit code, see ``exit_code``."""
     try:
         yield
     except CamstreamError as error:
         if debug:
             raise
         report_error(str(error))
-        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
+        raise typer.Exit(exit_code(error)) from error
+
+
+def exit_code(error: CamstreamError) -> int:
+    """Return 2 for what was asked wrongly, a wrong option or a file that is not there; else 1."""
+    return 2 if isinstance(error, UsageError) else 1
 
 
 def report_error(line: str) -> None:
@@ -86,10 +177,16 @@ def note(line: str) -> None:
     _print_line(f"  note: {line}", style="yellow")
 
 
+def remark(line: str) -> None:
+    """Print in one line what is good to know, and no warning."""
+    _print_line(line, style="dim")
+
+
 def _print_line(line: str, *, style: str) -> None:
     indent = line[: len(line) - len(line.lstrip())]
-    safe = indent + " ".join(safe_text(line, limit=_MESSAGE_LIMIT).split())
-    console.print(safe, style=style, markup=False, soft_wrap=True)
+    safe = indent + " ".join(safe_text(_without_secrets(line), limit=_MESSAGE_LIMIT).split())
+    with contextlib.suppress(OSError):  # a full disk: there is no one to tell
+        console.print(safe, style=style, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -100,12 +197,12 @@ def steps(to: Console) -> Iterator[Callable[[str], None]]:
         A function to call with each step.
     """
     if not to.is_terminal:
-        yield lambda step: to.print(step, markup=False, soft_wrap=True)
+        yield lambda step: to.print(safe_text(step), soft_wrap=True)
         return
     status = to.status("")
 
     def show(step: str) -> None:
-        status.update(step)
+        status.update(Text(safe_text(step)))
         status.start()  # not earlier: a terminal has one such display at a time
 
     try:
@@ -125,7 +222,7 @@ def counting(task: str) -> Iterator[Callable[[int, int | None], None]]:
         A function to call with the number of items done and of all items, None if unknown.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
@@ -133,13 +230,13 @@ def counting(task: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        row = bar.add_task(task, total=None)
+        row = bar.add_task(safe_text(task), total=None)
         yield lambda done, total: bar.update(row, completed=done, total=total)
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.1f} frames/s")
+        return Text(f"{task.speed or 0:.1f} fps")
 
 
 @contextlib.contextmanager
@@ -150,19 +247,19 @@ def progress_of(name: str) -> Iterator[OnFrame]:
         A function to call with each prediction and the number of all frames, None if unknown.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         _Rate(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[label]}"),
+        TextColumn("{task.fields[label]}", markup=False),
     )
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task(name, total=None, label="")
+        task = bar.add_task(safe_text(name), total=None, label="")
 
         def on_frame(prediction: Prediction, total: int | None) -> None:
-            bar.update(task, advance=1, total=total, label=prediction.top[0].label)
+            bar.update(task, advance=1, total=total, label=safe_text(prediction.top[0].label))
 
         yield on_frame

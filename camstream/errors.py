@@ -2,6 +2,7 @@
 
 CamstreamError
 |-- UsageError  (ValueError) an option or a name that was given is wrong
+|   `-- NotFoundError (also a SourceError) a file or folder that was named is not there
 |-- SourceError (OSError)    a file, camera or stream cannot be read
 |-- SinkError   (OSError)    an output cannot be written or shown
 |-- ModelError  (ValueError) a file is not a camstream model, or cannot run as asked
@@ -17,6 +18,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from camstream.address import shown
+
 
 class CamstreamError(Exception):
     """Base of every error that camstream raises on purpose."""
@@ -28,6 +31,10 @@ class UsageError(CamstreamError, ValueError):
 
 class SourceError(CamstreamError, OSError):
     """A video file, camera or stream cannot be opened or read."""
+
+
+class NotFoundError(UsageError, SourceError):
+    """A file or folder that was named is not there; the command line exits with 2."""
 
 
 class SinkError(CamstreamError, OSError):
@@ -54,6 +61,15 @@ def reading(path: Path) -> Iterator[None]:
     except SourceError:
         raise
     except UnicodeDecodeError as error:
-        raise SourceError(f"cannot read {path}: it is no text in UTF-8") from error
+        raise SourceError(f"cannot read {shown(path)}: it is no text in UTF-8") from error
+    except FileNotFoundError as error:
+        raise NotFoundError(f"cannot read {shown(path)}: there is no such file") from error
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+        raise SourceError(f"cannot read {shown(path)}: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, without file names; never an empty one."""
+    text = str(getattr(error, "strerror", None) or error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

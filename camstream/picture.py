@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from av import VideoFrame
+from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
@@ -34,6 +35,20 @@ _PLANAR_420 = ("yuv420p", "yuvj420p")
 # The scaler reads whole vectors, some bytes past a plane's last pixel: where an image of the
 # caller's own ended with its memory page, that crashed the process. FFmpeg pads its own frames.
 _READ_BEYOND = 64
+
+
+def _unknown_type(kind: type[Type], value: object) -> Type:
+    """Name a type of side data that PyAV does not know, such as EXIF (31), as PyAV 19 does.
+
+    Without it the side data of a frame that has one such type cannot be read at all.
+    """
+    member: Type = object.__new__(kind)
+    member._name_, member._value_ = f"UNKNOWN_{value}", value  # type: ignore[assignment]
+    return member
+
+
+if "_missing_" not in vars(Type):
+    Type._missing_ = classmethod(_unknown_type)  # type: ignore[method-assign, assignment]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -89,6 +89,8 @@ class RunStats:
             from captured to shown.
         frames_mapped: Frames that went through the model; None where that is every one.
         reconnects: How often a live source was opened again.
+        settings: The options of the command that were given: value, and "from" where, which is
+            the command line, a preset or a file of settings. What is missing had its default.
     """
 
     source: str
@@ -102,6 +104,7 @@ class RunStats:
     stages_ms: dict[str, Percentiles]
     frames_mapped: int | None = None
     reconnects: int = 0
+    settings: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Give the record as plain values, for JSON."""

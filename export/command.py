@@ -18,6 +18,7 @@ from camstream.commands.options import (
     output_option,
 )
 from camstream.commands.plugins import missing
+from camstream.commands.settings import PresetOption
 from camstream.console import console, note, plain_errors, steps
 from camstream.errors import SinkError, UsageError
 from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file
@@ -61,34 +62,38 @@ def export(
         ),
     ] = None,
     mean: Annotated[
-        Triple | None, input_option(metavar="R G B", help="Subtracted from each channel, 0 to 255.")
+        Triple | None,
+        input_option(metavar="R G B", help="What is subtracted from each color, 0 to 255."),
     ] = None,
     std: Annotated[
-        Triple | None, input_option(metavar="R G B", help="Then divided by this.")
+        Triple | None, input_option(metavar="R G B", help="What each color is then divided by.")
     ] = None,
     color: Annotated[
-        Literal["RGB", "BGR"] | None, input_option(help="Channel order.", case_sensitive=False)
+        Literal["RGB", "BGR"] | None,
+        input_option(help="Order of the colors that the network wants.", case_sensitive=False),
     ] = None,
     layout: Annotated[
         Literal["NCHW", "NHWC"] | None,
-        input_option(help="Layout of the input.", case_sensitive=False),
+        input_option(help="Order of the input: colors first or last.", case_sensitive=False),
     ] = None,
     cam_range: Annotated[
         tuple[float, float] | None,
         input_option(
             "--range",
             metavar="LOW HIGH",
-            help="Map values where heat begins and is full.",
+            help="Values of the map (logit units) where heat begins and is full.",
             show_default="measured",
         ),
     ] = None,
     weights: WeightsOption = None,
     pool: PoolOption = "avg",
     map_stride: Annotated[
-        int | None, model_option(metavar="16|8", help="Finer maps: pixels per cell, by dilation.")
+        int | None,
+        model_option(metavar="16|8", help="Finer maps, slower: one cell for so many pixels."),
     ] = None,
     layer: Annotated[
-        str | None, model_option(metavar="NAME", help="The layer to map.", show_default="found")
+        str | None,
+        model_option(metavar="NAME", help="The layer whose maps are shown.", show_default="found"),
     ] = None,
     model_size: ModelSizeOption = None,
     int8: Annotated[bool, output_option("--int8", help="8-bit weights, faster on CPUs.")] = False,
@@ -104,6 +109,7 @@ def export(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Write a network to ONNX with its class activation maps, and verify every output.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from camstream.commands.options import model_option
+from camstream.console import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +22,10 @@ WeightsOption = Annotated[
         show_default="the best there are",
     ),
 ]
-PoolOption = Annotated[PoolName, model_option(help="Global pooling.", case_sensitive=False)]
+PoolOption = Annotated[
+    PoolName,
+    model_option(help="How a map becomes a score: its mean or its maximum.", case_sensitive=False),
+]
 
 
 def report(path: Path, info: ModelInfo) -> None:
@@ -31,7 +33,7 @@ def report(path: Path, info: ModelInfo) -> None:
     parity, lower = info.parity, info.quantization
     assert parity is not None
     origin = f"{lower.kind} network" if lower else "source"
-    typer.echo(
+    say(
         f"{path}: {info.name}, {len(info.labels)} classes, {path.stat().st_size / 1e6:.1f} MB, "
         f"{info.method} of {info.layer}\n"
         f"  pictures of {info.size_hw[1]}x{info.size_hw[0]}, {info.color}, "
@@ -40,11 +42,11 @@ def report(path: Path, info: ModelInfo) -> None:
         f"logits within {parity.logits_max_diff:.1e}, cam within {parity.cam_max_diff:.1e}"
     )
     if info.is_random:
-        typer.echo(f"  weights: {info.weights}; its scores and maps mean nothing")
+        say(f"  weights: {info.weights}; its scores and maps mean nothing")
     if parity.identity_error is not None:
-        typer.echo(f"  mean(cam) + bias = logit within {parity.identity_error:.1e}")
+        say(f"  mean(cam) + bias = logit within {parity.identity_error:.1e}")
     if lower is not None:
-        typer.echo(
+        say(
             f"  {lower.kind} against float32 on {lower.compared} pictures of {lower.pictures}: "
             f"top-1 agreement {lower.top1_agreement:.1%}, "
             f"map correlation {lower.cam_correlation:.4f}"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
-from camstream.errors import ModelError, SinkError, UsageError
+from camstream.errors import ModelError, SinkError, UsageError, first_line
 from camstream.graph.add_cam import Overrides, default_cam_range, read_labels
 from camstream.graph.find_head import find_head
 from camstream.graph.head import Head
@@ -147,7 +147,7 @@ def _trace(
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
         cause = error.__cause__ or error
         raise ModelError(
-            f"torch.onnx.export cannot trace {name}: {type(cause).__name__}: {_first_line(cause)}"
+            f"torch.onnx.export cannot trace {name}: {type(cause).__name__}: {first_line(cause)}"
         ) from error
     finally:
         logger.setLevel(level)
@@ -167,7 +167,7 @@ def _check_classifier(network: nn.Module, example: Tensor, name: str) -> None:
         with torch.inference_mode():
             logits = network(example)
     except Exception as error:  # the user's code may raise anything
-        raise ModelError(f"{name} does not run on {size} pictures: {_first_line(error)}") from error
+        raise ModelError(f"{name} does not run on {size} pictures: {first_line(error)}") from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(example):
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ModelError(
@@ -201,10 +201,6 @@ def _node(program: ExportedProgram, tensor: str) -> torch.fx.Node:
         if node.name == tensor:
             return node
     raise ModelError(f"the exported graph renamed the feature maps to {tensor!r}")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _wrong_layer(source: Source, layer: str, found: str) -> str:

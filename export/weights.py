@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError, SetupError
+from camstream.errors import ModelError, SetupError, first_line
 from export.download import fetch
 
 # Where torchvision's published weights are; the first 8 digits of a file's SHA-256 are the last
@@ -82,7 +82,7 @@ def _read_pth(path: Path) -> object:
             "when read; save the state dict alone: torch.save(network.state_dict(), FILE)"
         ) from error
     except (OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise ModelError(f"cannot read the weights in {path}: {_first_line(error)}") from error
+        raise ModelError(f"cannot read the weights in {path}: {first_line(error)}") from error
 
 
 def _read_safetensors(path: Path) -> object:
@@ -97,11 +97,7 @@ def _read_safetensors(path: Path) -> object:
     try:
         return read(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot read the weights in {path}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"cannot read the weights in {path}: {first_line(error)}") from error
 
 
 def packaged_efficientnet_lite(number: int) -> Weights:

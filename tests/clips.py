@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
+import cv2
 import numpy as np
 from av import AudioFrame, Packet, VideoFrame
 from av.audio.stream import AudioStream
@@ -76,6 +77,13 @@ def numbered(number: int, size_wh: tuple[int, int] = SIZE_WH) -> ImageU8:
         x = bit * _CELL_PX
         image[height - _CELL_PX :, x : x + _CELL_PX] = 255 if number >> bit & 1 else 0
     return image
+
+
+def make_photo(path: Path, number: int, size_wh: tuple[int, int] = SIZE_WH) -> Path:
+    """Write a photo of ``numbered``, and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), numbered(number, size_wh))
+    return path
 
 
 def read_number(image: ImageU8) -> int:

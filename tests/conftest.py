@@ -19,9 +19,10 @@ SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither read the user's cache nor write into it; their child processes neither."""
+    """Tests neither read the user's cache and settings nor write there; their children neither."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
 
 

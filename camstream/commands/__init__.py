@@ -6,6 +6,7 @@ take, ``spellings`` the old names of options. Other packages add commands by ent
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Callable
@@ -17,14 +18,17 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import camstream
+from camstream import starting
 from camstream.commands import plugins
 from camstream.commands.spellings import Command
-from camstream.console import plain_errors
-from camstream.errors import SetupError
+from camstream.console import exit_code, flush, lost_results, plain_errors, report_error, say
+from camstream.errors import CamstreamError, SetupError
 
 _GROUP: Final = "camstream.commands"
 # In the order of ``camstream --help``; each is a function of the same name in its module.
 _OWN = ("demo", "live", "annotate", "report", "teach", "evaluate", "info", "doctor")
+# What Typer raises where the words of a command are wrong; its own name for it is private.
+_WrongWords: Final[Any] = typer.BadParameter.__bases__[0]
 
 
 class Commands(TyperGroup):
@@ -46,6 +50,33 @@ class Commands(TyperGroup):
                 for name in self.list_commands(ctx):  # Typer suggests names from those imported
                     self.get_command(ctx, name)
         return self.commands.get(cmd_name)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; wrong words are one line, as every other error, and exit code 2."""
+        if not options.get("standalone_mode", True):
+            return super().main(*args, **options)
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except _WrongWords as error:
+            _report_wrong_words(error)
+            code = error.exit_code
+        except CamstreamError as error:  # of a command that prints, and does nothing else
+            report_error(str(error))
+            code = exit_code(error)
+        except OSError as error:  # of the help, which Typer prints
+            if error.errno != errno.ENOSPC:
+                raise
+            report_error(str(lost_results(error)))
+            code = 1
+        sys.exit(code)
+
+
+def _report_wrong_words(error: Any) -> None:
+    """Print what is wrong, and how to see what is right."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    if message:  # there is none where help was printed, since nothing was asked for
+        where = error.ctx.command_path if error.ctx is not None else "camstream"
+        report_error(f"{message[0].lower()}{message[1:]}; see: {where} --help")
 
 
 def _load(entry_point: EntryPoint) -> Any:
@@ -75,7 +106,7 @@ def _unavailable(problem: SetupError) -> Callable[[], None]:
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"camstream {camstream.__version__}")
+        say(f"camstream {camstream.__version__}")
         raise typer.Exit
 
 
@@ -107,10 +138,15 @@ def _settings(
 
 def main() -> None:
     """Run the command line."""
+    starting.open_streams()
+    starting.stop_cleanly()
     try:
         app(prog_name="camstream")
+    except SystemExit as end:
+        code = end.code
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    sys.exit(flush() or code)
 
 
 if __name__ == "__main__":

@@ -39,9 +39,12 @@ from camstream.commands.options import (
     open_model,
     output_option,
 )
-from camstream.console import Stop, note, plain_errors, progress_of, report_error, stoppable
+from camstream.commands.settings import PresetOption, in_force
+from camstream.commands.summary import Seen, report_failures
+from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import CamstreamError, SinkError, SourceError
+from camstream.errors import CamstreamError, NotFoundError, SinkError
+from camstream.frame import Prediction
 from camstream.media import VIDEO_SUFFIXES
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
@@ -50,6 +53,7 @@ from camstream.sinks.encoding import CodecName, Encoding
 
 
 def annotate(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, folders or globs.")],
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
@@ -86,13 +90,23 @@ def annotate(
     ] = None,
     quality: Annotated[
         int | None,
-        output_option(min=0, max=63, metavar="N", help="Constant rate factor; lower is better."),
+        output_option(
+            min=0,
+            max=63,
+            metavar="N",
+            help="Quality of the video: lower is better, and a larger file.",
+        ),
     ] = None,
-    preset: Annotated[
+    encoder_preset: Annotated[
         str | None,
-        output_option(metavar="NAME", help="The encoder's speed.", show_default="a fast one"),
+        output_option(
+            metavar="NAME",
+            help="The encoder's speed, such as ultrafast or slow.",
+            show_default="a fast one",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Draw label and heatmap into every frame of recorded video; the sound stays.
@@ -103,7 +117,7 @@ def annotate(
     """
     with plain_errors(debug), stoppable() as stop:
         style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
-        encoding = Encoding(codec, quality, preset)
+        encoding = Encoding(codec, quality, encoder_preset)
         found = expand(inputs)
         sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
@@ -120,6 +134,7 @@ def annotate(
                 stats=stats and beside(stats, target, ".json", alone=alone),
                 maps=maps and beside(maps, target, ".npz", alone=alone),
                 presence=presence and beside(presence, target, ".presence.csv", alone=alone),
+                settings=in_force(context),
             )
             for source, target in zip(sources, name_outputs(sources, output), strict=True)
         ]
@@ -138,31 +153,36 @@ def annotate(
             cam_range=cam_range,
         )
         stop.end()
-        failures = 0
+        failed: list[tuple[Path, str]] = []
         for job in (dataclasses.replace(job, selection=selection) for job in jobs):
             try:
-                failures += annotate_one(job, model, stop).is_damaged
+                if annotate_one(job, model, stop).is_damaged:
+                    failed.append((job.source, "it is damaged; what can be read is annotated"))
             except CamstreamError as error:
                 if debug or alone:
                     raise
                 report_error(str(error))
-                failures += 1
+                failed.append((job.source, str(error)))
             stop.end()
-        if failures:
+        if failed:
+            if not alone:
+                report_failures(failed, len(jobs))
             raise typer.Exit(1)
 
 
 def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResult:
     """Annotate one file with a progress bar, and print the result."""
-    with progress_of(job.source.name) as on_frame:
+    seen = Seen(is_asked=bool(job.selection.classes or job.selection.contrast))
+    with progress_of(job.source.name) as show:
+
+        def on_frame(prediction: Prediction, total: int | None) -> None:
+            seen.add(prediction)
+            show(prediction, total)
+
         result = run_annotate(job, model, on_frame=on_frame, stop=stop)
     stats = result.stats
-    best = list(result.labels.items())[:3]
-    labels = ", ".join(f"{label} {frames / stats.frames_out:.0%}" for label, frames in best)
-    typer.echo(
-        f"{job.source} -> {job.output}: {stats.frames_out} frame{'s' * (stats.frames_out != 1)}, "
-        f"{stats.rate_hz:.1f} a second; {labels}"
-    )
+    many = f"{stats.frames_out} frames, {stats.rate_hz:.1f} fps; " * (stats.frames_out != 1)
+    say(f"{job.source} -> {job.output}: {many}{seen}")
     for warning in result.warnings:
         note(warning)
     if result.is_stopped:
@@ -186,14 +206,14 @@ def expand(inputs: list[str]) -> list[Path]:
                 if file.suffix.lower() in VIDEO_SUFFIXES and not is_partial(file)
             )
             if not inside:
-                raise SourceError(f"there is no video file in the folder {path}")
+                raise NotFoundError(f"there is no video file in the folder {path}")
             files += inside
         elif not path.exists() and any(mark in text for mark in "*?["):
             anchor = Path(path.anchor)
             globbed = anchor.glob(str(path.relative_to(anchor)))
             matches = sorted(file for file in globbed if not is_partial(file))
             if not matches:
-                raise SourceError(f"no file matches {text}")
+                raise NotFoundError(f"no file matches {text}")
             files += matches
         else:
             files.append(path)
@@ -232,7 +252,7 @@ def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
         raise SinkError(f"several inputs need a folder to be written to, not {output}")
     targets = _targets(sources, folder)
     check_apart(sources, targets)
-    _make_folder(folder)
+    make_folder(folder)
     return targets
 
 
@@ -254,11 +274,16 @@ def beside(path: Path, target: Path, suffix: str, *, alone: bool) -> Path:
     """
     if alone and not path.is_dir():
         return path
-    _make_folder(path)
+    make_folder(path)
     return path / f"{target.stem.removesuffix('.cam')}{suffix}"
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there.
+
+    Raises:
+        SinkError: It cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

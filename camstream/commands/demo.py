@@ -19,14 +19,17 @@ from camstream.commands.annotate import annotate_one
 from camstream.commands.options import (
     DebugOption,
     DeviceOption,
+    OverwriteOption,
     model_option,
     open_model,
     output_option,
 )
-from camstream.console import Stop, plain_errors, stoppable
+from camstream.commands.settings import PresetOption
+from camstream.console import Stop, plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import SetupError, UsageError
 from camstream.models.zoo import DEFAULT_MODEL, PERSON
+from camstream.sinks.atomic_file import AtomicFile
 
 if TYPE_CHECKING:
     from camstream.annotation import AnnotationResult
@@ -53,13 +56,15 @@ def demo(
             "--output",
             "-o",
             metavar="FILE",
-            help="The annotated video; an existing one is replaced.",
+            help="The annotated video.",
             show_default="demo.mp4, or NAME.mp4",
         ),
     ] = None,
     opening: Annotated[
         bool, output_option("--open/--no-open", help="Open the video if there is a display.")
     ] = True,
+    overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Annotate a clip that comes with camstream, and print what was seen.
@@ -74,29 +79,31 @@ def demo(
     with plain_errors(debug), stoppable() as stop:
         if retrain and name in ("sample", "people"):
             raise UsageError("--retrain is for digits and sweep")
+        AtomicFile(path, overwrite=overwrite)  # reported now, not after a training
         if name == "sample":
-            job = AnnotationJob(source=sample_clip(), output=path, overwrite=True)
+            job = AnnotationJob(source=sample_clip(), output=path, overwrite=overwrite)
             result = annotate_one(job, open_model(DEFAULT_MODEL, device=device), stop)
         elif name == "people":
-            result = _people(path, device, stop)
+            result = _people(path, device, stop, overwrite=overwrite)
         else:
             run = plugins.load("camstream.demos", name)
             result = run(
                 path,
                 device=device,
                 retrain=retrain,
+                overwrite=overwrite,
                 stop=stop,
                 annotate=lambda job, model: annotate_one(job, model, stop),
             )
-        typer.echo(f"The result is {path.resolve()}")
+        say(f"The result is {path.resolve()}")
         for label, frames in list(result.labels.items())[:5]:
-            typer.echo(f"  {frames:4d} frames  {label}")
+            say(f"  {frames:4d} frames  {label}")
         if opening and not stop():
             open_file(path)
         stop.end()
 
 
-def _people(path: Path, device: str, stop: Stop) -> AnnotationResult:
+def _people(path: Path, device: str, stop: Stop, *, overwrite: bool) -> AnnotationResult:
     """Annotate the clip with people, and compare the result with its ground truth."""
     clip = sample_clip("people")
     records, presence = path.with_suffix(".jsonl"), path.with_suffix(".presence.csv")
@@ -105,16 +112,16 @@ def _people(path: Path, device: str, stop: Stop) -> AnnotationResult:
         output=path,
         records=records,
         style=Style(show_boxes=True),
-        overwrite=True,
+        overwrite=overwrite,
         presence=presence,
     )
     result = annotate_one(job, open_model(PERSON, device=device), stop)
     right, frames = count_right(records, clip.with_suffix(".csv"))
-    typer.echo(
+    say(
         f"  {right} of {frames} frames are right; those in which somebody enters or leaves do not "
         "count"
     )
-    typer.echo(presence.read_text(encoding="utf-8").rstrip())
+    say(presence.read_text(encoding="utf-8").rstrip())
     return result
 
 

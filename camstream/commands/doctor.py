@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import onnxruntime as ort
-from rich.console import Console
+from rich.text import Text
 
+from camstream.console import results
 from camstream.errors import CamstreamError
 from camstream.models import zoo
 from camstream.models.device import PROVIDERS, create_session, has_nvidia_driver, preload_cuda
+from camstream.safe_text import safe_text
 from camstream.sinks import window
 
 _MAX_CAMERAS = 8
@@ -42,11 +44,11 @@ def doctor() -> None:
 
     $ camstream doctor
     """
-    plain = Console(highlight=False, soft_wrap=True)
     for finding in examine():
         color = {"ok": "green", "note": "yellow", "problem": "red"}[finding.verdict]
-        plain.print(f"[{color}]{finding.verdict:>7}[/]  {finding.subject}: ", end="")
-        plain.print(finding.text, markup=False)
+        line = Text(f"{finding.verdict:>7}", style=color)
+        line.append(f"  {finding.subject}: {safe_text(finding.text)}", style="default")
+        results.print(line)
 
 
 def examine() -> Iterator[Finding]:
@@ -98,7 +100,7 @@ def check_gpu() -> Iterator[Finding]:
         return
     errors = preload_cuda()
     if errors:
-        first = errors.splitlines()[0]
+        first = errors.strip().partition("\n")[0]
         yield Finding(
             "problem",
             "CUDA libraries",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from camstream.commands import plugins
 from camstream.commands.options import (
@@ -24,8 +23,9 @@ from camstream.commands.options import (
     output_option,
     show_option,
 )
-from camstream.console import counting, note, plain_errors
-from camstream.errors import UsageError
+from camstream.commands.settings import PresetOption
+from camstream.console import counting, note, plain_errors, results
+from camstream.errors import NotFoundError, UsageError
 from camstream.maps.boxes import PAPER_RATIO
 from camstream.models.zoo import DEFAULT_MODEL
 
@@ -47,7 +47,10 @@ def evaluate(
         ),
     ] = None,
     true_masks: Annotated[
-        Path | None, input_option(metavar="FOLDER", help="True masks NAME.png, for PxAP.")
+        Path | None,
+        input_option(
+            metavar="FOLDER", help="Where things are, pixel by pixel: NAME.png for each photo."
+        ),
     ] = None,
     labels_from_folders: Annotated[
         bool,
@@ -73,6 +76,7 @@ def evaluate(
         output_option(metavar="FILE", help="The best, typical and worst photos: .jpg or .png."),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Measure how well a model classifies and localizes in photos or in a clip.
@@ -84,8 +88,9 @@ def evaluate(
     from camstream.evaluate import evaluate as evaluate_photos
     from camstream.evaluate.report import to_table
 
-    plain = Console(highlight=False, soft_wrap=True)
     with plain_errors(debug):
+        if not photos.exists():
+            raise NotFoundError(f"cannot evaluate {photos}: there is no such file or folder")
         request = Request(
             photos=photos,
             boxes=true_boxes,
@@ -103,13 +108,13 @@ def evaluate(
         if request.is_clip:
             with counting("evaluating") as on_frame:
                 clip_report = evaluate_clip(request, model, on_frame=on_frame)
-            plain.print(clip.to_table(clip_report))
+            results.print(clip.to_table(clip_report))
             _note_unknown(clip_report.unknown_boxes)
             return
         others = _saliency(model) if saliency else {}
         with counting("evaluating") as on_photo:
             report = evaluate_photos(request, model, others, on_photo=on_photo)
-        plain.print(to_table(report))
+        results.print(to_table(report))
         if report.under_floor and report.ways:
             note(f"{report.under_floor} maps have nothing above the model's floor: no box is drawn")
         _note_unknown(report.unknown_boxes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from camstream.commands.options import DebugOption, open_model
-from camstream.console import plain_errors
+from camstream.console import plain_errors, results
 from camstream.models.zoo import DEFAULT_MODEL, SHIPPED
+from camstream.safe_text import safe_text
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -31,8 +31,8 @@ def info(
     with plain_errors(debug):
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in _rows(open_model(model_name, device="cpu").info).items():
-            table.add_row(name, value)
-        Console(highlight=False, soft_wrap=True).print(table, markup=False)
+            table.add_row(name, safe_text(value))
+        results.print(table)
 
 
 def _rows(model: ModelInfo) -> dict[str, str]:

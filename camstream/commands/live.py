@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from camstream.address import shown
 from camstream.api import make_selection
 from camstream.commands.options import (
     SELECTION,
@@ -41,7 +43,8 @@ from camstream.commands.options import (
     parse_size,
     show_option,
 )
-from camstream.console import plain_errors, stoppable
+from camstream.commands.settings import PresetOption, in_force
+from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live.outputs import OutputPaths, RunLimits
@@ -57,9 +60,28 @@ from camstream.sources.paced import PacedSource
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
 
+_PATIENCE_S = 2.0
+
+
+class _Patience:
+    """Waits with the user while a source is being opened: says so once, and ends on Ctrl-C."""
+
+    def __init__(self, source: str, stop: Stop) -> None:
+        self._name = shown(int(source) if source.isdecimal() else source)
+        self._stop = stop
+        self._is_told = False
+
+    def __call__(self, waited_s: float) -> None:
+        self._stop.end()
+        if waited_s >= _PATIENCE_S and not self._is_told:
+            self._is_told = True
+            remark(f"still opening {self._name}; Ctrl-C ends it")
+
+
 def live(
+    context: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="A camera's number or device, a URL, or a file.")
+        str, typer.Argument(metavar="SOURCE", help="A camera's number or device, a URL, or a file.")
     ] = "0",
     camera_size: Annotated[
         SizeWH | None,
@@ -92,7 +114,10 @@ def live(
     colormap: ColormapOption = STYLE.colormap,
     teach: Annotated[
         list[str] | None,
-        teach_option(metavar="NAME", help="Class that key 1, 2, ... teaches; repeatable."),
+        teach_option(
+            metavar="NAME",
+            help="A class to teach with key 1, the next with key 2; may be given again.",
+        ),
     ] = None,
     teach_output: Annotated[
         Path | None, teach_option(metavar="FILE", help="Where key x saves the taught model: .onnx.")
@@ -106,6 +131,7 @@ def live(
     presence: PresenceOption = None,
     stats: StatsOption = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Show a camera, a stream or a file with label and heatmap in a window.
@@ -155,7 +181,7 @@ def live(
             if can_teach
             else None
         )
-        opened = open_source(source, size_wh=camera_size)
+        opened = open_source(source, size_wh=camera_size, waiting=_Patience(source, stop))
         session = LiveSession(
             opened if opened.is_live else PacedSource(opened),
             model.infer,
@@ -173,11 +199,12 @@ def live(
         )
         result = session.run()
         lag = result.stages_ms.get("lag")
-        typer.echo(
-            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} a second, "
+        say(
+            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
             f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
             + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
         )
         if stats is not None:
-            write_json(stats, result.to_dict(), overwrite=overwrite)
+            told = dataclasses.replace(result, settings=in_force(context))
+            write_json(stats, told.to_dict(), overwrite=overwrite)
         stop.end()

@@ -104,25 +104,29 @@ InputSizeOption = Annotated[
         min=32,
         max=2048,
         metavar="N",
-        help="Input of NxN pixels: finds smaller objects, slower.",
+        help="The network sees NxN pixels: more finds smaller things, slower.",
         show_default="the model's",
     ),
 ]
 RefineOption = Annotated[bool, model_option("--refine", help="Finer maps that follow outlines.")]
 
 TopKOption = Annotated[
-    int, show_option(min=1, max=MAX_TOP_K, metavar="K", help="Maps of the K best classes.")
+    int, show_option(min=1, max=MAX_TOP_K, metavar="K", help="Show maps of the K best classes.")
 ]
 ClassesOption = Annotated[
     list[str] | None,
     show_option(
-        metavar="NAME", help="Map of a class or a group (dog); repeatable.", autocompletion=complete
+        metavar="NAME",
+        help='Show this class, or group of classes such as "dog"; may be given again.',
+        autocompletion=complete,
     ),
 ]
 ContrastOption = Annotated[
     tuple[str, str] | None,
     show_option(
-        metavar="A B", help="Map of the evidence for A minus that for B.", autocompletion=complete
+        metavar="A B",
+        help="Show what speaks for class A and not for class B.",
+        autocompletion=complete,
     ),
 ]
 SmoothOption = Annotated[
@@ -137,7 +141,7 @@ TrailOption = Annotated[
         min=0,
         max=60,
         metavar="SECONDS",
-        help="Path of the map's peak over this time.",
+        help="Draw the way of the strongest point over the last SECONDS.",
         show_default=False,
     ),
 ]
@@ -147,7 +151,7 @@ DecayOption = Annotated[
         min=0,
         max=60,
         metavar="SECONDS",
-        help="Heat fades with this time constant.",
+        help="Let heat fade slowly: to a third in SECONDS.",
         show_default=False,
     ),
 ]
@@ -156,7 +160,7 @@ RangeOption = Annotated[
     show_option(
         "--range",
         metavar="LOW HIGH",
-        help="Map values where heat begins and is full.",
+        help="Values of the map (logit units) where heat begins and is full.",
         show_default="the model's",
     ),
 ]
@@ -167,7 +171,7 @@ BoxRuleOption = Annotated[
     BoxRule | None,
     show_option(
         metavar="RULE",
-        help="Boxes of: largest region, all regions; five (the paper's).",
+        help="Boxes around: largest (one region), all (each region), five (as the paper).",
         show_default="largest; all with a background class",
     ),
 ]
@@ -175,7 +179,7 @@ BoxThresholdOption = Annotated[
     float | None,
     show_option(
         metavar="RATIO",
-        help="Where a box ends: part of the map's maximum.",
+        help="A box ends where the map falls to this part of its maximum.",
         show_default="20%",
         parser=parse_ratio,
     ),
@@ -204,7 +208,7 @@ BackgroundOption = Annotated[
     str | None,
     input_option(
         metavar="CLASS",
-        help="The background class: its map is zero.",
+        help='The class that means "none of the others"; it has no heat.',
         show_default='the one called "no ...", "none" or "ok"',
     ),
 ]
@@ -212,7 +216,7 @@ ModelSizeOption = Annotated[
     SizeWH | None,
     model_option(
         metavar="WxH",
-        help="Preferred input size of the new model.",
+        help="Size of the pictures that the new model works on.",
         show_default="the network's",
         parser=parse_size,
     ),

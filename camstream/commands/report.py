@@ -14,7 +14,8 @@ from camstream.commands.options import (
     output_option,
     show_option,
 )
-from camstream.console import console, note, plain_errors, steps
+from camstream.commands.settings import PresetOption
+from camstream.console import console, note, plain_errors, say, steps
 from camstream.maps.presence import PresenceRule
 
 _RULE = PresenceRule()
@@ -42,6 +43,7 @@ def report(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Write one HTML page about a clip: labels over time, and where the heat went.
@@ -66,7 +68,7 @@ def report(
         with steps(console) as progress:
             result = write_report(request, progress=progress)
         frames, changes = len(result.timeline.records), count_changes(result.timeline)
-        typer.echo(
+        say(
             f"{records} -> {request.output}: {frames} frames, {changes} changes of the label, "
             f"{result.thumbs} pictures, {result.size_bytes / 1e6:.1f} MB"
         )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from camstream.commands.options import (
     BackgroundOption,
@@ -19,7 +18,8 @@ from camstream.commands.options import (
     input_option,
     output_option,
 )
-from camstream.console import console, counting, note, plain_errors, steps
+from camstream.commands.settings import PresetOption
+from camstream.console import console, counting, note, plain_errors, results, say, steps
 from camstream.models import zoo
 
 _MAX_SKIPPED = 5  # files that are named
@@ -49,6 +49,7 @@ def teach(
     ],
     json: JsonOption = None,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Teach a model new classes in seconds, without torch: only its last layer is replaced.
@@ -86,6 +87,5 @@ def teach(
             note(f"skipped: {more} more that cannot be read")
         with steps(console) as progress:
             report = fit_and_save(request, feature_set, backbone, progress=progress)
-        plain = Console(highlight=False, soft_wrap=True)
-        print_report(report, plain)
-        plain.print(f"{output}: {', '.join(report.labels)}", markup=False)
+        print_report(report, results)
+        say(f"{output}: {', '.join(report.labels)}")

@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from camstream.errors import SourceError, reading
+from camstream.errors import NotFoundError, SourceError, reading
 from camstream.evaluate.metrics import F64
 from camstream.media import PHOTO_SUFFIXES
 from camstream.models.classes import ClassNames
@@ -77,7 +77,7 @@ def read_ground_truths(
         SourceError: A file cannot be read, is malformed, or names a photo that does not exist.
     """
     if not photos.is_dir():
-        raise SourceError(f"cannot evaluate {photos}: there is no such folder of photos")
+        raise NotFoundError(f"cannot evaluate {photos}: there is no such folder of photos")
     boxes: dict[tuple[str, int], list[_Row]] = {}
     unknown = 0
     for row in _rows(annotations):

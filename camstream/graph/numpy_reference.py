@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from camstream.errors import ModelError
+from camstream.errors import ModelError, first_line
 from camstream.graph.find_head import find_head
 from camstream.graph.head import head_in_float32
 from camstream.graph.onnx_file import PictureInput
@@ -76,7 +76,7 @@ class NumpyReference:
                 {self._own.image: self.prepared(np.zeros((*shape_nhw, 3), np.uint8))},
             )
         except Exception as error:  # onnxruntime has no common base class of its own
-            return str(error).strip().splitlines()[0]
+            return first_line(error)
         return None
 
     def prepared(self, frames: NDArray[np.uint8]) -> NDArray[np.generic]:
@@ -174,6 +174,4 @@ def _session(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
     try:
         return open_quietly(model.SerializeToString())
     except Exception as error:  # onnxruntime has no common base class of its own
-        raise ModelError(
-            f"onnxruntime cannot open {name}: {str(error).strip().splitlines()[0]}"
-        ) from error
+        raise ModelError(f"onnxruntime cannot open {name}: {first_line(error)}") from error

@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, version_converter
 
-from camstream.errors import ModelError
+from camstream.errors import ModelError, first_line
 from camstream.graph.onnx_graph import Graph
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def upgraded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     except Exception as error:  # the converter's own error has no public base class
         raise ModelError(
             f"{path}: cannot be brought from opset {version} to {MIN_OPSET} "
-            f"({str(error).splitlines()[0]}); export it again with a newer opset"
+            f"({first_line(error)}); export it again with a newer opset"
         ) from error
 
 

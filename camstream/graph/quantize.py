@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto
 
 from camstream.contract import Quantization
-from camstream.errors import ModelError, SourceError, UsageError
+from camstream.errors import ModelError, NotFoundError, SourceError, UsageError
 from camstream.graph.find_head import find_head
 from camstream.graph.onnx_graph import Graph
 from camstream.graph.verify import sample_frames
@@ -163,7 +163,7 @@ def sample_pictures(source: Path, count: int, *, size_hw: tuple[int, int]) -> li
         SourceError: No picture can be read.
     """
     if not source.exists():
-        raise SourceError(f"cannot read pictures from {source}: there is no such file or folder")
+        raise NotFoundError(f"cannot read pictures from {source}: there is no such file or folder")
     files = sorted(source.iterdir()) if source.is_dir() else [source]
     kept: list[ImageU8] = []
     stride = 1

@@ -16,7 +16,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from camstream.errors import ModelError, UsageError
+from camstream.errors import ModelError, UsageError, first_line
 
 # Name on the command line -> ONNX Runtime's provider.
 PROVIDERS = {
@@ -117,9 +117,8 @@ def _open(model: str | bytes, device: str, threads: int | None) -> ort.Inference
         # Its own fall-back, at the opening or at a later run, would only be printed.
         return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime has no common base class of its own
-        first_line = str(error).strip().splitlines()[0]
         name = model if isinstance(model, str) else "the model in memory"
-        if "INVALID_PROTOBUF" in first_line:
+        if "INVALID_PROTOBUF" in first_line(error):
             raise ModelError(f"{name} is no ONNX file, or a damaged one") from error
-        reason = f"cannot open {name}: {first_line}"
+        reason = f"cannot open {name}: {first_line(error)}"
         raise ModelError(reason if device == "cpu" else f"{reason}; {REMEDY}") from error

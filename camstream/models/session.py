@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
-from camstream.errors import ModelError
+from camstream.errors import ModelError, first_line
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
 from camstream.maps.select import Selection, decided, softmax, with_boxes
 from camstream.media import to_image
@@ -184,8 +184,7 @@ class Model:
             blank = Picture.from_bgr(np.zeros((*self._preferred_hw, 3), np.uint8))
             self.infer(Frame(0, 0.0, 0.0, blank))
         except Exception as error:  # onnxruntime has no common base class of its own
-            first_line = str(error).strip().splitlines()[0]
-            reason = f"{self.path} does not run on {self.device}: {first_line}; {REMEDY}"
+            reason = f"{self.path} does not run on {self.device}: {first_line(error)}; {REMEDY}"
             raise ModelError(reason) from error
 
     def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:

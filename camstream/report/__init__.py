@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from camstream.address import shown
 from camstream.errors import SinkError
 from camstream.maps.presence import PresenceRule
 from camstream.report.figures import read_stats
@@ -76,7 +77,7 @@ def report(request: Request, *, progress: Callable[[str], None] = lambda _: None
     """
     check_apart(request.inputs, [request.output])
     page = AtomicFile(request.output, overwrite=request.overwrite, inputs=request.inputs)
-    progress(f"reading {request.records.name}")
+    progress(f"reading {shown(request.records)}")
     run = read_stats(request.stats) if request.stats is not None else []
     timeline = build_timeline(read_records(request.records), request.rule)
     thumbnails = None

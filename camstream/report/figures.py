@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from camstream.address import shown
 from camstream.errors import SourceError
 from camstream.report.read import F64
 from camstream.report.timeline import (
@@ -22,7 +23,6 @@ from camstream.report.timeline import (
     shares,
     spans,
 )
-from camstream.sources.camera import without_secrets
 
 Figures = list[tuple[str, str]]
 
@@ -81,7 +81,7 @@ def read_stats(path: Path) -> Figures:
         stats = json.loads(path.read_text(encoding="utf-8"))
         stages = {name: float(times["p50"]) for name, times in stats["stages_ms"].items()}
         figures = [
-            ("source", without_secrets(str(stats["source"]))),
+            ("source", shown(str(stats["source"]))),
             ("ran on", str(stats["device"])),
             ("frames in, out, dropped", _counts(stats)),
             ("wall time", clock(float(stats["wall_s"]))),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camstream.contract import DEFAULT_TOP_K
-from camstream.errors import SourceError, reading
+from camstream.errors import NotFoundError, SourceError, reading
 from camstream.sinks import RECORDS_SUFFIXES
 from camstream.sinks.records import upgrade
 from camstream.sinks.tables import import_arrow, to_row
@@ -80,7 +80,7 @@ def read_records(path: Path) -> Records:
         SetupError: A package is needed that is not installed.
     """
     if not path.is_file():
-        raise SourceError(f"cannot read {path}: there is no such file")
+        raise NotFoundError(f"cannot read {path}: there is no such file")
     suffix = path.suffix.lower()
     if suffix not in RECORDS_SUFFIXES:
         known = ", ".join(RECORDS_SUFFIXES)

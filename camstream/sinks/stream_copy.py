@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import av
 from av import Packet
+from av.audio.codeccontext import AudioCodecContext
 from av.bitstream import BitStreamFilterContext
 
-from camstream.sources.file import FileSource, open_input
+from camstream.sources.container import open_input
+from camstream.sources.file import FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -37,7 +39,7 @@ class StreamCopy:
         self._refused: set[int] = set()
         self._last_dts: dict[int, int] = {}
         self._input: InputContainer = open_input(like.path)
-        self._shift_s = like.shift_s
+        self._timeline = like.timeline()
         self._streams: dict[int, Stream] = {}
         self._filters: dict[int, BitStreamFilterContext] = {}
         self._subtitles_end_s: dict[int, Fraction] = {}
@@ -126,6 +128,8 @@ class StreamCopy:
             return "it is neither sound nor subtitles" if stream.type == "data" else unable
         if codec.name not in output.supported_codecs:
             return unable
+        if isinstance(codec, AudioCodecContext) and not codec.sample_rate:
+            return "it is declared, but holds no sound"
         try:
             copy: Stream = output.add_stream_from_template(stream)
         except (av.error.FFmpegError, ValueError):
@@ -146,10 +150,13 @@ class StreamCopy:
         if not wanted:
             return
         try:
-            for packet in self._input.demux(wanted):
+            # The picture's packets say where the clock jumps.
+            wanted.append(self._input.streams[self._timeline.leader])
+            for packet in self._timeline.corrected(self._input.demux(wanted)):
+                if packet.stream_index == self._timeline.leader:
+                    continue
                 if packet.dts is None and packet.pts is None:  # the closing flush
                     continue
-                _subtract_time(packet, self._shift_s)
                 bare = self._filters.get(packet.stream.index)
                 if bare is None:
                     yield packet
@@ -163,14 +170,6 @@ class StreamCopy:
         for filtered in bare.filter(packet):
             filtered.stream = stream
             yield filtered
-
-
-def _subtract_time(packet: Packet[Any], shift_s: Fraction) -> None:
-    ticks = round(shift_s / packet.time_base)
-    if packet.pts is not None:
-        packet.pts -= ticks
-    if packet.dts is not None:
-        packet.dts -= ticks
 
 
 def content_of(metadata: dict[str, str]) -> dict[str, str]:

@@ -7,26 +7,32 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import av
 from av import VideoFrame
 from av.container import InputContainer
-from av.stream import Disposition
+from av.format import Flags
 from av.video.stream import VideoStream
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.picture import Orientation, Picture
+from camstream.sources.container import (
+    declared_end_s,
+    exact,
+    find_video,
+    open_input,
+    plain_reason,
+)
+from camstream.sources.timeline import Timeline
 
 # The clock of a transport stream may start at hours; an output that kept them would begin with
-# hours of nothing. A start a little later than 0 is kept.
+# hours of nothing. A start a little later than 0 is kept, and sound that begins a little earlier;
+# a clock that is about to wrap begins seconds earlier.
 _LATEST_START_S = 10
+_EARLIEST_START_S = -1
 _FINEST_HZ = 10_000_000
-# Text that is not UTF-8 must not keep a file from being read; PyAV 19 always keeps its bytes.
-_METADATA: dict[str, Any] = (
-    {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
-)
 
 
 class FileSource:
@@ -58,15 +64,13 @@ class FileSource:
         self.warnings: list[str] = []
         self._even = even
         self._stopped = False
-        self._damaged = 0
-        self.orientation: Orientation | None = None
-        self._last_pts: int | None = None
-        self._end_pts = 0
-        self._first: Picture | None = None
-        self._container = open_input(path)
-        self.stream = _find_video(self._container, path)
-        self.stream.thread_type = "AUTO"
+        self._is_closed = False
+        self._was_read = False
+        self._container, self.stream = self._open()
+        may_jump = cast("int", Flags.ts_discont.value)
+        self._has_jumps = bool(self._container.format.flags & may_jump)
         self.shift_s = self._late_start_s()
+        self._begin()
 
     @property
     def name(self) -> str:
@@ -91,9 +95,11 @@ class FileSource:
 
     @property
     def duration_s(self) -> float | None:
-        """Length that the file declares, in seconds."""
+        """Length that the file declares, in seconds; unknown once its clock has jumped."""
+        if self._timeline.jumps:
+            return None
         if self.stream.duration and self.stream.time_base:
-            return float(self.stream.duration * self.stream.time_base)
+            return float(self.stream.duration * exact(self.stream.time_base))
         if self._container.duration:
             return self._container.duration / av.time_base
         return None
@@ -107,17 +113,41 @@ class FileSource:
             return round(self.duration_s * self.rate_hz)
         return None
 
+    @property
+    def finest_hz(self) -> int:
+        """Ticks a second in which the times of all streams are whole numbers, within a limit."""
+        streams = [self.stream, *self._container.streams]
+        rates = [stream.time_base.denominator for stream in streams if stream.time_base]
+        ticks = math.lcm(*rates)
+        return ticks if ticks <= _FINEST_HZ else rates[0]
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a part of the file could not be read."""
+        return any(warning.startswith("damaged") for warning in self.warnings)
+
+    def timeline(self) -> Timeline:
+        """Return what corrects the times of this file's packets, for one reading of it."""
+        return Timeline(self.stream.index, shift_s=self.shift_s, has_jumps=self._has_jumps)
+
     def __iter__(self) -> Iterator[Frame]:
-        """Decode every frame.
+        """Decode every frame, each time from the beginning.
 
         Raises:
-            SourceError: Not one frame could be decoded.
+            SourceError: Not one frame could be decoded, or the file was closed.
         """
+        if self._is_closed:
+            raise SourceError(f"cannot read {self.path}: it was closed; open it again")
+        if self._was_read and not self._stopped:
+            self._container.close()
+            self._container, self.stream = self._open()
+            self._begin()
+        self._was_read = True
         index = 0
         for decoded in self._decode():
             if self._stopped:
                 return
-            self._stamp(decoded, index)
+            self._stamp(decoded)
             upright = Picture.from_video_frame(
                 decoded, orientation=self.orientation, even=self._even
             )
@@ -137,47 +167,56 @@ class FileSource:
 
     def close(self) -> None:
         """Close the file."""
-        self._stopped = True
+        self._stopped = self._is_closed = True
         self._container.close()
 
-    @property
-    def finest_hz(self) -> int:
-        """Ticks a second in which the times of all streams are whole numbers, within a limit."""
-        streams = [self.stream, *self._container.streams]
-        rates = [stream.time_base.denominator for stream in streams if stream.time_base]
-        ticks = math.lcm(*rates)
-        return ticks if ticks <= _FINEST_HZ else rates[0]
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        container = open_input(self.path)
+        stream = find_video(container)
+        if stream is None:
+            container.close()
+            raise SourceError(f"cannot read {self.path}: there is no video in it")
+        stream.thread_type = "AUTO"
+        return container, stream
+
+    def _begin(self) -> None:
+        """Forget what an earlier reading of the file found."""
+        self._timeline = self.timeline()
+        self.orientation: Orientation | None = None
+        self._damaged = 0
+        self._moved = 0
+        self._last_pts: int | None = None
+        self._end_pts = 0
+        self._first: Picture | None = None
 
     def _late_start_s(self) -> Fraction:
         start_s = Fraction(self._container.start_time or 0, av.time_base)
-        if start_s <= _LATEST_START_S:
+        if _EARLIEST_START_S <= start_s <= _LATEST_START_S:
             return Fraction(0)
-        self.warnings.append(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
+        self._warn(f"its clock starts at {float(start_s):.3f} s: the output starts at 0")
         return start_s
 
     def _decode(self) -> Iterator[VideoFrame]:
         if self._stopped:  # a closed container cannot be asked
             return
-        packets = self._container.demux(self.stream)
+        packets = self._timeline.corrected(self._container.demux(self.stream))
         while not self._stopped:
             try:
                 packet = next(packets)
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:
-                self._warn_of_damage(f"reading ends early ({error.strerror})")
+                self._warn_of_damage(f"reading ends early ({plain_reason(error)})")
                 return
             try:
                 yield from packet.decode()
             except av.error.FFmpegError:
                 self._damaged += 1
 
-    def _stamp(self, frame: VideoFrame, index: int) -> None:
+    def _stamp(self, frame: VideoFrame) -> None:
         """Correct a timestamp that is missing, or not later than the one before."""
         base = frame.time_base or self.stream.time_base or Fraction(1, 90_000)
         frame.time_base = base
-        if frame.pts is not None:
-            frame.pts -= round(self.shift_s / base)
         step = max(1, round(1 / ((self.rate_hz or 25) * base)))
         if self._last_pts is None:
             self.orientation = Orientation.of(frame)
@@ -187,26 +226,33 @@ class FileSource:
         elif frame.pts is None:
             frame.pts = self._last_pts + step
         elif frame.pts <= self._last_pts:
-            self.warnings.append(f"frame {index}: its time does not follow the one before; moved")
+            self._moved += 1
             frame.pts = self._last_pts + 1
         self._last_pts = frame.pts
         self._end_pts = frame.pts + (frame.duration or step)
+        if self._timeline.jumps:
+            at_s = float(self._timeline.jumps[0].at_s)
+            self._warn(f"its clock jumps at {at_s:.3f} s: the times go on evenly")
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def _warn_of_format(self, frame: VideoFrame) -> None:
         layout = frame.format
         if any(component.bits > 8 for component in layout.components):
-            self.warnings.append(f"{layout.name} is reduced to 8 bits a colour")
+            self._warn(f"{layout.name} is reduced to 8 bits a colour")
         if not (layout.is_rgb or layout.has_palette) and (
             layout.chroma_width(4) != 2 or layout.chroma_height(4) != 2
         ):
-            self.warnings.append(f"{layout.name} is reduced to 4:2:0 colour resolution")
+            self._warn(f"{layout.name} is reduced to 4:2:0 colour resolution")
         if frame.interlaced_frame:
-            self.warnings.append("interlaced: its fields are kept woven, as progressive frames")
+            self._warn("interlaced: its fields are kept woven, as progressive frames")
         if self._even and (frame.width % 2 or frame.height % 2):
             width, height = frame.width, frame.height
             if self.is_transposed:
                 width, height = height, width
-            self.warnings.append(
+            self._warn(
                 f"{width}x{height} is odd: the last column or row is repeated to make it even"
             )
 
@@ -216,64 +262,20 @@ class FileSource:
             self._first = picture
         if picture.size_wh == self._first.size_wh:
             return picture
-        warning = "the picture's size changes within the stream: scaled to the first"
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        self._warn("the picture's size changes within the stream: scaled to the first")
         return picture.resized(self._first.size_wh)
 
     def _warn_of_damage(self, what: str) -> None:
-        self.warnings.append(f"damaged input: {what}")
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether a part of the file could not be read."""
-        return any(warning.startswith("damaged") for warning in self.warnings)
+        self._warn(f"damaged input: {what}")
 
     def _check_whole(self) -> None:
+        if self._moved:
+            self._warn(f"{self._moved} frames' times did not follow the ones before; moved")
         if self._damaged:
             self._warn_of_damage(f"{self._damaged} packets could not be decoded")
-        base, declared_s = self.stream.time_base, _declared_end_s(self.stream)
-        if not base or declared_s is None:
+        base, end_s = self.stream.time_base, declared_end_s(self.stream)
+        if not base or end_s is None:
             return
-        missing_s = float(declared_s - self._end_pts * base - self.shift_s)
+        missing_s = float(end_s + self._timeline.offset_s - self._end_pts * base)
         if missing_s > max(0.1, 2 / (self.rate_hz or 25)):
             self._warn_of_damage(f"the last {missing_s:.1f} s that it declares are not there")
-
-
-def open_input(path: Path) -> InputContainer:
-    """Open a file with FFmpeg.
-
-    Raises:
-        SourceError: It does not exist, or FFmpeg cannot read it.
-    """
-    if not path.exists():
-        raise SourceError(f"cannot read {path}: there is no such file")
-    if path.is_dir():
-        raise SourceError(f"cannot read {path}: it is a folder")
-    try:
-        container: InputContainer = av.open(str(path), **_METADATA)
-    except (av.error.FFmpegError, OSError) as error:
-        reason = error.strerror or str(error)
-        raise SourceError(f"cannot read {path} as a video: {reason}") from error
-    return container
-
-
-def _find_video(container: InputContainer, path: Path) -> VideoStream:
-    """Return the first video stream; the cover image of a music file is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.codec_context:
-            return stream
-    container.close()
-    raise SourceError(f"cannot read {path}: there is no video in it")
-
-
-def _declared_end_s(stream: VideoStream) -> Fraction | None:
-    """Return the declared end of the picture; Matroska has it in a tag, "00:01:02.500"."""
-    if stream.duration is not None and stream.time_base:
-        return ((stream.start_time or 0) + stream.duration) * stream.time_base
-    parts = stream.metadata.get("DURATION", "").split(":")
-    try:
-        hours, minutes, seconds = (Fraction(part) for part in parts)
-    except ValueError:
-        return None
-    return hours * 3600 + minutes * 60 + seconds

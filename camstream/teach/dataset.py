@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camstream.errors import SourceError, UsageError
+from camstream.errors import NotFoundError, SourceError, UsageError
 from camstream.media import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_photo
 from camstream.picture import Picture
 from camstream.sources.file import FileSource
@@ -99,7 +99,7 @@ def open_dataset(
             one file is in two classes.
     """
     if not folder.is_dir():
-        raise SourceError(f"cannot {purpose} {folder}: there is no such folder")
+        raise NotFoundError(f"cannot {purpose} {folder}: there is no such folder")
     classes = class_folders(folder)
     if len(classes) < 2:
         found = f"only {classes[0].name!r}" if classes else "no folder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -233,7 +234,8 @@ class _Cache:
             )
             partial.replace(self._path)
         except OSError:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where the folder is none, this fails as well
+                partial.unlink()
 
 
 def _key(sample: Sample) -> str:

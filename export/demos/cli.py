@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
-import typer
 
 from camstream.annotation import AnnotationJob, AnnotationResult
+from camstream.commands.annotate import make_folder
 from camstream.commands.options import open_model
 from camstream.commands.plugins import missing
-from camstream.console import Stop, console, note, steps
+from camstream.console import Stop, console, note, say, steps
 from camstream.models.session import Model
 
 Annotate = Callable[[AnnotationJob, Model], AnnotationResult]
 
 
 def run(
-    name: str, output: Path, *, device: str, retrain: bool, stop: Stop, annotate: Annotate
+    name: str,
+    output: Path,
+    *,
+    device: str,
+    retrain: bool,
+    overwrite: bool,
+    stop: Stop,
+    annotate: Annotate,
 ) -> AnnotationResult:
     """Train a demo's network unless that was done before, annotate its clip, print the figures.
 
     Args:
         name: "digits" or "sweep".
-        output: The annotated clip to write; an existing one is replaced.
+        output: The annotated clip to write.
         device: See ``camstream.models.device``.
         retrain: Train again.
+        overwrite: Whether an existing output may be replaced.
         stop: Stops the training or the annotation; what was written so far is complete.
         annotate: Annotates a clip with a model.
 
@@ -41,17 +50,22 @@ def run(
         raise missing(f"the demo {name}", error) from error
     demo = find(name)
     if retrain or not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         note(f"training the network of {name}, once; this takes a minute or two")
         train(name, path, resume=not retrain, stop=stop)
         stop.end()
     model = open_model(str(path), device=device)
-    result, score = annotate_clip(demo, model, output, lambda job: annotate(job, model))
+    result, score = annotate_clip(
+        demo,
+        model,
+        output,
+        lambda job: annotate(dataclasses.replace(job, overwrite=overwrite), model),
+    )
     if score is not None:
         accuracy, pictures = accuracy_on_test_set(demo, model)
-        typer.echo(f"  {accuracy:.1%} of {pictures} pictures that were not trained on are right")
+        say(f"  {accuracy:.1%} of {pictures} pictures that were not trained on are right")
         for line in demo.figures(score):
-            typer.echo(f"  {line}")
+            say(f"  {line}")
     return result
 
 

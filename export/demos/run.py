@@ -67,7 +67,7 @@ def annotate_clip(
     Args:
         demo: The demo.
         model: Trained for it.
-        output: The annotated clip to write; an existing one is replaced.
+        output: The annotated clip to write.
         annotate: Annotates a file with that model.
 
     Returns:

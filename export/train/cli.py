@@ -20,6 +20,7 @@ from camstream.commands.options import (
     output_option,
 )
 from camstream.commands.plugins import missing
+from camstream.commands.settings import PresetOption
 from camstream.console import plain_errors, stoppable
 from export.options import PoolOption, WeightsOption
 from export.train.recipe import Recipe, Variation
@@ -36,25 +37,39 @@ def train(
     background: BackgroundOption = None,
     val_split: Annotated[
         float,
-        input_option(min=0.01, max=0.9, metavar="N", help="Part of each class for validation."),
+        input_option(
+            min=0.01,
+            max=0.9,
+            metavar="N",
+            help="Part of each class to check with, not to learn from.",
+        ),
     ] = 0.2,
     flip: FlipOption = _VARIATION.flip,
     crop: Annotated[
         float,
         input_option(
-            min=0.05, max=1.0, metavar="N", help="Smallest part of a photo's area to show."
+            min=0.05,
+            max=1.0,
+            metavar="N",
+            help="Show parts of a photo, at least N of its area; 1 shows all.",
         ),
     ] = _VARIATION.crop,
     color_jitter: Annotated[
         float,
         input_option(
-            min=0.0, max=1.0, metavar="N", help="How far colors and brightness are changed."
+            min=0.0,
+            max=1.0,
+            metavar="N",
+            help="How much colors and brightness are changed; 0 leaves them.",
         ),
     ] = _VARIATION.colour,
     network: Annotated[
         str,
         model_option(
-            "--network", "-n", metavar="NAME", help="A network that ends in global pooling."
+            "--network",
+            "-n",
+            metavar="NAME",
+            help="The network to train; docs/networks.md lists them.",
         ),
     ] = "efficientnet_lite0",
     weights: WeightsOption = None,
@@ -64,38 +79,44 @@ def train(
         Literal["auto", "cpu", "cuda"], model_option(help="Device to train on.")
     ] = "auto",
     epochs: Annotated[
-        int, training_option(min=1, metavar="N", help="Largest number of epochs.")
+        int,
+        training_option(min=1, metavar="N", help="How often all photos are learned from, at most."),
     ] = _RECIPE.epochs,
     patience: Annotated[
         int,
         training_option(
-            min=1, metavar="N", help="Stop after N epochs without a smaller validation loss."
+            min=1, metavar="N", help="Stop when N epochs in a row brought nothing better."
         ),
     ] = _RECIPE.patience,
     batch: Annotated[
-        int, training_option(min=1, metavar="N", help="Photos per batch.")
+        int, training_option(min=1, metavar="N", help="Photos at a time; fewer need less memory.")
     ] = _RECIPE.batch,
     head_lr: Annotated[
         float,
-        training_option(min=0.0, metavar="N", help="Highest learning rate of the new layers."),
+        training_option(
+            min=0.0, metavar="N", help="How fast the new last layers learn (highest learning rate)."
+        ),
     ] = _RECIPE.head_lr,
     backbone_lr: Annotated[
         float | None,
         training_option(
             min=0.0,
             metavar="N",
-            help="Highest learning rate of the others; 0 freezes them.",
+            help="How fast all other layers learn; 0 keeps them as they are.",
             show_default="a tenth of --head-lr",
         ),
     ] = _RECIPE.backbone_lr,
     weight_decay: Annotated[
-        float, training_option(min=0.0, metavar="N", help="Of AdamW.")
+        float,
+        training_option(
+            min=0.0, metavar="N", help="How strongly weights are kept small (AdamW); 0: not at all."
+        ),
     ] = _RECIPE.weight_decay,
     balance: Annotated[
-        bool, training_option(help="Weight classes so that all count the same.")
+        bool, training_option(help="Let each class count the same, also one of few photos.")
     ] = _RECIPE.balance,
     seed: Annotated[
-        int, training_option(min=0, metavar="N", help="Seed of everything random.")
+        int, training_option(min=0, metavar="N", help="The same N gives the same result.")
     ] = _RECIPE.seed,
     output: Annotated[
         Path, output_option("--output", "-o", metavar="FILE", help="The new model: .onnx.")
@@ -104,6 +125,7 @@ def train(
         bool, output_option("--resume", help="Continue an interrupted training.")
     ] = False,
     overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Train a network on your own classes, and write it with its class activation maps.

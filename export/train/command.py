@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import typer
 
-from camstream.console import console, counting, note, steps
+from camstream.console import console, counting, note, say, steps
 from camstream.errors import SinkError, UsageError
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.teach.dataset import find_background
@@ -206,7 +205,7 @@ def print_result(result: Result, job: Job) -> None:
     """Print how the file itself classifies the validation photos."""
     measured, best = result.measured, result.best
     low, high = result.info.cam_range
-    typer.echo(
+    say(
         f"  right on {measured.accuracy:.1%} of {measured.confusion.sum()} validation photos "
         f"(the file itself); epoch {best.epoch} of {len(result.history)} was the best\n"
         f"  heat begins at {low:g}, full at {high:g} (logit units)\n"
@@ -218,7 +217,7 @@ def print_result(result: Result, job: Job) -> None:
     for flat in wrong.ravel().argsort()[::-1][:_MAX_LISTED]:
         true, taken = divmod(int(flat), len(wrong))
         if wrong[true, taken]:
-            typer.echo(
+            say(
                 f"  {wrong[true, taken]} of {measured.confusion[true].sum()} "
                 f"{job.labels[true]} taken for {job.labels[taken]}"
             )

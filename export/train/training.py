@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError, SinkError
+from camstream.errors import ModelError, SinkError, first_line
 from camstream.sinks.atomic_file import AtomicFile
 from export.train.examples import VALIDATION, Examples, batch_count, loader
 from export.train.recipe import Epoch, Recipe
@@ -328,7 +328,7 @@ class Checkpoint:
             if not changed:
                 training.restore(state)
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
-            changed = (str(error).strip() or type(error).__name__).splitlines()[0]
+            changed = first_line(error)
         if changed:
             raise ModelError(
                 f"cannot go on from {self.path}: it does not fit the network as it is built now "
@@ -352,8 +352,7 @@ class Checkpoint:
             ValueError,
             pickle.UnpicklingError,
         ) as error:
-            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(f"cannot go on from {self.path}: {first_line}") from error
+            raise ModelError(f"cannot go on from {self.path}: {first_line(error)}") from error
 
 
 def _difference(saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

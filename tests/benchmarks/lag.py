@@ -29,7 +29,7 @@ from camstream.models import zoo
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.window import Window
-from camstream.sources.camera import LiveSource
+from camstream.sources.live import LiveSource
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

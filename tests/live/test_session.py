@@ -29,8 +29,8 @@ from camstream.live.state import LiveState
 from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.video import Recorder
-from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
+from camstream.sources.live import LiveSource
 from camstream.sources.paced import PacedSource
 from camstream.stages import Infer
 from camstream.testing import (

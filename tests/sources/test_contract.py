@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
+from camstream.picture import Picture
 from camstream.pipeline import Pipeline
-from camstream.sources.camera import LiveSource
+from camstream.sources.capture import Taken
 from camstream.sources.file import FileSource
+from camstream.sources.live import LiveSource
 from camstream.sources.paced import PacedSource
 from camstream.stages import Source, status_of
 from camstream.testing import FakeSource, counted, endless, fake_infer
@@ -36,21 +37,16 @@ class EndlessCapture:
     """A camera that always has a picture."""
 
     def __init__(self) -> None:
+        self.rate_hz: float | None = 30.0
         self._image = np.zeros((21, 33, 3), np.uint8)
         self._is_open = True
 
-    def isOpened(self) -> bool:  # noqa: N802
-        return self._is_open
-
-    def read(self) -> tuple[bool, Any]:
+    def read(self) -> Taken:
         assert self._is_open, "read after release"
-        return True, self._image
+        return Taken(Picture.from_bgr(self._image))
 
     def release(self) -> None:
         self._is_open = False
-
-    def get(self, propId: int) -> float:  # noqa: ARG002, N803
-        return 30.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ def _paced(folder: Path, _: contextlib.ExitStack) -> Source:
 
 def _camera(_: Path, __: contextlib.ExitStack) -> Source:
     address = f"rtsp://user:{SECRET}@host/live?token={SECRET}"
-    return LiveSource(address, open_capture=lambda _: EndlessCapture())
+    return LiveSource(address, opened_by=EndlessCapture)
 
 
 def _network(_: Path, stack: contextlib.ExitStack) -> Source:

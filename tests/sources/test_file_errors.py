@@ -168,7 +168,9 @@ def test_outputs_that_cannot_be_are_reported(
     assert "webm files hold no" in workspace.fails(
         here / "in.mp4", "-o", here / "out.webm", "--codec", "h264"
     )
-    assert "preset 'warp'" in workspace.fails(here / "in.mp4", "-o", out, "--preset", "warp")
+    assert "preset 'warp'" in workspace.fails(
+        here / "in.mp4", "-o", out, "--encoder-preset", "warp"
+    )
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "permission" in workspace.fails(here / "in.mp4", "-o", out)
 

@@ -18,7 +18,7 @@ from tests.clips import Video, make, read
 COMMAND = [sys.executable, "-P", "-m", "camstream", "annotate", "--device", "cpu"]
 # Slow enough to be interrupted: the encoder's slowest preset on a larger picture.
 LONG = Video(frames=600, size_wh=(640, 352), options={"preset": "ultrafast"})
-SLOW = ["--preset", "veryslow"]
+SLOW = ["--encoder-preset", "veryslow"]
 
 
 @pytest.fixture(scope="module")
