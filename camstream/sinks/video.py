@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from camstream.sources.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
-_FRAGMENT_EVERY_S = 0.5  # what a kill may cost
+_FRAGMENT_EVERY_S = 0.2  # what a kill may cost, besides what the encoder holds
 
 
 class VideoFile:
