@@ -70,6 +70,8 @@ def reading(path: Path) -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, without file names; never an empty one."""
-    text = str(getattr(error, "strerror", None) or error)
+    text = str(getattr(error, "strerror", None) or "")
+    if not text and getattr(error, "filename", None) is None:
+        text = str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -23,6 +23,7 @@ SECRET = "s3cret"
         (FileNotFoundError(errno.ENOENT, "No such file", "/a/secret/name"), "No such file"),
         (OSError("plain"), "plain"),
         (OSError(), "OSError"),
+        (OSError(errno.EIO, "", "/a/secret/name"), "OSError"),
     ],
 )
 def test_the_first_line_of_an_error_is_never_empty(error: Exception, line: str) -> None:

@@ -81,7 +81,11 @@ class _Patience:
 def live(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A camera's number or device, a URL, or a file.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A camera's number or device, a URL, a file, screen: or - (MJPEG on stdin).",
+        ),
     ] = "0",
     camera_size: Annotated[
         SizeWH | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def live_address(source: str | int | Path) -> str | int | None:
     if isinstance(source, int):
         return source
     text = str(source)
-    if text.isdecimal():
+    if re.fullmatch(r"\d{1,4}", text, re.ASCII):
         return int(text)
     if text == STDIN or text.startswith((PREFIX, "/dev/")):
         return text

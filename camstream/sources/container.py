@@ -18,6 +18,7 @@ from camstream.errors import NotFoundError, SourceError, first_line
 METADATA: dict[str, Any] = (
     {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 )
+_ONE_FILE = {"pattern_type": "none"}  # a photo "%03d.jpg" is no sequence 001.jpg, 002.jpg ...
 # FFmpeg's own words ("Invalid data found when processing input") say nothing to most people.
 _WORDS: dict[type[BaseException], str] = {
     av.error.InvalidDataError: "it is damaged, or no video of a kind that FFmpeg reads",
@@ -76,7 +77,7 @@ def open_input(path: Path) -> InputContainer:
     if is_folder:
         raise SourceError(f"cannot read {path}: it is a folder")
     try:
-        container: InputContainer = av.open(ffmpeg_name(path), **METADATA)
+        container: InputContainer = av.open(ffmpeg_name(path), options=_ONE_FILE, **METADATA)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"cannot read {path} as a video: {plain_reason(error)}") from error
     return container

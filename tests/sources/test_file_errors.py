@@ -30,12 +30,12 @@ class Workspace:
         printed = [line for line in printed if not line.startswith("tiny on cpu")]
         return done.exit_code, done.stdout, "\n".join(printed)
 
-    def fails(self, *arguments: str | Path) -> str:
+    def fails(self, *arguments: str | Path, exit_code: int = 1) -> str:
         """Run what must fail in one line and write nothing; returns the line."""
         before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         code, out, printed = self.run(*arguments)
         after = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
-        assert code == 1
+        assert code == exit_code
         assert out == ""
         assert printed.startswith("camstream: ")
         assert "\n" not in printed
@@ -141,7 +141,9 @@ def test_what_is_not_a_video_is_reported(workspace: Workspace) -> None:
         "headless.mp4": "as a video",
         "no*.mp4": "no file matches",
     }.items():
-        printed = workspace.fails(here / name, "-o", here / "out.mp4")
+        is_absent = name in ("missing.mp4", "none", "no*.mp4")
+        exit_code = 2 if is_absent else 1
+        printed = workspace.fails(here / name, "-o", here / "out.mp4", exit_code=exit_code)
         assert words in printed
         assert name in printed
 
