@@ -1,4 +1,4 @@
-"""Annotates video files: every frame of the input, with its overlay, is a frame of the output."""
+"""Annotates clips and photos: each frame of the input, with its overlay, is one of the output."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from camstream.drawing.overlay import Style, annotate
 from camstream.errors import SinkError
 from camstream.frame import Prediction
 from camstream.maps.select import MapSelector, Selection
+from camstream.media import PHOTO_SUFFIXES
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.pipeline import Pipeline
 from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile, check_apart
 from camstream.sinks.encoding import Encoding
+from camstream.sinks.gif import GifFile
 from camstream.sinks.group import SinkGroup, say_kept
+from camstream.sinks.photo import PhotoFile
 from camstream.sinks.records import write_json
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
+from camstream.sources.photo import PhotoSource
 from camstream.stages import Sink
 from camstream.stats import RunStats
 
@@ -110,18 +114,12 @@ def run(
     """
     inputs = [job.source, model.path]
     _check_outputs(job, inputs)
-    source = FileSource(job.source, even=True)
+    source = open_recorded(job.source)
     opened: list[Sink] = []
     outputs = SinkGroup(opened)
     try:
         opened += sinks
-        video = VideoFile(
-            job.output,
-            like=source,
-            encoding=job.encoding,
-            overwrite=job.overwrite,
-            inputs=inputs,
-        )
+        video = _open_output(job, source, inputs)
         opened.append(video)
         side_paths = SidePaths(records=job.records, maps=job.maps, presence=job.presence)
         opened += SideFiles(
@@ -137,6 +135,37 @@ def run(
         raise
 
 
+def open_recorded(path: Path) -> FileSource | PhotoSource:
+    """Open a clip or a photo by its suffix.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
+    if path.suffix.lower() in PHOTO_SUFFIXES:
+        return PhotoSource(path)
+    return FileSource(path, even=True)
+
+
+def _open_output(
+    job: AnnotationJob, source: FileSource | PhotoSource, inputs: Sequence[Path]
+) -> VideoFile | PhotoFile | GifFile:
+    """Open what the suffix of the output names."""
+    suffix = job.output.suffix.lower()
+    if suffix in PHOTO_SUFFIXES:
+        if isinstance(source, FileSource):
+            raise SinkError(
+                f"cannot write {job.output}: a photo holds one picture and {source.name} is a "
+                "clip; give a name that ends in .mp4 or .gif"
+            )
+        return PhotoFile(job.output, overwrite=job.overwrite, inputs=inputs)
+    if suffix == ".gif":
+        return GifFile(job.output, overwrite=job.overwrite, inputs=inputs)
+    like = source if isinstance(source, FileSource) else None
+    return VideoFile(
+        job.output, like=like, encoding=job.encoding, overwrite=job.overwrite, inputs=inputs
+    )
+
+
 def _check_outputs(job: AnnotationJob, inputs: Sequence[Path]) -> None:
     """Find outputs that cannot be written before the work begins, which may take hours."""
     check_apart(inputs, job.outputs)
@@ -147,8 +176,8 @@ def _check_outputs(job: AnnotationJob, inputs: Sequence[Path]) -> None:
 def _run(
     job: AnnotationJob,
     model: Model,
-    source: FileSource,
-    video: VideoFile,
+    source: FileSource | PhotoSource,
+    video: VideoFile | PhotoFile | GifFile,
     outputs: SinkGroup,
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],
@@ -206,4 +235,3 @@ def _run(
         is_stopped=is_stopped,
         end_s=end_s,
     )
-

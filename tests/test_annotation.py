@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,14 +54,15 @@ def break_infer(patch: pytest.MonkeyPatch, model: Model, error: Exception) -> No
 
 
 def break_source(patch: pytest.MonkeyPatch, _: Model, error: Exception) -> None:
-    decode = FileSource._stamp
+    uniform = FileSource._uniform
+    seen = itertools.count()
 
-    def breaking(self: FileSource, frame: object, index: int) -> None:
-        if index == LATE:
+    def breaking(self: FileSource, picture: Picture) -> Picture:
+        if next(seen) == LATE:
             raise error
-        decode(self, frame, index)  # type: ignore[arg-type]
+        return uniform(self, picture)
 
-    patch.setattr(FileSource, "_stamp", breaking)
+    patch.setattr(FileSource, "_uniform", breaking)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -109,7 +111,7 @@ def test_an_error_before_the_first_frame_leaves_nothing(
         raise ModelError("the model failed")
 
     monkeypatch.setattr(tiny_model, "infer", failing)
-    with pytest.raises(ModelError, match="^the model failed$"):
+    with pytest.raises(ModelError, match=r"^the model failed$"):
         run(job_of(clip, tmp_path), tiny_model)
     assert list(tmp_path.iterdir()) == []
 
@@ -151,12 +153,12 @@ def test_a_video_that_fails_does_not_cost_the_side_files(
 def test_a_run_ends_where_its_last_output_fails(
     clip: Path, tiny_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaking(self: VideoFile, picture: Picture) -> None:
+    def breaking(*_: object) -> None:
         raise SinkError("cannot write o.mp4: no space left")
 
     seen = []
     monkeypatch.setattr(VideoFile, "write_picture", breaking)
-    with pytest.raises(SinkError, match="^cannot write o.mp4: no space left$"):
+    with pytest.raises(SinkError, match=r"^cannot write o\.mp4: no space left$"):
         run(
             AnnotationJob(source=clip, output=tmp_path / "o.mp4"),
             tiny_model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from camstream.errors import SinkError
-from camstream.sinks import temporary
 from camstream.sinks.atomic_file import AtomicFile
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks and links as POSIX has them")
+fcntl = pytest.importorskip("fcntl", reason="locks and links as POSIX has them")
 
 _WRITER = """
 import sys, time
@@ -91,11 +91,12 @@ def test_a_link_is_neither_followed_nor_removed_with_what_it_names(
     precious = tmp_path / "precious.txt"
     precious.write_bytes(b"precious")
     words = iter(["0" * 12, "1" * 12])
-    monkeypatch.setattr(temporary.secrets, "token_hex", lambda _: next(words))
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(words))
     (tmp_path / f"a.partial-{'0' * 12}.mp4").symlink_to(precious)
-    with pytest.raises(SinkError, match=r"cannot write .*a\.mp4"), (
-        file := AtomicFile(tmp_path / "a.mp4")
-    ).writing():
+    with (
+        pytest.raises(SinkError, match=r"cannot write .*a\.mp4"),
+        (file := AtomicFile(tmp_path / "a.mp4")).writing(),
+    ):
         file.path.write_bytes(b"written through")
     assert precious.read_bytes() == b"precious"
 
@@ -143,7 +144,7 @@ def test_a_file_system_without_locks_loses_nothing(
     def no_locks(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(temporary.fcntl, "flock", no_locks)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     left = tmp_path / "a.partial-0123456789ab.mp4"
     left.write_bytes(b"perhaps of a living run")
     write(tmp_path / "b.mp4")
