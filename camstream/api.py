@@ -16,6 +16,7 @@ from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL, load_model
 from camstream.pipeline import Pipeline
 from camstream.sinks.encoding import Encoding
+from camstream.sinks.naming import default_name
 from camstream.sources import open_source
 from camstream.stages import Sink, Source
 
@@ -109,14 +110,15 @@ def annotate(
     input_size: int | None = None,
     device: str = "auto",
 ) -> AnnotationResult:
-    """Draw label and heatmap into every frame of a video file.
+    """Draw label and heatmap into every frame of a video file, or into a photo.
 
         result = camstream.annotate("cat.mp4", "out.mp4", records="out.jsonl")
         result.stats.frames_out, result.labels, result.warnings
 
     Args:
-        source: The video file.
-        output: The file to write; None: NAME.cam.mp4 in the current folder.
+        source: The video file, or a photo.
+        output: The file to write, a .gif for an animated one; None: NAME.cam.mp4 in the current
+            folder, or of a photo NAME.cam.jpg or what its suffix is.
         model: From ``load_model``, or what that takes.
         records: A record a frame: a .jsonl, .csv or .parquet file.
         maps: The raw maps: a .npz file.
@@ -160,7 +162,7 @@ def annotate(
     )
     job = AnnotationJob(
         source=Path(source),
-        output=Path(f"{Path(source).stem}.cam.mp4") if output is None else Path(output),
+        output=Path(default_name(Path(source))) if output is None else Path(output),
         records=_path(records),
         maps=_path(maps),
         presence=_path(presence),

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from camstream.contract import ModelInfo
-from camstream.errors import ModelError, SinkError, UsageError
+from camstream.errors import ModelError, SinkError, UsageError, first_line
 from camstream.graph.add_cam import Overrides, check_scale, default_cam_range, read_labels
 from camstream.graph.find_head import find_head
 from camstream.graph.head import Head

@@ -66,7 +66,7 @@ def test_latest_gives_the_newest_in_order_and_the_last_of_all() -> None:
     assert indices[-1] == 49
     assert predictions.captured == 50
     # The model held one while all others but the last were replaced by newer ones.
-    assert predictions.inferred + predictions._waiting.dropped == 50
+    assert predictions.inferred + predictions._run.waiting.dropped == 50
     assert predictions.inferred <= 2
 
 
@@ -148,7 +148,7 @@ def test_infer_blocks_while_the_source_goes_on(is_live: bool) -> None:
     with Pipeline(source, infer) as running:
         with pytest.raises(TimeoutError):
             running.predictions.get(timeout_s=0.1)
-        waiting = len(running._waiting._items)
+        waiting = len(running._run.waiting._items)
         assert waiting <= (1 if is_live else pipeline_module._WAITING_FRAMES)
         release.set()
     assert source.closed == 1
@@ -263,3 +263,31 @@ def test_a_reader_that_never_returns_does_not_keep_the_program(tmp_path: Path) -
     )
     assert done.returncode == 7, done.stderr
     assert "camstream-capture does not end" in done.stderr
+
+
+@BOTH
+@pytest.mark.parametrize("taken", [0, 3])
+def test_a_pipeline_that_is_left_without_its_end_keeps_no_threads(
+    taken: int, is_live: bool
+) -> None:
+    source = FakeSource(endless, is_live=is_live)
+    running = Pipeline(source, fake_infer).__enter__()
+    predictions = iter(running)
+    for _ in range(taken):
+        next(predictions)
+    threads = list(running._run.threads)
+    assert all(thread.is_alive() for thread in threads)
+    del running, predictions
+    gc.collect()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert source.closed == 1
+
+
+def test_a_pipeline_that_never_ran_closes_its_source() -> None:
+    source = FakeSource(endless)
+    running = Pipeline(source, fake_infer)
+    del running
+    gc.collect()
+    assert source.closed == 1

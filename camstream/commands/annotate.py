@@ -1,4 +1,4 @@
-"""``camstream annotate``: recorded video in, the same video with its overlay out."""
+"""``camstream annotate``: clips and photos in, the same with their overlay out."""
 
 from __future__ import annotations
 
@@ -44,19 +44,21 @@ from camstream.commands.settings import PresetOption, in_force
 from camstream.commands.summary import Seen, report_failures
 from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import CamstreamError, SinkError
+from camstream.errors import CamstreamError
 from camstream.frame import Prediction
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import check_apart, is_partial
 from camstream.sinks.encoding import CodecName, Encoding
+from camstream.sinks.naming import beside, is_batch, name_outputs, without_outputs
 from camstream.sources.inputs import expand
 
 
 def annotate(
     context: typer.Context,
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs, or lists (.txt).")
+        list[str],
+        typer.Argument(metavar="INPUT", help="Clips, photos, folders, globs or .txt lists."),
     ],
     model_name: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
@@ -81,8 +83,8 @@ def annotate(
             "--output",
             "-o",
             metavar="FILE|FOLDER",
-            help="The video; a folder for several inputs.",
-            show_default="NAME.cam.mp4",
+            help="The video, .gif or photo; a folder for a folder or several inputs.",
+            show_default="NAME.cam.mp4, of a photo NAME.cam.jpg",
         ),
     ] = None,
     records: RecordsOption = None,
@@ -113,9 +115,10 @@ def annotate(
     _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Draw label and heatmap into every frame of recorded video; the sound stays.
+    """Draw label and heatmap into every frame of recorded video, or into photos; the sound stays.
 
     $ camstream annotate cat.mp4 -o cat.cam.mp4 --records cat.jsonl
+    $ camstream annotate cat.jpg -o cat.png
     $ camstream annotate clips/ more/*.mkv -o annotated/ --boxes
     $ camstream annotate cat.mp4 --classes dog --classes "Persian cat" --trail 3
     """
@@ -124,25 +127,29 @@ def annotate(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
         encoding = Encoding(codec, quality, encoder_preset)
-        found = [Path(one) for one in expand(inputs, leave_out=is_partial)]
+        named = expand(inputs, leave_out=is_partial)
+        found = [path for path in named if isinstance(path, Path)]  # all of them: none is live
         sources = without_outputs(found, inputs, output)
         if own := [path.name for path in found if path not in sources]:
             note(f"skipped, since they have names of outputs: {', '.join(own)}")
+        batch = is_batch(inputs, sources)
         alone = len(sources) == 1
         jobs = [
             AnnotationJob(
                 source=source,
                 output=target,
-                records=records and beside(records, target, ".jsonl", alone=alone),
+                records=records and beside(records, target, ".jsonl", batch=batch),
                 style=style,
                 encoding=encoding,
                 overwrite=overwrite,
-                stats=stats and beside(stats, target, ".json", alone=alone),
-                maps=maps and beside(maps, target, ".npz", alone=alone),
-                presence=presence and beside(presence, target, ".presence.csv", alone=alone),
+                stats=stats and beside(stats, target, ".json", batch=batch),
+                maps=maps and beside(maps, target, ".npz", batch=batch),
+                presence=presence and beside(presence, target, ".presence.csv", batch=batch),
                 settings=in_force(context),
             )
-            for source, target in zip(sources, name_outputs(sources, output), strict=True)
+            for source, target in zip(
+                sources, name_outputs(sources, output, batch=batch), strict=True
+            )
         ]
         check_apart(sources, [path for job in jobs for path in job.outputs])
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
@@ -194,73 +201,3 @@ def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResu
     if result.is_stopped:
         note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
     return result
-
-
-def without_outputs(found: list[Path], inputs: list[str], output: Path | None) -> list[Path]:
-    """Leave out the outputs of an earlier run that lie in the folder which is read.
-
-    Args:
-        found: The files from ``expand``.
-        inputs: The arguments of ``expand``; a file that is named there stays.
-        output: As for ``name_outputs``.
-    """
-    if output is not None and not output.is_dir():
-        return found
-    targets = {path.resolve() for path in _targets(found, output or Path())}
-    named = {Path(text) for text in inputs}
-    return [path for path in found if path in named or path.resolve() not in targets]
-
-
-def name_outputs(sources: list[Path], output: Path | None) -> list[Path]:
-    """Name the output of each source, before anything is written.
-
-    Args:
-        sources: The inputs.
-        output: A file for one source, a folder for several; None means the current folder.
-
-    Raises:
-        SinkError: ``output`` must be a folder and is none, or two outputs have one name.
-    """
-    if output is not None and len(sources) == 1 and not output.is_dir():
-        return [output]
-    folder = output or Path()
-    if output is not None and output.suffix and not output.is_dir():
-        raise SinkError(f"several inputs need a folder to be written to, not {output}")
-    targets = _targets(sources, folder)
-    check_apart(sources, targets)
-    make_folder(folder)
-    return targets
-
-
-def _targets(sources: list[Path], folder: Path) -> list[Path]:
-    stems = [source.stem for source in sources]
-    # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
-    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
-    return [folder / f"{name}.cam.mp4" for name in names]
-
-
-def beside(path: Path, target: Path, suffix: str, *, alone: bool) -> Path:
-    """Name a side file: the path itself for one source, a file in that folder for several.
-
-    Args:
-        path: The value of the option.
-        target: The video file that the side file belongs to.
-        suffix: Of a file in a folder.
-        alone: Whether there is one source.
-    """
-    if alone and not path.is_dir():
-        return path
-    make_folder(path)
-    return path / f"{target.stem.removesuffix('.cam')}{suffix}"
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder, unless it is there.
-
-    Raises:
-        SinkError: It cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"cannot make the folder {path}: {error.strerror}") from error

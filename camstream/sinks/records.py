@@ -34,6 +34,7 @@ Only where they were asked for: "refinement", what was done to the maps that wer
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -66,8 +67,20 @@ def upgrade(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def to_json(value: object) -> str:
     """Return a value as JSON in one line that no terminal obeys and every encoding can hold."""
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # JSON has no word for what is no number
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     return text if text.isprintable() else _HIDDEN.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
+
+
+def _finite(value: object) -> object:
+    """Return a value with null in place of each number that is none or is infinite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def to_json_line(record: Mapping[str, object]) -> str:

@@ -50,7 +50,10 @@ class StreamCopy:
                 continue
             problem = self._add(stream, output)
             if problem:
-                kind = stream.name or (stream.codec_context and stream.codec_context.name)
+                codec = (
+                    stream.codec_context
+                )  # none where FFmpeg has no decoder; then it has no name either
+                kind = (codec and codec.name) or getattr(stream, "name", None)
                 what = f"{stream.type} stream {stream.index}" + (f" ({kind})" if kind else "")
                 warnings.append(f"{what} is left out: {problem}")
         self._packets = self._demux()

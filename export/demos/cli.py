@@ -10,11 +10,11 @@ from pathlib import Path
 import platformdirs
 
 from camstream.annotation import AnnotationJob, AnnotationResult
-from camstream.commands.annotate import make_folder
 from camstream.commands.options import open_model
 from camstream.commands.plugins import missing
 from camstream.console import Stop, console, note, say, steps
 from camstream.models.session import Model
+from camstream.sinks.naming import make_folder
 
 Annotate = Callable[[AnnotationJob, Model], AnnotationResult]
 

@@ -83,7 +83,7 @@ def test_every_format_holds_the_same_values(
             }
             # A cell is safe to open in a table's program; JSON is safe as it is.
             assert read == {
-                name: safe_cell(value) if name.startswith("label") and value else value
+                name: safe_cell(str(value)) if name.startswith("label") and value else value
                 for name, value in row.items()
             }
 
