@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from camstream.channel import ChannelClosed
 from camstream.drawing.overlay import Style
-from camstream.errors import SinkError, UsageError
+from camstream.errors import UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
@@ -141,10 +140,9 @@ class LiveSession:
                 while not self._is_over(started) and self._step():
                     pass
                 self._close_display()
-        except BaseException:
+        except BaseException as error:
             self._close_display()
-            with contextlib.suppress(SinkError):  # the first error is the one that is raised
-                self._outputs.finish()
+            self._outputs.keep(error)
             raise
         finally:
             if self._guest is not None:
@@ -224,7 +222,7 @@ class LiveSession:
             self._guest.see(frame.picture)
         with times.measure("write"):
             annotated = Annotated(prediction=prediction, picture=whole)
-            self._outputs.write(annotated, frame.captured_s)
+            self._say(self._outputs.write(annotated, frame.captured_s))
 
     def _mark(self, prediction: Prediction) -> None:
         """Add what is displayed to the timeline of a file."""

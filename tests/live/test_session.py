@@ -29,7 +29,7 @@ from camstream.live.session import LiveSession
 from camstream.live.state import LiveState
 from camstream.models.session import Model
 from camstream.picture import ImageU8
-from camstream.sinks.video import Recorder
+from camstream.sinks.recorder import Recorder
 from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
 from camstream.sources.paced import PacedSource

@@ -1,0 +1,114 @@
+"""What a live session writes: a file that fails costs neither the run nor the other files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from camstream.errors import SinkError, SourceError
+from camstream.frame import Annotated
+from camstream.live.outputs import OutputPaths, Outputs
+from camstream.picture import Picture
+from camstream.sinks.recorder import Recorder
+from camstream.sinks.records import RecordsFile
+from camstream.testing import fake_infer, make_frame
+
+
+def annotated(index: int) -> Annotated:
+    frame = make_frame(index)
+    return Annotated(prediction=fake_infer(frame), picture=frame.picture)
+
+
+def write(outputs: Outputs, frames: range) -> list[str]:
+    """Write frames; returns the messages."""
+    return [said for n in frames if (said := outputs.write(annotated(n), 100 + n / 30))]
+
+
+def make(folder: Path, **paths: Path) -> Outputs:
+    return Outputs(OutputPaths(**paths), folder, labels=("thing", "other"), rate_hz=30.0)
+
+
+def pictures(video: Path) -> int:
+    with av.open(str(video)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+@pytest.fixture
+def full_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full for video from frame 20 on."""
+    write_picture, count = Recorder.write, [0]
+
+    def fails(self: Recorder, picture: Picture, captured_s: float) -> None:
+        count[0] += 1
+        if count[0] > 20:
+            raise SinkError(f"cannot write {self.target}: No space left on device")
+        write_picture(self, picture, captured_s)
+
+    monkeypatch.setattr(Recorder, "write", fails)
+
+
+@pytest.mark.usefixtures("full_at")
+def test_a_recording_that_fails_is_kept_and_the_records_go_on(tmp_path: Path) -> None:
+    record, records = tmp_path / "r.mp4", tmp_path / "r.jsonl"
+    outputs = make(tmp_path, record=record, records=records)
+    (message,) = write(outputs, range(30))
+    assert message.startswith("the recording has ended: cannot write")
+    assert "kept: r.mp4" in message
+    assert outputs.recording == ""
+    assert outputs.recorded_s == 0
+    with pytest.raises(SinkError, match="No space left"):  # the run ends with an exit code
+        outputs.finish()
+    assert pictures(record) == 20
+    assert len(records.read_text().splitlines()) == 30
+
+
+@pytest.mark.usefixtures("full_at")
+def test_a_recording_of_a_key_that_fails_is_only_told(tmp_path: Path) -> None:
+    outputs = make(tmp_path)
+    outputs.record()
+    assert len(write(outputs, range(30))) == 1
+    outputs.finish()
+    (video,) = tmp_path.glob("camstream-*.mp4")
+    assert pictures(video) == 20
+    assert outputs.record() == ""  # another one can begin
+    assert outputs.recording
+
+
+@pytest.mark.usefixtures("full_at")
+def test_the_only_file_that_fails_ends_the_run(tmp_path: Path) -> None:
+    outputs = make(tmp_path, record=tmp_path / "r.mp4")
+    with pytest.raises(SinkError, match=r"No space left on device; .*kept: r\.mp4"):
+        write(outputs, range(30))
+
+
+def test_records_that_fail_do_not_cost_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object, annotated: Annotated) -> None:
+        if annotated.prediction.frame.index >= 10:
+            raise SinkError("cannot write r.jsonl: No space left on device")
+
+    monkeypatch.setattr(RecordsFile, "write", fails)
+    record = tmp_path / "r.mp4"
+    outputs = make(tmp_path, record=record, records=tmp_path / "r.jsonl")
+    assert set(write(outputs, range(30))) == {"cannot write r.jsonl: No space left on device"}
+    with pytest.raises(SinkError, match=r"r\.jsonl"):
+        outputs.finish()
+    assert pictures(record) == 30
+    outputs = make(tmp_path, records=tmp_path / "again.jsonl")
+    with pytest.raises(SinkError, match=r"r\.jsonl"):
+        write(outputs, range(30))
+
+
+def test_an_error_of_the_run_keeps_all_and_says_so(tmp_path: Path) -> None:
+    record, records = tmp_path / "r.mp4", tmp_path / "r.jsonl"
+    outputs = make(tmp_path, record=record, records=records)
+    write(outputs, range(12))
+    error = SourceError("unplugged")
+    outputs.keep(error)
+    assert str(error).startswith("unplugged; what was made before is kept: r.mp4")
+    assert pictures(record) == 12
+    assert [json.loads(line)["index"] for line in records.read_text().splitlines()] == [*range(12)]
