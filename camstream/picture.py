@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 ImageU8 = NDArray[np.uint8]
@@ -217,14 +217,18 @@ class Picture:
     def resized(self, size_wh: tuple[int, int]) -> Picture:
         """Stretch the picture, in its own kind of planes and with its own time."""
         name = self.video_frame.format.name
-        frame = self.video_frame.reformat(*size_wh, name, interpolation=Interpolation.AREA)
+        frame = VideoReformatter().reformat(
+            self.video_frame, *size_wh, name, interpolation=Interpolation.AREA, threads=1
+        )
         _keep_time(self.video_frame, frame)
         return Picture(frame)
 
     def _rescaled(self, width: int, height: int, pixel_format: str) -> VideoFrame:
         source = self.video_frame
         matrix = Colorspace.ITU709 if self.is_bgr else _MATRICES[_matrix(source)][0]
-        return source.reformat(
+        # A scaler of one's own: that of the frame must not be used by two threads at once.
+        return VideoReformatter().reformat(
+            source,
             width,
             height,
             pixel_format,

@@ -195,9 +195,7 @@ class LiveSession:
         return True
 
     def _show_next(self, frame: Frame) -> None:
-        player = player_of(self._source)
-        is_held = player is not None and (self.state.is_paused or player.has_ended)
-        prediction = self._sync.prediction_for(frame, is_held=is_held)
+        prediction = self._sync.prediction_for(frame, is_held=self._is_held())
         if prediction is not None:
             self._present(frame, prediction)
             return
@@ -223,6 +221,11 @@ class LiveSession:
         with times.measure("write"):
             annotated = Annotated(prediction=prediction, picture=whole)
             self._say(self._outputs.write(annotated, frame.captured_s))
+
+    def _is_held(self) -> bool:
+        """Whether no other picture comes by itself."""
+        player = player_of(self._source)
+        return self.state.is_paused or (player is not None and player.has_ended)
 
     def _mark(self, prediction: Prediction) -> None:
         """Add what is displayed to the timeline of a file."""
@@ -331,7 +334,7 @@ class LiveSession:
         """Use a selection that was changed, for a held picture too."""
         if self._selector.selection is not self.state.selection:
             self._selector.selection = self.state.selection
-            if self.state.is_paused:
+            if self._is_held():
                 self._infer_again()
 
     def _use(self, model: Model) -> None:

@@ -97,7 +97,7 @@ class Window:
         if self._is_shown:
             self._read()
             return self._window.get_surface().get_size()
-        area = self._sdl.work_area_wh()
+        area = self._sdl.work_area()[2:]
         room = [
             min(have - frame, most)
             for have, frame, most in zip(area, _FRAME_WH, _LARGEST_WH, strict=True)
@@ -162,9 +162,10 @@ class Window:
         self._is_shown = True
         self._window.size = max(width, _SMALLEST_WH[0]), max(height, _SMALLEST_WH[1])
         self._window.minimum_size = _SMALLEST_WH
-        self._window.position = self._game.WINDOWPOS_CENTERED
+        self._window.set_icon(_icon(self._game))
         self._game.key.set_repeat(*_REPEAT_MS)
         self._window.show()
+        self._window.position = self._sdl.middle_xy(self._window.size, _FRAME_WH)
         if self._is_fullscreen:
             self._window.set_fullscreen(desktop=True)
         self._read()
@@ -190,6 +191,17 @@ class Window:
         at = (x + 0.5 - left) / width, (y + 0.5 - top) / height
         if all(0 <= part < 1 for part in at):
             self._clicks.append(at)
+
+
+def _icon(game: ModuleType) -> pygame.Surface:
+    """A warm spot on dark ground."""
+    away = np.linspace(-1, 1, 32) ** 2
+    spot = np.clip(1.2 - 1.5 * (away[:, None] + away), 0, 1)[..., None]
+    pixels = (np.array([40, 30, 30]) * (1 - spot) + np.array([40, 140, 255]) * spot).astype(
+        np.uint8
+    )
+    icon: pygame.Surface = game.image.frombuffer(pixels.tobytes(), (32, 32), "BGR")
+    return icon
 
 
 def check_display() -> None:
