@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camstream.drawing.overlay import Style, annotate
+from camstream.errors import SinkError
 from camstream.frame import Prediction
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.device import PROVIDERS
@@ -16,6 +17,7 @@ from camstream.pipeline import Pipeline
 from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile, check_apart
 from camstream.sinks.encoding import Encoding
+from camstream.sinks.group import SinkGroup, say_kept
 from camstream.sinks.records import write_json
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
@@ -99,34 +101,45 @@ def run(
 
     Raises:
         SourceError: The input cannot be read.
-        SinkError: An output cannot be written; then no output is left.
+        SinkError: An output cannot be written. The others are written to the end.
+
+    An error after the first frame leaves the outputs with what was made before it, and its text
+    says so; before, nothing is left.
     """
-    _check_outputs(job)
+    inputs = [job.source, model.path]
+    _check_outputs(job, inputs)
     source = FileSource(job.source, even=True)
-    opened: list[Sink] = list(sinks)
+    opened: list[Sink] = []
+    outputs = SinkGroup(opened)
     try:
-        video = VideoFile(job.output, like=source, encoding=job.encoding, overwrite=job.overwrite)
-        opened.append(video)
-        side_files = SideFiles(
-            SidePaths(records=job.records, maps=job.maps, presence=job.presence),
-            model.info.labels,
+        opened += sinks
+        video = VideoFile(
+            job.output,
+            like=source,
+            encoding=job.encoding,
             overwrite=job.overwrite,
-            inputs=[job.source],
+            inputs=inputs,
         )
-        opened.append(side_files)
-        return _run(job, model, source, video, [side_files, *sinks], on_frame, stop)
-    except BaseException:
-        for sink in opened:
-            sink.discard()
+        opened.append(video)
+        side_paths = SidePaths(records=job.records, maps=job.maps, presence=job.presence)
+        opened += SideFiles(
+            side_paths, model.info.labels, overwrite=job.overwrite, inputs=inputs
+        ).sinks
+        return _run(job, model, source, video, outputs, on_frame, stop)
+    except BaseException as error:
+        if outputs.frames:
+            say_kept(error, outputs.keep())
+        else:
+            outputs.discard()
         source.close()
         raise
 
 
-def _check_outputs(job: AnnotationJob) -> None:
+def _check_outputs(job: AnnotationJob, inputs: Sequence[Path]) -> None:
     """Find outputs that cannot be written before the work begins, which may take hours."""
-    check_apart([job.source], job.outputs)
+    check_apart(inputs, job.outputs)
     for path in job.outputs:
-        AtomicFile(path, overwrite=job.overwrite, inputs=[job.source])
+        AtomicFile(path, overwrite=job.overwrite, inputs=inputs)
 
 
 def _run(
@@ -134,7 +147,7 @@ def _run(
     model: Model,
     source: FileSource,
     video: VideoFile,
-    sinks: Sequence[Sink],
+    outputs: SinkGroup,
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],
 ) -> AnnotationResult:
@@ -147,9 +160,7 @@ def _run(
             with pipeline.times.measure("annotate"):
                 annotated = annotate(prediction, job.style)
             with pipeline.times.measure("write"):
-                video.write(annotated)
-                for sink in sinks:
-                    sink.write(annotated)
+                outputs.write(annotated)
             is_asked = job.selection.classes or job.selection.contrast
             label = (prediction.top if is_asked else prediction.displayed)[0].label
             labels[label] = labels.get(label, 0) + 1
@@ -158,24 +169,32 @@ def _run(
             if stop():
                 is_stopped = True
                 break
-    video.finish(whole=not is_stopped)
-    for sink in sinks:
-        sink.finish()
+    frames = outputs.frames
+    if not frames:
+        raise SinkError(f"{job.output} was not written: there was not one frame")
+    video.is_whole = not is_stopped
+    failure: SinkError | None = None
+    try:
+        outputs.finish()
+    except SinkError as error:
+        failure = error  # the counts are written all the same
     wall_s = time.perf_counter() - started
     stats = RunStats(
         source=source.name,
         device=model.device,
         provider=PROVIDERS[model.device],
         # After a stop, frames that were read ahead do not count.
-        frames_in=video.frames if is_stopped else pipeline.captured,
-        frames_out=video.frames,
-        frames_dropped=0 if is_stopped else pipeline.captured - video.frames,
+        frames_in=frames if is_stopped else pipeline.captured,
+        frames_out=frames,
+        frames_dropped=0 if is_stopped else pipeline.captured - frames,
         wall_s=round(wall_s, 3),
-        rate_hz=round(video.frames / wall_s, 2),
+        rate_hz=round(frames / wall_s, 2),
         stages_ms=pipeline.times.percentiles(),
     )
     if job.stats is not None:
         write_json(job.stats, stats.to_dict(), overwrite=job.overwrite)
+    if failure is not None:
+        raise failure
     return AnnotationResult(
         stats=stats,
         warnings=tuple(source.warnings + video.warnings),
@@ -184,3 +203,4 @@ def _run(
         is_stopped=is_stopped,
         end_s=end_s,
     )
+

@@ -82,7 +82,7 @@ def test_annotate_into_an_own_sink(tiny_model: Model, tmp_path: Path) -> None:
     assert read(output).numbers == list(range(7))
 
 
-def test_an_own_sink_that_fails_ends_the_run_and_leaves_nothing(
+def test_an_own_sink_that_fails_does_not_cost_the_video(
     tiny_model: Model, tmp_path: Path
 ) -> None:
     class Full(LabelCount):
@@ -99,4 +99,4 @@ def test_an_own_sink_that_fails_ends_the_run_and_leaves_nothing(
     with pytest.raises(camstream.SinkError, match="full"):
         camstream.annotate(clip, tmp_path / "out.mp4", model=tiny_model, sinks=[sink])
     assert sink.discarded == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert read(tmp_path / "out.mp4").numbers == list(range(7))

@@ -12,7 +12,12 @@ from camstream.stages import Sink
 
 
 class SinkGroup:
-    """Gives every frame to each sink; one that fails gets no more, and is kept as it is."""
+    """Gives every frame to each sink; one that fails gets no more, and is kept as it is.
+
+    Attributes:
+        sinks: All of them.
+        frames: Number of frames written.
+    """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         """Put sinks together.
@@ -20,8 +25,10 @@ class SinkGroup:
         Args:
             sinks: May grow until the first frame.
         """
-        self._sinks = sinks
+        self.frames = 0
+        self.sinks = sinks
         self._failed: dict[int, SinkError] = {}
+        self._is_done = False
 
     def write(self, annotated: Annotated) -> None:
         """Write one frame.
@@ -29,20 +36,16 @@ class SinkGroup:
         Raises:
             SinkError: The last sink has failed; the error is that of the first.
         """
-        for place, sink in enumerate(self._sinks):
+        for place, sink in enumerate(self.sinks):
             if place in self._failed:
                 continue
             try:
                 sink.write(annotated)
             except SinkError as error:
                 self._failed[place] = error
-        if self._failed and len(self._failed) == len(self._sinks):
+        if self._failed and len(self._failed) == len(self.sinks):
             raise next(iter(self._failed.values()))
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a sink has failed."""
-        return bool(self._failed)
+        self.frames += 1
 
     def finish(self) -> None:
         """Finish each sink, also where another fails; those that failed are kept as they are.
@@ -50,9 +53,10 @@ class SinkGroup:
         Raises:
             SinkError: One has failed, now or before: the first error, and what is kept.
         """
+        self._is_done = True
         errors = dict(self._failed)
         kept: list[Path] = []
-        for place, sink in enumerate(self._sinks):
+        for place, sink in enumerate(self.sinks):
             if place in self._failed:
                 kept += _keep(sink, has_failed=True)
                 continue
@@ -64,19 +68,28 @@ class SinkGroup:
         if errors:
             first = errors[min(errors)]
             say_kept(first, kept)
+            if len(errors) < len(self.sinks):
+                first.args = (f"{first}; the other outputs are complete",)
             raise first
 
     def keep(self) -> list[Path]:
-        """Keep what was made before an error of the run; returns the files."""
+        """Keep what was made before an error of the run, unless it is finished.
+
+        Returns:
+            The files.
+        """
+        if self._is_done:
+            return []
+        self._is_done = True
         return [
             path
-            for place, sink in enumerate(self._sinks)
+            for place, sink in enumerate(self.sinks)
             for path in _keep(sink, has_failed=place in self._failed)
         ]
 
     def discard(self) -> None:
         """Remove what was written."""
-        for sink in self._sinks:
+        for sink in self.sinks:
             sink.discard()
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from camstream.sources.file import FileSource
 
 _KEY_FRAME_EVERY_S = 2.0
+_FRAGMENT_EVERY_S = 0.5  # what a kill may cost
 
 
 class VideoFile:
@@ -40,6 +41,7 @@ class VideoFile:
         target: The file's name after ``finish``.
         warnings: What could not be kept, one line each.
         frames: Number of frames written.
+        is_whole: False cuts sound and subtitles where the picture ends.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class VideoFile:
         self.target = target
         self.warnings: list[str] = []
         self.frames = 0
+        self.is_whole = True
         self._stream: VideoStream | None = None
         self._copied: StreamCopy | None = None
         self._size_wh: tuple[int, int] | None = None
@@ -124,17 +127,14 @@ class VideoFile:
                 self._copied.write_until(self._last_s)
         self.frames += 1
 
-    def finish(self, *, whole: bool = True) -> None:
+    def finish(self) -> None:
         """Write what the encoder still holds, close the file and give it its name.
-
-        Args:
-            whole: False cuts sound and subtitles where the picture ends.
 
         Raises:
             SinkError: It cannot be written, or there was not one frame.
         """
         with self._writing():
-            self._end(whole=whole)
+            self._end(whole=self.is_whole)
         if self.frames == 0:
             self._atomic_file.discard()
             raise SinkError(f"{self.target} was not written: there was not one frame")
@@ -170,7 +170,14 @@ class VideoFile:
 
     def _end(self, *, whole: bool) -> None:
         if self._stream is not None:
-            for packet in self._stream.encode(None):
+            packets = self._stream.encode(None)
+            if packets:
+                # FFmpeg reckons the end of an mp4 file's picture from its last fragment alone, and
+                # the last picture may be in the one before: players would leave it out.
+                newest, last = max(packets, key=lambda packet: packet.pts or 0), packets[-1]
+                step = newest.duration or round(1 / (self._rate * last.time_base))
+                last.duration = (newest.pts or 0) - (last.pts or 0) + step
+            for packet in packets:
                 if self.frames <= 2:  # x265 leaves dts unset where it had too few frames
                     packet.dts = packet.pts
                 self._container.mux(packet)
@@ -202,8 +209,11 @@ class VideoFile:
             options["movflags"] = "hybrid_fragmented+frag_keyframe+default_base_moof+delay_moov"
             # A stream's late start is kept in these units; by default milliseconds.
             options["movie_timescale"] = str(self._like.finest_hz if self._like else 90_000)
-        # No player waits for more than this after a kill; a file of seconds has its pictures too.
-        options |= {"frag_duration": "500000", "cluster_time_limit": "500"}  # µs; Matroska: ms
+            if not (self._like and self._like.has_subtitles):
+                options["frag_duration"] = str(round(_FRAGMENT_EVERY_S * 1e6))
+            # Else a fragment at each key frame: the muxer would end every line of a fragment's
+            # subtitles with a silence as long as the line, and the file would outlast its picture.
+        options["cluster_time_limit"] = str(round(_FRAGMENT_EVERY_S * 1e3))  # Matroska's fragments
         with self._atomic_file.writing():
             path = self._atomic_file.path
         try:

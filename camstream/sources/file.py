@@ -85,6 +85,11 @@ class FileSource:
         return self.orientation is not None and self.orientation.transpose
 
     @property
+    def has_subtitles(self) -> bool:
+        """Whether there are subtitles in the file."""
+        return bool(self._container.streams.subtitles)
+
+    @property
     def duration_s(self) -> float | None:
         """Length that the file declares, in seconds."""
         if self.stream.duration and self.stream.time_base:
