@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -37,7 +38,7 @@ def enlarge(clip: Path, target: Path) -> None:
             if index == _COUNT:
                 break
             frame = decoded.reformat(*SIZE_WH, "yuv420p")
-            frame.pts, frame.time_base = index, 1 / stream.rate
+            frame.pts, frame.time_base = index, Fraction(1, 60)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
