@@ -170,7 +170,7 @@ def test_every_photo_is_shown_without_a_window_too(name: str, photos: Path) -> N
     stats = _session(source, None, outputs=OutputPaths(records=records)).run()
     count = 1 if name == "0.png" else 3
     assert stats.frames_out == count
-    assert len(records.read_text("utf-8").splitlines()) == count + 1  # and the head
+    assert len(records.read_text("utf-8").splitlines()) == count
 
 
 def test_a_live_source_cannot_be_played_and_says_so() -> None:
