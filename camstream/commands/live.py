@@ -189,9 +189,10 @@ def live(
             if can_teach
             else None
         )
-        opened = open_live(
-            source, size_wh=camera_size, stays=window, is_looping=loop, speed=check_speed(speed)
+        open_source = partial(
+            open_live, size_wh=camera_size, stays=window, is_looping=loop, speed=check_speed(speed)
         )
+        opened = open_source(source)
         if display is not None:
             display.title = f"{opened.name} - camstream"
         session = LiveSession(
@@ -214,6 +215,7 @@ def live(
             display=display,
             guest=guest,
             stop=stop,
+            open_source=open_source,
         )
         try:
             result = session.run()
