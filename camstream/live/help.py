@@ -22,7 +22,7 @@ class Row:
 
     keys: str
     words: str
-    needs: Literal["", "clip", "photos", "teaching"] = ""
+    needs: Literal["", "clip", "photos", "opening", "teaching"] = ""
 
 
 HELP = (
@@ -45,6 +45,7 @@ HELP = (
     Row("o", "begin again at the end on, off", "clip"),
     Row("← →", "the photo before, after", "photos"),
     Row("F11", "full screen on, off"),
+    Row("i", "open another input", "opening"),
     Row("s", "save a snapshot"),
     Row("r", "record on, off"),
     Row("d", "rate: short, full, off"),
@@ -65,6 +66,7 @@ def help_rows(state: LiveState) -> list[Row]:
         "": True,
         "clip": counts == "seconds",
         "photos": counts == "photos",
+        "opening": state.can_open,
         "teaching": state.teaching is not None,
     }
     return [row for row in HELP if has[row.needs]]

@@ -22,6 +22,7 @@ from camstream.live.paint import draw
 from camstream.live.playing import pause, play, player_of
 from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
+from camstream.live.switch import SwitchingSource
 from camstream.live.sync import Sync
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
@@ -64,6 +65,7 @@ class LiveSession:
         guest: Guest | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
+        open_source: Callable[[str], Source] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
 
@@ -81,6 +83,7 @@ class LiveSession:
             guest: Does the actions of teaching; the session closes it. None: nothing does.
             stop: Called for every frame; True ends the session.
             folder: Where snapshots and recordings that an action begins are put.
+            open_source: Opens another live source by its address; None: none can be opened.
 
         Raises:
             SinkError: An output cannot be written.
@@ -98,9 +101,10 @@ class LiveSession:
             display="off" if display is None else "short",
             teaching=None if guest is None else guest.state,
             player=player_of(source),
+            can_open=open_source is not None,
         )
         self.parting = ""
-        self._source = source
+        self._source = SwitchingSource(source, open_source)
         self._infer = infer
         self._limits = limits
         self._screen = None if display is None else Screen(display)
@@ -113,7 +117,7 @@ class LiveSession:
         self._keys: list[str] = []
         self._rate = RunningRate()
         self._selector = MapSelector(infer, info, selection)
-        self._pipeline = Pipeline(source, self._selector, show_frames=True)
+        self._pipeline = Pipeline(self._source, self._selector, show_frames=True)
         meanwhile = None if display is None else self._read_typing
         self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._outputs = Outputs(
@@ -161,7 +165,7 @@ class LiveSession:
             rate_hz=round(self.state.shown / wall_s, 2),
             stages_ms=self._pipeline.times.percentiles(),
             frames_mapped=self._pipeline.inferred,
-            reconnects=status_of(self._source).reconnects,
+            reconnects=self._source.status.reconnects,
         )
 
     def _is_over(self, started: float) -> bool:
@@ -224,7 +228,7 @@ class LiveSession:
 
     def _is_held(self) -> bool:
         """Whether no other picture comes by itself."""
-        player = player_of(self._source)
+        player = player_of(self._source.current)
         return self.state.is_paused or (player is not None and player.has_ended)
 
     def _mark(self, prediction: Prediction) -> None:
@@ -274,6 +278,8 @@ class LiveSession:
         for _ in range(self._actions.qsize()):
             self._do(self._actions.get())
         self._select()
+        for message in self._source.poll():
+            self._say(message)
         for result in self._guest.poll() if self._guest is not None else ():
             if isinstance(result, str):
                 self._say(result)
@@ -287,7 +293,7 @@ class LiveSession:
                 self._say(self._teach(action))
                 return
             if isinstance(action, actions.PlayAction):
-                self._say(play(self._source, action))
+                self._say(play(self._source.current, action))
                 if isinstance(action, actions.Step):
                     self._update(is_paused=True)
                 return
@@ -295,7 +301,7 @@ class LiveSession:
                 case actions.Quit():
                     self._update(is_quitting=True)
                 case actions.Pause(on):
-                    held = pause(self._source, on=on, is_paused=self.state.is_paused)
+                    held = pause(self._source.current, on=on, is_paused=self.state.is_paused)
                     self._update(is_paused=held)
                     self._rate = RunningRate()  # a pause is no slow frame
                 case actions.ToggleFullscreen(on):
@@ -309,6 +315,8 @@ class LiveSession:
                     self._say(self._snapshot())
                 case actions.Record(on):
                     self._say(self._outputs.record(on))
+                case actions.OpenSource(address):
+                    self._say(self._source.switch(address))
                 case _:
                     self.state = apply(self.state, action)
         except UsageError as error:
@@ -362,13 +370,15 @@ class LiveSession:
         )
         readings = {
             "dropped": self._pipeline.frames.dropped + missed,
-            "source_state": status_of(self._source).state,
+            "source": self._source.name,
+            "source_rate_hz": self._source.status.rate_hz,
+            "source_state": self._source.status.state,
             "teaching": None if self._guest is None else self._guest.state,
             "rate_hz": self._rate.rate_hz,
             "lag_ms": self._rate.lag_ms,
             "recording": self._outputs.recording,
             "recorded_s": self._outputs.recorded_s,
-            "player": player_of(self._source),
+            "player": player_of(self._source.current),
         }
         self.state = dataclasses.replace(self.state, **readings, **changes)
 

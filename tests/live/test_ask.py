@@ -30,7 +30,10 @@ def infer(frame: Frame, *, classes: object = None) -> Prediction:
     maps[3, :, 3], maps[2], maps[1] = 9, 50, -1
     chosen = np.array(classes)
     cam = ClassMaps(
-        maps=maps[chosen], class_indices=chosen, bias=np.zeros(len(chosen)), cam_range=(2.0, 9.0)
+        maps=maps[chosen],
+        class_indices=chosen,
+        bias=np.zeros(len(chosen), np.float32),
+        cam_range=(2.0, 9.0),
     )
     return make_prediction(frame, cam=cam)
 

@@ -40,7 +40,8 @@ def drawn(state: LiveState, now_s: float = 100.1) -> tuple[np.ndarray, np.ndarra
 
 
 def reds(image: np.ndarray) -> np.ndarray:
-    return (image[..., 2] > 200) & (image[..., :2].max(axis=2) < 60)
+    is_red: np.ndarray = (image[..., 2] > 200) & (image[..., :2].max(axis=2) < 60)
+    return is_red
 
 
 @pytest.mark.parametrize("size_wh", SIZES)
