@@ -147,8 +147,18 @@ def live(
     ] = None,
     output: Annotated[
         Path | None,
-        output_option("--output", "-o", metavar="FILE", help="A video of what is shown."),
+        output_option("--output", "-o", metavar="FILE", help="A video of picture and heat."),
     ] = None,
+    record_on_presence: Annotated[
+        Path | None,
+        output_option(
+            metavar="FOLDER", help="A video into this folder each time that something is there."
+        ),
+    ] = None,
+    pre_roll: Annotated[
+        float,
+        output_option(min=0, max=60, metavar="SECONDS", help="How much of the time before it has."),
+    ] = 5.0,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
@@ -181,6 +191,11 @@ def live(
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
+        if record_on_presence is not None and model.info.background is None and not classes:
+            raise UsageError(
+                "--record-on-presence: this model knows no state in which nothing is there; name "
+                "what is looked for with --classes, or use --model person"
+            )
         selection = make_selection(
             model,
             classes=classes or (),
@@ -206,14 +221,15 @@ def live(
             if can_teach
             else None
         )
-        opened = open_live(
-            source,
+        open_source = partial(
+            open_live,
             size_wh=camera_size,
             stays=window,
             is_looping=loop,
             speed=check_speed(speed),
             waiting=_Patience(source, stop),
         )
+        opened = open_source(source)
         if display is not None:
             display.title = f"{opened.name} - camstream"
         session = LiveSession(
@@ -224,12 +240,19 @@ def live(
             style=style,
             selection=selection,
             outputs=OutputPaths(
-                record=output, records=records, maps=maps, presence=presence, overwrite=overwrite
+                record=output,
+                records=records,
+                maps=maps,
+                presence=presence,
+                visits=record_on_presence,
+                pre_roll_s=pre_roll,
+                overwrite=overwrite,
             ),
             limits=RunLimits(frames=frames, seconds=seconds),
             display=display,
             guest=guest,
             stop=stop,
+            open_source=open_source,
         )
         try:
             result = session.run()

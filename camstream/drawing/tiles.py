@@ -82,7 +82,7 @@ def tile_at(
     """
     columns = columns_in(count, size_wh, grid_wh)
     rows = math.ceil(count / columns)
-    across, down = x * (grid_wh[0] + _GAP_PX), y * (grid_wh[1] + _GAP_PX)
+    across, down = x * grid_wh[0], y * grid_wh[1]
     wide, high = (grid_wh[0] + _GAP_PX) / columns, (grid_wh[1] + _GAP_PX) / rows
     column, row = int(across / wide), int(down / high)
     in_x, in_y = (across - column * wide) / (wide - _GAP_PX), (down - row * high) / (high - _GAP_PX)

@@ -242,6 +242,17 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSource:
+    """Go on with another source; outputs and what is being taught stay.
+
+    Attributes:
+        address: As on the command line: a camera's number or device, a URL, a file.
+    """
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End the session."""
 
@@ -313,6 +324,7 @@ Action = (
     | ToggleFullscreen
     | Snapshot
     | Record
+    | OpenSource
     | Quit
     | TeachAction
 )

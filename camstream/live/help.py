@@ -22,7 +22,7 @@ class Row:
 
     keys: str
     words: str
-    needs: Literal["", "clip", "photos", "teaching"] = ""
+    needs: Literal["", "clip", "photos", "opening", "teaching"] = ""
 
 
 HELP = (
@@ -40,10 +40,12 @@ HELP = (
     Row("← →", "5 seconds back, on", "clip"),
     Row(", .", "one frame back, on", "clip"),
     Row("[ ]", "slower, faster", "clip"),
-    Row("Home End", "beginning, end", "clip"),
+    Row("Home", "go to the beginning", "clip"),
+    Row("End", "go to the end", "clip"),
     Row("o", "begin again at the end on, off", "clip"),
     Row("← →", "the photo before, after", "photos"),
     Row("F11", "full screen on, off"),
+    Row("i", "open another input", "opening"),
     Row("s", "save a snapshot"),
     Row("r", "record on, off"),
     Row("d", "rate: short, full, off"),
@@ -64,6 +66,7 @@ def help_rows(state: LiveState) -> list[Row]:
         "": True,
         "clip": counts == "seconds",
         "photos": counts == "photos",
+        "opening": state.can_open,
         "teaching": state.teaching is not None,
     }
     return [row for row in HELP if has[row.needs]]

@@ -86,6 +86,8 @@ class Keyboard:
                     lambda name, _: [actions.ShowClasses([name])],
                     suggests_classes=True,
                 )
+            case "i" if state.can_open:
+                self._ask("camera, file or URL", lambda text, _: _open(text))
             case "n":
                 latest = None if state.teaching is None else state.teaching.latest
                 if latest is None:
@@ -142,3 +144,7 @@ class Keyboard:
             return [actions.Save()]
         self._ask_name(number, lambda state: self._save(state, after=number))
         return []
+
+
+def _open(address: str) -> list[actions.Action]:
+    return [actions.OpenSource(address.strip())] if address.strip() else []

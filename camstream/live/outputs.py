@@ -14,7 +14,9 @@ from camstream.frame import Annotated
 from camstream.picture import Picture
 from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile
+from camstream.sinks.group import say_kept
 from camstream.sinks.recorder import Recorder
+from camstream.sinks.visits import Visits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class OutputPaths:
         records: A record of each frame whose map is shown.
         maps: The raw maps of each frame whose map is shown.
         presence: When something was there, see ``camstream.sinks.presence``.
+        visits: A folder for videos, one for each time that something is there.
+        pre_roll_s: How much of the time before is in these, seconds.
         overwrite: Whether existing files may be replaced.
     """
 
@@ -33,6 +37,8 @@ class OutputPaths:
     records: Path | None = None
     maps: Path | None = None
     presence: Path | None = None
+    visits: Path | None = None
+    pre_roll_s: float = 5.0
     overwrite: bool = False
 
 
@@ -67,13 +73,19 @@ class Outputs:
             SinkError: An output cannot be written.
         """
         self._folder = folder
+        self._paths = paths
+        self._errors: list[SinkError] = []  # of files that were asked for at the start
         self._rate_hz = rate_hz
         self._last_index = -1
         self._recorder: Recorder | None = None
         self._first_s: float | None = None
         self._last_s = 0.0
+        self._visits: Visits | None = None
+        if paths.visits is not None:
+            self._visits = Visits(paths.visits, pre_roll_s=paths.pre_roll_s, rate_hz=rate_hz)
         side_paths = SidePaths(records=paths.records, maps=paths.maps, presence=paths.presence)
-        self._sides = SideFiles(side_paths, labels, overwrite=paths.overwrite)
+        self._has_sides = side_paths != SidePaths()
+        self._sides = SideFiles(side_paths, labels, overwrite=paths.overwrite, once=True)
         if paths.record is not None:
             try:
                 self._recorder = self._record_to(paths.record, overwrite=paths.overwrite)
@@ -83,8 +95,10 @@ class Outputs:
 
     @property
     def recording(self) -> str:
-        """The name of the file that is recorded to, or empty."""
-        return self._recorder.target.name if self._recorder is not None else ""
+        """The name of the file that is recorded to, of a visit where no other is; or empty."""
+        if self._recorder is not None:
+            return self._recorder.target.name
+        return "" if self._visits is None else self._visits.recording
 
     @property
     def recorded_s(self) -> float:
@@ -94,26 +108,65 @@ class Outputs:
     @property
     def needs_picture(self) -> bool:
         """Whether ``write`` needs the picture; otherwise only the prediction counts."""
-        return self._recorder is not None
+        return self._recorder is not None or self._visits is not None
 
-    def write(self, annotated: Annotated, captured_s: float) -> None:
+    def write(self, annotated: Annotated, captured_s: float) -> str:
         """Write a picture that was shown; records, maps and presence once for each map.
+
+        A file that cannot be written any more is kept as it is, and the others go on.
 
         Args:
             annotated: The picture, without the session's own text, and the prediction that is
                 drawn on it. The picture is used only where ``needs_picture`` is true.
             captured_s: When the picture arrived; the prediction may be of an earlier one.
 
+        Returns:
+            A message for the user, or an empty text.
+
         Raises:
-            SinkError: An output cannot be written.
+            SinkError: None of the files that were asked for at the start can be written any more.
         """
-        if self._recorder is not None:
-            self._first_s = captured_s if self._first_s is None else self._first_s
-            self._last_s = captured_s
-            self._recorder.write(annotated.picture, captured_s)
+        message = self._write_picture(annotated.picture, captured_s)
+        message = self._write_visit(annotated, captured_s) or message
+        self._first_s = (self._first_s or captured_s) if self.recording else None
+        self._last_s = captured_s
         if annotated.prediction.frame.index > self._last_index:
             self._last_index = annotated.prediction.frame.index
-            self._sides.write(annotated)
+            try:
+                self._sides.write(annotated)
+            except SinkError as error:
+                if self._recorder is None:
+                    raise
+                self._errors.append(error)
+                message = str(error)
+        return message
+
+    def _write_picture(self, picture: Picture, captured_s: float) -> str:
+        recorder = self._recorder
+        if recorder is None:
+            return ""
+        try:
+            recorder.write(picture, captured_s)
+        except SinkError as error:
+            self._recorder = None
+            kept = recorder.keep()
+            say_kept(error, [] if kept is None else [kept])
+            if recorder.target == self._paths.record:
+                self._errors.append(error)
+                if not self._has_sides:
+                    raise
+            return f"the recording has ended: {error}"
+        return ""
+
+    def _write_visit(self, annotated: Annotated, captured_s: float) -> str:
+        """Give a picture to the videos of visits; the one that fails does not cost the next."""
+        if self._visits is None:
+            return ""
+        try:
+            return self._visits.write(annotated.picture, captured_s, annotated.prediction)
+        except SinkError as error:
+            self._errors.append(error)
+            return f"the recording has ended: {error}"
 
     def snapshot(self, picture: Picture) -> str:
         """Write a picture to a PNG file; a failure becomes the message and does not end the run."""
@@ -145,16 +198,26 @@ class Outputs:
         return f"saved {recorder.target.name}"
 
     def finish(self) -> None:
-        """Complete the files, also after an error: they hold what was written up to there.
+        """Complete the files, each also where another fails.
 
         Raises:
-            SinkError: One cannot be written, or there was not one picture to record.
+            SinkError: One cannot be written, now or before, or there was not one picture to record.
         """
-        try:
-            if self._recorder is not None:
-                self._recorder.finish()
-        finally:
-            self._sides.finish()
+        open_ones = (self._recorder, self._visits, self._sides)
+        for sink in (one for one in open_ones if one is not None):
+            try:
+                sink.finish()
+            except SinkError as error:
+                self._errors.append(error)
+        if self._errors:
+            raise self._errors[0]
+
+    def keep(self, error: BaseException) -> None:
+        """Keep what was written before an error of the run, and add to the error what that is."""
+        kept = self._sides.keep() + ([] if self._visits is None else self._visits.keep())
+        if self._recorder is not None and (video := self._recorder.keep()) is not None:
+            kept.insert(0, video)
+        say_kept(error, kept)
 
     def _record_to(self, target: Path, *, overwrite: bool) -> Recorder:
         return Recorder(target, overwrite=overwrite, rate_hz=self._rate_hz)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from camstream.channel import ChannelClosed
 from camstream.drawing.overlay import Style
-from camstream.errors import SinkError, UsageError
+from camstream.errors import UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
@@ -23,6 +22,7 @@ from camstream.live.paint import draw
 from camstream.live.playing import pause, play, player_of
 from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
+from camstream.live.switch import SwitchingSource
 from camstream.live.sync import Sync
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
@@ -65,6 +65,7 @@ class LiveSession:
         guest: Guest | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
+        open_source: Callable[[str], Source] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
 
@@ -82,6 +83,7 @@ class LiveSession:
             guest: Does the actions of teaching; the session closes it. None: nothing does.
             stop: Called for every frame; True ends the session.
             folder: Where snapshots and recordings that an action begins are put.
+            open_source: Opens another live source by its address; None: none can be opened.
 
         Raises:
             SinkError: An output cannot be written.
@@ -99,9 +101,10 @@ class LiveSession:
             display="off" if display is None else "short",
             teaching=None if guest is None else guest.state,
             player=player_of(source),
+            can_open=open_source is not None,
         )
         self.parting = ""
-        self._source = source
+        self._source = SwitchingSource(source, open_source)
         self._infer = infer
         self._limits = limits
         self._screen = None if display is None else Screen(display)
@@ -114,7 +117,7 @@ class LiveSession:
         self._keys: list[str] = []
         self._rate = RunningRate()
         self._selector = MapSelector(infer, info, selection)
-        self._pipeline = Pipeline(source, self._selector, show_frames=True)
+        self._pipeline = Pipeline(self._source, self._selector, show_frames=True)
         meanwhile = None if display is None else self._read_typing
         self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._outputs = Outputs(
@@ -141,10 +144,9 @@ class LiveSession:
                 while not self._is_over(started) and self._step():
                     pass
                 self._close_display()
-        except BaseException:
+        except BaseException as error:
             self._close_display()
-            with contextlib.suppress(SinkError):  # the first error is the one that is raised
-                self._outputs.finish()
+            self._outputs.keep(error)
             raise
         finally:
             if self._guest is not None:
@@ -163,7 +165,7 @@ class LiveSession:
             rate_hz=round(self.state.shown / wall_s, 2),
             stages_ms=self._pipeline.times.percentiles(),
             frames_mapped=self._pipeline.inferred,
-            reconnects=status_of(self._source).reconnects,
+            reconnects=self._source.status.reconnects,
         )
 
     def _is_over(self, started: float) -> bool:
@@ -197,9 +199,7 @@ class LiveSession:
         return True
 
     def _show_next(self, frame: Frame) -> None:
-        player = player_of(self._source)
-        is_held = player is not None and (self.state.is_paused or player.has_ended)
-        prediction = self._sync.prediction_for(frame, is_held=is_held)
+        prediction = self._sync.prediction_for(frame, is_held=self._is_held())
         if prediction is not None:
             self._present(frame, prediction)
             return
@@ -224,7 +224,12 @@ class LiveSession:
             self._guest.see(frame.picture)
         with times.measure("write"):
             annotated = Annotated(prediction=prediction, picture=whole)
-            self._outputs.write(annotated, frame.captured_s)
+            self._say(self._outputs.write(annotated, frame.captured_s))
+
+    def _is_held(self) -> bool:
+        """Whether no other picture comes by itself."""
+        player = player_of(self._source.current)
+        return self.state.is_paused or (player is not None and player.has_ended)
 
     def _mark(self, prediction: Prediction) -> None:
         """Add what is displayed to the timeline of a file."""
@@ -273,6 +278,8 @@ class LiveSession:
         for _ in range(self._actions.qsize()):
             self._do(self._actions.get())
         self._select()
+        for message in self._source.poll():
+            self._say(message)
         for result in self._guest.poll() if self._guest is not None else ():
             if isinstance(result, str):
                 self._say(result)
@@ -286,7 +293,7 @@ class LiveSession:
                 self._say(self._teach(action))
                 return
             if isinstance(action, actions.PlayAction):
-                self._say(play(self._source, action))
+                self._say(play(self._source.current, action))
                 if isinstance(action, actions.Step):
                     self._update(is_paused=True)
                 return
@@ -294,7 +301,7 @@ class LiveSession:
                 case actions.Quit():
                     self._update(is_quitting=True)
                 case actions.Pause(on):
-                    held = pause(self._source, on=on, is_paused=self.state.is_paused)
+                    held = pause(self._source.current, on=on, is_paused=self.state.is_paused)
                     self._update(is_paused=held)
                     self._rate = RunningRate()  # a pause is no slow frame
                 case actions.ToggleFullscreen(on):
@@ -308,6 +315,8 @@ class LiveSession:
                     self._say(self._snapshot())
                 case actions.Record(on):
                     self._say(self._outputs.record(on))
+                case actions.OpenSource(address):
+                    self._say(self._source.switch(address))
                 case _:
                     self.state = apply(self.state, action)
         except UsageError as error:
@@ -333,7 +342,7 @@ class LiveSession:
         """Use a selection that was changed, for a held picture too."""
         if self._selector.selection is not self.state.selection:
             self._selector.selection = self.state.selection
-            if self.state.is_paused:
+            if self._is_held():
                 self._infer_again()
 
     def _use(self, model: Model) -> None:
@@ -361,13 +370,15 @@ class LiveSession:
         )
         readings = {
             "dropped": self._pipeline.frames.dropped + missed,
-            "source_state": status_of(self._source).state,
+            "source": self._source.name,
+            "source_rate_hz": self._source.status.rate_hz,
+            "source_state": self._source.status.state,
             "teaching": None if self._guest is None else self._guest.state,
             "rate_hz": self._rate.rate_hz,
             "lag_ms": self._rate.lag_ms,
             "recording": self._outputs.recording,
             "recorded_s": self._outputs.recorded_s,
-            "player": player_of(self._source),
+            "player": player_of(self._source.current),
         }
         self.state = dataclasses.replace(self.state, **readings, **changes)
 

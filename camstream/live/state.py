@@ -81,6 +81,7 @@ class LiveState:
         named_classes: What ``Toggle("classes")`` brings back.
         named_contrast: What ``Toggle("contrast")`` brings back.
         player: Where a file or the photos are that are played; None for a live source.
+        can_open: Whether another source can be opened.
         is_paused: Whether the picture is held.
         is_quitting: Whether somebody asked for the end.
         show_help: Whether the keys are listed on the picture.
@@ -113,6 +114,7 @@ class LiveState:
     named_classes: tuple[ClassGroup, ...] = ()
     named_contrast: Contrast = Contrast()
     player: PlayerState | None = None
+    can_open: bool = False
     is_paused: bool = False
     is_quitting: bool = False
     show_help: bool = False

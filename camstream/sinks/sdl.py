@@ -53,17 +53,30 @@ class Sdl:
         except OSError:
             self._library = None
 
-    def work_area_wh(self) -> tuple[int, int]:
-        """Width and height of the first screen without bars and docks, pixels."""
+    def work_area(self) -> tuple[int, int, int, int]:
+        """The first screen without bars and docks: left, top, width and height, pixels."""
         area = _Rect()
         with contextlib.suppress(AttributeError):  # no such function there
             if (
                 self._library is not None
                 and self._library.SDL_GetDisplayUsableBounds(0, ctypes.byref(area)) == 0
             ):
-                return area.w, area.h
+                return area.x, area.y, area.w, area.h
         width, height = self._game.display.get_desktop_sizes()[0]
-        return width, height * 9 // 10
+        return 0, 0, width, height * 9 // 10
+
+    def middle_xy(self, size_wh: tuple[int, int], frame_wh: tuple[int, int]) -> tuple[int, int]:
+        """Return where a window lies in the middle of the work area: left and top, pixels.
+
+        Args:
+            size_wh: Width and height of what is in its frame.
+            frame_wh: Of what the frame adds at most; the title is above.
+        """
+        left, top, width, height = self.work_area()
+        spare_x, spare_y = width - size_wh[0] - frame_wh[0], height - size_wh[1] - frame_wh[1]
+        if sys.platform in ("win32", "darwin"):  # a place is that of what is in the frame
+            return left + (spare_x + frame_wh[0]) // 2, top + spare_y // 2 + frame_wh[1] * 3 // 4
+        return left + spare_x // 2, top + spare_y // 2
 
     def watch(self, window_id: int) -> None:
         """Learn of the loss of an X display, which would end the process at once otherwise.

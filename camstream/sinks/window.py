@@ -97,7 +97,7 @@ class Window:
         if self._is_shown:
             self._read()
             return self._window.get_surface().get_size()
-        area = self._sdl.work_area_wh()
+        area = self._sdl.work_area()[2:]
         room = [
             min(have - frame, most)
             for have, frame, most in zip(area, _FRAME_WH, _LARGEST_WH, strict=True)
@@ -162,9 +162,10 @@ class Window:
         self._is_shown = True
         self._window.size = max(width, _SMALLEST_WH[0]), max(height, _SMALLEST_WH[1])
         self._window.minimum_size = _SMALLEST_WH
-        self._window.position = self._game.WINDOWPOS_CENTERED
+        self._window.set_icon(_icon(self._game))
         self._game.key.set_repeat(*_REPEAT_MS)
         self._window.show()
+        self._window.position = self._sdl.middle_xy(self._window.size, _FRAME_WH)
         if self._is_fullscreen:
             self._window.set_fullscreen(desktop=True)
         self._read()
@@ -192,6 +193,17 @@ class Window:
             self._clicks.append(at)
 
 
+def _icon(game: ModuleType) -> pygame.Surface:
+    """A warm spot on dark ground."""
+    away = np.linspace(-1, 1, 32) ** 2
+    spot = np.clip(1.2 - 1.5 * (away[:, None] + away), 0, 1)[..., None]
+    pixels = (np.array([40, 30, 30]) * (1 - spot) + np.array([40, 140, 255]) * spot).astype(
+        np.uint8
+    )
+    icon: pygame.Surface = game.image.frombuffer(pixels.tobytes(), (32, 32), "BGR")
+    return icon
+
+
 def check_display() -> None:
     """Check that a window can be opened.
 
@@ -213,6 +225,8 @@ def _start() -> ModuleType:
         raise SinkError(f"cannot open a window: no display (DISPLAY is not set); {_REMEDY}")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")  # Ctrl-C is Python's
+    if is_x11:  # else SDL draws nowhere, and says nothing, where the display does not answer
+        os.environ.setdefault("SDL_VIDEODRIVER", "x11" if os.environ.get("DISPLAY") else "wayland")
     os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "1")
     import pygame  # a tenth of a second, and only a window needs it
 

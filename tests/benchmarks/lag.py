@@ -30,6 +30,7 @@ from camstream.models.session import Model
 from camstream.picture import ImageU8
 from camstream.sinks.window import Window
 from camstream.sources.live import LiveSource
+from camstream.testing import FakeDisplay
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -40,12 +41,11 @@ _RATE_HZ = 30.0
 _MEDIAN_MS, _P95_MS, _GROWTH_MS = 40.0, 80.0, 5.0
 
 
-class Probe:
+class Probe(FakeDisplay):
     """A display that reads the number in each picture as it is shown, in a window or nowhere."""
 
-    is_open = True
-
     def __init__(self, window: Window | None) -> None:
+        super().__init__()
         self.displayed: list[tuple[int, float]] = []
         self._window = window
         self._number: int | None = None

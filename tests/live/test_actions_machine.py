@@ -218,7 +218,7 @@ class Session(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-class TestSession(Session.TestCase):  # type: ignore[misc, name-defined]
+class TestSession(Session.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(
         max_examples=5,
         stateful_step_count=25,

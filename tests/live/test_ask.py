@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from camstream.drawing.tiles import columns_of, grid_size, tile_size
 from camstream.errors import UsageError
 from camstream.frame import Box, ClassBox, ClassMaps, Frame, Prediction
 from camstream.live import actions, layout
@@ -29,7 +30,10 @@ def infer(frame: Frame, *, classes: object = None) -> Prediction:
     maps[3, :, 3], maps[2], maps[1] = 9, 50, -1
     chosen = np.array(classes)
     cam = ClassMaps(
-        maps=maps[chosen], class_indices=chosen, bias=np.zeros(len(chosen)), cam_range=(2.0, 9.0)
+        maps=maps[chosen],
+        class_indices=chosen,
+        bias=np.zeros(len(chosen), np.float32),
+        cam_range=(2.0, 9.0),
     )
     return make_prediction(frame, cam=cam)
 
@@ -86,26 +90,25 @@ def shown(top_k: int = 1, answer: Answer | None = None) -> LiveState:
     )
 
 
-@pytest.mark.parametrize(
-    ("top_k", "at", "asked"),
-    [
-        (1, (0.25, 0.75), (0.25, 0.75)),
-        (1, (1.0, 1.0), (1.0, 1.0)),
-        (3, (0.25, 0.25), (0.5, 0.5)),
-        (3, (0.75, 0.25), (0.5, 0.5)),  # another tile, the same place
-        (2, (0.5, 0.5), (0.5, 0.5)),  # three in a row
-    ],
-)
-def test_a_click_asks_about_the_place_in_the_picture(
-    top_k: int, at: tuple[float, float], asked: tuple[float, float]
+@pytest.mark.parametrize("at", [(0.25, 0.75), (0.01, 0.01), (0.5, 0.99)])
+@pytest.mark.parametrize("top_k", [1, 2, 3, 5, 8])
+def test_a_click_on_any_tile_asks_about_the_place_in_the_picture(
+    top_k: int, at: tuple[float, float]
 ) -> None:
-    (action,) = click(shown(top_k), *at, SIZE_WH)
-    assert isinstance(action, actions.AskAt)
-    assert (action.x, action.y) == pytest.approx(asked, abs=1e-4)
+    """The picture alone, or the plain one and a tile for each map, 4 pixels apart."""
+    count = 1 if top_k == 1 else top_k + 1
+    columns, (wide, high) = columns_of(count), tile_size(SIZE_WH)
+    shown_wh = SIZE_WH if count == 1 else grid_size(SIZE_WH, count)
+    for tile in range(count):
+        row, column = divmod(tile, columns)
+        x, y = column * (wide + 4) + at[0] * wide, row * (high + 4) + at[1] * high
+        (action,) = click(shown(top_k), x / shown_wh[0], y / shown_wh[1], shown_wh)
+        assert isinstance(action, actions.AskAt)
+        assert (action.x, action.y) == pytest.approx(at, abs=1e-6)
 
 
 def test_a_click_on_an_empty_place_of_the_grid_does_nothing() -> None:
-    assert click(shown(4), 0.9, 0.9, SIZE_WH) == []  # five tiles, three in a row
+    assert click(shown(4), 0.9, 0.9, grid_size(SIZE_WH, 5)) == []  # five tiles, three in a row
 
 
 def test_a_click_on_a_class_shows_it_and_one_beside_closes_the_list() -> None:

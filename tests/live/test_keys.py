@@ -9,6 +9,7 @@ from camstream.live.ask import Answer
 from camstream.live.help import HELP, help_rows
 from camstream.live.keys import Keyboard
 from camstream.live.state import LiveState, TaughtClass, TeachingState
+from camstream.sources.player import PlayerState
 from tests.live.states import state_of
 
 STATE = state_of()
@@ -62,8 +63,10 @@ def test_the_help_names_only_what_this_run_can_do() -> None:
     assert not plain & {"1 to 9", "n", "z", "f", "x"}
     teaching = {row.keys for row in help_rows(state_of(teaching=TeachingState()))}
     assert teaching - plain == {"1 to 9", "n", "z", "f", "x"}
-    for_files = {row.keys for row in help_rows(state_of(is_file=True))}
-    assert for_files - plain == {row.keys for row in HELP if row.needs == "file"}
+    clip = {row.keys for row in help_rows(state_of(player=PlayerState()))}
+    assert clip - plain == {"← →", ", .", "[ ]", "Home", "End", "o"}
+    photos = {row.keys for row in help_rows(state_of(player=PlayerState(counts="photos")))}
+    assert photos - plain == {"← →"}
 
 
 def test_escape_closes_an_answer_before_it_quits() -> None:

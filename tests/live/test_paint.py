@@ -16,6 +16,7 @@ from camstream.live.paint import add_hud, draw
 from camstream.live.prompt import Prompt
 from camstream.live.state import LiveState, TaughtClass, TeachingState
 from camstream.picture import Picture
+from camstream.sources.player import PlayerState
 from camstream.testing import fake_infer, make_frame
 from tests.live.states import state_of
 
@@ -39,7 +40,8 @@ def drawn(state: LiveState, now_s: float = 100.1) -> tuple[np.ndarray, np.ndarra
 
 
 def reds(image: np.ndarray) -> np.ndarray:
-    return (image[..., 2] > 200) & (image[..., :2].max(axis=2) < 60)
+    is_red: np.ndarray = (image[..., 2] > 200) & (image[..., :2].max(axis=2) < 60)
+    return is_red
 
 
 @pytest.mark.parametrize("size_wh", SIZES)
@@ -87,7 +89,7 @@ def test_the_picture_is_dimmed_while_nothing_comes() -> None:
 @pytest.mark.parametrize("is_full", [False, True])
 def test_the_help_fits(size_wh: tuple[int, int], is_full: bool) -> None:
     """It is there, away from the edges, and the picture under it is dark."""
-    full: dict[str, Any] = {"teaching": TEACHING, "is_file": True} if is_full else {}
+    full: dict[str, Any] = {"teaching": TEACHING, "player": PlayerState()} if is_full else {}
     state = displaying(size_wh, show_help=True, **full)
     clean, image = drawn(state)
     ink = image.min(axis=2) > 180

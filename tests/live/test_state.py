@@ -205,7 +205,7 @@ def test_the_prompt_has_its_suggestions_on_a_line_of_their_own() -> None:
         ({"overwrites": True, "suggestions": ("tabby",)}, ["show a class: tab_", "Enter: tabby"]),
         ({"problem": "no such class"}, ["show a class: tab|", "no such class"]),
     ):
-        other = dataclasses.replace(prompt, **changes)  # type: ignore[arg-type]
+        other = dataclasses.replace(prompt, **changes)
         assert hud(dataclasses.replace(state, prompt=other), 100.1) == lines
 
 

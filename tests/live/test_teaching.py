@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -19,14 +20,14 @@ from camstream.errors import ModelError, SourceError, UsageError
 from camstream.frame import Frame
 from camstream.live import actions
 from camstream.live.keys import Keyboard
-from camstream.live.outputs import RunLimits
+from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.session import LiveSession
 from camstream.live.state import TaughtClass
 from camstream.live.teaching import Teaching
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.teach.teacher import Teacher
-from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource
+from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, endless, fake_infer
 from tests.live.states import state_of
 
 
@@ -416,3 +417,36 @@ def test_a_taught_model_takes_over_and_is_saved(tiny_model: Model, tmp_path: Pat
     assert session.state.info.labels == ("bright", "no light")
     assert Model(output, device="cpu").info.labels == ("bright", "no light")
     assert Model(output, device="cpu").info.background == "no light"
+
+
+def test_records_of_frames_before_a_model_was_taught_keep_their_labels(
+    teaching: Teaching, book: Notebook, tmp_path: Path
+) -> None:
+    """The session begins with the classes thing and other; the model that is fitted has others."""
+    display, records = FakeDisplay(), tmp_path / "r.jsonl"
+    steps = ["1", "2", "f"]
+
+    def act(_: ImageU8) -> None:
+        if session.state.frame is not None and steps:
+            display.keys.append(steps.pop(0))
+        elif session.state.info.labels == ("light", "dark") and session.state.shown > 20:
+            display.keys.append("q")
+
+    display.on_show = act
+    session = LiveSession(
+        FakeSource(endless, is_live=True),
+        fake_infer,
+        FAKE_INFO,
+        device="cpu",
+        display=display,
+        guest=teaching,
+        outputs=OutputPaths(records=records),
+    )
+    session.run()
+    assert book.counts == {"cup": 1, "class 2": 1}
+    tops = [json.loads(line)["top"][0]["label"] for line in records.read_text().splitlines()]
+    assert tops[0] == "thing"
+    assert tops[-1] in ("light", "dark")
+    change = tops.index(tops[-1])
+    assert set(tops[:change]) == {"thing"}
+    assert not set(tops[change:]) & {"thing", "other"}
