@@ -56,10 +56,10 @@ def draw_heat(
     step = _step(target.size_wh)
     fine = cams.enlarge(cam, (target.size_wh[0] // step, target.size_wh[1] // step))
     heat = cams.signed_heat(fine, limits) if is_contrast else cams.heat(fine, limits)
-    distance = cv2.absdiff(heat, 128.0) if is_contrast else heat
-    if not distance.any():
+    there = (heat != 128).view(np.uint8) if is_contrast else heat
+    if not there.any():
         return
-    rows, columns = _hot_part(cast("ImageU8", distance))
+    rows, columns = _hot_part(there)
     x0, y0, x1, y1 = (edge * step for edge in (columns.start, rows.start, columns.stop, rows.stop))
     colours = target.native(ramp("contrast" if is_contrast else colormap))
     part = heat[rows, columns]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from camstream.drawing import boxes as box_drawing
 from camstream.drawing.boxes import draw_outlines, write_names
 from camstream.drawing.overlay import Style, annotate
-from camstream.drawing.text import Rectangle, joined, panel_size, write_label
+from camstream.drawing.text import Rectangle, joined, panel_size, write, write_label
 from camstream.frame import Box, ClassBox, Frame, Prediction, State, View
 from camstream.picture import MapF32, Picture
 from camstream.testing import make_prediction
@@ -42,7 +43,6 @@ def spot(cam_value: float = 9.0) -> MapF32:
 def places(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Rectangle]]:
     """Every name that is written at a box, and where."""
     found: list[tuple[str, Rectangle]] = []
-    write = box_drawing.write
 
     def remembered(
         target: Picture, text: str, line_px: int, top: int, left: int | None = None
@@ -91,12 +91,14 @@ def test_no_name_lies_on_another_or_outside(
     draw_outlines(target, boxes, FRAME_WH)
     label = write_label(target, "Pembroke", "55%")
     found: list[Rectangle] = [label]
-    write = box_drawing.write
-    try:
-        box_drawing.write = lambda *args: found.append(where := write(*args)) or where  # type: ignore[func-returns-value,assignment]
+
+    def remembered(*args: Any) -> Rectangle:
+        found.append(write(*args))
+        return found[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(box_drawing, "write", remembered)
         write_names(target, boxes, FRAME_WH, without=None, taken=[label])
-    finally:
-        box_drawing.write = write
     for one, other in combinations(found, 2):
         assert not overlap(one, other)
     for left, top, right, bottom in found:
