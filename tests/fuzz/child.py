@@ -1,0 +1,100 @@
+"""Runs cases in one process that stays warm: ``python -m tests.fuzz.child CORPUS WORK``.
+
+A case's name comes on each line of stdin, a JSON line with its verdict goes to stdout. What the
+case itself prints, libraries in C included, goes to the file ``output`` in WORK; where a case hangs,
+or a decoder crashes, the stack is in the file ``stack``.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import io
+import json
+import os
+import resource
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tests.fuzz import verdict
+from tests.fuzz.cases import Case
+
+STACK_AFTER_S = 15.0  # before the runner's limit
+# Only so that one case does not take the machine: the runner's own limit is lower.
+_GUARD_BYTES = 5 * 10**9
+
+
+def main() -> None:
+    """Run cases until stdin ends."""
+    corpus, work = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    resource.setrlimit(resource.RLIMIT_DATA, (_GUARD_BYTES, _GUARD_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    stack = (work / "stack").open("w", encoding="utf-8")
+    faulthandler.enable(stack)
+    folder = work / "case"
+    for line in sys.stdin:
+        stack.seek(0)
+        stack.truncate()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        os.chdir(folder)
+        started = time.perf_counter()
+        arguments = Case.parse(line.strip()).prepare(corpus, folder)
+        faulthandler.dump_traceback_later(STACK_AFTER_S, file=stack)
+        code, output, threads = run(arguments, work / "output")
+        faulthandler.cancel_dump_traceback_later()
+        found = verdict.judge(code, output, folder, threads)
+        seconds = time.perf_counter() - started
+        # Arguments only: what was printed may hold anything.
+        print(
+            json.dumps(
+                {"kind": found.kind, "detail": found.detail, "s": seconds, "arguments": arguments}
+            ),
+            file=results,
+            flush=True,
+        )
+
+
+def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
+    """Run ``camstream`` in this process, as its own process would.
+
+    Returns:
+        The exit code, all that was printed, and the names of threads that were left.
+    """
+    from camstream.commands import app
+
+    before = set(threading.enumerate())
+    kept = sys.argv, sys.stdout, sys.stderr
+    with capture.open("wb") as file:
+        sys.argv = ["camstream", *arguments]
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        # As Python sets them up for a terminal.
+        sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False), encoding="utf-8")
+        sys.stderr = io.TextIOWrapper(
+            os.fdopen(2, "wb", closefd=False), encoding="utf-8", errors="backslashreplace"
+        )
+        code: object = 0
+        try:
+            app(prog_name="camstream")
+        except SystemExit as error:
+            code = error.code or 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            code = 1
+        deadline = time.monotonic() + 3
+        left = [thread for thread in threading.enumerate() if thread not in before]
+        for thread in left:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.argv, sys.stdout, sys.stderr = kept
+    alive = [thread.name for thread in left if thread.is_alive()]
+    return code, capture.read_bytes().decode("utf-8", "replace"), alive
+
+
+if __name__ == "__main__":
+    main()

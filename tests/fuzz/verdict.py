@@ -1,0 +1,70 @@
+"""What a case shows: that camstream worked or refused in words, or what went wrong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+# In the order of the table; the first four are never right.
+BAD = ("traceback", "hang", "memory", "crash")
+UNTIDY = ("silent", "escapes", "leftover", "not a number", "markup", "threads")
+
+_OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|Unable to allocate")
+# What a terminal would obey: all but tabs and ends of lines.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
+_LINE = re.compile(r"^camstream: \S.*\w", re.MULTILINE)
+_USAGE = re.compile(r"^Usage: ", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a case ended.
+
+    Attributes:
+        kind: "worked", "refused", or one of ``BAD`` and ``UNTIDY``.
+        detail: One line or a few, for whoever mends it.
+    """
+
+    kind: str
+    detail: str = ""
+
+
+def judge(code: object, output: str, work: Path, threads: list[str]) -> Verdict:
+    """Judge a case that came to an end.
+
+    Args:
+        code: What the process would have exited with.
+        output: All that it printed.
+        work: The folder in which it ran, with what it wrote.
+        threads: Names of threads that it left running.
+    """
+    if "Traceback (most recent call last)" in output or "Exception ignored" in output:
+        kind = "memory" if _OUT_OF_MEMORY.search(output) else "traceback"
+        return Verdict(kind, output[-3000:])
+    if code not in (0, 1, 2) or isinstance(code, bool):
+        return Verdict("traceback", f"exit code {code!r}: {output[-500:]}")
+    if code and not (_LINE.search(output) or (code == 2 and _USAGE.search(output))):
+        damaged = code == 1 and "note: " in output  # made as far as it goes, and said so
+        if not damaged:
+            return Verdict("silent", f"exit code {code}: {output[-500:]!r}")
+    if re.search(r"^camstream: .*: *$", output, re.MULTILINE):
+        return Verdict("silent", output[-500:])
+    if found := _CONTROL.search(output):
+        return Verdict("escapes", repr(output[max(found.start() - 200, 0) : found.end() + 50]))
+    if left := [path.name for path in work.rglob("*") if "partial-" in path.name]:
+        return Verdict("leftover", ", ".join(left))
+    if threads:
+        return Verdict("threads", ", ".join(threads))
+    return _judge_outputs(work) or Verdict("refused" if code else "worked")
+
+
+def _judge_outputs(work: Path) -> Verdict | None:
+    for name in ("r.jsonl", "f.json"):
+        path = work / name
+        if path.is_file() and re.search(r"[ \[](NaN|-?Infinity)\b", path.read_text(encoding="utf-8")):
+            return Verdict("not a number", f"{name} holds NaN or Infinity, which is no JSON")
+    page = work / "r.html"
+    if page.is_file() and "<script>alert(1)" in page.read_text(encoding="utf-8"):
+        return Verdict("markup", "the page holds a script of its input")
+    return None
