@@ -52,10 +52,18 @@ def main() -> int:
     if not cases:
         parser.error("say how many, such as --clips 500")
 
+    seen: set[tuple[str, str]] = set()
+
     def show(result: Result) -> None:
-        if result.verdict.kind not in ("worked", "refused"):
-            print(f"{result.case} {result.verdict.kind}: camstream {' '.join(result.arguments)}")
-            print("    " + result.verdict.detail.strip().replace("\n", "\n    "), flush=True)
+        found = result.verdict
+        if found.kind in ("worked", "refused"):
+            return
+        print(f"{result.case} {found.kind}: camstream {' '.join(result.arguments)}")
+        if found.fault and (found.kind, found.fault) in seen:
+            print(f"    again {found.fault}", flush=True)
+        else:
+            seen.add((found.kind, found.fault))
+            print("    " + found.detail.strip().replace("\n", "\n    "), flush=True)
 
     totals = run(cases, jobs=arguments.jobs, on_result=show)
     print(totals)

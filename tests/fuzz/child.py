@@ -7,6 +7,7 @@ or a decoder crashes, the stack is in the file ``stack``.
 
 from __future__ import annotations
 
+import dataclasses
 import faulthandler
 import io
 import json
@@ -48,14 +49,8 @@ def main() -> None:
         faulthandler.cancel_dump_traceback_later()
         found = verdict.judge(code, output, folder, threads)
         seconds = time.perf_counter() - started
-        # Arguments only: what was printed may hold anything.
-        print(
-            json.dumps(
-                {"kind": found.kind, "detail": found.detail, "s": seconds, "arguments": arguments}
-            ),
-            file=results,
-            flush=True,
-        )
+        told = {**dataclasses.asdict(found), "s": seconds, "arguments": arguments}
+        print(json.dumps(told), file=results, flush=True)
 
 
 def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:

@@ -31,6 +31,7 @@ _CELLS = (
     *("\x1b[31mred", "=1+1", '"', "a\nb", "a\rb", "<script>alert(1)</script>", "[/b]", "\u202etxt"),
     *("٣", "½", "∞", "e\u0301", "x" * 5000, "x" * 200_000, "../../etc/passwd", "1e-320", "-0"),
 )
+_PTS = re.compile(r'(?<="pts_s": )[-0-9.e]+')
 _MARK = "\ue000{}\ue000"  # stands in a JSON string until the raw spelling takes its place
 
 
@@ -97,12 +98,19 @@ def mutate_json_lines(text: str, rng: Random) -> str:
         elif act < 0.9:
             lines[at] = lines[at].rstrip("\n")
         elif act < 0.95:
-            # A time far away: an axis over it would take all memory.
-            time = rng.choice(("1e6", "1e9", "1e15", "1e300", "-1e9", "1e-300", "-0.0"))
-            lines[at] = re.sub(r'"pts_s": [-0-9.e]+', f'"pts_s": {time}', lines[at])
+            # From here on times are far away: an axis over all of them would take all memory.
+            far = rng.choice(("1e6", "1e9", "1e15", "1e300", "-1e9", "3600", "1e5"))
+            lines[at:] = [_PTS.sub(lambda found: _later(found, far), line) for line in lines[at:]]
         else:
             lines = lines[:at] or lines
     return "".join(lines)
+
+
+def _later(time: re.Match[str], by: str) -> str:
+    try:
+        return str(float(time[0]) + float(by))
+    except ValueError:  # it is damaged already
+        return by
 
 
 def mutate_csv(text: str, rng: Random) -> str:

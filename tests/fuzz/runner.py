@@ -101,7 +101,7 @@ class _Child:
             return Result(case, Verdict("crash", what), seconds)
         self._done += 1
         told = json.loads(line)
-        found = Verdict(told["kind"], told["detail"])
+        found = Verdict(told["kind"], told["detail"], told["fault"])
         return Result(case, found, told["s"], tuple(told["arguments"]))
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ _OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|Unable to allocate")
 # What a terminal would obey: all but tabs and ends of lines.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
 _LINE = re.compile(r"^camstream: \S.*\w", re.MULTILINE)
+_OUR_FRAME = re.compile(r'File ".*?((?:camstream|export)/\S+\.py", line \d+, in \w+)')
 _USAGE = re.compile(r"^Usage: ", re.MULTILINE)
 
 
@@ -24,10 +25,12 @@ class Verdict:
     Attributes:
         kind: "worked", "refused", or one of ``BAD`` and ``UNTIDY``.
         detail: One line or a few, for whoever mends it.
+        fault: What is the same for cases that show the same fault, as far as can be told.
     """
 
     kind: str
     detail: str = ""
+    fault: str = ""
 
 
 def judge(code: object, output: str, work: Path, threads: list[str]) -> Verdict:
@@ -41,7 +44,10 @@ def judge(code: object, output: str, work: Path, threads: list[str]) -> Verdict:
     """
     if "Traceback (most recent call last)" in output or "Exception ignored" in output:
         kind = "memory" if _OUT_OF_MEMORY.search(output) else "traceback"
-        return Verdict(kind, output[-3000:])
+        ours = _OUR_FRAME.findall(output)
+        last = output.strip().splitlines()[-1]
+        fault = f"{last.partition(':')[0]} at {ours[-1]}" if ours else last[:100]
+        return Verdict(kind, "\n".join([*ours[-4:], last[:500]]), fault)
     if code not in (0, 1, 2) or isinstance(code, bool):
         return Verdict("traceback", f"exit code {code!r}: {output[-500:]}")
     if code and not (_LINE.search(output) or (code == 2 and _USAGE.search(output))):
