@@ -14,9 +14,13 @@ from rich.text import Text
 
 from camstream.errors import CamstreamError, UsageError
 from camstream.frame import Prediction
+from camstream.safe_text import safe_text
 
 # Results go to stdout; notes, errors and progress go to stderr.
 console = Console(stderr=True, highlight=False)
+
+# A message holds names of files, and says at its end what to do.
+_MESSAGE_LIMIT = 2000
 
 OnFrame = Callable[[Prediction, int | None], None]
 
@@ -74,12 +78,18 @@ def plain_errors(debug: bool) -> Iterator[None]:
 
 def report_error(line: str) -> None:
     """Print an error in one line."""
-    console.print(f"camstream: {' '.join(line.split())}", style="red", markup=False, soft_wrap=True)
+    _print_line(f"camstream: {line}", style="red")
 
 
 def note(line: str) -> None:
     """Print a warning or a hint in one line."""
-    console.print(f"  note: {line}", style="yellow", markup=False, soft_wrap=True)
+    _print_line(f"  note: {line}", style="yellow")
+
+
+def _print_line(line: str, *, style: str) -> None:
+    indent = line[: len(line) - len(line.lstrip())]
+    safe = indent + " ".join(safe_text(line, limit=_MESSAGE_LIMIT).split())
+    console.print(safe, style=style, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Each line may import from itself and from the lines above; what shares a line is one room.
 ORDER = (
     "camstream.errors",
+    "camstream.safe_text",
     "camstream.picture",
     "camstream.contract",
     "camstream.frame",

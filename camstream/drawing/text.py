@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import unicodedata
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,12 +14,15 @@ import numpy as np
 from camstream.drawing.blend import blend, regions
 from camstream.drawing.shapes import Bgr
 from camstream.picture import ImageU8, Picture
+from camstream.safe_text import safe_text
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _PANEL_OPACITY = 150
 # Dark on amber against white on dark differ in brightness, so they differ for any eye and in grey.
 _AMBER = (0, 176, 255)
 _SIGN_OPACITY = 235
+_WEIGHT = 600  # of the letters
+_LONGEST = 4000  # characters of one text
 
 
 def add_notes(target: Picture, notes: Sequence[str]) -> None:
@@ -120,25 +125,48 @@ def _with_mark(ink: ImageU8, opacity: ImageU8, *, is_empty: bool) -> tuple[Image
 @functools.lru_cache(maxsize=64)
 def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
     """White text on a dark translucent panel: grey value and opacity, (h, w) each, even sizes."""
-    face, weight = cv2.FontFace("sans"), 600
-    lines = text.splitlines()
+    lines = _drawable(text).splitlines() or [""]
     pad, pitch = line_px // 3, line_px * 3 // 2 // 2 * 2
-    room = (room_px * 3, line_px * 3)
     # A tab puts what follows into a second column.
     column = 4 * line_px
+    longest = max(2 * pad + 2, room_px - 2 * (line_px // 4 * 2))
     parts = [
-        (column * place, row, part)
+        (column * place, row, _fitted(part, line_px, longest - 2 * pad - column * place))
         for row, line in enumerate(lines)
         for place, part in enumerate(line.split("\t"))
     ]
-    width = max(
-        x + cv2.getTextSize(room, part, (0, line_px), face, line_px, weight)[2]
-        for x, _, part in parts
-    )
-    longest = max(2 * pad + 2, room_px - 2 * (line_px // 4 * 2))
+    width = max(x + _width(part, line_px) for x, _, part in parts)
     w, h = min(width + 2 * pad, longest) // 2 * 2, pitch * len(lines)
     ink = np.zeros((h, w), np.uint8)
     for x, row, part in parts:
         at = (pad + x, row * pitch + (pitch + round(line_px * 0.7)) // 2)
-        cv2.putText(ink, part, at, _WHITE, face, line_px, weight, 0, (0, room_px * 3))
+        cv2.putText(ink, part, at, _WHITE, *_font(line_px), 0, (0, room_px * 3))
     return ink, np.maximum(ink, _PANEL_OPACITY)
+
+
+def _drawable(text: str) -> str:
+    """Give what OpenCV's font can draw of a text, which has no accents that stand alone.
+
+    It draws Latin, Greek, Cyrillic, Chinese, Japanese and Korean, "?" for a letter that it lacks, and
+    Arabic and Hebrew letter by letter from the left.
+    """
+    return unicodedata.normalize("NFC", safe_text(text, limit=_LONGEST, keep="\n\t"))
+
+
+def _fitted(text: str, line_px: int, room_px: int) -> str:
+    """Cut a line to the room that it has, with an ellipsis."""
+    if _width(text, line_px) <= room_px:
+        return text
+    kept = bisect.bisect_left(
+        range(len(text)), True, key=lambda n: _width(f"{text[: n + 1]}…", line_px) > room_px
+    )
+    return f"{text[:kept].rstrip()}…" if kept else ""
+
+
+def _width(text: str, line_px: int) -> int:
+    room = (line_px * max(1, len(text)) * 2, line_px * 3)
+    return cv2.getTextSize(room, text, (0, line_px), *_font(line_px))[2]
+
+
+def _font(line_px: int) -> tuple[cv2.FontFace, int, int]:
+    return cv2.FontFace("sans"), line_px, _WEIGHT
