@@ -33,6 +33,7 @@ ORDER = (
     "camstream.evaluate",
     "camstream.report",
     "camstream",
+    "camstream.crash",
     "camstream.console",
     "camstream.commands",
     "camstream.__main__",

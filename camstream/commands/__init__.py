@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import camstream
+from camstream import crash
 from camstream.commands import plugins
 from camstream.commands.spellings import Command
 from camstream.console import plain_errors
@@ -107,6 +108,7 @@ def _settings(
 
 def main() -> None:
     """Run the command line."""
+    crash.watch()
     try:
         app(prog_name="camstream")
     except KeyboardInterrupt:

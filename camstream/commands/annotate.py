@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from camstream import crash
 from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.annotation import run as run_annotate
 from camstream.api import make_selection
@@ -139,7 +140,9 @@ def annotate(
         )
         stop.end()
         failures = 0
-        for job in (dataclasses.replace(job, selection=selection) for job in jobs):
+        for number, job in enumerate(dataclasses.replace(job, selection=selection) for job in jobs):
+            rest = len(jobs) - number - 1
+            crash.working_on(f"{job.source}" + (f", with {rest} more to come" if rest else ""))
             try:
                 failures += annotate_one(job, model, stop).is_damaged
             except CamstreamError as error:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from camstream import crash
 from camstream.api import make_selection
 from camstream.commands.options import (
     SELECTION,
@@ -156,6 +157,7 @@ def live(
             else None
         )
         opened = open_source(source, size_wh=camera_size)
+        crash.working_on(opened.name)
         session = LiveSession(
             opened if opened.is_live else PacedSource(opened),
             model.infer,

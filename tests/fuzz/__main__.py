@@ -35,7 +35,9 @@ def main() -> int:
     assert set(_OPTIONS.values()) == set(GROUPS)
     parser = argparse.ArgumentParser(description="Run camstream on damaged files.")
     for option in _OPTIONS:
-        parser.add_argument(f"--{option}", type=int, default=0, metavar="N", help=f"so many {option}")
+        parser.add_argument(
+            f"--{option}", type=int, default=0, metavar="N", help=f"so many {option}"
+        )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another S, other cases")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
     parser.add_argument("--case", metavar="GROUP:SEED", help="one case, in this process")

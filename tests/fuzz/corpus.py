@@ -172,7 +172,10 @@ def _annotations(folder: Path) -> None:
         "a.jpg,64,48,10,10,40,40,0,light\na.jpg,64,48,1,1,20,20,1,dark\nb.jpg,64,48,5,5,60,40,,dark\n"
     )
     coco = {
-        "images": [{"id": n, "file_name": f"{c}.jpg", "width": 64, "height": 48} for n, c in enumerate("ab")],
+        "images": [
+            {"id": n, "file_name": f"{c}.jpg", "width": 64, "height": 48}
+            for n, c in enumerate("ab")
+        ],
         "categories": [{"id": 1, "name": "light"}, {"id": 2, "name": "dark"}],
         "annotations": [
             {"id": 1, "image_id": 0, "category_id": 1, "bbox": [10, 10, 30, 30], "iscrowd": 0},

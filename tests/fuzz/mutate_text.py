@@ -26,7 +26,21 @@ _RAW = (
     "[" + "0," * 20_000 + "0]",
 )
 _CELLS = (
-    *("", " ", "0", "-1", "1", "0.5", "nan", "inf", "-inf", "1e308", "1e999", "9" * 400, "9" * 5000),
+    *(
+        "",
+        " ",
+        "0",
+        "-1",
+        "1",
+        "0.5",
+        "nan",
+        "inf",
+        "-inf",
+        "1e308",
+        "1e999",
+        "9" * 400,
+        "9" * 5000,
+    ),
     *("9223372036854775808", "1_000", "0x10", "1,5", "x", "None", "null", "[]", "{}", "\x00"),
     *("\x1b[31mred", "=1+1", '"', "a\nb", "a\rb", "<script>alert(1)</script>", "[/b]", "\u202etxt"),
     *("٣", "½", "∞", "e\u0301", "x" * 5000, "x" * 200_000, "../../etc/passwd", "1e-320", "-0"),
@@ -72,7 +86,9 @@ def _change(value: Any, rng: Random, raw: list[str]) -> Any:
 
 
 def _collect(value: Any, places: list[tuple[Any, Any]]) -> None:
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
     for key in keys:
         places.append((value, key))
         _collect(value[key], places)
@@ -92,7 +108,9 @@ def mutate_json_lines(text: str, rng: Random) -> str:
         if act < 0.75:
             lines[at] = mutate_json(lines[at], rng) + "\n" if lines[at].startswith("{") else "\n"
         elif act < 0.8:
-            lines[at] = rng.choice(("\n", "null\n", "[]\n", "x\n", "{}\n", '{"index": 0}\n', "\x00\n"))
+            lines[at] = rng.choice(
+                ("\n", "null\n", "[]\n", "x\n", "{}\n", '{"index": 0}\n', "\x00\n")
+            )
         elif act < 0.85:
             lines.insert(at, rng.choice(lines))
         elif act < 0.9:
@@ -141,7 +159,21 @@ def mutate_csv(text: str, rng: Random) -> str:
 
 
 _XML = (
-    *("", " ", "-1", "0", "1e999", "nan", "x", "&lt;", "&#0;", "&#27;[31m", "&none;", "<a/>", "<!--"),
+    *(
+        "",
+        " ",
+        "-1",
+        "0",
+        "1e999",
+        "nan",
+        "x",
+        "&lt;",
+        "&#0;",
+        "&#27;[31m",
+        "&none;",
+        "<a/>",
+        "<!--",
+    ),
     *("<object></object>", "<![CDATA[x]]>", "9" * 5000, "<a>" * 5000, "\x1b[31m"),
 )
 _LAUGHS = (
@@ -164,7 +196,7 @@ def mutate_xml(text: str, rng: Random) -> str:
 
 _TOML = (
     *("true", "-1", "0", "1e999", "nan", "inf", '""', '"x"', "[]", "{}", "[1, 2]", '["a", 1]', "x"),
-    *('"\\u001b[31m"', "2020-01-01", '"""', "9" * 5000, "[" * 5000, '{a = 1}', "'", '"[/b]"', ""),
+    *('"\\u001b[31m"', "2020-01-01", '"""', "9" * 5000, "[" * 5000, "{a = 1}", "'", '"[/b]"', ""),
 )
 
 

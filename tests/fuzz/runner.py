@@ -63,7 +63,9 @@ class Totals:
         for name, kinds in rows:
             counts = "".join(f"{kinds[column]:>13}" for column in columns)
             lines.append(f"{name:12}{kinds.total():>7}{counts}")
-        slowest = f"; slowest {self.slowest.case}, {self.slowest.seconds:.1f} s" if self.slowest else ""
+        slowest = (
+            f"; slowest {self.slowest.case}, {self.slowest.seconds:.1f} s" if self.slowest else ""
+        )
         return "\n".join(lines) + f"\nin {self.seconds:.0f} s{slowest}"
 
 
@@ -123,7 +125,12 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=_ROOT,
-                env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"},
+                env={
+                    **os.environ,
+                    "COLUMNS": "200",
+                    "PYTHONPATH": str(_ROOT),
+                    "OMP_NUM_THREADS": "1",
+                },
             )
         return self._process
 

@@ -18,7 +18,9 @@ def mutate(data: bytes, rng: Random) -> bytes:
         return mutate_bytes.mutate(data, rng)
     model = onnx.load_from_string(data)
     for _ in range(rng.choice((1, 1, 2))):
-        rng.choice((_metadata, _metadata, _metadata, _weights, _nodes, _shapes, _versions))(model, rng)
+        rng.choice((_metadata, _metadata, _metadata, _weights, _nodes, _shapes, _versions))(
+            model, rng
+        )
     return bytes(model.SerializeToString())
 
 

@@ -68,7 +68,9 @@ def judge(code: object, output: str, work: Path, threads: list[str]) -> Verdict:
 def _judge_outputs(work: Path) -> Verdict | None:
     for name in ("r.jsonl", "f.json"):
         path = work / name
-        if path.is_file() and re.search(r"[ \[](NaN|-?Infinity)\b", path.read_text(encoding="utf-8")):
+        if path.is_file() and re.search(
+            r"[ \[](NaN|-?Infinity)\b", path.read_text(encoding="utf-8")
+        ):
             return Verdict("not a number", f"{name} holds NaN or Infinity, which is no JSON")
     page = work / "r.html"
     if page.is_file() and "<script>alert(1)" in page.read_text(encoding="utf-8"):
