@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.fuzz import corpus, mutate_bytes, mutate_text, simple_models
+from tests.fuzz import corpus, mutate_bytes, mutate_tables, mutate_text, simple_models
 
 Arguments = list[str]
 
@@ -52,16 +52,16 @@ def _clip(rng: Random, folder: Path, work: Path) -> Arguments:
         return _photo(rng, folder, work)
     name = rng.choice(corpus.CLIPS)
     (work / name).write_bytes(mutate_bytes.mutate((folder / name).read_bytes(), rng))
-    return _run_clip(name, rng, folder, work)
+    return _run_clip(name, rng, folder)
 
 
 def _truncation(rng: Random, folder: Path, work: Path) -> Arguments:
     name = rng.choice(corpus.CLIPS + corpus.PHOTOS)
     (work / name).write_bytes(mutate_bytes.truncate((folder / name).read_bytes(), rng))
-    return _run_clip(name, rng, folder, work)
+    return _run_clip(name, rng, folder)
 
 
-def _run_clip(name: str, rng: Random, folder: Path, work: Path) -> Arguments:
+def _run_clip(name: str, rng: Random, folder: Path) -> Arguments:
     act = rng.random()
     model = _model_of(folder)
     if act < 0.75:
@@ -108,9 +108,9 @@ def _model(rng: Random, folder: Path, work: Path) -> Arguments:
 def _record(rng: Random, folder: Path, work: Path) -> Arguments:
     name = rng.choice(corpus.RECORDS)
     whole = (folder / name).read_bytes()
-    if name.endswith(".parquet"):
-        data = mutate_bytes.mutate(whole, rng)
-    elif rng.random() < 0.15:
+    if name.endswith(".parquet") and rng.random() < 0.5:
+        data = mutate_tables.mutate(whole, rng)
+    elif name.endswith(".parquet") or rng.random() < 0.15:
         data = mutate_bytes.mutate(whole, rng)
     elif name.endswith(".jsonl"):
         data = mutate_text.encode(mutate_text.mutate_json_lines(whole.decode(), rng), rng)

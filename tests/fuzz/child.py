@@ -63,6 +63,7 @@ def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
 
     before = set(threading.enumerate())
     kept = sys.argv, sys.stdout, sys.stderr
+    numbers = os.dup(1), os.dup(2)
     with capture.open("wb") as file:
         sys.argv = ["camstream", *arguments]
         os.dup2(file.fileno(), 1)
@@ -78,7 +79,7 @@ def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
         except SystemExit as error:
             code = error.code or 0
         except BaseException:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
             code = 1
         deadline = time.monotonic() + 3
         left = [thread for thread in threading.enumerate() if thread not in before]
@@ -87,6 +88,9 @@ def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
         sys.stdout.flush()
         sys.stderr.flush()
         sys.argv, sys.stdout, sys.stderr = kept
+        for number, before_it in zip((1, 2), numbers, strict=True):
+            os.dup2(before_it, number)
+            os.close(before_it)
     alive = [thread.name for thread in left if thread.is_alive()]
     return code, capture.read_bytes().decode("utf-8", "replace"), alive
 

@@ -98,8 +98,8 @@ def _clips(folder: Path) -> None:
 def _avi_of_jpegs(path: Path, jpegs: list[bytes]) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=30)
-        stream.width, stream.height = _SIZE_WH  # type: ignore[union-attr]
-        stream.pix_fmt = "yuvj420p"  # type: ignore[union-attr]
+        stream.width, stream.height = _SIZE_WH
+        stream.pix_fmt = "yuvj420p"
         for number, jpeg in enumerate(jpegs):
             packet = Packet(jpeg)
             packet.stream, packet.time_base = stream, Fraction(1, 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from random import Random
 
@@ -22,6 +23,7 @@ _NAMES = (
     *(b"II*\x00", b"MM\x00*", b"\xff\xc0", b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xe1"),
     *(b"PAR1", b"PK\x03\x04", b"PK\x01\x02", b"data.pkl"),
 )
+_PNG = b"\x89PNG\r\n\x1a\n"
 _HEAD = 1024  # bytes at either end where headers and indices are
 
 Change = Callable[[bytearray, Random], None]
@@ -41,12 +43,25 @@ def mutate(data: bytes, rng: Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
         if changed:
             rng.choice(_CHANGES)(changed, rng)
+    if changed.startswith(_PNG) and rng.random() < 0.7:
+        _renew_checksums(changed)
     return bytes(changed)
 
 
 def truncate(data: bytes, rng: Random) -> bytes:
     """Cut a file off anywhere, also before its first byte."""
     return data[: rng.randrange(len(data))]
+
+
+def _renew_checksums(png: bytearray) -> None:
+    """Make the checksums of a PNG file right, or no reader would look at what was changed."""
+    at = len(_PNG)
+    while at + 12 <= len(png):
+        end = at + 8 + int.from_bytes(png[at : at + 4], "big")
+        if end + 4 > len(png):
+            return
+        png[end : end + 4] = zlib.crc32(png[at + 4 : end]).to_bytes(4, "big")
+        at = end + 4
 
 
 def _place(data: bytearray, rng: Random) -> int:

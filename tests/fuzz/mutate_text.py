@@ -50,8 +50,11 @@ _MARK = "\ue000{}\ue000"  # stands in a JSON string until the raw spelling takes
 
 
 def mutate_json(text: str, rng: Random) -> str:
-    """Replace, remove, repeat or rename values anywhere in a JSON text."""
-    value = json.loads(text)
+    """Replace, remove, repeat or rename values anywhere in a JSON text, if it still is one."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
     raw: list[str] = []
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         value = _change(value, rng, raw)
@@ -118,17 +121,20 @@ def mutate_json_lines(text: str, rng: Random) -> str:
         elif act < 0.95:
             # From here on times are far away: an axis over all of them would take all memory.
             far = rng.choice(("1e6", "1e9", "1e15", "1e300", "-1e9", "3600", "1e5"))
-            lines[at:] = [_PTS.sub(lambda found: _later(found, far), line) for line in lines[at:]]
+            lines[at:] = [_later(line, far) for line in lines[at:]]
         else:
             lines = lines[:at] or lines
     return "".join(lines)
 
 
-def _later(time: re.Match[str], by: str) -> str:
+def _later(line: str, by: str) -> str:
+    """Move the time of a record, unless it is damaged already."""
+    found = _PTS.search(line)
     try:
-        return str(float(time[0]) + float(by))
-    except ValueError:  # it is damaged already
-        return by
+        time = str(float(found[0]) + float(by)) if found else ""
+    except ValueError:
+        return line
+    return _PTS.sub(time, line, count=1)
 
 
 def mutate_csv(text: str, rng: Random) -> str:
