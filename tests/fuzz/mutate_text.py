@@ -108,15 +108,15 @@ def mutate_json_lines(text: str, rng: Random) -> str:
     for _ in range(rng.choice((1, 1, 2, 4))):
         at = rng.randrange(len(lines))
         act = rng.random()
-        if act < 0.75:
+        if act < 0.7:
             lines[at] = mutate_json(lines[at], rng) + "\n" if lines[at].startswith("{") else "\n"
-        elif act < 0.8:
+        elif act < 0.74:
             lines[at] = rng.choice(
                 ("\n", "null\n", "[]\n", "x\n", "{}\n", '{"index": 0}\n', "\x00\n")
             )
-        elif act < 0.85:
+        elif act < 0.78:
             lines.insert(at, rng.choice(lines))
-        elif act < 0.9:
+        elif act < 0.82:
             lines[at] = lines[at].rstrip("\n")
         elif act < 0.95:
             # From here on times are far away: an axis over all of them would take all memory.

@@ -21,11 +21,22 @@ from tests.fuzz import corpus
 from tests.fuzz.cases import Case
 from tests.fuzz.verdict import BAD, UNTIDY, Verdict
 
-LIMIT_S = 20.0
-LIMIT_BYTES = 2 * 10**9
 _POLL_S = 0.05
 _CASES_A_CHILD = 400  # then a fresh one, so that nothing adds up
 _ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a case may take.
+
+    Attributes:
+        seconds: Then it is said to hang, and is ended.
+        size_bytes: Resident memory, with that of all processes that it started.
+    """
+
+    seconds: float = 20.0
+    size_bytes: float = 2e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +83,8 @@ class Totals:
 class _Child:
     """A warm child, started when it is first needed and again after it died."""
 
-    def __init__(self, corpus_folder: Path, work: Path) -> None:
-        self._corpus, self._work = corpus_folder, work
+    def __init__(self, module: str, corpus_folder: Path, work: Path, limits: Limits) -> None:
+        self._module, self._corpus, self._work, self._limits = module, corpus_folder, work, limits
         self._process: subprocess.Popen[bytes] | None = None
         self._done = 0
 
@@ -90,17 +101,16 @@ class _Child:
                 line = process.stdout.readline()
                 break
             seconds = time.monotonic() - started
-            if (held := tree_bytes(process.pid)) > LIMIT_BYTES:
+            if (held := tree_bytes(process.pid)) > self._limits.size_bytes:
                 return self._end(case, Verdict("memory", f"{held / 1e9:.1f} GB"), seconds)
-            if seconds > LIMIT_S:
+            if seconds > self._limits.seconds:
                 return self._end(case, Verdict("hang", self._read("stack")[-3000:]), seconds)
         seconds = time.monotonic() - started
         if not line:
             code = process.wait()
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             what = f"{name}\n{self._read('stack')[:3000]}\n{self._read('output')[-500:]}"
-            self._process = None
-            return Result(case, Verdict("crash", what), seconds)
+            return self._end(case, Verdict("crash", what), seconds)
         self._done += 1
         told = json.loads(line)
         found = Verdict(told["kind"], told["detail"], told["fault"])
@@ -120,7 +130,7 @@ class _Child:
             self._work.mkdir(exist_ok=True)
             self._done = 0
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fuzz.child", str(self._corpus), str(self._work)],
+                [sys.executable, "-m", self._module, str(self._corpus), str(self._work)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -157,6 +167,8 @@ def run(
     cases: Iterable[Case],
     *,
     jobs: int = 1,
+    limits: Limits = Limits(),
+    module: str = "tests.fuzz.child",
     on_result: Callable[[Result], None] = lambda _: None,
 ) -> Totals:
     """Run cases.
@@ -164,6 +176,8 @@ def run(
     Args:
         cases: The cases; weights are made, with torch, only if a case is of them.
         jobs: How many children at a time.
+        limits: Of each case.
+        module: What a child runs.
         on_result: Called with each result.
     """
     waiting = list(cases)
@@ -189,10 +203,10 @@ def run(
         (folder / "corpus").mkdir()
         corpus.build(folder / "corpus", weights=any(case.group == "weights" for case in waiting))
         started = time.perf_counter()
-        threads = [
-            threading.Thread(target=work, args=[_Child(folder / "corpus", folder / f"child{n}")])
-            for n in range(jobs)
+        children = [
+            _Child(module, folder / "corpus", folder / f"child{n}", limits) for n in range(jobs)
         ]
+        threads = [threading.Thread(target=work, args=[child]) for child in children]
         for thread in threads:
             thread.start()
         for thread in threads:
