@@ -36,6 +36,9 @@ def main() -> None:
     stack = (work / "stack").open("w", encoding="utf-8")
     faulthandler.enable(stack)
     folder = work / "case"
+    import camstream.commands  # noqa: F401
+
+    print("ready", file=results, flush=True)
     for line in sys.stdin:
         stack.seek(0)
         stack.truncate()
@@ -81,7 +84,7 @@ def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
         except BaseException:
             sys.excepthook(*sys.exc_info())
             code = 1
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 2
         left = [thread for thread in threading.enumerate() if thread not in before]
         for thread in left:
             thread.join(max(0.0, deadline - time.monotonic()))

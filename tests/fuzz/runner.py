@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz import corpus
+from tests.fuzz import corpus, verdict
 from tests.fuzz.cases import Case
 from tests.fuzz.verdict import BAD, UNTIDY, Verdict
 
@@ -104,12 +104,14 @@ class _Child:
             if (held := tree_bytes(process.pid)) > self._limits.size_bytes:
                 return self._end(case, Verdict("memory", f"{held / 1e9:.1f} GB"), seconds)
             if seconds > self._limits.seconds:
-                return self._end(case, Verdict("hang", self._read("stack")[-3000:]), seconds)
+                return self._end(
+                    case, Verdict("hang", verdict.shorten(self._read("stack"))), seconds
+                )
         seconds = time.monotonic() - started
         if not line:
             code = process.wait()
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            what = f"{name}\n{self._read('stack')[:3000]}\n{self._read('output')[-500:]}"
+            what = f"{name}\n{verdict.shorten(self._read('stack'))}\n{self._read('output')[-500:]}"
             return self._end(case, Verdict("crash", what), seconds)
         self._done += 1
         told = json.loads(line)
@@ -142,11 +144,13 @@ class _Child:
                     "OMP_NUM_THREADS": "1",
                 },
             )
+            assert self._process.stdout is not None
+            self._process.stdout.readline()  # the imports are done: from here on time counts
         return self._process
 
-    def _end(self, case: Case, verdict: Verdict, seconds: float) -> Result:
+    def _end(self, case: Case, found: Verdict, seconds: float) -> Result:
         self.close()
-        return Result(case, verdict, seconds)
+        return Result(case, found, seconds)
 
     def _read(self, name: str) -> str:
         return (self._work / name).read_bytes().decode("utf-8", "replace")
@@ -169,6 +173,7 @@ def run(
     jobs: int = 1,
     limits: Limits = Limits(),
     module: str = "tests.fuzz.child",
+    build: Callable[..., None] = corpus.build,
     on_result: Callable[[Result], None] = lambda _: None,
 ) -> Totals:
     """Run cases.
@@ -178,6 +183,7 @@ def run(
         jobs: How many children at a time.
         limits: Of each case.
         module: What a child runs.
+        build: Makes the corpus.
         on_result: Called with each result.
     """
     waiting = list(cases)
@@ -201,7 +207,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="camstream-fuzz-") as name:
         folder = Path(name)
         (folder / "corpus").mkdir()
-        corpus.build(folder / "corpus", weights=any(case.group == "weights" for case in waiting))
+        build(folder / "corpus", weights=any(case.group == "weights" for case in waiting))
         started = time.perf_counter()
         children = [
             _Child(module, folder / "corpus", folder / f"child{n}", limits) for n in range(jobs)

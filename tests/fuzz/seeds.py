@@ -25,6 +25,7 @@ KEPT: dict[str, str] = {
     "model:181": "a damaged classifier ends the inference of shapes",
     "model:219": "size_hw of three values",
     "model:398": "half a surrogate in a name",
+    "model:7000005": "a graph in a circle: the search for its head never ended",
     "record:2": "JSON 3,000 levels deep in a line",
     "record:50": "a class index of 1e999",
     "record:55": "a class index of 64 bits and one",

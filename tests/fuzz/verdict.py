@@ -33,6 +33,13 @@ class Verdict:
     fault: str = ""
 
 
+def shorten(stack: str) -> str:
+    """Give the first line of what ``faulthandler`` wrote, and the latest places in our code."""
+    lines = stack.splitlines()
+    ours = [line.strip() for line in lines if re.search(r"/(camstream|export|tests)/\S+\.py", line)]
+    return "\n".join([*lines[:1], *ours[:6]])
+
+
 def judge(code: object, output: str, work: Path, threads: list[str]) -> Verdict:
     """Judge a case that came to an end.
 
