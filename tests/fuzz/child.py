@@ -62,8 +62,10 @@ def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
     Returns:
         The exit code, all that was printed, and the names of threads that were left.
     """
-    from camstream.commands import app
+    from camstream import crash
+    from camstream.commands import main as camstream_main
 
+    crash.watch = lambda: None  # the runner waits for crashes itself
     before = set(threading.enumerate())
     kept = sys.argv, sys.stdout, sys.stderr
     numbers = os.dup(1), os.dup(2)
@@ -78,7 +80,7 @@ def run(arguments: list[str], capture: Path) -> tuple[object, str, list[str]]:
         )
         code: object = 0
         try:
-            app(prog_name="camstream")
+            camstream_main()
         except SystemExit as error:
             code = error.code or 0
         except BaseException:
