@@ -36,7 +36,8 @@ def main() -> None:
     stack = (work / "stack").open("w", encoding="utf-8")
     faulthandler.enable(stack)
     folder = work / "case"
-    import camstream.commands  # noqa: F401
+    import camstream.commands
+    import camstream.teach.run  # noqa: F401  (scikit-learn: seconds on a machine that is busy)
 
     print("ready", file=results, flush=True)
     for line in sys.stdin:

@@ -38,19 +38,24 @@ WEIGHTS: tuple[str, ...] = ("weights.pth", "weights.safetensors")
 
 _SETTINGS = """\
 top-k = 2
-smoothing = "off"
+smooth = "off"
+device = "cpu"
 
 [annotate]
 boxes = true
 classes = ["light", "dark"]
 range = [20.0, 200.0]
+records = "r.jsonl"
 
 [live]
 frames = 5
+camera-size = "640x480"
 
-[preset.mine]
-top-k = 3
+[presets.mine]
 opacity = 0.5
+
+[presets.mine.annotate]
+top-k = 3
 """
 
 
