@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fuzz import corpus, verdict
-from tests.fuzz.cases import Case
-from tests.fuzz.verdict import BAD, UNTIDY, Verdict
+from tests.fuzz.cases import GROUPS, Case
+from tests.fuzz.verdict import BAD, TOLD, UNTIDY, Verdict
 
 _POLL_S = 0.05
 _CASES_A_CHILD = 400  # then a fresh one, so that nothing adds up
@@ -68,7 +68,7 @@ class Totals:
 
     def __str__(self) -> str:
         """The table that is printed at the end."""
-        columns = ("worked", "refused", *BAD, *UNTIDY)
+        columns = ("worked", "refused", TOLD, *BAD, *UNTIDY)
         lines = [f"{'group':12}{'cases':>7}" + "".join(f"{name:>13}" for name in columns)]
         rows = [*self.kinds.items(), ("all", sum(self.kinds.values(), Counter()))]
         for name, kinds in rows:
@@ -112,11 +112,29 @@ class _Child:
             code = process.wait()
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             what = f"{name}\n{verdict.shorten(self._read('stack'))}\n{self._read('output')[-500:]}"
-            return self._end(case, Verdict("crash", what), seconds)
+            return self._end(case, Verdict(self._crash_alone(case), what), seconds)
         self._done += 1
         told = json.loads(line)
         found = Verdict(told["kind"], told["detail"], told["fault"])
         return Result(case, found, told["s"], tuple(told["arguments"]))
+
+    def _crash_alone(self, case: Case) -> str:
+        """Run a case that crashed as a user does; returns what to call it."""
+        if case.group not in GROUPS:
+            return "crash"
+        with tempfile.TemporaryDirectory(dir=self._work) as name:
+            command = case.prepare(self._corpus, Path(name))
+            try:
+                done = subprocess.run(
+                    [sys.executable, "-m", "camstream", *command],
+                    cwd=name,
+                    capture_output=True,
+                    env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                    timeout=self._limits.seconds,
+                )
+            except subprocess.TimeoutExpired:
+                return "hang"
+        return verdict.judge_crash(done.stderr.decode("utf-8", "replace"))
 
     def close(self) -> None:
         """End the child, whatever it does."""

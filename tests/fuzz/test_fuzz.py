@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.fuzz import misbehaving, seeds
+from tests.fuzz import misbehaving, seeds, verdict
 from tests.fuzz.cases import GROUPS, Case
 from tests.fuzz.runner import Limits, Totals, run
 
@@ -87,6 +87,14 @@ def test_a_case_is_the_same_wherever_it_is_made(tmp_path_factory: pytest.TempPat
             files = {p.relative_to(work): p.read_bytes() for p in work.rglob("*") if p.is_file()}
             made.append((arguments, files))
         assert made[0] == made[1], group
+
+
+def test_a_crash_that_is_told_in_one_line_is_told_from_others() -> None:
+    line = "camstream: a library crashed at a.mp4 (Segmentation fault), most likely\n"
+    assert verdict.judge_crash("tiny on cpu\n" + line) == verdict.TOLD
+    stack = "Fatal Python error: Segmentation fault\nCurrent thread 0x1:\n"
+    for other in ("", stack, stack + line, line + line):
+        assert verdict.judge_crash(other) == "crash"
 
 
 def test_the_runner_tells_every_way_of_going_wrong() -> None:

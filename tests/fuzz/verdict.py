@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-# In the order of the table; the first four are never right.
+# In the order of the table; those of BAD are never right. A crash is of a library that is written in C;
+# where camstream tells it in one line it is "told", which is all that can be had.
+TOLD = "crash, told"
 BAD = ("traceback", "hang", "memory", "crash")
 UNTIDY = ("silent", "escapes", "leftover", "not a number", "markup", "threads")
 
@@ -23,7 +25,7 @@ class Verdict:
     """How a case ended.
 
     Attributes:
-        kind: "worked", "refused", or one of ``BAD`` and ``UNTIDY``.
+        kind: "worked", "refused", ``TOLD``, or one of ``BAD`` and ``UNTIDY``.
         detail: One line or a few, for whoever mends it.
         fault: What is the same for cases that show the same fault, as far as can be told.
     """
@@ -38,6 +40,15 @@ def shorten(stack: str) -> str:
     lines = stack.splitlines()
     ours = [line.strip() for line in lines if re.search(r"/(camstream|export|tests)/\S+\.py", line)]
     return "\n".join([*lines[:1], *ours[:6]])
+
+
+def judge_crash(stderr: str) -> str:
+    """Give the kind of a crash of the program in a process of its own, by what it printed."""
+    lines = [
+        line for line in stderr.splitlines() if line.startswith("camstream: a library crashed")
+    ]
+    is_clear = len(lines) == 1 and "Current thread" not in stderr and "Traceback" not in stderr
+    return TOLD if is_clear else "crash"
 
 
 def judge(code: object, output: str, work: Path, threads: list[str]) -> Verdict:
