@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -67,6 +68,7 @@ def main() -> int:
             seen.add((found.kind, found.fault))
             print("    " + found.detail.strip().replace("\n", "\n    "), flush=True)
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a timeout ends it as Ctrl-C does
     totals = run(cases, jobs=arguments.jobs, on_result=show)
     print(totals)
     return 1 if totals.findings else 0

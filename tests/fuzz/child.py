@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tests.fuzz import verdict
 from tests.fuzz.cases import Case
+from tests.fuzz.corpus import WEIGHTS
 
 STACK_AFTER_S = 15.0  # before the runner's limit
 # Only so that one case does not take the machine: the runner's own limit is lower.
@@ -39,6 +40,10 @@ def main() -> None:
     import camstream.commands
     import camstream.teach.run  # noqa: F401  (scikit-learn: seconds on a machine that is busy)
 
+    if (corpus / WEIGHTS[0]).exists():  # with torch: it imports much at the first export only
+        os.chdir(work)
+        whole = ["--weights", str(corpus / WEIGHTS[0]), "-o", "whole.onnx", "--overwrite"]
+        assert run(["export", "tests.fuzz.tiny_network:make", *whole], work / "output")[0] == 0
     print("ready", file=results, flush=True)
     for line in sys.stdin:
         stack.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -203,6 +204,8 @@ def run(
         module: What a child runs.
         build: Makes the corpus.
         on_result: Called with each result.
+
+    Ctrl-C ends it early, with the totals so far.
     """
     waiting = list(cases)
     totals, lock = Totals(), threading.Lock()
@@ -233,7 +236,14 @@ def run(
         threads = [threading.Thread(target=work, args=[child]) for child in children]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:  # Ctrl-C: what was begun is finished and counted
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    todo.get_nowait()
+            for thread in threads:
+                thread.join()
         totals.seconds = time.perf_counter() - started
     return totals
