@@ -35,6 +35,7 @@ ORDER = (
     "camstream.evaluate",
     "camstream.report",
     "camstream",
+    "camstream.crash",
     "camstream.console",
     "camstream.commands",
     "camstream.__main__",

@@ -183,7 +183,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         ):
             missing.append(link)
     named = re.findall(r"(?:camstream|export|tests|docs|videos)/[\w/]+\.\w+", text)
-    named += [f"{name.replace('.', '/')}.py" for name in re.findall(r"-m (tests\.[\w.]+\w)", text)]
+    for module in re.findall(r"-m (tests\.[\w.]+\w)", text):
+        path = module.replace(".", "/")
+        named.append(f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py")
     missing += [
         name for name in named if page.name != "CHANGELOG.md" and not (ROOT / name).exists()
     ]

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import camstream
-from camstream import starting
+from camstream import crash, starting
 from camstream.commands import plugins
 from camstream.commands.spellings import Command
 from camstream.console import exit_code, flush, lost_results, plain_errors, report_error, say
@@ -140,6 +140,7 @@ def main() -> None:
     """Run the command line."""
     starting.open_streams()
     starting.stop_cleanly()
+    crash.watch()
     try:
         app(prog_name="camstream")
     except SystemExit as end:

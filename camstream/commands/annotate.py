@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from camstream import crash
 from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.annotation import run as run_annotate
 from camstream.api import make_selection
@@ -167,7 +168,9 @@ def annotate(
         )
         stop.end()
         failed: list[tuple[Path, str]] = []
-        for job in (dataclasses.replace(job, selection=selection) for job in jobs):
+        for number, job in enumerate(dataclasses.replace(job, selection=selection) for job in jobs):
+            rest = len(jobs) - number - 1
+            crash.working_on(f"{job.source}" + (f", with {rest} more to come" if rest else ""))
             try:
                 if annotate_one(job, model, stop).is_damaged:
                     failed.append((job.source, "it is damaged; what can be read is annotated"))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from camstream import crash
 from camstream.address import shown
 from camstream.api import make_selection
 from camstream.commands.options import (
@@ -232,6 +233,7 @@ def live(
         opened = open_source(source)
         if display is not None:
             display.title = f"{opened.name} - camstream"
+        crash.working_on(opened.name)
         session = LiveSession(
             opened,
             model.infer,

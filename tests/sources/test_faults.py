@@ -22,7 +22,7 @@ from camstream.pipeline import Pipeline
 from camstream.sources.capture import Capture, Taken
 from camstream.sources.file import FileSource
 from camstream.sources.live import LiveSource
-from camstream.sources.paced import PacedSource
+from camstream.sources.player import Player
 from camstream.sources.sequence import SequenceSource
 from camstream.sources.stream import StreamCapture
 from camstream.stages import Source
@@ -119,8 +119,8 @@ def _file(folder: Path, _: contextlib.ExitStack, fault: Fault) -> Source:
     return FaultyFile(make(folder / "in.mkv", video), fault)
 
 
-def _paced(folder: Path, stack: contextlib.ExitStack, fault: Fault) -> Source:
-    return PacedSource(_file(folder, stack, fault))
+def _played(folder: Path, stack: contextlib.ExitStack, fault: Fault) -> Source:
+    return Player(_file(folder, stack, fault), lambda: _file(folder, stack, fault))
 
 
 def _camera(_: Path, __: contextlib.ExitStack, fault: Fault) -> Source:
@@ -137,7 +137,7 @@ def _sequence(folder: Path, stack: contextlib.ExitStack, fault: Fault) -> Source
     return SequenceSource(["0"], lambda _: _camera(folder, stack, fault))
 
 
-FINITE: dict[str, Open] = {"file": _file, "paced file": _paced}
+FINITE: dict[str, Open] = {"file": _file, "played file": _played}
 LIVE: dict[str, Open] = {"camera": _camera, "network": _network, "sequence": _sequence}
 ALL: dict[str, Open] = FINITE | LIVE
 
