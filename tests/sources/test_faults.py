@@ -114,7 +114,7 @@ class Endless:
         pass
 
 
-def _file(folder: Path, _: contextlib.ExitStack, fault: Fault) -> Source:
+def _file(folder: Path, _: contextlib.ExitStack, fault: Fault) -> FaultyFile:
     video = Video(frames=20, options={"preset": "ultrafast", "tune": "zerolatency"})
     return FaultyFile(make(folder / "in.mkv", video), fault)
 
