@@ -203,4 +203,3 @@ def _run(
         is_stopped=is_stopped,
         end_s=end_s,
     )
-

@@ -82,9 +82,7 @@ def test_annotate_into_an_own_sink(tiny_model: Model, tmp_path: Path) -> None:
     assert read(output).numbers == list(range(7))
 
 
-def test_an_own_sink_that_fails_does_not_cost_the_video(
-    tiny_model: Model, tmp_path: Path
-) -> None:
+def test_an_own_sink_that_fails_does_not_cost_the_video(tiny_model: Model, tmp_path: Path) -> None:
     class Full(LabelCount):
         discarded = 0
 

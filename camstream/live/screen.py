@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from camstream.live import actions, mouse
-from camstream.live.bar import bar_px, draw_bar, position_at
+from camstream.live.bar import bar_px, draw_bar, position_at, said
 from camstream.live.paint import BLANK_WH, add_hud, draw
 from camstream.live.timeline import Timeline
 
 if TYPE_CHECKING:
     from camstream.frame import Frame
     from camstream.live.state import LiveState
-    from camstream.picture import Picture
+    from camstream.picture import ImageU8, Picture
     from camstream.stages import Display
 
+_BAR_S = 0.1
 _STEP_PX = 4  # sides of a scaled picture are multiples: heat is drawn in cells of so many pixels
 
 
@@ -45,6 +46,8 @@ class Screen:
         self.timeline = Timeline()
         self._display = display
         self._place: _Place | None = None
+        # How the bar looks, since when, and its image.
+        self._drawn: tuple[object, float, ImageU8] | None = None
         self._scaled: tuple[Frame, Picture] | None = None
 
     @property
@@ -60,7 +63,7 @@ class Screen:
         small = None if state.frame is None else self._fitted(state.frame, room_wh)
         drawn = draw(state, small, room_wh)
         add_hud(drawn, state, time.perf_counter())
-        image = drawn.bgr()
+        image = drawn.bgr(is_exact=False)
         height, width = image.shape[:2]
         left, top = (room_wh[0] - width) // 2, (room_wh[1] - height) // 2
         bar = None
@@ -69,9 +72,7 @@ class Screen:
             canvas[top : top + height, left : left + width] = image
             if state.player is not None:
                 bar = 0, room_wh[1], size_wh[0], size_wh[1] - room_wh[1]
-                canvas[bar[1] :] = draw_bar(
-                    (bar[2], bar[3]), state.player, self.timeline, is_paused=state.is_paused
-                )
+                canvas[bar[1] :] = self._bar((bar[2], bar[3]), state)
             image = canvas
         self._place = _Place(size_wh, (left, top, width, height), bar)
         self._display.show(image)
@@ -114,6 +115,17 @@ class Screen:
             is_same = size_wh == frame.picture.size_wh
             self._scaled = frame, frame.picture if is_same else frame.picture.resized(size_wh)
         return self._scaled[1]
+
+    def _bar(self, size_wh: tuple[int, int], state: LiveState) -> ImageU8:
+        """Draw the player's bar, a few times a second: that is as often as it changes."""
+        player = state.player
+        assert player is not None
+        look = size_wh, state.is_paused, dataclasses.replace(player, position=0.0), said(player)
+        now = time.perf_counter()
+        if self._drawn is None or self._drawn[0] != look or now > self._drawn[1] + _BAR_S:
+            image = draw_bar(size_wh, player, self.timeline, is_paused=state.is_paused)
+            self._drawn = look, now, image
+        return self._drawn[2]
 
     def _meant(
         self, state: LiveState, place: _Place, at: tuple[float, float]

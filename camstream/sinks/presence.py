@@ -102,7 +102,9 @@ class _Counts:
 
     def add(self, prediction: Prediction) -> None:
         """Count a frame, unless nothing is present in it."""
-        views = [view for view in prediction.displayed if not (view.state and view.state.is_background)]
+        views = [
+            view for view in prediction.displayed if not (view.state and view.state.is_background)
+        ]
         if not views or not prediction.presence >= self._rule.off_threshold:
             return
         time_s = prediction.frame.pts_s

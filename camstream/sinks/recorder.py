@@ -51,7 +51,11 @@ class Recorder:
         self._first_s: float | None = None
         self._last_pts = -1
         self.target = target
-        self.finish, self.keep, self.discard = self._file.finish, self._file.keep, self._file.discard
+        self.finish, self.keep, self.discard = (
+            self._file.finish,
+            self._file.keep,
+            self._file.discard,
+        )
 
     def write(self, picture: Picture, captured_s: float) -> None:
         """Encode a picture; one that is not later than the one before is left out.

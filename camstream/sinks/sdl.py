@@ -74,7 +74,9 @@ class Sdl:
         """
         left, top, width, height = self.work_area()
         spare_x, spare_y = width - size_wh[0] - frame_wh[0], height - size_wh[1] - frame_wh[1]
-        return left + (spare_x + frame_wh[0]) // 2, top + spare_y // 2 + frame_wh[1] * 3 // 4
+        if sys.platform in ("win32", "darwin"):  # a place is that of what is in the frame
+            return left + (spare_x + frame_wh[0]) // 2, top + spare_y // 2 + frame_wh[1] * 3 // 4
+        return left + spare_x // 2, top + spare_y // 2
 
     def watch(self, window_id: int) -> None:
         """Learn of the loss of an X display, which would end the process at once otherwise.

@@ -225,6 +225,8 @@ def _start() -> ModuleType:
         raise SinkError(f"cannot open a window: no display (DISPLAY is not set); {_REMEDY}")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")  # Ctrl-C is Python's
+    if is_x11:  # else SDL draws nowhere, and says nothing, where the display does not answer
+        os.environ.setdefault("SDL_VIDEODRIVER", "x11" if os.environ.get("DISPLAY") else "wayland")
     os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "1")
     import pygame  # a tenth of a second, and only a window needs it
 

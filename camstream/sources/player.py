@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.stages import status_of
 
@@ -308,7 +310,9 @@ class Player:
             if not self._footage.seek(to_s - run_up_s):
                 break
             frames = iter(self._footage)
-            frame = next(frames, None)
+            frame = None
+            with contextlib.suppress(SourceError):  # there is nothing behind its last key frame
+                frame = next(frames, None)
             if frame is not None and frame.pts_s <= to_s + _AS_GOOD_S:
                 return itertools.chain([frame], frames)
             if to_s - run_up_s <= (self._first_s or 0.0):

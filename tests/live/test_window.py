@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -22,14 +23,23 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.joi
 
 SAMPLE = Path(__file__).parents[2] / "videos" / "sample.mp4"
 LIMIT_S = 40
+TITLE = " cat.mp4 - camstream"
+SCREEN_WH = (1280, 800)
 
 
-@pytest.fixture(scope="module")
-def display() -> Iterator[str]:
+@dataclass
+class Screen:
+    name: str
+    server: subprocess.Popen[bytes]
+
+
+@contextmanager
+def screen() -> Iterator[Screen]:
     """A screen of its own, with a window manager."""
     reading, writing = os.pipe()
+    size = f"{SCREEN_WH[0]}x{SCREEN_WH[1]}x24"
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )
@@ -39,10 +49,16 @@ def display() -> Iterator[str]:
     manager = subprocess.Popen(
         ["openbox"], env={**os.environ, "DISPLAY": name}, stderr=subprocess.DEVNULL
     )
-    yield name
+    yield Screen(name, server)
     for process in (manager, server):
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    with screen() as made:
+        yield made.name
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +90,8 @@ class Running:
 
         def is_there() -> bool:
             assert process.poll() is None, process.communicate()
-            self.window = self.tool("xdotool", "search", "--onlyvisible", "--name", "^camstream$")
+            lines = self.tool("wmctrl", "-l").splitlines()
+            self.window = next((one.split()[0] for one in lines if one.endswith(TITLE)), "")
             return bool(self.window)
 
         until(is_there)
@@ -86,9 +103,24 @@ class Running:
         return done.stdout.strip()
 
     def press(self, key: str) -> None:
-        self.tool("xdotool", "windowfocus", "--sync", self.window)
+        self.tool("wmctrl", "-i", "-a", self.window)
         self.tool("xdotool", "key", key)
-        time.sleep(0.25)  # OpenCV forgets a key when the next comes before it was asked for
+
+    def size_wh(self) -> tuple[int, int]:
+        """Of what is in the window's frame."""
+        lines = self.tool("xdotool", "getwindowgeometry", "--shell", self.number).splitlines()
+        found = dict(line.split("=") for line in lines if "=" in line)
+        return int(found["WIDTH"]), int(found["HEIGHT"])
+
+    @property
+    def number(self) -> str:
+        return str(int(self.window, 16))
+
+    def screen(self) -> np.ndarray:
+        """What is in the window, (H, W, 3) BGR."""
+        path = self.folder / "screen.png"
+        self.tool("import", "-window", self.number, str(path))
+        return np.asarray(cv2.imread(str(path)))
 
     def snapshot(self) -> np.ndarray:
         """Press s; returns the picture in the file."""
@@ -118,8 +150,10 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(clip: Path, model: Path, display: str, folder: Path) -> Iterator[Running]:
+def running(clip: Path, model: Path, display: str, folder: Path, *more: str) -> Iterator[Running]:
+    """Run ``camstream live`` in a window."""
     command = [sys.executable, "-P", "-m", "camstream", "live", str(clip), "--model", str(model)]
+    command += more
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -175,29 +209,141 @@ def test_help_appears_on_the_screen(clip: Path, lite0: Path, display: str, tmp_p
     if shutil.which("import") is None:
         pytest.skip("no imagemagick to take a picture of the screen")
     with running(clip, lite0, display, tmp_path) as session:
-
-        def screen() -> np.ndarray:
-            path = tmp_path / "screen.png"
-            session.tool("import", "-window", session.window, str(path))
-            return np.asarray(cv2.imread(str(path)))
-
         session.press("space")
         session.press("h")
 
-        def white_in_middle() -> float:
-            return float((screen()[120:300, 10:260] > 240).all(axis=-1).mean())
+        def white() -> float:
+            return float((session.screen()[120:400, 100:900] > 240).all(axis=-1).mean())
 
-        before = white_in_middle()
+        before = white()
         session.press("question")
-        until(lambda: white_in_middle() > before + 0.01)
+        until(lambda: white() > before + 0.01)
         session.press("Escape")
         assert session.end() == 0
 
 
+needs_import = pytest.mark.skipif(
+    shutil.which("import") is None, reason="no imagemagick to take a picture of the screen"
+)
+
+
+def test_the_window_fits_the_screen_and_only_the_user_changes_its_size(
+    clip: Path, lite0: Path, display: str, tmp_path: Path
+) -> None:
+    with running(clip, lite0, display, tmp_path) as session:
+        width, height = session.size_wh()
+        assert 0.9 * SCREEN_WH[0] < width < SCREEN_WH[0]
+        assert height < SCREEN_WH[1]
+        assert width / (height * 21 / 22) == pytest.approx(640 / 360, rel=0.04)
+        for key in ("k", "k", "space", "period", "k", "v", "k"):
+            session.press(key)
+        session.snapshot()  # all of them were done
+        assert session.size_wh() == (width, height)
+        session.press("F11")
+        until(lambda: session.size_wh() == SCREEN_WH)
+        session.press("F11")
+        until(lambda: session.size_wh() == (width, height))
+        session.press("q")
+        assert session.end() == 0
+
+
+@needs_import
+def test_what_is_drawn_follows_the_window_between_black_bars(
+    clip: Path, lite0: Path, display: str, tmp_path: Path
+) -> None:
+    with running(clip, lite0, display, tmp_path) as session:
+        session.press("space")
+        session.tool("xdotool", "windowsize", session.number, "900", "700")
+
+        def is_redrawn() -> bool:
+            image = session.screen()
+            bars = image.shape[:2] == (700, 900) and (image[20:60] == 0).all()
+            return bool(bars and image[330, 100:800].std() > 5 and image[669].min() > 20)
+
+        until(is_redrawn)
+        session.press("q")
+        assert session.end() == 0
+
+
+KEYS = """
+import time
+import numpy as np
+from camstream.sinks.window import Window
+
+window = Window("cat.mp4 - camstream")
+keys, clicks = [], []
+while window.is_open and "escape" not in keys:
+    width, height = window.size_wh((640, 360))
+    window.show(np.full((height, width, 3), 90, np.uint8))
+    while (key := window.key()) is not None:
+        keys.append(key)
+    while (click := window.click()) is not None:
+        clicks.append(click)
+    time.sleep(0.05)
+window.close()
+print(*keys)
+print(clicks)
+"""
+
+
+def test_every_key_arrives_as_it_was_typed_and_clicks_as_parts_of_the_image(
+    display: str, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", KEYS],
+        env={**os.environ, "DISPLAY": display},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        session = Running(process, display, tmp_path)
+        session.tool("xdotool", "windowsize", "--sync", session.number, "600", "400")
+        time.sleep(0.5)
+        session.press("p")
+        session.tool("xdotool", "type", "--delay", "1", "Pony?")  # between two looks
+        for key in ("KP_Enter", "F11", "F11"):
+            session.press(key)
+        session.tool("xdotool", "key", "Left", "Insert", "Delete", "Home", "End", "BackSpace")
+        session.tool("xdotool", "key", "space")
+        session.tool("xdotool", "mousemove", "--window", session.number, "150", "100", "click", "1")
+        time.sleep(0.3)
+        session.press("Escape")
+        out, err = process.communicate(timeout=LIMIT_S)
+    finally:
+        process.kill()
+        process.communicate()
+    keys, clicks = out.splitlines()
+    expected = "p P o n y ? enter f11 f11 left insert delete home end backspace space escape"
+    assert keys == expected, err
+    assert clicks.startswith("[(0.25")
+    assert clicks.count("(") == 1
+
+
 def test_closing_the_window_ends_it(clip: Path, lite0: Path, display: str, tmp_path: Path) -> None:
     with running(clip, lite0, display, tmp_path) as session:
-        session.tool("wmctrl", "-c", "camstream")
+        begun = time.monotonic()
+        session.tool("wmctrl", "-i", "-c", session.window)
         assert session.end() == 0
+        assert time.monotonic() - begun < 10  # 2 on a machine left alone
+
+
+def test_a_display_that_goes_ends_it_and_the_recording_is_whole(
+    clip: Path, lite0: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "o.mp4"
+    with (
+        screen() as display,
+        running(clip, lite0, display.name, tmp_path, "-o", str(output)) as session,
+    ):
+        until(lambda: any(tmp_path.glob("o.*")))
+        time.sleep(1)
+        display.server.kill()
+        begun = time.monotonic()
+        assert session.end() == 0
+        assert time.monotonic() - begun < 10  # 2 on a machine left alone
+    with av.open(str(output)) as container:
+        assert next(container.decode(video=0)).width == 640
 
 
 def test_a_display_that_is_not_there_is_a_clear_error(clip: Path, lite0: Path) -> None:

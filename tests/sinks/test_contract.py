@@ -25,8 +25,8 @@ from camstream.sinks import SideFiles, SidePaths, open_records
 from camstream.sinks.arrays import MapsFile
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.presence import PresenceFile
-from camstream.sinks.records import write_json
 from camstream.sinks.recorder import Recorder
+from camstream.sinks.records import write_json
 from camstream.sinks.video import VideoFile
 from camstream.stages import Sink
 from tests.annotated import LABELS, make_annotated

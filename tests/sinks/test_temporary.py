@@ -93,9 +93,10 @@ def test_a_link_is_neither_followed_nor_removed_with_what_it_names(
     words = iter(["0" * 12, "1" * 12])
     monkeypatch.setattr(temporary.secrets, "token_hex", lambda _: next(words))
     (tmp_path / f"a.partial-{'0' * 12}.mp4").symlink_to(precious)
-    with pytest.raises(SinkError, match=r"cannot write .*a\.mp4"), (
-        file := AtomicFile(tmp_path / "a.mp4")
-    ).writing():
+    with (
+        pytest.raises(SinkError, match=r"cannot write .*a\.mp4"),
+        (file := AtomicFile(tmp_path / "a.mp4")).writing(),
+    ):
         file.path.write_bytes(b"written through")
     assert precious.read_bytes() == b"precious"
 

@@ -134,4 +134,3 @@ def test_a_packed_picture_keeps_its_colours(kind: str, size_wh: tuple[int, int])
         assert getattr(back.video_frame, tag) == getattr(expected.video_frame, tag)
     for new, old in zip(back.planes(), expected.planes(), strict=True):
         assert np.abs(new.astype(int) - old).mean() < 1.5
-

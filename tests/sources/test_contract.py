@@ -20,7 +20,7 @@ from camstream.frame import Frame
 from camstream.pipeline import Pipeline
 from camstream.sources.camera import LiveSource
 from camstream.sources.file import FileSource
-from camstream.sources.paced import PacedSource
+from camstream.sources.player import Player
 from camstream.stages import Source, status_of
 from camstream.testing import FakeSource, counted, endless, fake_infer
 from tests.clips import Video, make
@@ -77,8 +77,9 @@ def _file(name: str, video: Video, *, even: bool = False) -> Case:
     return Case(opened, size_wh, video.frames)
 
 
-def _paced(folder: Path, _: contextlib.ExitStack) -> Source:
-    return PacedSource(FileSource(make(folder / "in.mp4", Video(frames=6))))
+def _played(folder: Path, _: contextlib.ExitStack) -> Source:
+    clip = make(folder / "in.mp4", Video(frames=6))
+    return Player(FileSource(clip), lambda: FileSource(clip))
 
 
 def _camera(_: Path, __: contextlib.ExitStack) -> Source:
@@ -101,7 +102,7 @@ CASES = {
     "gif": _file("in.gif", GIF),
     "odd": _file("in.mkv", ODD),
     "odd made even": _file("in.mkv", ODD, even=True),
-    "paced file": Case(_paced, (160, 96), 6),
+    "paced file": Case(_played, (160, 96), 6),
     "camera": Case(_camera, (33, 21), None),
     "network": Case(_network, (352, 48), None),
     "fake": Case(lambda *_: FakeSource(counted(5)), (352, 96), 5),
@@ -203,23 +204,6 @@ def test_a_pipeline_may_be_left_early_or_at_the_end(case: Case, source: Source) 
             if case.frames is None and prediction.frame.index >= 5:
                 break
     assert predictions.captured >= 5
-
-
-def test_a_paced_file_that_waits_for_a_late_frame_is_stopped(tmp_path: Path) -> None:
-    clip = make(tmp_path / "in.mkv", Video(frames=2, pts=[0, 30_000]))  # 1,000 s later
-    paced, first = PacedSource(FileSource(clip)), threading.Event()
-
-    def take() -> None:
-        for _ in paced:
-            first.set()
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    assert first.wait(10)
-    paced.stop()
-    thread.join(SOON_S)
-    assert not thread.is_alive()
-    paced.close()
 
 
 def _cut(data: bytes) -> bytes:
