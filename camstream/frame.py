@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from camstream.picture import ImageU8, MapF32, Picture
 
 
+NOT_SURE = "not sure"
+# A best class with a lower score has no name. Of 500 photos of ImageNet's classes, 19 scored less,
+# and 15 of these were named wrongly (16 % of all are): tests/benchmarks/naming.py.
+NAMED_FROM = 0.2
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of a source.
@@ -117,6 +123,11 @@ class ClassBox:
     class_index: int | None
     box: Box
 
+    @property
+    def key(self) -> int | str:
+        """What tells it from others, see ``View.key``."""
+        return self.label if self.class_index is None else self.class_index
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -141,9 +152,12 @@ class View:
             first of two contrasted ones when only the two are weighed.
         cam: (h, w) float32, its map in logit units.
         class_index: Its position in the logits; None where it is not one class.
-        trail: Where the map's peak was, oldest first; a part ends at a jump to something else.
+        trail: Where the map's peaks were, one path a thing, each oldest first.
         state: What was decided, where this is the best class of a model with a background class;
             None for any other model, and for what was asked for by name.
+        is_sure: False for a best class whose score is too low to name it, and for a state that is
+            little more than likely.
+        is_contrast: Whether its map is the difference of two: evidence for the second is negative.
     """
 
     label: str
@@ -152,6 +166,20 @@ class View:
     class_index: int | None = None
     trail: tuple[TrailPoint, ...] = ()
     state: State | None = None
+    is_sure: bool = True
+    is_contrast: bool = False
+
+    @property
+    def key(self) -> int | str:
+        """What tells it from others: the class's position, as labels may be alike; else its label."""
+        return self.label if self.class_index is None else self.class_index
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is shown: its label, "not sure" in place of one, or "person?"."""
+        if self.is_sure:
+            return self.label
+        return NOT_SURE if self.state is None else f"{self.label}?"
 
     @property
     def is_background(self) -> bool:
@@ -166,7 +194,7 @@ class TrailPoint:
     Attributes:
         pts_s: When, media time.
         xy: Pixels of the picture.
-        is_start: Whether it is not connected to the point before.
+        is_start: Whether a path begins with it: it is not connected to the point before.
     """
 
     pts_s: float
@@ -208,7 +236,8 @@ class Prediction:
         if self.views:
             return self.views
         best = self.top[0]
-        return (View(best.label, best.score, self.cam.displayed[0], best.class_index),)
+        cam, is_sure = self.cam.displayed[0], best.score >= NAMED_FROM
+        return (View(best.label, best.score, cam, best.class_index, is_sure=is_sure),)
 
     @property
     def presence(self) -> float:

@@ -24,6 +24,7 @@ from camstream.commands.options import (
     DecayOption,
     DeviceOption,
     InputSizeOption,
+    LegendOption,
     MapsOption,
     ModelOption,
     OpacityOption,
@@ -67,6 +68,7 @@ def annotate(
     box_threshold: BoxThresholdOption = SELECTION.box_threshold,
     opacity: OpacityOption = STYLE.heatmap_opacity,
     colormap: ColormapOption = STYLE.colormap,
+    legend: LegendOption = STYLE.show_legend,
     output: Annotated[
         Path | None,
         output_option(
@@ -102,7 +104,9 @@ def annotate(
     $ camstream annotate cat.mp4 --classes dog --classes "Persian cat" --trail 3
     """
     with plain_errors(debug), stoppable() as stop:
-        style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
+        style = Style(
+            heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
+        )
         encoding = Encoding(codec, quality, preset)
         found = expand(inputs)
         sources = without_outputs(found, inputs, output)

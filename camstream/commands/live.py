@@ -22,6 +22,7 @@ from camstream.commands.options import (
     DecayOption,
     DeviceOption,
     InputSizeOption,
+    LegendOption,
     MapsOption,
     ModelOption,
     OpacityOption,
@@ -109,6 +110,7 @@ def live(
     box_threshold: BoxThresholdOption = SELECTION.box_threshold,
     opacity: OpacityOption = STYLE.heatmap_opacity,
     colormap: ColormapOption = STYLE.colormap,
+    legend: LegendOption = STYLE.show_legend,
     teach: Annotated[
         list[str] | None,
         teach_option(metavar="NAME", help="Class that key 1, 2, ... teaches; repeatable."),
@@ -146,7 +148,9 @@ def live(
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     """
     with plain_errors(debug), stoppable() as stop:
-        style = Style(heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes)
+        style = Style(
+            heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
+        )
         if (teach or teach_output) and (not window or maps is not None):
             raise UsageError(
                 "--teach and --teach-output are for the window's keys, and a file of --maps has "

@@ -187,6 +187,10 @@ ColormapOption = Annotated[
     Colormap, show_option(metavar="NAME", help=f"Colors of heat: {', '.join(get_args(Colormap))}.")
 ]
 
+LegendOption = Annotated[
+    bool, show_option("--legend", help="Draw a bar that explains the colors of heat.")
+]
+
 RecordsOption = Annotated[
     Path | None, output_option(metavar="FILE", help="A record per frame: .jsonl, .csv or .parquet.")
 ]

@@ -59,11 +59,11 @@ def _fill_sides(target: Picture, xyxy: tuple[int, int, int, int], line: int, col
 
 
 def draw_trail(target: Picture, trail: Sequence[TrailPoint], size_wh: tuple[int, int]) -> None:
-    """Draw a path, fainter the older it is, with a dot where it is now.
+    """Draw paths, fainter the older they are, with a dot where each of them is now.
 
     Args:
         target: Is drawn on; its sides are even.
-        trail: Oldest first.
+        trail: Path by path, each oldest first.
         size_wh: Width and height of the picture that the points are pixels of.
     """
     if not trail:
@@ -74,7 +74,8 @@ def draw_trail(target: Picture, trail: Sequence[TrailPoint], size_wh: tuple[int,
     line = line_width(target.size_wh)
     ink = np.zeros((height, width), np.uint8)
     opacity = np.zeros((height, width), np.uint8)
-    oldest, newest = trail[0].pts_s, trail[-1].pts_s
+    times = [point.pts_s for point in trail]
+    oldest, newest = min(times), max(times)
     for point, before, after in zip(trail[1:], at, at[1:], strict=False):
         if not point.is_start:
             age = (newest - point.pts_s) / max(newest - oldest, 1e-6)
@@ -82,10 +83,11 @@ def draw_trail(target: Picture, trail: Sequence[TrailPoint], size_wh: tuple[int,
             _line(opacity, before, after, 3 * line, strength // 2)  # a dark rim shows on any ground
             _line(opacity, before, after, line, strength)
             _line(ink, before, after, line, 255)
-    for picture, radius, value in ((opacity, 3 * line, 200), (ink, 2 * line, 255)):
-        cv2.circle(
-            picture, at[-1], radius << _SUBPIXEL_BITS, value, -1, cv2.LINE_AA, _SUBPIXEL_BITS
-        )
+    for place in (place for point, place in zip(trail, at, strict=True) if point.pts_s == newest):
+        for picture, radius, value in ((opacity, 3 * line, 200), (ink, 2 * line, 255)):
+            cv2.circle(
+                picture, place, radius << _SUBPIXEL_BITS, value, -1, cv2.LINE_AA, _SUBPIXEL_BITS
+            )
     x, y, w, h = cv2.boundingRect(opacity)
     left, top, right, bottom = x // 2 * 2, y // 2 * 2, -(-(x + w) // 2) * 2, -(-(y + h) // 2) * 2
     greys = target.native(np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2))

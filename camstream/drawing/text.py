@@ -16,6 +16,8 @@ from camstream.drawing.shapes import Bgr
 from camstream.picture import ImageU8, Picture
 from camstream.safe_text import safe_text
 
+Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
+
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _PANEL_OPACITY = 150
 # Dark on amber against white on dark differ in brightness, so they differ for any eye and in grey.
@@ -32,42 +34,81 @@ def add_notes(target: Picture, notes: Sequence[str]) -> None:
         target: Is drawn on.
         notes: The last is the lowest. Each is a panel of its own; it may have several lines.
     """
-    line_px = max(12, round(_line_px(target) * 0.6))
+    line_px = line_height(target, share=0.6)
     y = target.size_wh[1] - line_px // 4 * 2
     for note in reversed(notes):
         y -= panel_size(target, note, line_px)[1]
         write(target, note, line_px, y // 2 * 2)
 
 
-def write_label(target: Picture, text: str) -> None:
-    """Write the label into the top left corner, in proportion to the picture."""
-    line_px = _line_px(target)
-    write(target, text, line_px, line_px // 4 * 2)
+def write_label(target: Picture, text: str, value: str = "") -> Rectangle:
+    """Write the label into the top left corner, in proportion to the picture.
+
+    Args:
+        target: Is drawn on.
+        text: What is cut where the picture is too narrow.
+        value: What stands behind it in any case.
+
+    Returns:
+        Left, top, right and bottom of the panel, pixels.
+    """
+    line_px = line_height(target)
+    margin = line_px // 4 * 2
+    return write(target, joined(target, text, value, line_px), line_px, margin)
 
 
-def write_state(target: Picture, label: str, score: float, *, is_background: bool) -> None:
-    """Write the state into the top left corner: something is there, or nothing.
+def write_state(
+    target: Picture, label: str, value: str, *, is_background: bool, is_sure: bool
+) -> Rectangle:
+    """Write the state into the top left corner: something is there, perhaps something, or nothing.
 
     A thing has a full disc and stands dark on a bright panel; nothing has an empty ring and
-    stands white on a dark one.
+    stands white on a dark one; what may be there has half a disc and stands bright on dark.
 
     Args:
         target: Is drawn on.
         label: The class; written in capitals.
-        score: Its probability, 0 to 1.
+        value: What stands behind it, such as its probability.
         is_background: Whether the class means nothing.
+        is_sure: Whether that is more than a guess.
+
+    Returns:
+        Left, top, right and bottom of the panel, pixels.
     """
-    line_px = _line_px(target)
-    text = f"{label.upper()}  {score:.0%}"
-    ink, opacity = _with_mark(*_panel(text, line_px, target.size_wh[0]), is_empty=is_background)
-    paper, pen = (_BLACK, _WHITE) if is_background else (_AMBER, _BLACK)
-    if not is_background:
+    line_px, room_px = line_height(target), target.size_wh[0]
+    text = joined(target, label.upper(), value, line_px, taken_px=_pitch(line_px))
+    fullness = 0.0 if is_background else 1.0 if is_sure else 0.5
+    ink, opacity = _with_mark(*_panel(text, line_px, room_px), fullness=fullness)
+    paper, pen = _BLACK, _WHITE if is_background else _AMBER
+    if not is_background and is_sure:
+        paper, pen = _AMBER, _BLACK
         opacity = np.full_like(opacity, _SIGN_OPACITY)
     margin = line_px // 4 * 2
-    _lay(target, ink, opacity, (margin, margin), paper, pen)
+    return _lay(target, ink, opacity, (margin, margin), paper, pen)
 
 
-def write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> None:
+def joined(target: Picture, text: str, value: str, line_px: int, *, taken_px: int = 0) -> str:
+    """Join a name and its value; the name is cut to what the picture's width leaves for it.
+
+    Args:
+        target: Will be written on.
+        text: The name.
+        value: May be empty.
+        line_px: Height of the line.
+        taken_px: Width that something else has in the same panel.
+    """
+    return _joined(text, value, line_px, target.size_wh[0] - taken_px)
+
+
+@functools.lru_cache(maxsize=64)
+def _joined(text: str, value: str, line_px: int, room_px: int) -> str:
+    end = f"  {value}" if value else ""
+    pad, margin = line_px // 3, line_px // 4 * 2
+    room = room_px - 2 * margin - 2 * pad - _width(end, line_px)
+    return (_fitted(" ".join(_drawable(text).split()), line_px, room) + end).lstrip()
+
+
+def write(target: Picture, text: str, line_px: int, top: int, left: int | None = None) -> Rectangle:
     """Write a panel of text, unless the picture is too small for words.
 
     Args:
@@ -77,26 +118,30 @@ def write(target: Picture, text: str, line_px: int, top: int, left: int | None =
         top: The panel's upper edge, pixels, even.
         left: Its left edge, even; None keeps the usual margin. A panel that would leave the
             picture is moved to its edge.
+
+    Returns:
+        Left, top, right and bottom of the panel, pixels.
     """
     ink, opacity = _panel(text, line_px, target.size_wh[0])
     if left is None:
         left = line_px // 4 * 2
     left = max(0, min(left, target.size_wh[0] - opacity.shape[1])) // 2 * 2
-    _lay(target, ink, opacity, (left, top), _BLACK, _WHITE)
+    return _lay(target, ink, opacity, (left, top), _BLACK, _WHITE)
 
 
 def _lay(
     target: Picture, ink: ImageU8, opacity: ImageU8, left_top: tuple[int, int], paper: Bgr, pen: Bgr
-) -> None:
+) -> Rectangle:
     """Blend a panel in two colours, unless it would leave the picture."""
     (height, width), (left, top) = opacity.shape, left_top
-    if top < 0 or top + height > target.size_wh[1] or left + width > target.size_wh[0]:
-        return
+    right, bottom = left + width, top + height
+    if top < 0 or bottom > target.size_wh[1] or right > target.size_wh[0]:
+        return left, top, left, top
     shares = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
     ramp = np.rint((1 - shares) * paper + shares * pen).astype(np.uint8)
-    part = regions(target, (left, top, left + width, top + height))
     coloured = cv2.applyColorMap(ink, target.native(ramp))
-    blend(part, cast("ImageU8", coloured), opacity)
+    blend(regions(target, (left, top, right, bottom)), cast("ImageU8", coloured), opacity)
+    return left, top, right, bottom
 
 
 def panel_size(target: Picture, text: str, line_px: int) -> tuple[int, int]:
@@ -110,19 +155,29 @@ def text_size(text: str, line_px: int, room_px: int) -> tuple[int, int]:
     return width, height
 
 
-def _line_px(target: Picture) -> int:
-    """Height of the label's line, in proportion to the picture."""
-    return max(13, round(min(target.size_wh[1] / 20, target.size_wh[0] / 16)))
+def line_height(target: Picture, *, share: float = 1.0) -> int:
+    """Height of a line of text, pixels: a part of the label's, which follows the picture's size."""
+    width, height = target.size_wh
+    return max(13 if share == 1 else 12, round(min(height / 20, width / 16) * share))
 
 
-def _with_mark(ink: ImageU8, opacity: ImageU8, *, is_empty: bool) -> tuple[ImageU8, ImageU8]:
-    """Put a disc, or a ring, in front of a panel of text."""
+def _pitch(line_px: int) -> int:
+    """From one line to the next, pixels; also the height of a panel of one line."""
+    return line_px * 3 // 2 // 2 * 2
+
+
+def _with_mark(ink: ImageU8, opacity: ImageU8, *, fullness: float) -> tuple[ImageU8, ImageU8]:
+    """Put a disc in front of a panel of text: full, half full, or only its ring."""
     side = ink.shape[0]
     mark = np.zeros((side, side), np.uint8)
     radius, bits = side * 0.24, 4  # OpenCV takes fractions of pixels as integers, shifted
-    middle = round((side - 1) / 2 * 2**bits)
-    thick = max(2, side // 12) if is_empty else cv2.FILLED
-    cv2.circle(mark, (middle, middle), round(radius * 2**bits), 255, thick, cv2.LINE_AA, bits)
+    middle, extent = round((side - 1) / 2 * 2**bits), round(radius * 2**bits)
+    if fullness > 0:
+        cv2.circle(mark, (middle, middle), extent, 255, cv2.FILLED, cv2.LINE_AA, bits)
+        mark[: round(side / 2 + radius * (1 - 2 * fullness))] = 0
+    if fullness < 1:
+        ring_px = max(2, side // 12)
+        cv2.circle(mark, (middle, middle), extent, 255, ring_px, cv2.LINE_AA, bits)
     grounds = np.maximum(mark, _PANEL_OPACITY)
     return np.hstack((mark, ink)), np.hstack((grounds, opacity))
 
@@ -131,7 +186,7 @@ def _with_mark(ink: ImageU8, opacity: ImageU8, *, is_empty: bool) -> tuple[Image
 def _panel(text: str, line_px: int, room_px: int) -> tuple[ImageU8, ImageU8]:
     """White text on a dark translucent panel: grey value and opacity, (h, w) each, even sizes."""
     lines = _drawable(text).splitlines() or [""]
-    pad, pitch = line_px // 3, line_px * 3 // 2 // 2 * 2
+    pad, pitch = line_px // 3, _pitch(line_px)
     # A tab puts what follows into a second column.
     column = 4 * line_px
     longest = max(2 * pad + 2, room_px - 2 * (line_px // 4 * 2))

@@ -17,8 +17,8 @@ from camstream.frame import Frame
 from camstream.maps import cam as cams
 from camstream.maps.boxes import PAPER_RATIO, find_boxes, ratio_threshold
 from camstream.maps.scene_cuts import SceneCutDetector
-from camstream.maps.select import softmax
 from camstream.maps.smoothing import Smoothed, Smoother, SmoothingLevel
+from camstream.maps.views import softmax
 from camstream.models.session import Model
 from camstream.picture import MapF32
 

@@ -9,7 +9,8 @@ from typing import cast
 import cv2
 import numpy as np
 
-from camstream.drawing.overlay import Style, annotate, draw_box
+from camstream.drawing.boxes import draw_box
+from camstream.drawing.overlay import Style, annotate
 from camstream.errors import SinkError
 from camstream.evaluate.measure import CAM, PhotoResult, read_photo
 from camstream.frame import Box

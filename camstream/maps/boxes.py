@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 
 from camstream.errors import UsageError
-from camstream.frame import Box, ClassBox
+from camstream.frame import Box, ClassBox, View
 from camstream.maps import cam as cams
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from camstream.frame import Prediction
@@ -119,6 +121,7 @@ def boxes_of(
     *,
     floor: float = 0.0,
     ratio: float | None = None,
+    best: Sequence[View] = (),
 ) -> tuple[ClassBox, ...]:
     """Find the boxes of the displayed views of a prediction.
 
@@ -130,9 +133,12 @@ def boxes_of(
             ``five_ratios``. None is "largest"; where a model has a background class it is "all"
             at ``APART_RATIO``, above the floor and no smaller than a cell of the raw map, so
             that each thing has its own box.
-        floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``.
+        floor: See ``find_boxes``; a model's own is ``info.cam_range[0]``. That of a contrast is
+            where its heat begins.
         ratio: Where a box ends, as a part of its map's maximum, above 0 and below 1; None: 20 %
             (or ``APART_RATIO``). "five" has two of its own.
+        best: The views that "five" takes, the best one first, with the scores that are displayed;
+            empty are the prediction's best classes, as the model scored them.
 
     Returns:
         Boxes in pixels of the prediction's frame; those of one map are together, the loose
@@ -142,14 +148,16 @@ def boxes_of(
         raise UsageError(f"no rule {rule!r} for boxes; there are {', '.join(BOX_RULES)}")
     views = [view for view in prediction.displayed if not view.is_background]
     if rule == "five":
-        return _five(prediction, floor) if views else ()
+        return _five(prediction, best or _raw_views(prediction), floor) if views else ()
     size_wh = prediction.frame.picture.size_wh
     found = []
     for view in views:
         fine = cams.enlarge(view.cam)
+        lowest = cams.range_of(view, prediction.cam.cam_range)[0] if view.is_contrast else floor
         is_apart = rule is None and view.state is not None
         level = ratio_threshold(fine, ratio or (APART_RATIO if is_apart else PAPER_RATIO))
-        boxes = find_boxes(fine, size_wh, max(level, floor) if is_apart else level, floor=floor)
+        level = max(level, lowest) if is_apart else level
+        boxes = find_boxes(fine, size_wh, level, floor=lowest)
         if is_apart:  # nothing smaller than a cell of the raw map can be found by it
             cell_px = size_wh[0] * size_wh[1] / prediction.cam.maps[0].size
             boxes = [box for box in boxes if box.area >= cell_px]
@@ -159,15 +167,22 @@ def boxes_of(
     return tuple(found)
 
 
-def _five(prediction: Prediction, floor: float) -> tuple[ClassBox, ...]:
-    size_wh, cam = prediction.frame.picture.size_wh, prediction.cam
-    maps = dict(zip(cam.class_indices.tolist(), cam.displayed, strict=True))
+def _five(prediction: Prediction, best: Sequence[View], floor: float) -> tuple[ClassBox, ...]:
+    size_wh = prediction.frame.picture.size_wh
     found = []
-    for rank, top in enumerate(prediction.top):
-        if top.class_index not in maps:
-            continue
-        fine = cams.enlarge(maps[top.class_index])
+    for rank, view in enumerate(best):
         for ratio in five_ratios(rank):
-            boxes = find_boxes(fine, size_wh, ratio_threshold(fine, ratio), floor=floor)
-            found += [ClassBox(top.label, top.score, top.class_index, box) for box in boxes[:1]]
+            box = largest_box(view.cam, size_wh, ratio=ratio, floor=floor)
+            if box is not None:
+                found.append(ClassBox(view.label, view.score, view.class_index, box))
     return tuple(found)
+
+
+def _raw_views(prediction: Prediction) -> list[View]:
+    cam = prediction.cam
+    maps = dict(zip(cam.class_indices.tolist(), cam.displayed, strict=True))
+    return [
+        View(top.label, top.score, maps[top.class_index], top.class_index)
+        for top in prediction.top
+        if top.class_index in maps
+    ]

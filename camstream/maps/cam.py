@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camstream.picture import ImageU8, MapF32
+
+if TYPE_CHECKING:
+    from camstream.frame import View
 
 # The enlarged map has at least this many cells on its longer side, so that a place read from it
 # is good to a pixel of the network's input.
@@ -23,6 +26,10 @@ _FINE_CELLS = 256
 # A map whose largest and smallest value are closer than this part of the range is nearly constant
 # and shows no place; heat fades in over the same part.
 _FLAT = 0.1
+
+# Where the heat of a difference begins and is full, as parts of the range's width. Of Persian cat and
+# lynx on videos of a Persian cat the difference reaches half of the width, of cats and dogs all.
+_CONTRAST = (0.1, 0.75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,22 @@ def find_peak(fine: MapF32, size_wh: tuple[int, int]) -> Peak:
     return Peak((x, y), highest)
 
 
+def range_of(view: View, cam_range: tuple[float, float]) -> tuple[float, float]:
+    """Return the map values where the heat of a view begins and where it is full.
+
+    A difference of two maps is small where both classes have evidence, so a contrast has a scale of
+    its own, a fixed one as well: parts of the width of the model's.
+
+    Args:
+        view: A contrast, or any other.
+        cam_range: Those of a single class, logit units.
+    """
+    if not view.is_contrast:
+        return cam_range
+    width = cam_range[1] - cam_range[0]
+    return _CONTRAST[0] * width, _CONTRAST[1] * width
+
+
 def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
     """Scale a map to heat, 0 where there is no evidence to speak of.
 
@@ -97,6 +120,23 @@ def heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
     spread = float(fine.max() - fine.min()) / (high - low)
     scale = 255 / (high - low) * min(1.0, spread / _FLAT)
     return cast("ImageU8", cv2.convertScaleAbs(np.maximum(fine - low, 0), alpha=scale))
+
+
+def signed_heat(fine: MapF32, cam_range: tuple[float, float]) -> ImageU8:
+    """Scale a difference of two maps to heat of either sign.
+
+    Args:
+        fine: (H', W') float32, logit units.
+        cam_range: Values, of either sign, where heat begins and where it is full.
+
+    Returns:
+        (H', W') uint8: 128 is no heat, 255 full heat of positive values, 1 of negative ones.
+    """
+    low, high = cam_range
+    spread = float(fine.max() - fine.min()) / (high - low)
+    scale = 127 / (high - low) * min(1.0, spread / _FLAT)
+    beyond = np.clip(fine - np.clip(fine, -low, low), low - high, high - low)
+    return cast("ImageU8", cv2.convertScaleAbs(beyond, alpha=scale, beta=128))
 
 
 def find_centroid(cam: MapF32, size_wh: tuple[int, int]) -> tuple[float, float] | None:

@@ -42,6 +42,33 @@ class PresenceRule:
             raise UsageError("the times of a presence rule are 0 or more seconds")
 
 
+class Switch:
+    """Decides frame by frame whether something is there, as a rule says.
+
+    Attributes:
+        is_on: What was decided for the last frame.
+    """
+
+    def __init__(self, rule: PresenceRule = PresenceRule()) -> None:
+        self.is_on = False
+        self._rule = rule
+        self._last_s = -math.inf
+
+    def update(self, pts_s: float, score: float) -> bool:
+        """Decide a frame: the next one, or the last one once more.
+
+        Args:
+            pts_s: Its media time, seconds. Where it jumps back, or far ahead, all begins anew.
+            score: Of the thing. NaN counts as 0.
+        """
+        if not 0 <= pts_s - self._last_s <= self._rule.max_dropout_s:
+            self.is_on = False
+        self._last_s = pts_s
+        limit = self._rule.off_threshold if self.is_on else self._rule.on_threshold
+        self.is_on = score >= limit
+        return self.is_on
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """One presence.
@@ -62,6 +89,7 @@ class Presence:
 
     def __init__(self, rule: PresenceRule = PresenceRule()) -> None:
         self._rule = rule
+        self._switch = Switch(rule)
         self._open: Interval | None = None  # someone is there; its end is the latest frame
         self._waiting: Interval | None = None  # ended, and may yet be joined with what follows
         self._last_s = -math.inf
@@ -86,11 +114,12 @@ class Presence:
         if pts_s - self._last_s > self._rule.max_dropout_s:
             self._close(self._last_s)
         self._last_s = pts_s
-        if self._open is not None and score < self._rule.off_threshold:
+        is_on = self._switch.update(pts_s, score)
+        if self._open is not None and not is_on:
             self._close(pts_s)
         if self._open is not None:
             self._open = Interval(self._open.start_s, pts_s, max(self._open.peak_score, score))
-        elif score >= self._rule.on_threshold:
+        elif is_on:
             self._open = Interval(pts_s, pts_s, score)
             return self._resume()
         else:

@@ -14,20 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from camstream.contract import DEFAULT_TOP_K
 from camstream.errors import UsageError
-from camstream.frame import ClassMaps, State, TrailPoint, View
 from camstream.maps import cam as cams
 from camstream.maps.boxes import BOX_RULES, BoxRule, boxes_of
 from camstream.maps.smoothing import SETTINGS, Smoothed, Smoother, SmoothingLevel
+from camstream.maps.trail import Trail
+from camstream.maps.views import Decider, class_view, contrast_view, group_view, softmax
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from camstream.contract import ModelInfo
-    from camstream.frame import Frame, Prediction
+    from camstream.frame import ClassMaps, Frame, Prediction, View
     from camstream.stages import Infer
 
 MAX_TOP_K = 9
@@ -130,6 +127,7 @@ class MapSelector:
                 self._smoother_for(selection),
                 selection.smoothing,
             )
+            self._decide = Decider(info)
             self._trail = Trail()
 
     def __call__(self, frame: Frame) -> Prediction:
@@ -148,15 +146,13 @@ class MapSelector:
             smoothed = self._smoother.update(
                 frame.pts_s, prediction.image, softmax(prediction.logits), maps
             )
-            views = select_views(selection, smoothed, self._info)
+            best = best_views(self._decide(frame.pts_s, smoothed), smoothed, self._info)
+            views = select_views(selection, smoothed, best)
             cam = _first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels)))
+            cam = dataclasses.replace(cam, cam_range=selection.cam_range or cam.cam_range)
+            views[0] = self._with_trail(views[0], frame, smoothed, cam.cam_range)
             return with_boxes(
-                dataclasses.replace(
-                    prediction,
-                    cam=dataclasses.replace(cam, cam_range=selection.cam_range or cam.cam_range),
-                    views=(self._with_trail(views[0], frame, smoothed), *views[1:]),
-                ),
-                selection,
+                dataclasses.replace(prediction, cam=cam, views=tuple(views)), selection, best=best
             )
 
     def _smoother_for(self, selection: Selection) -> Smoother:
@@ -173,74 +169,64 @@ class MapSelector:
         count = min(max(DEFAULT_TOP_K, selection.top_k), len(self._info.labels))
         return [*range(-1, -count - 1, -1), *more]
 
-    def _with_trail(self, view: View, frame: Frame, smoothed: Smoothed) -> View:
+    def _with_trail(
+        self, view: View, frame: Frame, smoothed: Smoothed, cam_range: tuple[float, float]
+    ) -> View:
         seconds = self.selection.trail_s
-        if seconds <= 0:
+        if seconds <= 0 or view.is_background:
             return view
         points = self._trail.add(
             view,
             frame,
             seconds=seconds,
-            floor=self._info.cam_range[0],
+            floor=cams.range_of(view, cam_range)[0],
             is_cut=smoothed.is_cut,
         )
         return dataclasses.replace(view, trail=points)
 
 
-def with_boxes(prediction: Prediction, selection: Selection) -> Prediction:
-    """Read boxes from what is displayed of a prediction, as the selection asks for them."""
+def with_boxes(
+    prediction: Prediction, selection: Selection, *, best: Sequence[View] = ()
+) -> Prediction:
+    """Read boxes from what is displayed of a prediction, as the selection asks for them.
+
+    Args:
+        prediction: Of a frame.
+        selection: Has the rule for boxes.
+        best: The best classes, see ``boxes.boxes_of``.
+    """
     boxes = boxes_of(
         prediction,
         selection.box_rule,
         floor=prediction.cam.cam_range[0],
         ratio=selection.box_threshold,
+        best=best,
     )
     return dataclasses.replace(prediction, boxes=boxes, box_threshold=selection.box_threshold)
 
 
-class Trail:
-    """Remembers where the peak of the main map was."""
-
-    def __init__(self) -> None:
-        self._points: tuple[TrailPoint, ...] = ()
-        self._label = ""
-        self._is_broken = True
-
-    def add(
-        self, view: View, frame: Frame, *, seconds: float, floor: float, is_cut: bool
-    ) -> tuple[TrailPoint, ...]:
-        """Add a frame and return the points of the last seconds, oldest first."""
-        now = frame.pts_s
-        kept = [point for point in self._points if now - seconds <= point.pts_s < now]
-        if is_cut or view.label != self._label:
-            kept, self._is_broken = [], True
-        self._label = view.label
-        peak = cams.find_peak(cams.enlarge(view.cam), frame.picture.size_wh)
-        if peak.value > floor:
-            kept.append(TrailPoint(now, peak.xy, self._is_broken or not kept))
-        self._is_broken = not peak.value > floor
-        self._points = tuple(kept)
-        return self._points
+def best_views(main: View, smoothed: Smoothed, info: ModelInfo) -> list[View]:
+    """Make the views of the best classes that have a map: the main one, then by score."""
+    ranked = sorted(smoothed.maps, key=lambda index: -float(smoothed.scores[index]))
+    others = [index for index in ranked if index != main.class_index]
+    return [main, *(class_view(index, smoothed, info) for index in others)]
 
 
-def select_views(selection: Selection, smoothed: Smoothed, info: ModelInfo) -> list[View]:
+def select_views(selection: Selection, smoothed: Smoothed, best: Sequence[View]) -> list[View]:
     """Choose the views of a frame.
 
     Args:
         selection: What to display.
         smoothed: Scores of all classes, and the maps of those that were computed.
-        info: The model's record.
+        best: The views of the best classes, from ``best_views``.
 
     Returns:
-        At least one view: the best classes, then ``selection.classes``, then the contrast.
+        At least one view: the best classes, then ``selection.classes``, then the contrast. Of
+        several best classes each has its name, whatever its score: it was asked for.
     """
-    ranked = sorted(smoothed.maps, key=lambda index: -float(smoothed.scores[index]))
-    best = [smoothed.class_index, *(index for index in ranked if index != smoothed.class_index)]
-    views = [
-        View(info.labels[index], float(smoothed.scores[index]), smoothed.maps[index], index)
-        for index in best[: selection.top_k]
-    ]
-    views[0] = decided(views[0], smoothed.scores, info)
+    views = list(best[: selection.top_k])
+    if len(views) > 1 and views[0].state is None:
+        views[0] = dataclasses.replace(views[0], is_sure=True)
     if selection.top_k == 1 and (selection.classes or selection.contrast is not None):
         views = []
     views += [group_view(group.label, group.indices, smoothed) for group in selection.classes]
@@ -249,32 +235,10 @@ def select_views(selection: Selection, smoothed: Smoothed, info: ModelInfo) -> l
         first, second = (
             [group_view(side.label, side.indices, smoothed) for side in sides]
             if sides is not None
-            else [group_view(info.labels[index], (index,), smoothed) for index in (best * 2)[:2]]
+            else [*best, *best][:2]
         )
         views.append(contrast_view(first, second))
     return views
-
-
-def group_view(label: str, indices: Sequence[int], smoothed: Smoothed) -> View:
-    """Make the view of a group of classes.
-
-    Its score is the sum of the classes' probabilities, its map the mean of their maps weighted by
-    each class's share of that sum. These weights are the gradient of log(sum(exp(logits))) over the group, so the map stays in
-    logit units, and that of one class is its own.
-    """
-    scores = np.array([smoothed.scores[index] for index in indices], np.float64)
-    total = float(scores.sum())
-    shares = scores / total if total > 0 else np.full(len(indices), 1 / len(indices))
-    cam = np.tensordot(shares, np.stack([smoothed.maps[index] for index in indices]), 1)
-    only = indices[0] if len(indices) == 1 else None
-    return View(label, min(1.0, total), cam.astype(np.float32), only)
-
-
-def contrast_view(first: View, second: View) -> View:
-    """Make the view of a contrast: positive where there is more evidence for the first."""
-    both = first.score + second.score
-    score = first.score / both if both > 0 else 0.5
-    return View(f"{first.label} against {second.label}", score, first.cam - second.cam)
 
 
 def _first(cam: ClassMaps, count: int) -> ClassMaps:
@@ -286,25 +250,3 @@ def _first(cam: ClassMaps, count: int) -> ClassMaps:
         class_indices=cam.class_indices[:count],
         bias=cam.bias[:count],
     )
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the softmax of the raw scores of all classes, (C,): probabilities that sum to 1."""
-    scores: NDArray[np.float32] = np.exp(logits - logits.max())
-    scores /= scores.sum()
-    return scores
-
-
-def decided(view: View, scores: NDArray[np.float32], info: ModelInfo) -> View:
-    """Add the state to the view of the best class, where the model has a background class.
-
-    Args:
-        view: Of the best class.
-        scores: (C,) probabilities of all classes.
-        info: The model's record.
-    """
-    if info.background is None:
-        return view
-    nothing = float(scores[info.labels.index(info.background)])
-    state = State(is_background=view.label == info.background, presence=1 - nothing)
-    return dataclasses.replace(view, state=state)

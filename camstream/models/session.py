@@ -14,7 +14,8 @@ from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError
 from camstream.frame import ClassMaps, Frame, Prediction, TopClass
-from camstream.maps.select import Selection, decided, softmax, with_boxes
+from camstream.maps.select import Selection, with_boxes
+from camstream.maps.views import asked_for, decided, softmax
 from camstream.media import to_image
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
@@ -107,7 +108,10 @@ class Model:
         """
         picture = Picture.from_bgr(to_image(image))
         frame = Frame(0, 0.0, time.perf_counter(), picture)
-        return with_boxes(self.infer(frame, classes=classes), Selection())
+        prediction = self.infer(frame, classes=classes)
+        if classes is not None:
+            prediction = dataclasses.replace(prediction, views=(asked_for(prediction, self.info),))
+        return with_boxes(prediction, Selection())
 
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
@@ -139,8 +143,7 @@ class Model:
         )
         if self.info.background is None or classes is not None:
             return prediction
-        view = decided(prediction.displayed[0], softmax(prediction.logits), self.info)
-        return dataclasses.replace(prediction, views=(view,))
+        return dataclasses.replace(prediction, views=(decided(prediction, self.info),))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""

@@ -2,7 +2,7 @@
 
     {"index": 0, "pts_s": 0.0,
      "top": [{"label": "Persian cat", "class_index": 283, "score": 0.74, "logit": 9.1}, ...],
-     "displayed": [{"label": "Persian cat", "score": 0.72}],
+     "displayed": [{"label": "Persian cat", "class_index": 283, "score": 0.72}],
      "peak_xy": [189.3, 113.5], "peak": 33.1, "centroid_xy": [201.9, 120.4], "area": 0.41,
      "size_wh": [640, 360], "input_wh": [288, 160], "method": "CAM",
      "boxes": [{"label": "Persian cat", "class_index": 283, "score": 0.74,
@@ -11,7 +11,9 @@
 index        the frame's number in its source, from 0
 pts_s        media time, seconds
 top          the five best classes, as the model returned them
-displayed    what the picture shows after smoothing, one entry a map
+displayed    what the picture shows after smoothing, one entry a map; class_index is null where it
+             is not one class; "is_sure": false where the picture shows no name ("not sure") or a
+             question ("person?")
 peak_xy      where the largest value of the best class's raw map is, pixels of the frame
 peak         that value, logit units
 centroid_xy  the centre of gravity of the raw map's positive evidence, pixels of the frame
@@ -133,7 +135,13 @@ def to_record(annotated: Annotated) -> dict[str, object]:
             for top in prediction.top
         ],
         "displayed": [
-            {"label": view.label, "score": round(view.score, 6)} for view in prediction.displayed
+            {
+                "label": view.label,
+                "class_index": view.class_index,
+                "score": round(view.score, 6),
+                **({} if view.is_sure else {"is_sure": False}),
+            }
+            for view in prediction.displayed
         ],
         "peak_xy": [round(value, 1) for value in peak.xy],
         "peak": round(peak.value, 3),

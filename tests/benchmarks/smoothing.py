@@ -27,8 +27,8 @@ from camstream import load_model
 from camstream.commands.demo import sample_clip
 from camstream.evaluate.metrics import measure_flicker
 from camstream.frame import Frame
-from camstream.maps.select import softmax
 from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoother, SmoothingLevel
+from camstream.maps.views import softmax
 from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32, Picture
 from camstream.sources.file import FileSource

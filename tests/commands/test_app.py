@@ -18,6 +18,9 @@ import camstream
 from camstream.commands import app, plugins
 from camstream.commands.options import SizeWH, parse_ratio, parse_size
 from camstream.commands.spellings import RENAMED
+from camstream.models.session import Model
+from camstream.sources.file import FileSource
+from tests.clips import Video, make
 
 COMMANDS = (
     "annotate",
@@ -79,7 +82,7 @@ def test_help_of_a_command_has_an_example_and_panels(command: str) -> None:
     assert f"$ camstream {command}" in done.stdout
     panels = {line.strip("╭╮─ ") for line in done.stdout.splitlines() if line.startswith("╭")}
     assert panels <= PANELS | {"Training", "Teaching with the keys"}
-    assert len(done.stdout.splitlines()) < 75
+    assert len(done.stdout.splitlines()) < 90
 
 
 def test_one_spelling_has_one_meaning() -> None:
@@ -244,3 +247,16 @@ def test_a_ratio() -> None:
     for wrong in ("0", "1", "100%", "20%%", "nan", "p80", ""):
         with pytest.raises(typer.BadParameter, match="part of the map's maximum"):
             parse_ratio(wrong)
+
+
+def test_a_legend_is_drawn_where_it_is_asked_for(tmp_path: Path, tiny_model: Model) -> None:
+    clip = make(tmp_path / "in.mp4", Video(frames=2, size_wh=(320, 180)))
+    corners = []
+    for name, more in (("plain.mp4", ()), ("legend.mp4", ("--legend",))):
+        done = run(
+            "annotate", str(clip), "-o", str(tmp_path / name), "-m", str(tiny_model.path), *more
+        )
+        assert done.exit_code == 0, done.output
+        frame = next(iter(FileSource(tmp_path / name)))
+        corners.append(frame.picture.bgr()[160:, 220:].astype(int))
+    assert abs(corners[1] - corners[0]).max() > 100

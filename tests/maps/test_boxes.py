@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from camstream.annotation import AnnotationJob, run
 from camstream.commands.demo import sample_clip
-from camstream.drawing.overlay import Style, annotate, draw_box
+from camstream.drawing.boxes import draw_box
+from camstream.drawing.overlay import Style, annotate
 from camstream.frame import Box, ClassMaps, Frame, Prediction, TopClass
 from camstream.maps import boxes as boxing
 from camstream.maps.boxes import (

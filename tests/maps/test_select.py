@@ -7,23 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from camstream.contract import ModelInfo
 from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.tiles import grid_size
-from camstream.frame import Frame, Prediction
+from camstream.frame import Frame, Prediction, View
+from camstream.maps.boxes import boxes_of
 from camstream.maps.select import (
     ClassGroup,
     Contrast,
     MapSelector,
     Selection,
-    group_view,
+    best_views,
     select_views,
-    softmax,
 )
 from camstream.maps.smoothing import Smoothed
+from camstream.maps.views import Decider, group_view, softmax
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import Picture
@@ -44,6 +46,11 @@ def smoothed(logits: list[float], best: int = 0) -> Smoothed:
     return Smoothed(scores, maps, best, False)
 
 
+def chosen(selection: Selection, seen: Smoothed, info: ModelInfo = INFO) -> list[View]:
+    best = best_views(Decider(info)(0.0, seen), seen, info)
+    return select_views(selection, seen, best)
+
+
 def look(model: Model, image: np.ndarray, selection: Selection, pts_s: float = 0.0) -> Prediction:
     frame = Frame(0, pts_s, 0.0, Picture.from_bgr(image))
     return MapSelector(model.infer, model.info, selection)(frame)
@@ -51,7 +58,7 @@ def look(model: Model, image: np.ndarray, selection: Selection, pts_s: float = 0
 
 def test_the_best_come_first_and_a_held_label_before_them() -> None:
     seen = smoothed([1.0, 3.0, 2.0, 0.0], best=2)
-    views = select_views(Selection(top_k=3), seen, INFO)
+    views = chosen(Selection(top_k=3), seen)
     assert [view.label for view in views] == ["c", "b", "a"]
     assert all(view.cam is seen.maps[view.class_index or 0] for view in views)
 
@@ -59,8 +66,8 @@ def test_the_best_come_first_and_a_held_label_before_them() -> None:
 def test_one_watched_class_takes_the_winners_place_and_several_best_keep_theirs() -> None:
     seen = smoothed([5.0, 1.0, 0.0, 0.0])
     classes = (ClassGroup("d", (3,)),)
-    assert [p.label for p in select_views(Selection(classes=classes), seen, INFO)] == ["d"]
-    views = select_views(Selection(top_k=2, classes=classes), seen, INFO)
+    assert [p.label for p in chosen(Selection(classes=classes), seen)] == ["d"]
+    views = chosen(Selection(top_k=2, classes=classes), seen)
     assert [view.label for view in views] == ["a", "b", "d"]
 
 
@@ -80,17 +87,15 @@ def test_a_group_sums_scores_and_obeys_the_law_of_its_own(logits: np.ndarray) ->
 def test_a_contrast_is_odd_and_its_mean_is_the_difference_of_the_logits(logits: np.ndarray) -> None:
     seen = smoothed(logits.tolist())
     a, b = ClassGroup("a", (0,)), ClassGroup("b", (1,))
-    [one] = select_views(Selection(contrast=Contrast((a, b))), seen, INFO)
-    [other] = select_views(Selection(contrast=Contrast((b, a))), seen, INFO)
+    [one] = chosen(Selection(contrast=Contrast((a, b))), seen)
+    [other] = chosen(Selection(contrast=Contrast((b, a))), seen)
     np.testing.assert_allclose(one.cam, -other.cam)
     assert float(one.cam.mean()) == pytest.approx(float(logits[0] - logits[1]), abs=1e-3)
     assert one.score + other.score == pytest.approx(1)
 
 
 def test_the_two_best_are_contrasted_where_no_names_are_given() -> None:
-    [view] = select_views(
-        Selection(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1), INFO
-    )
+    [view] = chosen(Selection(contrast=Contrast()), smoothed([0.0, 3.0, 2.0, 1.0], best=1))
     assert view.label == "b against c"
 
 
@@ -199,3 +204,90 @@ def test_heat_lingers_where_something_has_been(tiny_model: Model) -> None:
             peaks.append(float(selector(frame).displayed[0].cam.mean()))
         assert peaks[0] == pytest.approx(200, rel=0.01)
         assert peaks[1] == pytest.approx(20 + 180 * share, abs=2)
+
+
+def test_label_and_boxes_have_the_same_numbers(tiny_model: Model) -> None:
+    """The five boxes of the paper had the raw scores of the frame, under a smoothed label."""
+    selector = MapSelector(tiny_model.infer, tiny_model.info, Selection(box_rule="five"))
+    ground = np.full((96, 160, 3), 63, np.uint8)
+    ground[32:64, 64:96] = 85
+    for index in range(4):
+        image = ground + np.uint8(index % 2)  # the raw score goes up and down
+        prediction = selector(Frame(index, index / 10, 0.0, Picture.from_bgr(image)))
+        shown = {found.class_index: found.score for found in prediction.boxes}
+        main = prediction.displayed[0]
+        assert shown[main.class_index] == main.score
+        assert sum(shown.values()) <= 1 + 1e-6
+    assert main.score != pytest.approx(prediction.top[0].score, abs=1e-4)  # smoothed it is another
+
+
+def test_five_boxes_of_one_picture_have_its_own_scores(tiny_model: Model) -> None:
+    image = np.full((96, 160, 3), 132, np.uint8)
+    image[32:64, 64:96] = 250
+    prediction = tiny_model.predict(image)
+    found = boxes_of(prediction, "five")
+    assert found
+    scores = {top.class_index: top.score for top in prediction.top}
+    assert all(one.score == scores[one.class_index or 0] for one in found)
+
+
+def test_a_class_that_was_asked_for_has_its_own_label_at_its_map(tiny_model: Model) -> None:
+    """The label of the best class stood over the map and box of the one that was asked for."""
+    image = np.full((96, 160, 3), 40, np.uint8)
+    image[32:64, 64:96] = 160
+    prediction = tiny_model.predict(image, classes=[0])
+    view = prediction.displayed[0]
+    assert prediction.top[0].label == "dark"
+    assert (view.label, view.class_index) == ("light", 0)
+    assert np.array_equal(view.cam, prediction.cam.maps[0])
+    assert view.score == next(top.score for top in prediction.top if top.label == "light")
+    assert {found.label for found in prediction.boxes} == {"light"}
+
+
+_GROUPS = st.lists(
+    st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True).map(tuple), max_size=3
+)
+
+
+@settings(max_examples=40)
+@given(
+    hnp.arrays(np.float32, 4, elements=st.floats(-8, 8, width=32)),
+    st.integers(0, 3),
+    st.integers(1, 9),
+    _GROUPS,
+    st.sampled_from(
+        [None, Contrast(), Contrast((ClassGroup("a", (0,)), ClassGroup("bc", (1, 2))))]
+    ),
+)
+def test_laws_of_any_selection(
+    logits: np.ndarray,
+    held: int,
+    top_k: int,
+    groups: list[tuple[int, ...]],
+    contrast: Contrast | None,
+) -> None:
+    """The best first and each once, then what was asked for, in its order; always something."""
+    seen = smoothed(logits.tolist(), best=held)
+    classes = tuple(ClassGroup(f"group {place}", group) for place, group in enumerate(groups))
+    selection = Selection(top_k=top_k, classes=classes, contrast=contrast)
+    views = chosen(selection, seen)
+    is_replaced = top_k == 1 and bool(classes or contrast)
+    best = views[: 0 if is_replaced else min(top_k, 4)]
+    asked = views[len(best) : len(best) + len(classes)]
+    assert len(views) == len(best) + len(classes) + (contrast is not None) >= 1
+    assert len({view.key for view in best}) == len(best)
+    if best:
+        assert best[0].class_index == held
+        scores = [view.score for view in best[1:]]
+        assert scores == sorted(scores, reverse=True)
+    assert [view.label for view in asked] == [group.label for group in classes]
+    assert [view.is_contrast for view in views] == [False] * (len(best) + len(classes)) + [True] * (
+        contrast is not None
+    )
+    for view in views:
+        assert 0 <= view.score <= 1
+        assert view.cam.shape == (3, 4)
+        assert view.state is None
+        if view.class_index is not None:
+            assert view.score == pytest.approx(float(seen.scores[view.class_index]), abs=1e-6)
+            np.testing.assert_allclose(view.cam, seen.maps[view.class_index], atol=1e-5)

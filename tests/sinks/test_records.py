@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from camstream.annotation import AnnotationJob, run
 from camstream.commands.demo import sample_clip
 from camstream.errors import SetupError, SinkError
-from camstream.frame import Annotated
+from camstream.frame import Annotated, View
 from camstream.live.outputs import OutputPaths, Outputs
 from camstream.maps import cam as cams
 from camstream.models.session import Model
@@ -139,6 +140,23 @@ def test_records_written_before_are_read(suffix: str, tmp_path: Path) -> None:
     assert records.centroid_xy.tolist() == [[201.9, 120.4]]
     assert records.area.tolist() == [0.41]
     assert records.size_wh.tolist() == [[640, 360]]
+
+
+def test_what_is_displayed_is_told_by_its_class_and_says_whether_it_is_named() -> None:
+    made = make_annotated(0)
+    cam = made.prediction.cam.maps[0]
+    views = (
+        View("crane", 0.15, cam, 134, is_sure=False),
+        View("crane", 0.1, cam, 517),
+        View("dog", 0.05, cam),
+    )
+    prediction = dataclasses.replace(made.prediction, views=views)
+    record = to_record(dataclasses.replace(made, prediction=prediction))
+    assert record["displayed"] == [
+        {"label": "crane", "class_index": 134, "score": 0.15, "is_sure": False},
+        {"label": "crane", "class_index": 517, "score": 0.1},
+        {"label": "dog", "class_index": None, "score": 0.05},
+    ]
 
 
 def _is_number(text: str) -> bool:
