@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Part = Literal["heatmap", "label", "boxes", "help", "classes", "contrast", "trail"]
+Part = Literal["heatmap", "label", "boxes", "legend", "help", "classes", "contrast", "trail"]
 DisplayLevel = Literal["short", "full", "off"]
 
 
@@ -20,7 +20,7 @@ class Toggle:
     """Show a part of the display, or hide it.
 
     Attributes:
-        what: "heatmap", "label", "boxes"; "help": the list of keys; "classes": the maps of the
+        what: "heatmap", "label", "boxes"; "legend": the bar of colours; "help": the list of keys; "classes": the maps of the
             classes that were named last; "contrast": the map of one class against another;
             "trail": the path of the peak.
         on: Whether it is shown from now on; None changes it to the other state.

@@ -36,6 +36,7 @@ HELP = (
     Row("+ -", "heatmap stronger, weaker"),
     Row("c", "next colour map"),
     Row("h l b", "heatmap, label, boxes on, off"),
+    Row("e", "colours explained on, off"),
     Row("space", "pause"),
     Row("← →", "5 seconds back, on", "clip"),
     Row(", .", "one frame back, on", "clip"),

@@ -29,6 +29,7 @@ _KEYS: dict[str, actions.Action] = {
     "h": actions.Toggle("heatmap"),
     "l": actions.Toggle("label"),
     "b": actions.Toggle("boxes"),
+    "e": actions.Toggle("legend"),
     "d": actions.SetDisplay(),
     "?": actions.Toggle("help"),
     "left": actions.Skip(-_SKIP_S),

@@ -212,6 +212,8 @@ def _toggle(state: LiveState, action: actions.Toggle) -> LiveState:
             style = replace(style, show_label=wanted(style.show_label))
         case "boxes":
             style = replace(style, show_boxes=wanted(style.show_boxes))
+        case "legend":
+            style = replace(style, show_legend=wanted(style.show_legend))
         case "help":
             return replace(state, show_help=wanted(state.show_help))
         case "classes":

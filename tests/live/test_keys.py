@@ -29,6 +29,7 @@ ACTIONS: dict[str, actions.Action] = {
     "h": actions.Toggle("heatmap"),
     "l": actions.Toggle("label"),
     "b": actions.Toggle("boxes"),
+    "e": actions.Toggle("legend"),
     "d": actions.SetDisplay(),
     "?": actions.Toggle("help"),
     "s": actions.Snapshot(),
