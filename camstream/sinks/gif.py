@@ -7,11 +7,14 @@ that follow in less than two of them are left out, since browsers would play the
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
+from av.container import Flags
 from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
@@ -61,8 +64,10 @@ class GifFile:
         self.is_whole = True
         self._last = -_LEAST_TICKS
         self._has_failed = False
+        self._size = 0  # of the file up to its last whole picture
         with self._writing():
             self._container = av.open(f"file:{self._atomic_file.path}", "w", format="gif")
+            self._container.flags |= cast("int", Flags.flush_packets.value)
         self._stream: VideoStream | None = None
         self._graph: Graph | None = None
         self._size_wh = (0, 0)
@@ -84,6 +89,7 @@ class GifFile:
         with self._writing():
             for packet in self._started(annotated.picture).encode(self._coloured(annotated, at)):
                 self._container.mux(packet)
+            self._size = self._atomic_file.path.stat().st_size
         self._last = at
         self.frames += 1
 
@@ -107,6 +113,9 @@ class GifFile:
         with contextlib.suppress(SinkError):
             with contextlib.suppress(SinkError), self._writing():
                 self._end()
+            if self._has_failed:
+                with self._writing():
+                    os.truncate(self._atomic_file.path, self._size)
             if has_picture(self._atomic_file.path):
                 return self._atomic_file.keep()
         self.discard()

@@ -24,6 +24,7 @@ from camstream.frame import Annotated
 from camstream.sinks import SideFiles, SidePaths, open_records
 from camstream.sinks.arrays import MapsFile
 from camstream.sinks.encoding import Encoding
+from camstream.sinks.gif import GifFile
 from camstream.sinks.presence import PresenceFile
 from camstream.sinks.recorder import Recorder
 from camstream.sinks.records import write_json
@@ -86,6 +87,10 @@ def _recording(path: Path, *, overwrite: bool, inputs: Sequence[Path]) -> Sink:
     return Recording(path, overwrite=overwrite)
 
 
+def _gif(path: Path, *, overwrite: bool, inputs: Sequence[Path]) -> Sink:
+    return GifFile(path, overwrite=overwrite, inputs=inputs)
+
+
 def _maps(path: Path, *, overwrite: bool, inputs: Sequence[Path]) -> Sink:
     return MapsFile(path, LABELS, overwrite=overwrite, inputs=inputs)
 
@@ -127,6 +132,7 @@ CASES = {
     "hevc": _video("o.mp4", codec="hevc"),
     "odd mp4": _video("o.mp4", (65, 49)),
     "recording": Case(_file(_recording, "o.mp4"), ("o.mp4",), _count_pictures, (65, 48)),
+    "gif": Case(_file(_gif, "o.gif"), ("o.gif",), _count_pictures),
     "jsonl": Case(_file(open_records, "r.jsonl"), ("r.jsonl",), _count_lines),
     "csv": Case(_file(open_records, "r.csv"), ("r.csv",), _count_rows),
     "parquet": Case(
