@@ -211,6 +211,12 @@ def steps(to: Console) -> Iterator[Callable[[str], None]]:
         status.stop()
 
 
+class _Count(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        of_all = "" if task.total is None else f"/{task.total:.0f}"
+        return Text(f"{task.completed:.0f}{of_all}")
+
+
 @contextlib.contextmanager
 def counting(task: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar with count and time left while the body runs, if there is a terminal.
@@ -224,7 +230,7 @@ def counting(task: str) -> Iterator[Callable[[int, int | None], None]]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        _Count(),
         TimeRemainingColumn(),
     )
     with Progress(
@@ -249,7 +255,7 @@ def progress_of(name: str) -> Iterator[OnFrame]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        _Count(),
         _Rate(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[label]}", markup=False),

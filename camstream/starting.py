@@ -30,6 +30,12 @@ def end() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def finish() -> None:
+    """Let a late Ctrl-C be nothing: all is done, and Python only tidies up."""
+    if is_program():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def is_program() -> bool:
     """Whether camstream was started as a program: ``camstream`` or ``python -m camstream``."""
     name = sys.argv[0] if sys.argv else ""

@@ -147,7 +147,9 @@ def main() -> None:
         code = end.code
     except KeyboardInterrupt:
         code = 130
-    sys.exit(flush() or code)
+    code = flush() or code
+    starting.finish()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -299,6 +301,67 @@ def test_no_error_shows_a_password(
         assert _SECRET not in done.output, done.output
         assert "Traceback" not in done.output
         assert isinstance(done.exception, SystemExit)
+
+
+def _can_unshare() -> bool:
+    try:
+        return subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_a_run_calls_nobody_and_writes_only_its_outputs(tmp_path: Path) -> None:
+    """Watched by strace, in a network of its own where that can be had: a clip, with children."""
+    clip = tmp_path / "work" / "clip.mp4"
+    clip.parent.mkdir()
+    clips.make(clip, clips.Video(frames=3))
+    home, log = tmp_path / "home", tmp_path / "log"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "ORT_DISABLE_TELEMETRY"):
+        environment.pop(name, None)
+    watch = [
+        "strace",
+        "-f",
+        "-o",
+        str(log),
+        "-e",
+        "trace=connect,sendto,openat,mkdir,rename,unlink",
+    ]
+    alone = ["unshare", "-rn"] if _can_unshare() else []
+    done = subprocess.run(
+        [*alone, *watch, *PROGRAM, "annotate", "clip.mp4", "--device", "cpu"],
+        cwd=clip.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if "PTRACE" in done.stderr or not log.exists():
+        pytest.skip("strace may not watch here")
+    assert done.returncode == 0, done.stderr
+    calls = log.read_text(errors="replace").splitlines()
+    assert not [line for line in calls if re.search(r"connect\(|AF_INET", line)]
+    assert not [line for line in calls if "resolv.conf" in line or "nsswitch" in line]
+    written = {
+        found[1]
+        for line in calls
+        if (found := re.search(r'openat\([^"]*"([^"]+)", [^)]*O_(?:CREAT|WRONLY|RDWR)', line))
+        and " = -1 " not in line
+    }
+    foreign = {
+        path
+        for path in written
+        if not path.startswith(("clip.cam", "/dev/", "/proc/", str(clip.parent)))
+        and not path.startswith(str(home / ".cache" / "camstream"))
+        and not path.startswith("/tmp/")  # a library's shared memory; nothing stays, see below
+    }
+    assert not foreign
+    left = {path.relative_to(home).parts[:2] for path in home.rglob("*") if path.is_file()}
+    assert left <= {(".cache", "camstream")}
+    assert {path.name for path in clip.parent.iterdir()} == {"clip.mp4", "clip.cam.mp4"}
 
 
 def _wait_for(condition: Any) -> None:
