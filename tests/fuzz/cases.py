@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.fuzz import corpus, mutate_bytes, mutate_tables, mutate_text, simple_models
+from tests.fuzz import (
+    corpus,
+    mutate_bytes,
+    mutate_models,
+    mutate_tables,
+    mutate_text,
+    simple_models,
+)
 
 Arguments = list[str]
 
@@ -92,8 +99,18 @@ def _photo(rng: Random, folder: Path, work: Path) -> Arguments:
 
 
 def _model(rng: Random, folder: Path, work: Path) -> Arguments:
+    return _run_model(simple_models.mutate, rng, folder, work)
+
+
+def _network(rng: Random, folder: Path, work: Path) -> Arguments:
+    return _run_model(mutate_models.mutate_model, rng, folder, work)
+
+
+def _run_model(
+    mutate: Callable[[bytes, Random], bytes], rng: Random, folder: Path, work: Path
+) -> Arguments:
     name = rng.choice(corpus.MODELS)
-    (work / "m.onnx").write_bytes(simple_models.mutate((folder / name).read_bytes(), rng))
+    (work / "m.onnx").write_bytes(mutate((folder / name).read_bytes(), rng))
     act = rng.random()
     if name == "classifier.onnx" and act < 0.8:
         (work / "names.txt").write_text("light\ndark\n")
@@ -162,6 +179,7 @@ GROUPS: dict[str, Callable[[Random, Path, Path], Arguments]] = {
     "clip": _clip,
     "truncation": _truncation,
     "model": _model,
+    "network": _network,  # also of models, by another mutator
     "record": _record,
     "stats": _stats,
     "annotation": _annotation,

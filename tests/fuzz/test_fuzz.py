@@ -15,7 +15,8 @@ from tests.fuzz.runner import Limits, Totals, run
 SMALL = {
     "clip": 60,
     "truncation": 20,
-    "model": 40,
+    "model": 20,
+    "network": 20,
     "record": 40,
     "stats": 10,
     "annotation": 20,
@@ -24,7 +25,8 @@ SMALL = {
 LARGE = {
     "clip": 5000,
     "truncation": 500,
-    "model": 5000,
+    "model": 2500,
+    "network": 2500,
     "record": 2000,
     "stats": 500,
     "annotation": 1000,
