@@ -90,14 +90,15 @@ def check_speed(speed: float) -> float:
 
 def live(
     context: typer.Context,
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="A camera's number or device, a URL, a clip, a photo or a folder of photos, screen: or "
-            "- (MJPEG on stdin).",
+            help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
+            "screen: or - (MJPEG on stdin).",
+            show_default="0, the first camera",
         ),
-    ] = "0",
+    ] = None,
     camera_size: Annotated[
         SizeWH | None,
         input_option(
@@ -222,15 +223,16 @@ def live(
             if can_teach
             else None
         )
+        named = sources or ["0"]
         open_source = partial(
             open_live,
             size_wh=camera_size,
             stays=window,
             is_looping=loop,
             speed=check_speed(speed),
-            waiting=_Patience(source, stop),
+            waiting=_Patience(named[0], stop),
         )
-        opened = open_source(source)
+        opened = open_source(named)
         if display is not None:
             display.title = f"{opened.name} - camstream"
         crash.working_on(opened.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
-from camstream.media import PHOTO_SUFFIXES, read_photo
+from camstream.media import read_photo
 from camstream.picture import Picture
 from camstream.sources.player import PlayerState
 
@@ -122,22 +122,3 @@ class Album:
     def close(self) -> None:
         """Stop."""
         self.stop()
-
-
-def is_photo(path: Path) -> bool:
-    """Whether a path names a photo, or a folder."""
-    return path.suffix.lower() in PHOTO_SUFFIXES or path.is_dir()
-
-
-def photos_in(path: Path) -> list[Path]:
-    """Return a photo, or those of a folder by name.
-
-    Raises:
-        SourceError: There is none in the folder.
-    """
-    if not path.is_dir():
-        return [path]
-    found = sorted(one for one in path.iterdir() if one.suffix.lower() in PHOTO_SUFFIXES)
-    if not found:
-        raise SourceError(f"cannot show {path}: there is no photo in it; name one clip of it")
-    return found
