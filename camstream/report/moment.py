@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
-from camstream.errors import SinkError, SourceError, UsageError
+from camstream.errors import SourceError, UsageError
 from camstream.media import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from camstream.picture import Picture
 from camstream.report.pictures import find_frames
-from camstream.sinks.atomic_file import AtomicFile, check_apart
+from camstream.sinks.atomic_file import check_apart
+from camstream.sinks.gif import GifFile
+from camstream.sinks.photo import PhotoFile
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
 
@@ -56,46 +56,40 @@ def write_moment(request: MomentRequest) -> int:
         SourceError: The video cannot be read, or has no frame there.
         SinkError: The output cannot be written. Nothing of it is left.
     """
+    check_apart([request.video], [request.output])
     source = FileSource(request.video, even=True)
     with contextlib.closing(source):
         if source.duration_s is not None and not 0 <= request.at_s <= source.duration_s:
             raise SourceError(
                 f"{source.name} has no moment at {request.at_s:g} s: it is {source.duration_s:.2f} s long"
             )
-        if request.output.suffix.lower() in VIDEO_SUFFIXES:
-            return _write_clip(request, source)
-        _write_picture(request, source)
-        return 1
+        file = _open(request, source)
+        count = 0
+        try:
+            for picture in _pictures(request, source):
+                file.write_picture(picture)
+                count += 1
+            file.finish()
+        except BaseException:
+            file.discard()
+            raise
+    return count
 
 
-def _write_picture(request: MomentRequest, source: FileSource) -> None:
-    file = AtomicFile(request.output, overwrite=request.overwrite, inputs=[request.video])
-    _, (_, picture) = next(find_frames(source, [request.at_s]))
-    done, encoded = cv2.imencode(request.output.suffix.lower(), picture.bgr())
-    if not done:
-        raise SinkError(f"cannot write {request.output}: OpenCV does not write such pictures")
-    try:
-        file.path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        file.discard()
-        raise SinkError(f"cannot write {request.output}: {error.strerror or error}") from error
-    file.commit()
-
-
-def _write_clip(request: MomentRequest, source: FileSource) -> int:
-    check_apart([request.video], [request.output])
-    file = VideoFile(request.output, overwrite=request.overwrite, rate_hz=source.rate_hz)
-    try:
-        for picture in _pictures(request, source):
-            file.write_picture(picture)
-        file.finish()
-    except BaseException:
-        file.discard()
-        raise
-    return file.frames
+def _open(request: MomentRequest, source: FileSource) -> PhotoFile | GifFile | VideoFile:
+    suffix = request.output.suffix.lower()
+    if suffix in PHOTO_SUFFIXES:
+        return PhotoFile(request.output, overwrite=request.overwrite)
+    if suffix == ".gif":
+        return GifFile(request.output, overwrite=request.overwrite)
+    return VideoFile(request.output, overwrite=request.overwrite, rate_hz=source.rate_hz)
 
 
 def _pictures(request: MomentRequest, source: FileSource) -> Iterator[Picture]:
+    if request.output.suffix.lower() in PHOTO_SUFFIXES:
+        _, (_, picture) = next(find_frames(source, [request.at_s]))
+        yield picture
+        return
     start_s = max(0.0, request.at_s - request.length_s / 2)
     end_s = start_s + request.length_s
     frames = itertools.dropwhile(lambda frame: frame.pts_s < start_s, source)

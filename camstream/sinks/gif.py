@@ -73,12 +73,16 @@ class GifFile:
         self._size_wh = (0, 0)
 
     def write(self, annotated: Annotated) -> None:
-        """Write an annotated frame's picture at its own time.
+        """Write an annotated frame's picture, see ``write_picture``."""
+        self.write_picture(annotated.picture)
+
+    def write_picture(self, picture: Picture) -> None:
+        """Write a picture at its own time.
 
         Raises:
             SinkError: It cannot be written.
         """
-        frame = annotated.picture.video_frame
+        frame = picture.video_frame
         if frame.pts is None or not frame.time_base:
             raise SinkError(f"cannot write {self.target}: a picture has no time (pts, time_base)")
         at = round(frame.pts * frame.time_base / _TICK)
@@ -87,7 +91,7 @@ class GifFile:
                 self.warnings.append("a GIF plays 50 pictures a second at most: some are left out")
             return
         with self._writing():
-            for packet in self._started(annotated.picture).encode(self._coloured(annotated, at)):
+            for packet in self._started(picture).encode(self._coloured(picture, at)):
                 self._container.mux(packet)
             self._size = self._atomic_file.path.stat().st_size
         self._last = at
@@ -136,9 +140,8 @@ class GifFile:
             self._stream.codec_context.time_base = self._stream.time_base = _TICK
         return self._stream
 
-    def _coloured(self, annotated: Annotated, at: int) -> VideoFrame:
+    def _coloured(self, picture: Picture, at: int) -> VideoFrame:
         """Reduce a picture to its best 256 colours."""
-        picture = annotated.picture
         if picture.size_wh != self._size_wh:
             picture = fitted(picture.even(), self._size_wh)
         frame = VideoFrame.from_ndarray(picture.bgr(), "bgr24")

@@ -9,6 +9,7 @@ import cv2
 
 from camstream.errors import SinkError
 from camstream.frame import Annotated
+from camstream.picture import Picture
 from camstream.sinks.atomic_file import AtomicFile
 
 _OPTIONS = {
@@ -51,6 +52,10 @@ class PhotoFile:
         self.is_whole = True
 
     def write(self, annotated: Annotated) -> None:
+        """Write an annotated frame's picture, see ``write_picture``."""
+        self.write_picture(annotated.picture)
+
+    def write_picture(self, picture: Picture) -> None:
         """Write the picture.
 
         Raises:
@@ -64,11 +69,11 @@ class PhotoFile:
         suffix = self.target.suffix.lower()
         with self._atomic_file.writing():
             try:
-                coded = cv2.imencode(suffix, annotated.picture.bgr(), _OPTIONS.get(suffix, ()))[1]
+                coded = cv2.imencode(suffix, picture.bgr(), _OPTIONS.get(suffix, ()))[1]
             except cv2.error as error:  # such as a picture too large for the format
                 raise SinkError(
                     f"cannot write {self.target}: {suffix} cannot hold a picture of "
-                    "{}x{}".format(*annotated.picture.size_wh)
+                    "{}x{}".format(*picture.size_wh)
                 ) from error
             self._atomic_file.path.write_bytes(coded.tobytes())
         self._is_written = True
