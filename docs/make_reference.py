@@ -36,7 +36,7 @@ def command_line() -> str:
         NOTE,
         "# Command line\n",
         "`camstream COMMAND --help` prints the same. Exit codes: 0 done, 1 an error, 2 a wrong "
-        "option or name, 128 + N stopped by signal N (130: Ctrl-C).\n",
+        "option or name, or a file that is not there, 128 + N stopped by signal N (130: Ctrl-C).\n",
     ]
     parts += [
         _command(name, group.get_command(context, name)) for name in group.list_commands(context)

@@ -20,7 +20,7 @@ from typer.main import get_command
 import camstream
 from camstream import crash, starting
 from camstream.commands import plugins
-from camstream.commands.spellings import Command
+from camstream.commands.spellings import Command, hide_type
 from camstream.console import exit_code, flush, lost_results, plain_errors, report_error, say
 from camstream.errors import CamstreamError, SetupError
 
@@ -50,6 +50,10 @@ class Commands(TyperGroup):
                 for name in self.list_commands(ctx):  # Typer suggests names from those imported
                     self.get_command(ctx, name)
         return self.commands.get(cmd_name)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options of the program itself, written in help as those of commands are."""
+        return [hide_type(param) for param in super().get_params(ctx)]
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; wrong words are one line, as every other error, and exit code 2."""

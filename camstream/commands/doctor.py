@@ -51,7 +51,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Check what works on this machine, and how fast: GPU, models, display, cameras, packages.
+    """Check what works here, and how fast: GPU, models, display, cameras, packages.
 
     The exit code is 1 where the main job, label and map over a video, cannot run.
 

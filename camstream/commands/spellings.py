@@ -56,11 +56,11 @@ class Command(TyperCommand):
         """Leave out of the help what tells nothing: that a flag is a <bool>, a word a <str>."""
         super().__init__(*args, **attributes)
         for param in self.params:
-            _hide_type(param)
+            hide_type(param)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return ``--help``, as every other flag."""
-        return _hide_type(super().get_help_option(ctx))
+        return hide_type(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Replace old spellings by new ones, then parse."""
@@ -99,7 +99,7 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
 
-def _hide_type(param: Any) -> Any:
+def hide_type(param: Any) -> Any:
     """Make the help of a flag or of an argument name no type, unless that is a choice of words."""
     if getattr(param, "is_flag", False):
         param.metavar = ""

@@ -236,9 +236,9 @@ def test_a_wrong_option_exits_with_2(arguments: tuple[str, ...], words: str) -> 
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, ""])
 def test_help_tells_no_types_of_programmers(command: str) -> None:
-    shown = run(command, "--help").stdout
+    shown = run(*command.split(), "--help").stdout
     assert not {word for word in ("<bool>", "<str>", "<path>", "<int>", "<float>") if word in shown}
     usage = next(line for line in shown.splitlines() if "Usage:" in line)
     assert usage.partition("[OPTIONS]")[2] == usage.partition("[OPTIONS]")[2].upper()

@@ -196,7 +196,7 @@ def test_the_command(clip: Path, boxes: Path, tiny_path: Path) -> None:
     assert "smoothing default" in done.output
     gone = str(boxes.with_name("gone.csv"))
     done = CliRunner().invoke(app, ["evaluate", str(clip), "--true-boxes", gone, *network])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "Traceback" not in done.output
     assert "gone.csv" in done.output
 

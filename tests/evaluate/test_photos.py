@@ -125,7 +125,7 @@ def test_coco_gives_width_and_height_and_crowds_do_not_count(photos: Path, tmp_p
         ("b.json", _coco(categories=[{"id": 3, "name": "yak"}]), "no box of a class"),
         ("b.xml", "<annotation>", "not a Pascal VOC file"),
         ("b.xml", _VOC.format(name="a", kind="dog", bottom="low"), "not a Pascal VOC file"),
-        ("none.csv", None, "none.csv: No such file"),
+        ("none.csv", None, "none.csv: there is no such file"),
     ],
 )
 def test_bad_annotations_are_refused_in_one_line(

@@ -124,7 +124,7 @@ def test_one_line_for_each_wrong_folder(folder: Path, tiny_path: Path) -> None:
     shutil.rmtree(folder / "no lamp")
     refuses("one folder per class", "only 'lamp'")
     shutil.rmtree(folder)
-    refuses("there is no such folder")
+    refuses("there is no such folder", is_usage=True)
 
 
 @pytest.mark.parametrize(
