@@ -67,7 +67,12 @@ class Infer(Protocol):
 
 
 class Sink(Protocol):
-    """Takes annotated frames in order; then one of ``finish`` and ``discard`` is called."""
+    """Takes annotated frames in order; then one of ``finish`` and ``discard`` is called.
+
+    After an error of ``write`` no frame follows. A sink may also have ``keep()``: where a run fails
+    before its end, it is called to keep what was made, and returns the file's path, or None. A
+    sink without it is finished where the failure is another's, and discarded where it is its own.
+    """
 
     def write(self, annotated: Annotated) -> None:
         """Take one frame; raises SinkError where it cannot be written."""

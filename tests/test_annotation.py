@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from av import Packet
 
 from camstream.annotation import AnnotationJob, run
 from camstream.errors import CamstreamError, ModelError, SinkError, SourceError
@@ -15,6 +17,7 @@ from camstream.frame import Annotated, Frame, Prediction
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sinks.records import RecordsFile
+from camstream.sinks.stream_copy import StreamCopy
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
 from tests.clips import Video, make, read
@@ -166,6 +169,25 @@ def test_a_run_ends_where_its_last_output_fails(
         )
     assert seen == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_that_the_container_refuses_costs_itself_and_not_the_picture(
+    clip: Path, tiny_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demux = StreamCopy._demux
+
+    def shown_before_it_is_decoded(self: StreamCopy) -> Generator[Packet[Any]]:
+        for number, packet in enumerate(demux(self)):
+            if number in (5, 6):
+                packet.pts = (packet.dts or 0) - 100
+            yield packet
+
+    monkeypatch.setattr(StreamCopy, "_demux", shown_before_it_is_decoded)
+    result = run(AnnotationJob(source=clip, output=tmp_path / "o.mp4"), tiny_model)
+    assert result.warnings == ("audio stream 1: a part of it could not be copied",)
+    seen = read(tmp_path / "o.mp4")
+    assert seen.numbers == list(range(FRAMES))
+    assert len(seen.packets[0][2]) == len(read(clip).packets[0][2]) - 2
 
 
 @pytest.mark.parametrize("option", ["output", "records", "stats", "presence", "maps"])

@@ -65,7 +65,7 @@ class Commands(TyperGroup):
             _report_wrong_words(error)
             code = error.exit_code
         except CamstreamError as error:  # of a command that prints, and does nothing else
-            report_error(str(error))
+            report_error(error.for_command_line())
             code = exit_code(error)
         except OSError as error:  # of the help, which Typer prints
             if error.errno != errno.ENOSPC:

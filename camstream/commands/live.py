@@ -250,6 +250,7 @@ def live(
                 presence=presence,
                 visits=record_on_presence,
                 pre_roll_s=pre_roll,
+                inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
                 overwrite=overwrite,
             ),
             limits=RunLimits(frames=frames, seconds=seconds),

@@ -30,6 +30,7 @@ class OutputPaths:
         presence: When something was there, see ``camstream.sinks.presence``.
         visits: A folder for videos, one for each time that something is there.
         pre_roll_s: How much of the time before is in these, seconds.
+        inputs: The files that are read, which no output may replace.
         overwrite: Whether existing files may be replaced.
     """
 
@@ -39,6 +40,7 @@ class OutputPaths:
     presence: Path | None = None
     visits: Path | None = None
     pre_roll_s: float = 5.0
+    inputs: Sequence[Path] = ()
     overwrite: bool = False
 
 
@@ -85,7 +87,9 @@ class Outputs:
             self._visits = Visits(paths.visits, pre_roll_s=paths.pre_roll_s, rate_hz=rate_hz)
         side_paths = SidePaths(records=paths.records, maps=paths.maps, presence=paths.presence)
         self._has_sides = side_paths != SidePaths()
-        self._sides = SideFiles(side_paths, labels, overwrite=paths.overwrite, once=True)
+        self._sides = SideFiles(
+            side_paths, labels, overwrite=paths.overwrite, inputs=paths.inputs, once=True
+        )
         if paths.record is not None:
             try:
                 self._recorder = self._record_to(paths.record, overwrite=paths.overwrite)
@@ -220,7 +224,9 @@ class Outputs:
         say_kept(error, kept)
 
     def _record_to(self, target: Path, *, overwrite: bool) -> Recorder:
-        return Recorder(target, overwrite=overwrite, rate_hz=self._rate_hz)
+        return Recorder(
+            target, overwrite=overwrite, inputs=self._paths.inputs, rate_hz=self._rate_hz
+        )
 
 
 def _stamp() -> str:

@@ -255,6 +255,15 @@ class Model:
         )
 
     def _run(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
+        try:
+            return self._run_raw(feed)
+        except ModelError:
+            raise
+        except Exception as error:  # onnxruntime has no common base class of its own
+            why = f"{self.path} failed on {self.device}: {reason(error)}; {REMEDY}"
+            raise ModelError(why) from error
+
+    def _run_raw(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:
         if self._bind_to is None:
             return list(self.session.run(self._outputs, feed))
         # Bound outputs let the copies to and from the device overlap with nothing waiting but

@@ -49,7 +49,7 @@ class StreamCopy:
             if stream.index == like.stream.index:
                 continue
             problem = self._add(stream, output)
-            if problem:
+            if problem and not _matters_to_nobody(stream):
                 codec = (
                     stream.codec_context
                 )  # none where FFmpeg has no decoder; then it has no name either
@@ -184,3 +184,9 @@ def content_of(metadata: dict[str, str]) -> dict[str, str]:
         for key, value in metadata.items()
         if key.lower() not in technical and not key.startswith(("_STATISTICS", "NUMBER_OF", "BPS"))
     }
+
+
+def _matters_to_nobody(stream: Stream) -> bool:
+    """Whether a stream is a camera's time code or the like, which no player shows."""
+    codec = stream.codec_context
+    return stream.type == "data" and (codec is None or codec.name in ("tmcd", "none"))

@@ -122,14 +122,14 @@ def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
         file.write(made)  # the same time once more counts once
     assert not path.exists()
     file.finish()
-    assert path.read_text() == "start_s,end_s,peak_score\n0.1,0.3,0.9\n"
+    assert path.read_text() == "start_s,end_s,peak_score,label\n0.1,0.3,0.9,cat\n"
     with pytest.raises(SinkError, match="exists already"):
         PresenceFile(path)
     with pytest.raises(SinkError, match=r"presence is written as \.csv"):
         PresenceFile(tmp_path / "cat.txt")
     empty = PresenceFile(path, overwrite=True)
     empty.finish()
-    assert path.read_text() == "start_s,end_s,peak_score\n"
+    assert path.read_text() == "start_s,end_s,peak_score,label\n"
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -29,8 +29,8 @@ from camstream.report.read import read_records
 from camstream.safe_text import safe_cell, safe_text
 from camstream.sinks import RECORDS_SUFFIXES, SideFiles, SidePaths, open_records
 from camstream.sinks.encoding import Encoding
-from camstream.sinks.records import to_record, upgrade
-from camstream.sinks.tables import COLUMNS, to_row
+from camstream.sinks.records import to_json_line, to_record, upgrade
+from camstream.sinks.tables import COLUMNS, CsvLines, to_row
 from tests.annotated import LABELS, make_annotated
 
 NOTHING = np.full((1, 3, 4), -1.0, np.float32)
@@ -184,6 +184,24 @@ def test_a_row_loses_nothing_of_a_record() -> None:
     assert (row["label_3"], row["class_index_3"], row["logit_3"]) == (LABELS[2], 2, 1.25)
     assert [row["peak_x"], row["peak_y"]] == record["peak_xy"]
     assert [row["width"], row["height"]] == record["size_wh"] == [64, 48]
+
+
+def test_a_line_of_json_is_harmless_and_loses_nothing() -> None:
+    label = "a\x1b[31m\x9b1mb\u202ec\ud800\u2028d\x7f"
+    line = to_json_line({"label": label, "area": math.nan, "peak": [math.inf, 1.5]})
+    assert line[:-1].isprintable()
+    assert line.encode()
+    assert json.loads(line) == {"label": label, "area": None, "peak": [None, 1.5]}
+
+
+@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\x1b[31m=1"])
+def test_a_label_is_no_formula_in_a_table(label: str, tmp_path: Path) -> None:
+    record = to_record(make_annotated(0))
+    record["top"] = [{"label": label, "class_index": 0, "score": 0.5, "logit": 1.0}]
+    _, row = CsvLines(tmp_path / "r.csv")(record).splitlines()
+    cell = row.split(",")[2]
+    assert cell.startswith("'")
+    assert "\x1b" not in cell
 
 
 def test_what_has_no_positive_evidence_has_no_place() -> None:

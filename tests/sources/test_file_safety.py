@@ -82,7 +82,7 @@ def test_what_was_written_before_sigkill_plays(
     long_clip: Path, tiny_path: Path, tmp_path: Path
 ) -> None:
     process = start([long_clip, "-o", tmp_path / "o.mp4", "-m", tiny_path, *SLOW])
-    partial = wait_for_bytes(process, tmp_path, 12_000)  # the first half second
+    partial = wait_for_bytes(process, tmp_path, 40_000)
     process.kill()
     process.communicate(timeout=60)
     assert not (tmp_path / "o.mp4").exists()
@@ -94,9 +94,10 @@ def test_what_was_written_before_sigkill_plays(
 def assert_plays_to_a_cut(numbers: list[int]) -> None:
     """At the cut, pictures may be missing that were to be shown before the last one that is there."""
     assert len(numbers) >= 14
-    assert numbers[:-4] == list(range(len(numbers) - 4))
+    most = 8  # pictures in a row that refer to a later one, with the slowest preset
+    assert numbers[:-most] == list(range(len(numbers) - most))
     assert numbers == sorted(set(numbers))
-    assert numbers[-1] < len(numbers) + 4
+    assert numbers[-1] < len(numbers) + most
 
 
 def run_on_a_full_disk(arguments: list[str | Path], limit: int) -> str:
