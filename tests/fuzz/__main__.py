@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 from tests.fuzz import child, corpus, verdict
 from tests.fuzz.cases import GROUPS, Case
@@ -68,10 +69,16 @@ def main() -> int:
             seen.add((found.kind, found.fault))
             print("    " + found.detail.strip().replace("\n", "\n    "), flush=True)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a timeout ends it as Ctrl-C does
+    signal.signal(signal.SIGTERM, _end_early)
     totals = run(cases, jobs=arguments.jobs, on_result=show)
     print(totals)
     return 1 if totals.findings else 0
+
+
+def _end_early(*_: object) -> NoReturn:
+    """End a run as Ctrl-C does, once: a timeout's signal comes to the process and to its group."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _run_one(case: Case, keep: Path | None) -> int:

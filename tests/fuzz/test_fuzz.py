@@ -49,7 +49,8 @@ def told(totals: Totals) -> str:
 
 
 def test_what_once_went_wrong_does_not_again() -> None:
-    totals = run([Case.parse(name) for name in seeds.KEPT])
+    kept = [Case.parse(name) for name in seeds.KEPT if not name.startswith("weights:")]
+    totals = run(kept)
     assert not totals.findings, told(totals)
 
 
@@ -64,7 +65,8 @@ def test_a_few_damaged_files_of_every_kind() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.slow
 def test_damaged_weights() -> None:
-    totals = run([Case("weights", seed) for seed in range(100)])
+    kept = [Case.parse(name) for name in seeds.KEPT if name.startswith("weights:")]
+    totals = run([*kept, *(Case("weights", seed) for seed in range(100, 200))])
     assert not totals.findings, told(totals)
 
 
