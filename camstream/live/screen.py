@@ -44,6 +44,7 @@ class Screen:
 
     def __init__(self, display: Display) -> None:
         self.timeline = Timeline()
+        self._source = ""
         self._display = display
         self._place: _Place | None = None
         # How the bar looks, since when, and its image.
@@ -59,6 +60,8 @@ class Screen:
         """Draw a state, and show it."""
         if not self._display.is_open:
             return
+        if state.source != self._source:
+            self._source, self.timeline = state.source, Timeline()
         size_wh, room_wh = self._sizes(state)
         small = None if state.frame is None else self._fitted(state.frame, room_wh)
         drawn = draw(state, small, room_wh)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from camstream.stages import Display, Infer, Source
 
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while no frame comes
+_HELD_S = 0.5  # a picture that is to stay waits so long for its own map
+_EVERY_S = 3600.0  # the same, where no picture may be left out
 _BLANK_S = 1.0  # without a picture for so long, the window opens and says what it waits for
 
 
@@ -199,7 +201,10 @@ class LiveSession:
         return True
 
     def _show_next(self, frame: Frame) -> None:
-        prediction = self._sync.prediction_for(frame, is_held=self._is_held())
+        patience_s = _HELD_S if self._is_held() else 0.0
+        if not self._source.is_live:
+            patience_s = _EVERY_S
+        prediction = self._sync.prediction_for(frame, patience_s=patience_s)
         if prediction is not None:
             self._present(frame, prediction)
             return

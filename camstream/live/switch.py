@@ -16,26 +16,25 @@ _JOIN_S = 2.0
 
 
 class SwitchingSource:
-    """A live source that goes on with another one when that was opened.
+    """A source that goes on with another one when that was opened.
 
     Indices and times go on, too: they grow over all sources. Where the other cannot be opened,
     nothing changes.
 
     Attributes:
         current: The source whose frames come.
-        is_live: True.
+        is_live: Whether the first one is.
     """
 
-    is_live = True
-
     def __init__(self, source: Source, open_source: Callable[[str], Source] | None = None) -> None:
-        """Begin with a live source, which is closed together with this one.
+        """Begin with a source, which is closed together with this one.
 
         Args:
             source: The first.
             open_source: Opens another live one by its address; None: there is no other.
         """
         self.current = source
+        self.is_live = source.is_live
         self._open_source = open_source
         self._lock = threading.Lock()
         self._next: Source | None = None

@@ -15,7 +15,6 @@ from camstream.frame import Frame, Prediction
 from camstream.pipeline import Pipeline
 
 _WAIT_FOR_MAP_S = 0.030  # the longest that a picture waits for its own map
-_WAIT_HELD_S = 0.5  # the same, where the picture is to stay
 _CARE_S = 0.003  # the time between two calls of ``meanwhile``
 
 T = TypeVar("T")
@@ -44,12 +43,13 @@ class Sync:
         """
         return self._wait_for(self._pipeline.frames, time.perf_counter() + timeout_s)
 
-    def prediction_for(self, frame: Frame, *, is_held: bool = False) -> Prediction | None:
+    def prediction_for(self, frame: Frame, *, patience_s: float = 0.0) -> Prediction | None:
         """Take the newest prediction; wait for the frame's own where it will be here soon.
 
         Args:
             frame: That is to be shown.
-            is_held: Whether no other one will follow soon, so that waiting is worth it.
+            patience_s: How long after its arrival its own map is worth waiting for, however slow
+                the model is.
 
         Returns:
             None where the model has not answered yet.
@@ -57,8 +57,7 @@ class Sync:
         newest = self._newest
         quick = newest is None or newest.infer_ms < _WAIT_FOR_MAP_S * 1e3
         deadline = frame.captured_s + _WAIT_FOR_MAP_S if quick else 0.0
-        if is_held:
-            deadline = frame.captured_s + _WAIT_HELD_S
+        deadline = max(deadline, frame.captured_s + patience_s)
         while newest is None or newest.frame.index < frame.index:
             try:
                 newest = self._wait_for(self._pipeline.predictions, deadline)
