@@ -379,6 +379,18 @@ def test_a_taught_model_takes_over_and_is_saved(tiny_model: Model, tmp_path: Pat
 
         return ready
 
+    def hold(key: str, value: int) -> Callable[[], bool]:
+        """Hold a key down, at ten frames a second, until its class has some."""
+
+        def ready() -> bool:
+            if turn(value)():
+                display.keys.append(key)
+            state = session.state.teaching
+            assert state is not None
+            return state.classes[int(key) - 1].frames >= 8
+
+        return ready
+
     def taught() -> bool:
         state = session.state.teaching
         return state is not None and min(one.frames for one in state.classes) >= 5
@@ -391,7 +403,7 @@ def test_a_taught_model_takes_over_and_is_saved(tiny_model: Model, tmp_path: Pat
         return ready
 
     steps: list[tuple[Callable[[], bool], str]] = [(turn(200), "h")]
-    steps += [(turn(200), "1")] * 60 + [(turn(40), "2")] * 60  # held down
+    steps += [(hold("1", 200), ""), (hold("2", 40), "")]
     steps += [(taught, "f")]
     steps += [(finds("no light"), "d"), (turn(200), "d"), (finds("bright"), "x")]
     steps += [(output.exists, "q")]
