@@ -116,7 +116,7 @@ def annotate(
     _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Draw label and heatmap into every frame of recorded video, or into photos; the sound stays.
+    """Draw label and heatmap into every frame of a video, or into photos; the sound stays.
 
     $ camstream annotate cat.mp4 -o cat.cam.mp4 --records cat.jsonl
     $ camstream annotate cat.jpg -o cat.png

@@ -60,7 +60,9 @@ def teach(
     _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Teach a model new classes in seconds, without torch: only its last layer is replaced.
+    """Teach a model new classes in seconds, without torch.
+
+    Only its last layer is replaced.
 
     $ camstream teach photos/ -o cups.onnx        # photos/cup, photos/no cup
     $ camstream live --model cups.onnx

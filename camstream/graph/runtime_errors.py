@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from camstream.errors import first_line
+
 _LONGEST = 160  # characters of a message that is not known here
 # The first pattern that is found decides.
 _KNOWN = (
@@ -44,6 +46,6 @@ def reason(error: BaseException | str) -> str:
     for pattern, words in _KNOWN:
         if re.search(pattern, message):
             return words
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    text = first_line(error)
     text = " ".join(_UNPRINTABLE.sub(" ", _NOISE.sub("", text)).split())
     return text[:_LONGEST] or "no reason was given"

@@ -103,7 +103,7 @@ def read_stats(path: Path) -> Figures:
         stages = {name: _positive(times["p50"]) for name, times in stats["stages_ms"].items()}
         counts = [_positive(stats[name]) for name in ("frames_in", "frames_out", "frames_dropped")]
         figures = [
-            ("source", shown(str(stats["source"]))),
+            ("source", safe_text(shown(str(stats["source"])))),
             ("ran on", safe_text(str(stats["device"]))),
             ("frames in, out, dropped", ", ".join(f"{count:,.0f}" for count in counts)),
             ("wall time", clock(_positive(stats["wall_s"]))),

@@ -78,7 +78,7 @@ class PresenceFile:
 
     def keep(self) -> Path | None:
         """Give the file a name after an error; returns it, None where there is no interval."""
-        with contextlib.suppress(SinkError):
+        with contextlib.suppress(SinkError, ValueError):  # ValueError: it was closed already
             self._add(self._presence.finish())
         return self._lines.keep()
 

@@ -159,7 +159,7 @@ def test_a_read_error_in_the_middle_of_a_file_is_an_end_with_a_warning(
     source = FINITE[kind](tmp_path, stack, breaks)
     stack.callback(source.close)
     assert [frame.index for frame in source] == [0, 1, 2]
-    file = cast("FileSource", getattr(source, "_source", source))
+    file = cast("FileSource", getattr(source, "_footage", source))
     assert file.is_damaged
     assert "s3cret" not in str(file.warnings)
 

@@ -95,11 +95,11 @@ def test_a_clock_that_wraps_goes_on(before_s: int, tmp_path: Path) -> None:
 def test_a_wrap_that_ffmpeg_leaves_alone_is_a_jump_of_2_to_the_33(tmp_path: Path) -> None:
     part(tmp_path / "in.ts", start_s=float(WRAP_S) - 1)
     with av.open(str(tmp_path / "in.ts"), options={"correct_ts_overflow": "0"}) as container:
-        video = container.streams.video[0]
-        timeline = Timeline(video.index, has_jumps=True)
+        video = container.streams.video[0].index  # a closed container's streams are gone
+        timeline = Timeline(video, has_jumps=True)
         packets = [p for p in timeline.corrected(container.demux()) if p.dts is not None]
     assert [jump.offset_s for jump in timeline.jumps] == [WRAP_S]
-    for stream, step in ((video.index, 3000), (1 - video.index, 1920)):
+    for stream, step in ((video, 3000), (1 - video, 1920)):
         ticks = [p.dts for p in packets if p.stream_index == stream and p.dts is not None]
         assert steps_of(ticks) == {step}
 

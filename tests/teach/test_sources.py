@@ -49,7 +49,7 @@ def test_a_table_names_the_sources(tmp_path: Path) -> None:
         (b"", "no column 'file'"),
         (b"\xff\xfe", "no text in UTF-8"),
         (b'file,source\n"a', "unexpected end of data"),
-        (None, "No such file"),
+        (None, "there is no such file"),
     ],
 )
 def test_what_is_no_table_of_sources_is_said(
