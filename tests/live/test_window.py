@@ -95,7 +95,6 @@ class Running:
             return bool(self.window)
 
         until(is_there)
-        time.sleep(1)  # the window manager gives the keyboard a moment after it lists a window
 
     def tool(self, *command: str) -> str:
         done = subprocess.run(
