@@ -228,6 +228,9 @@ def _start() -> ModuleType:
     if is_x11:  # else SDL draws nowhere, and says nothing, where the display does not answer
         os.environ.setdefault("SDL_VIDEODRIVER", "x11" if os.environ.get("DISPLAY") else "wayland")
     os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "1")
+    # By OpenGL, SDL makes the window anew under the first image (keys and clicks of that moment are
+    # lost), and without a graphics card each image takes several times as long.
+    os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
     import pygame  # a tenth of a second, and only a window needs it
 
     try:
