@@ -145,6 +145,7 @@ def main() -> None:
     starting.open_streams()
     starting.stop_cleanly()
     crash.watch()
+    code: str | int | None = 0
     try:
         app(prog_name="camstream")
     except SystemExit as end:
