@@ -28,6 +28,9 @@ from camstream import starting  # noqa: F401  # isort: split
 # own stays.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+# A photo of a few bytes may declare any size, which OpenCV would reserve: 134 million pixels at most.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
+
 # Before PyAV: its wheel carries X11 libraries of its own, and where they are loaded before
 # OpenCV's, OpenCV's first window hangs for ever.
 import cv2  # noqa: F401  # isort: split

@@ -56,7 +56,7 @@ def read_photo(path: Path) -> ImageU8:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise SourceError(f"cannot read {shown(path)}: {first_line(error)}") from error
     except cv2.error as error:
-        raise SourceError(f"cannot read {path}: it is damaged") from error
+        raise SourceError(f"cannot read {shown(path)}: it is damaged, or far too large") from error
     if image is None:
         raise SourceError(f"cannot read {path}: it is not a photo of a kind that OpenCV reads")
     return np.asarray(image, np.uint8)

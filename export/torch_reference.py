@@ -78,6 +78,11 @@ class TorchReference:
         """Compute (N, K, h, w): each class's gradient with respect to the features, times these."""
         tapped = _Tapped(self._program, self._head.features)
         again = tapped.logits(image)
+        if not bool(torch.isfinite(logits).all()):
+            raise ModelError(
+                "the network gives scores that are no numbers: its weights are damaged, or --mean "
+                "and --std are wrong"
+            )
         if not torch.allclose(again, logits, rtol=0, atol=_TOLERANCE * float(logits.abs().max())):
             raise ModelError(
                 "the traced network differs from the original: a branch or loop that depends on the "

@@ -46,6 +46,6 @@ def reason(error: BaseException | str) -> str:
     for pattern, words in _KNOWN:
         if re.search(pattern, message):
             return words
-    text = first_line(error)
+    text = error if isinstance(error, str) else first_line(error)
     text = " ".join(_UNPRINTABLE.sub(" ", _NOISE.sub("", text)).split())
     return text[:_LONGEST] or "no reason was given"
