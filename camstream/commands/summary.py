@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.console import report_error
-from camstream.frame import NOT_SURE, Prediction, View
+from camstream.frame import Prediction
 
 _MAX_LABELS = 3
 _MAX_FAILURES = 20
@@ -30,9 +30,8 @@ class Seen:
     def add(self, prediction: Prediction) -> None:
         """Count one frame."""
         best = (prediction.top if self._is_asked else prediction.displayed)[0]
-        name = NOT_SURE if isinstance(best, View) and best.name == NOT_SURE else best.label
-        self._frames[name] += 1
-        self._scores[name] += best.score
+        self._frames[best.label] += 1
+        self._scores[best.label] += best.score
 
     def __str__(self) -> str:
         """Say it: "cat in 80 % of frames, 71 % sure on average; dog in 15 %, 22 % sure"."""
