@@ -121,7 +121,7 @@ def _make_clips(sample: Path, folder: Path) -> None:
             video.write_picture(frame.picture.resized((640, 360)))
         video.finish()
     (folder / "clips").mkdir()
-    for name in ("cat.mp4", "clips/cat.mp4"):
+    for name in ("cat.mp4", "street.mp4", "clips/cat.mp4"):
         shutil.copy(folder / "clip.mp4", folder / name)
 
 

@@ -260,7 +260,7 @@ class Model:
         except ModelError:
             raise
         except Exception as error:  # onnxruntime has no common base class of its own
-            why = f"{self.path} failed on {self.device}: {reason(error)}; {REMEDY}"
+            why = f"{self.path} does not run on {self.device}: {reason(error)}; {REMEDY}"
             raise ModelError(why) from error
 
     def _run_raw(self, feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]]) -> list[Any]:

@@ -187,6 +187,5 @@ def content_of(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def _matters_to_nobody(stream: Stream) -> bool:
-    """Whether a stream is a camera's time code or the like, which no player shows."""
-    codec = stream.codec_context
-    return stream.type == "data" and (codec is None or codec.name in ("tmcd", "none"))
+    """Whether a stream is a camera's time code, which no player shows."""
+    return stream.type == "data" and "timecode" in stream.metadata
