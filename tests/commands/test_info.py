@@ -26,11 +26,11 @@ def fails(*arguments: str) -> str:
 
 def test_file_size_speed_and_purpose(tiny_path: Path, lite0: Path) -> None:
     tiny = info(str(tiny_path))
-    assert f"{tiny_path} (0.0 MB)" in tiny
+    assert f"{tiny_path}(0.0MB)" in "".join(tiny.split())  # long paths are folded
     assert "to tell 2 classes apart" in tiny
     assert re.search(r"speed here +\d+\.\d ms a picture, \d+ a second on cpu", tiny)
     default = info()
-    assert str(lite0) in default
+    assert str(lite0) in "".join(default.split())
     assert "1,000 kinds of things of ImageNet" in default
     person = info("person")
     assert 'whether there is person or "no person"' in person

@@ -86,5 +86,5 @@ def test_not_one_photo_that_can_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"0\.png"):
         list(open_live(str(tmp_path / "0.png"), stays=True))
     (tmp_path / "0.png").unlink()
-    with pytest.raises(SourceError, match="there is no photo in it"):
+    with pytest.raises(SourceError, match="there is no photo and no video file"):
         open_live(str(tmp_path))
