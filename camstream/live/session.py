@@ -297,6 +297,8 @@ class LiveSession:
             if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
                 return
+            if isinstance(action, actions.CameraAction):
+                raise UsageError("this run has one source: name several at its start")
             if isinstance(action, actions.PlayAction):
                 self._say(play(self._source.current, action))
                 if isinstance(action, actions.Step):

@@ -1,0 +1,313 @@
+"""One of several cameras: its thread, its pictures and maps, its files."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from camstream.errors import CamstreamError, SourceError
+from camstream.live.cameras import CameraCondition, CameraState
+from camstream.live.pace import Pace
+from camstream.live.pairing import Pair, Pairing
+from camstream.live.playing import player_of
+from camstream.sources import live_address
+from camstream.sources.back_off import BackOff
+from camstream.stages import status_of
+from camstream.stats import RunningRate, StageTimes
+
+if TYPE_CHECKING:
+    from camstream.frame import Frame, Prediction
+    from camstream.live.outputs import Outputs
+    from camstream.maps.select import MapSelector
+    from camstream.stages import Source
+
+    OpenCamera = Callable[[str, Callable[[float], None]], Source]
+
+_log = logging.getLogger(__name__)
+
+_STALE_S = 1.0  # a picture that is older (and three times the usual gap) is not one of now
+_BUSY_SHARE = 0.05  # of the pictures that come: so many must be left out to be worth a word
+
+
+class _Left(Exception):  # noqa: N818 (not an error: nobody waits for the camera any more)
+    """The camera was removed while it was being opened."""
+
+
+class Camera:
+    """Reads a source in a thread of its own, whatever happens to the others.
+
+    Attributes:
+        id: Its number in this run.
+        name: What it is called, unlike any other.
+        address: As it was given.
+        selector: Looks at its frames; called in the desk's thread only.
+        outputs: Its files.
+        source: What is read; None until it could be opened.
+        pairing: What is to be shown next.
+        times: How long each stage takes for a frame of it.
+        arrived: Pictures that came.
+        seen: Those that the model looked at.
+        dropped: Those that were replaced by a newer one first.
+        passed: Those that came in a pause.
+        shown: Those that were shown with a map.
+        is_paused: Whether its picture is held.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        address: str,
+        *,
+        open_camera: OpenCamera,
+        selector: MapSelector,
+        outputs: Outputs,
+        offer: Callable[[int, Frame], bool],
+        prepare: Callable[[Frame], Frame],
+        changed: Callable[[], None],
+        back_off: BackOff | None = None,
+    ) -> None:
+        """Prepare; ``start`` begins to open and to read it.
+
+        Args:
+            number: See ``id``.
+            name: See ``name``.
+            address: A camera's number, a URL, a file ...
+            open_camera: Opens it; its second argument is called while it waits, and what that
+                raises ends the opening.
+            selector: See ``selector``.
+            outputs: See ``outputs``.
+            offer: Takes each frame to be looked at; returns whether it replaced one.
+            prepare: Makes the network's input; called in the camera's thread.
+            changed: Called when there is something new.
+            back_off: How long it waits before it is opened again; a parameter for tests.
+        """
+        self.id, self.name, self.address = number, name, address
+        self.selector, self.outputs = selector, outputs
+        self.source: Source | None = None
+        self.pairing = Pairing()
+        self.times = StageTimes()
+        self.arrived = self.seen = self.dropped = self.passed = self.shown = 0
+        self.is_paused = False
+        self._open_camera = open_camera
+        self._offer, self._prepare, self._changed = offer, prepare, changed
+        self._back_off = back_off or BackOff()
+        self._in, self._looked, self._left_out = Pace(), Pace(), Pace()
+        self._lag = RunningRate()
+        self._begun_s = time.perf_counter()
+        self._problem = ""
+        self._has_tried = self._is_over = self._has_failed = False
+        self._next_try_s: float | None = None
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._pair: Pair | None = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._run, name=f"camstream-camera-{number}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to open and to read it."""
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no picture comes any more, and it will not be tried again."""
+        return self._is_over
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether it could not be opened so far."""
+        return self._has_tried and self.source is None
+
+    @property
+    def problem(self) -> str:
+        """What went wrong last, in words."""
+        return self._problem
+
+    @property
+    def reconnects(self) -> int:
+        """How often pictures came again after they had stopped."""
+        return 0 if self.source is None else status_of(self.source).reconnects
+
+    @property
+    def pair(self) -> Pair | None:
+        """What is shown of it."""
+        return self._pair
+
+    def look(self, frame: Frame) -> None:
+        """Look at a frame with the model; in the desk's thread."""
+        prediction = self.selector(frame)
+        self.times.add("infer", prediction.infer_ms)
+        self.seen += 1
+        self._looked.add(time.perf_counter())
+        self.pairing.add_prediction(prediction)
+        self._changed()
+
+    def take(self, now_s: float) -> Pair | None:
+        """Take what is to be shown now, None where nothing has changed; in the session's thread."""
+        pair = self.pairing.next(now_s)
+        if pair is None:
+            return None
+        self._pair = pair
+        return pair
+
+    def was_shown(self, frame: Frame, now_s: float) -> None:
+        """Count a picture that was shown."""
+        self.shown += 1
+        self.times.add("lag", self._lag.add(frame.captured_s, now_s))
+
+    def look_again(self) -> None:
+        """Have the picture that is shown looked at once more: what is asked of it has changed."""
+        if self._pair is not None and self.is_held:
+            self._offer(self.id, self._pair.frame)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no other picture comes by itself."""
+        player = None if self.source is None else player_of(self.source)
+        return self.is_paused or self._is_over or (player is not None and player.has_ended)
+
+    def hold(self, on: bool) -> None:
+        """Hold its picture, or let it go on."""
+        self.is_paused = on
+        self._lag = RunningRate()
+        for pace in (self._in, self._looked, self._left_out):
+            pace.clear()
+
+    def stop(self) -> None:
+        """Make its thread end soon, which then closes the source."""
+        self._stop.set()
+        with self._lock:
+            if self.source is not None:
+                self.source.stop()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of its thread."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                _log.error("%s does not end within %g s", self._thread.name, timeout_s)
+
+    def state(self, now_s: float) -> CameraState:
+        """Say how it is.
+
+        Args:
+            now_s: ``time.perf_counter()``.
+        """
+        condition = self._condition(now_s)
+        is_live = condition == "live"
+        pair = self._pair
+        view = None if pair is None else pair.prediction.displayed[0]
+        since_s = self._in.last_s if pair is None else pair.frame.captured_s
+        next_try_s = self._next_try_s
+        if self.source is not None:
+            next_try_s = status_of(self.source).next_try_s
+        is_busy = self._left_out.rate_hz > _BUSY_SHARE * self._in.rate_hz
+        is_busy = is_busy and not self._left_out.is_late(now_s, patience_s=_STALE_S)
+        return CameraState(
+            id=self.id,
+            name=self.name,
+            state=condition,
+            rate_in_hz=self._in.rate_hz if is_live else 0.0,
+            rate_hz=self._looked.rate_hz if is_live else 0.0,
+            dropped=self.dropped,
+            why="the model is busy" if is_live and is_busy else "",
+            lag_ms=self._lag.lag_ms if is_live else 0.0,
+            lost_s=now_s - (since_s or self._begun_s) if condition == "lost" else None,
+            next_try_s=None if next_try_s is None else max(0.0, next_try_s - now_s),
+            problem=self._problem,
+            label="" if view is None else view.name,
+            score=0.0 if view is None else view.score,
+            is_recording=bool(self.outputs.recording),
+            frame=None if pair is None else pair.frame,
+            prediction=None if pair is None else pair.prediction,
+        )
+
+    def _condition(self, now_s: float) -> CameraCondition:
+        if self._is_over:
+            return "failed" if self._has_failed else "ended"
+        if self.source is None:
+            return "lost" if self._has_tried else "opening"
+        player = player_of(self.source)
+        if player is not None and player.has_ended:
+            return "ended"
+        if self.is_paused:
+            return "paused"
+        if status_of(self.source).state:
+            return "lost"
+        if player is None:
+            if self._in.last_s is None:
+                return "lost" if now_s - self._begun_s > 2 * _STALE_S else "opening"
+            if self._in.is_late(now_s, patience_s=_STALE_S):
+                return "lost"
+        return "live"
+
+    # The rest runs in the camera's thread.
+
+    def _run(self) -> None:
+        try:
+            if (source := self._opened()) is not None:
+                for frame in source:
+                    self._add(frame)
+                    if self._stop.is_set():
+                        break
+        except CamstreamError as error:
+            self._problem, self._has_failed = str(error), True
+            if not self._stop.is_set():
+                _log.warning("%s: %s", self.name, error)
+        except BaseException as error:  # handed to the session's thread, whatever it is
+            self.error = error
+        finally:
+            self._is_over = self._has_tried = True
+            if self.source is not None:
+                self.source.close()
+            self._changed()
+
+    def _opened(self) -> Source | None:
+        """Open the source, again and again; None where the camera is not wanted any more."""
+        while not self._stop.is_set():
+            try:
+                source = self._open_camera(self.address, self._check)
+            except _Left:
+                return None
+            except SourceError as error:
+                self._problem = str(error)
+                if live_address(self.address) is None:
+                    raise  # a file that cannot be read now cannot be read in a second
+                _log.info("%s", error)
+            else:
+                with self._lock:
+                    self.source = source
+                    if self._stop.is_set():
+                        source.stop()
+                self._problem = ""
+                return source
+            wait_s = self._back_off.next_s()
+            self._next_try_s = time.perf_counter() + wait_s
+            self._has_tried = True
+            self._changed()
+            self._stop.wait(wait_s)
+            self._next_try_s = None
+        return None
+
+    def _check(self, _: float) -> None:
+        if self._stop.is_set():
+            raise _Left
+
+    def _add(self, frame: Frame) -> None:
+        self._in.add(frame.captured_s)
+        self.arrived += 1
+        if self.is_paused and self.source is not None and player_of(self.source) is None:
+            self.passed += 1
+            return
+        with self.times.measure("prepare"):
+            frame = self._prepare(frame)
+        self.pairing.add_frame(frame)
+        if self._offer(self.id, frame):
+            self.dropped += 1
+            self._left_out.add(frame.captured_s)
+        self._changed()

@@ -1,0 +1,156 @@
+"""Draws several cameras side by side, each with a line that says how it is.
+
+What is not of now is grey and dim: a frozen picture never looks live.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from camstream.drawing.overlay import Style, annotate
+from camstream.drawing.text import joined, text_size, write
+from camstream.live.cameras import CameraState, health
+from camstream.picture import Picture
+
+if TYPE_CHECKING:
+    from camstream.live.state import LiveState
+    from camstream.picture import ImageU8
+
+MOSAIC_WH = (1280, 720)  # where nobody says which room there is
+_GAP_PX = 4
+_SMALLEST_WH = (16, 16)
+_SHAPE = 16 / 9  # of most cameras, and of the places
+_DIM = 0.45  # of the brightness of a picture that is not of now
+_LINE_SHARE = 15  # a tile is so many lines high
+_LINE_PX = (11, 22)
+_GROUND = 28
+
+Rectangle = tuple[int, int, int, int]  # left, top, width, height
+
+
+class Tiles:
+    """Remembers what was drawn of each camera, as most stay the same from one picture to the next."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._drawn: dict[int, tuple[object, ImageU8]] = {}
+
+    def draw(self, camera: CameraState, style: Style, size_wh: tuple[int, int]) -> ImageU8:
+        """Draw a camera in a size; (H, W, 3) uint8 BGR."""
+        said = _said(camera)
+        # Pictures are compared as objects: they are never changed.
+        look = (id(camera.frame), id(camera.prediction), said, camera.is_recording, style, size_wh)
+        look = (*look, camera.is_of_now)
+        kept = self._drawn.get(camera.id)
+        if kept is None or kept[0] != look:
+            self._drawn[camera.id] = kept = look, _draw_tile(camera, said, style, size_wh)
+        return kept[1]
+
+    def forget(self, cameras: set[int]) -> None:
+        """Keep these cameras only."""
+        self._drawn = {number: kept for number, kept in self._drawn.items() if number in cameras}
+
+
+def draw_mosaic(
+    state: LiveState, room_wh: tuple[int, int] | None = None, tiles: Tiles | None = None
+) -> Picture:
+    """Draw all cameras of a state.
+
+    Args:
+        state: Of the session.
+        room_wh: Width and height of the whole; None: 1280 x 720.
+        tiles: What was drawn last, to be used again; None draws everything.
+    """
+    width, height = room_wh or MOSAIC_WH
+    tiles = tiles or Tiles()
+    canvas = np.full((height, width, 3), 0, np.uint8)
+    places = places_in(len(state.cameras), (width, height))
+    for camera, (left, top, wide, high) in zip(state.cameras, places, strict=True):
+        canvas[top : top + high, left : left + wide] = tiles.draw(
+            camera, state.style, (wide, high)
+        )
+    tiles.forget({camera.id for camera in state.cameras})
+    return Picture.from_bgr(canvas)
+
+
+def places_in(count: int, size_wh: tuple[int, int]) -> list[Rectangle]:
+    """Lay out so many cameras in a room: where each is, pixels, all even; none leaves the room."""
+    if not count:
+        return []
+
+    def tile_w(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        return min(size_wh[0] / columns, size_wh[1] / rows * _SHAPE)
+
+    columns = max(range(1, count + 1), key=tile_w)
+    rows = math.ceil(count / columns)
+    wide, high = (size_wh[0] + _GAP_PX) // columns, (size_wh[1] + _GAP_PX) // rows
+    width, height = (max(2, (side - _GAP_PX) // 2 * 2) for side in (wide, high))
+    found = []
+    for place in range(count):
+        row, column = divmod(place, columns)
+        inside = min(columns, count - row * columns)  # the last row stands in the middle
+        shift = (columns - inside) * wide // 4 * 2
+        left, top = (column * wide + shift) // 2 * 2, row * high // 2 * 2
+        found.append((left, top, min(width, size_wh[0] - left), min(height, size_wh[1] - top)))
+    return found
+
+
+def camera_at(state: LiveState, size_wh: tuple[int, int], x: float, y: float) -> int | None:
+    """Give the number of the camera at a place of the mosaic, 0 to 1; None between them."""
+    across, down = x * size_wh[0], y * size_wh[1]
+    places = places_in(len(state.cameras), size_wh)
+    for camera, (left, top, wide, high) in zip(state.cameras, places, strict=True):
+        if left <= across < left + wide and top <= down < top + high:
+            return camera.id
+    return None
+
+
+def _said(camera: CameraState) -> tuple[str, str]:
+    """The two lines of a tile: which camera it is, and how it is."""
+    number = f"{camera.id}  " if camera.id <= 9 else ""
+    return f"{number}{camera.name}", health(camera)
+
+
+def _draw_tile(
+    camera: CameraState, said: tuple[str, str], style: Style, size_wh: tuple[int, int]
+) -> ImageU8:
+    width, height = size_wh
+    tile = np.full((height, width, 3), _GROUND, np.uint8)
+    if width < _SMALLEST_WH[0] or height < _SMALLEST_WH[1]:
+        return tile
+    if camera.frame is not None and camera.prediction is not None:
+        inner_wh = _fitted(camera.frame.picture.size_wh, size_wh)
+        small = camera.frame.picture.resized(inner_wh)
+        if camera.is_of_now:
+            small = annotate(camera.prediction, style, picture=small, room_wh=inner_wh).picture
+        image = small.bgr(is_exact=False)
+        if not camera.is_of_now:
+            grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+            image = np.repeat((grey * _DIM).astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
+        high, wide = image.shape[:2]
+        high, wide = min(high, height), min(wide, width)
+        left, top = (width - wide) // 2, (height - high) // 2
+        tile[top : top + high, left : left + wide] = image[:high, :wide]
+    return _with_words(tile, camera, said)
+
+
+def _with_words(tile: ImageU8, camera: CameraState, said: tuple[str, str]) -> ImageU8:
+    picture = Picture.from_bgr(tile)
+    width, height = picture.size_wh
+    line_px = min(_LINE_PX[1], max(_LINE_PX[0], round(min(height, width * 9 / 16) / _LINE_SHARE)))
+    name = f"{said[0]}   REC" if camera.is_recording else said[0]
+    text = "\n".join(joined(picture, line, "", line_px) for line in (name, said[1]))
+    high = text_size(text, line_px, width)[1]
+    write(picture, text, line_px, max(0, (height - high - line_px // 4 * 2) // 2 * 2))
+    return picture.bgr()
+
+
+def _fitted(picture_wh: tuple[int, int], room_wh: tuple[int, int]) -> tuple[int, int]:
+    scale = min(room_wh[0] / picture_wh[0], room_wh[1] / picture_wh[1])
+    width, height = (max(4, int(side * scale) // 4 * 4) for side in picture_wh)
+    return width, height
