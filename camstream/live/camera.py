@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from camstream.errors import CamstreamError, SourceError
+from camstream.errors import CamstreamError, SourceError, UsageError
 from camstream.live.cameras import CameraCondition, CameraState
 from camstream.live.pace import Pace
 from camstream.live.pairing import Pair, Pairing
@@ -16,10 +16,10 @@ from camstream.live.playing import player_of
 from camstream.sources import live_address
 from camstream.sources.back_off import BackOff
 from camstream.stages import status_of
-from camstream.stats import RunningRate, StageTimes
+from camstream.stats import RunningRate, RunStats, StageTimes
 
 if TYPE_CHECKING:
-    from camstream.frame import Frame, Prediction
+    from camstream.frame import Frame
     from camstream.live.outputs import Outputs
     from camstream.maps.select import MapSelector
     from camstream.stages import Source
@@ -96,6 +96,7 @@ class Camera:
         self._offer, self._prepare, self._changed = offer, prepare, changed
         self._back_off = back_off or BackOff()
         self._in, self._looked, self._left_out = Pace(), Pace(), Pace()
+        self._offered_index = self._looked_index = -1
         self._lag = RunningRate()
         self._begun_s = time.perf_counter()
         self._problem = ""
@@ -114,9 +115,47 @@ class Camera:
         self._thread.start()
 
     @property
-    def is_over(self) -> bool:
-        """Whether no picture comes any more, and it will not be tried again."""
-        return self._is_over
+    def is_done(self) -> bool:
+        """Whether no picture comes any more, none will be tried for, and the last one was shown."""
+        return self._is_over and (self._has_failed or not self._is_last_waiting)
+
+    @property
+    def _is_last_waiting(self) -> bool:
+        """Whether the last picture is still to be looked at, or to be shown."""
+        return self._looked_index < self._offered_index or self.pairing.has_news
+
+    @property
+    def playable(self) -> Source:
+        """The source, to be played.
+
+        Raises:
+            UsageError: It is not open.
+        """
+        if self.source is None:
+            raise UsageError(f"{self.name} is not open yet")
+        return self.source
+
+    def stats(self, device: str, provider: str, wall_s: float) -> RunStats:
+        """Count what was done.
+
+        Args:
+            device: What ran the model.
+            provider: ONNX Runtime's name of it.
+            wall_s: How long the run took, seconds.
+        """
+        return RunStats(
+            source=self.name,
+            device=device,
+            provider=provider,
+            frames_in=self.arrived,
+            frames_out=self.shown,
+            frames_dropped=self.dropped,
+            wall_s=round(wall_s, 3),
+            rate_hz=round(self.shown / wall_s, 2),
+            stages_ms=self.times.percentiles(),
+            frames_mapped=self.seen,
+            reconnects=self.reconnects,
+        )
 
     @property
     def is_unreachable(self) -> bool:
@@ -138,27 +177,35 @@ class Camera:
         """What is shown of it."""
         return self._pair
 
-    def look(self, frame: Frame) -> None:
-        """Look at a frame with the model; in the desk's thread."""
+    def look(self, frame: Frame) -> float:
+        """Look at a frame with the model, in the desk's thread; returns the milliseconds it took."""
         prediction = self.selector(frame)
         self.times.add("infer", prediction.infer_ms)
         self.seen += 1
         self._looked.add(time.perf_counter())
         self.pairing.add_prediction(prediction)
+        self._looked_index = frame.index
         self._changed()
+        return prediction.infer_ms
 
     def take(self, now_s: float) -> Pair | None:
         """Take what is to be shown now, None where nothing has changed; in the session's thread."""
         pair = self.pairing.next(now_s)
-        if pair is None:
-            return None
-        self._pair = pair
+        if pair is not None:
+            self._pair = pair
         return pair
 
-    def was_shown(self, frame: Frame, now_s: float) -> None:
-        """Count a picture that was shown."""
+    def due_in_s(self, now_s: float) -> float | None:
+        """In how many seconds a picture will not wait for its map any more; None for none."""
+        due_s = self.pairing.due_s
+        return None if due_s is None else due_s - now_s
+
+    def was_shown(self, frame: Frame, now_s: float) -> float:
+        """Count a picture that was shown; returns the milliseconds since it came."""
         self.shown += 1
-        self.times.add("lag", self._lag.add(frame.captured_s, now_s))
+        lag_ms = self._lag.add(frame.captured_s, now_s)
+        self.times.add("lag", lag_ms)
+        return lag_ms
 
     def look_again(self) -> None:
         """Have the picture that is shown looked at once more: what is asked of it has changed."""
@@ -307,6 +354,7 @@ class Camera:
         with self.times.measure("prepare"):
             frame = self._prepare(frame)
         self.pairing.add_frame(frame)
+        self._offered_index = frame.index
         if self._offer(self.id, frame):
             self.dropped += 1
             self._left_out.add(frame.captured_s)

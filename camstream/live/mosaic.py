@@ -37,18 +37,17 @@ class Tiles:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._drawn: dict[int, tuple[object, ImageU8]] = {}
+        self._drawn: dict[int, tuple[CameraState, object, ImageU8]] = {}
 
     def draw(self, camera: CameraState, style: Style, size_wh: tuple[int, int]) -> ImageU8:
         """Draw a camera in a size; (H, W, 3) uint8 BGR."""
         said = _said(camera)
-        # Pictures are compared as objects: they are never changed.
-        look = (id(camera.frame), id(camera.prediction), said, camera.is_recording, style, size_wh)
-        look = (*look, camera.is_of_now)
+        look = (said, camera.is_recording, camera.is_of_now, style, size_wh)
         kept = self._drawn.get(camera.id)
-        if kept is None or kept[0] != look:
-            self._drawn[camera.id] = kept = look, _draw_tile(camera, said, style, size_wh)
-        return kept[1]
+        if kept is None or not _is_same(kept[0], camera) or kept[1] != look:
+            tile = _draw_tile(camera, said, style, size_wh)
+            self._drawn[camera.id] = kept = camera, look, tile
+        return kept[2]
 
     def forget(self, cameras: set[int]) -> None:
         """Keep these cameras only."""
@@ -70,9 +69,7 @@ def draw_mosaic(
     canvas = np.full((height, width, 3), 0, np.uint8)
     places = places_in(len(state.cameras), (width, height))
     for camera, (left, top, wide, high) in zip(state.cameras, places, strict=True):
-        canvas[top : top + high, left : left + wide] = tiles.draw(
-            camera, state.style, (wide, high)
-        )
+        canvas[top : top + high, left : left + wide] = tiles.draw(camera, state.style, (wide, high))
     tiles.forget({camera.id for camera in state.cameras})
     return Picture.from_bgr(canvas)
 
@@ -108,6 +105,11 @@ def camera_at(state: LiveState, size_wh: tuple[int, int], x: float, y: float) ->
         if left <= across < left + wide and top <= down < top + high:
             return camera.id
     return None
+
+
+def _is_same(one: CameraState, other: CameraState) -> bool:
+    """Whether both show one picture with one map; these are never changed."""
+    return one.frame is other.frame and one.prediction is other.prediction
 
 
 def _said(camera: CameraState) -> tuple[str, str]:

@@ -58,6 +58,11 @@ class Pairing:
             self._latest = self._arrived = None
 
     @property
+    def has_news(self) -> bool:
+        """Whether a map was not given out."""
+        return self._arrived is not None
+
+    @property
     def due_s(self) -> float | None:
         """When a picture will have waited long enough, ``time.perf_counter()``; None for none."""
         held = self._held

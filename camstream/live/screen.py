@@ -65,7 +65,9 @@ class Screen:
         if state.source != self._source:
             self._source, self.timeline = state.source, Timeline()
         size_wh, room_wh = self._sizes(state)
-        small = None if state.frame is None or state.is_mosaic else self._fitted(state.frame, room_wh)
+        small = (
+            None if state.frame is None or state.is_mosaic else self._fitted(state.frame, room_wh)
+        )
         drawn = (
             draw_mosaic(state, room_wh, self._tiles)
             if state.is_mosaic

@@ -1,0 +1,277 @@
+"""The cameras of a session, and the one model that looks at them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from camstream.errors import SinkError, SourceError, UsageError
+from camstream.live.camera import Camera, OpenCamera
+from camstream.live.cameras import CameraState, health
+from camstream.live.desk import Desk
+from camstream.live.files import CameraFiles
+from camstream.live.outputs import OutputPaths
+from camstream.live.playing import player_of
+from camstream.maps.select import MapSelector, Selection
+from camstream.sinks.group import say_kept
+from camstream.sources.several import check_apart, name_of
+from camstream.stats import StageTimes
+
+if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
+    from camstream.frame import Frame
+    from camstream.live.state import LiveState
+    from camstream.stages import Infer
+
+_JOIN_S = 6.0  # longer than a network stream may take to say that nothing comes
+_MOST_GONE = 100  # cameras that were removed and are still told of at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """A model as several cameras use it.
+
+    Attributes:
+        infer: Looks at a frame; called in one thread at a time.
+        info: What the model says of itself.
+        prepare: Makes the network's input, in any thread.
+    """
+
+    infer: Infer
+    info: ModelInfo
+    prepare: Callable[[Frame], Frame] = lambda frame: frame
+
+
+class Rack:
+    """Adds and removes cameras, and has them looked at.
+
+    Attributes:
+        cameras: Those that are looked at now, in the order of their numbers.
+        times: Milliseconds of each stage, of all cameras together.
+    """
+
+    def __init__(
+        self,
+        open_camera: OpenCamera,
+        looking: Looking,
+        selection: Selection,
+        outputs: OutputPaths,
+        folder: Path,
+        *,
+        changed: Callable[[], None],
+    ) -> None:
+        """Prepare, without a camera.
+
+        Args:
+            open_camera: See ``Camera``.
+            looking: The model.
+            selection: Which maps are shown at first.
+            outputs: See ``WallSession``.
+            folder: See ``WallSession``.
+            changed: Called, from any thread, when there is something new.
+
+        Raises:
+            SinkError: An output cannot be written.
+        """
+        self.cameras: list[Camera] = []
+        self.times = StageTimes()
+        self._open_camera, self._looking, self._selection = open_camera, looking, selection
+        self._changed = changed
+        self._files = CameraFiles(outputs, folder, labels=looking.info.labels)
+        self._desk = Desk(self._look, failed=changed)
+        self._gone: list[Camera] = []
+        self._errors: list[SinkError] = []
+        self._last_number = 0
+        self._is_running = self._was_reached = False
+
+    @property
+    def infer(self) -> Infer:
+        """The model."""
+        return self._looking.infer
+
+    @property
+    def every(self) -> list[Camera]:
+        """All cameras that there were, in the order of their numbers."""
+        return sorted([*self._gone, *self.cameras], key=lambda camera: camera.id)
+
+    def start(self) -> None:
+        """Begin to read and to look."""
+        self._is_running = True
+        self._desk.start()
+        for camera in self.cameras:
+            camera.start()
+
+    def add(self, address: str) -> Camera:
+        """Add a camera; once ``start`` was called, it begins at once.
+
+        Raises:
+            UsageError: It is looked at already.
+            SinkError: A file of it cannot be written.
+        """
+        check_apart(address, [camera.address for camera in self.cameras])
+        name = name_of(address, [camera.name for camera in self.every])
+        camera = Camera(
+            self._last_number + 1,
+            name,
+            address,
+            open_camera=self._open_camera,
+            selector=MapSelector(self._looking.infer, self._looking.info, self._selection),
+            outputs=self._files.open(name),
+            offer=self._desk.offer,
+            prepare=self._looking.prepare,
+            changed=self._changed,
+        )
+        self._last_number = camera.id
+        self._desk.add(camera.id)
+        self.cameras = [*self.cameras, camera]
+        if self._is_running:
+            camera.start()
+        return camera
+
+    def camera(self, number: int) -> Camera:
+        """Return the camera of a number.
+
+        Raises:
+            UsageError: There is none.
+        """
+        for camera in self.cameras:
+            if camera.id == number:
+                return camera
+        known = ", ".join(str(camera.id) for camera in self.cameras)
+        raise UsageError(f"there is no camera {number}; there are {known}")
+
+    def remove(self, camera: Camera) -> str:
+        """Look at a camera no more, and complete its files; returns a message."""
+        self._desk.remove(camera.id)
+        camera.stop()
+        self.cameras = [one for one in self.cameras if one is not camera]
+        self._gone = [*self._gone, camera][-_MOST_GONE:]
+        try:
+            camera.outputs.finish()
+        except SinkError as error:
+            self._errors.append(error)
+            return str(error)
+        return f"{camera.name} is looked at no more"
+
+    def select(self, selection: Selection) -> None:
+        """Use another selection of maps from now on, for pictures that are held, too."""
+        if selection is self._selection:
+            return
+        self._selection = selection
+        for camera in self.cameras:
+            camera.selector.selection = selection
+            camera.look_again()
+
+    def raise_error(self) -> None:
+        """Raise what ended the model's or a camera's thread.
+
+        Raises:
+            SourceError: None of the sources could be opened.
+        """
+        if self._desk.error is not None:
+            raise self._desk.error
+        for camera in self.cameras:
+            if camera.error is not None:
+                raise camera.error
+        self._was_reached = self._was_reached or any(
+            camera.source is not None for camera in self.cameras
+        )
+        if not self._was_reached and all(camera.is_unreachable for camera in self.cameras):
+            reasons = "; ".join(camera.problem for camera in self.cameras)
+            raise SourceError(f"none of {len(self.cameras)} sources can be opened: {reasons}")
+
+    def describe(self, state: LiveState) -> LiveState:
+        """Return a state with everything that is measured now."""
+        now_s = time.perf_counter()
+        cameras = tuple(camera.state(now_s) for camera in self.cameras)
+        changes: dict[str, object] = {
+            "cameras": cameras,
+            "shown": sum(camera.shown for camera in self.every),
+            "dropped": sum(camera.dropped for camera in self.every),
+            "passed": sum(camera.passed for camera in self.every),
+        }
+        focused = next((one for one in self.cameras if one.id == state.focus), None)
+        if focused is None:
+            changes |= _of_all(self.cameras, cameras)
+        else:
+            described = next(one for one in cameras if one.id == focused.id)
+            changes |= _of_one(focused, described)
+        return dataclasses.replace(state, **changes)  # type: ignore[arg-type]
+
+    def close(self, error: BaseException | None) -> None:
+        """End all threads, then complete the files, or keep them after an error.
+
+        Args:
+            error: What ended the run; gets a word on what is kept. None: nothing went wrong.
+
+        Raises:
+            SinkError: A file cannot be completed, and nothing else went wrong.
+        """
+        for camera in self.cameras:
+            camera.stop()
+        self._desk.stop()
+        deadline = time.monotonic() + _JOIN_S
+        for camera in self.every:
+            camera.join(max(0.0, deadline - time.monotonic()))
+        if error is not None:
+            for camera in self.cameras:
+                camera.outputs.keep(error)
+            say_kept(error, self._files.keep())
+            return
+        for finish in [*(camera.outputs.finish for camera in self.cameras), self._files.finish]:
+            try:
+                finish()
+            except SinkError as met:
+                self._errors.append(met)
+        if self._errors:
+            raise self._errors[0]
+
+    def _look(self, number: int, frame: Frame) -> None:
+        camera = next((one for one in self.cameras if one.id == number), None)
+        if camera is not None:
+            self.times.add("infer", camera.look(frame))
+
+
+def _of_all(cameras: list[Camera], described: tuple[CameraState, ...]) -> dict[str, object]:
+    """What a state says of its source while all cameras are shown: the newest picture counts."""
+    newest = max(
+        (one for one in described if one.frame is not None and one.prediction is not None),
+        key=lambda one: one.frame.captured_s if one.frame is not None else 0.0,
+        default=None,
+    )
+    recording = [camera.outputs for camera in cameras if camera.outputs.recording]
+    return {
+        "source": f"{len(cameras)} cameras" if len(cameras) != 1 else cameras[0].name,
+        "source_rate_hz": None,
+        "source_state": "",
+        "player": None,
+        "is_paused": bool(cameras) and all(camera.is_paused for camera in cameras),
+        "frame": None if newest is None else newest.frame,
+        "prediction": None if newest is None else newest.prediction,
+        "rate_hz": sum(one.rate_hz for one in described),
+        "lag_ms": max((one.lag_ms for one in described), default=0.0),
+        "recording": recording[0].recording if recording else "",
+        "recorded_s": max((one.recorded_s for one in recording), default=0.0),
+    }
+
+
+def _of_one(camera: Camera, described: CameraState) -> dict[str, object]:
+    """What a state says of its source while one camera is shown alone."""
+    is_quiet = described.state in ("opening", "lost", "failed")
+    return {
+        "source": camera.name,
+        "source_rate_hz": described.rate_in_hz or None,
+        "source_state": health(described) if is_quiet else "",
+        "player": None if camera.source is None else player_of(camera.source),
+        "is_paused": camera.is_paused,
+        "frame": described.frame,
+        "prediction": described.prediction,
+        "rate_hz": described.rate_hz,
+        "lag_ms": described.lag_ms,
+        "recording": camera.outputs.recording,
+        "recorded_s": camera.outputs.recorded_s,
+    }
