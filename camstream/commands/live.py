@@ -50,14 +50,18 @@ from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live.outputs import OutputPaths, RunLimits
+from camstream.live.rack import Looking
 from camstream.live.session import LiveSession
 from camstream.live.teaching import Teaching
+from camstream.live.wall import WallSession
 from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
 from camstream.sources.player import SPEEDS
+from camstream.sources.several import cameras_in
+from camstream.stats import RunStats
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
@@ -80,6 +84,17 @@ class _Patience:
             remark(f"still opening {self._name}; Ctrl-C ends it")
 
 
+def _summary(result: RunStats) -> str:
+    """Say in one line what was done with a source."""
+    lag = result.stages_ms.get("lag")
+    back = f", back {result.reconnects} times" if result.reconnects else ""
+    return (
+        f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
+        f"{result.frames_dropped} dropped, {result.frames_mapped} inferred{back}"
+        + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
+    )
+
+
 def check_speed(speed: float) -> float:
     """Return a speed, if a file can be played at it; raises UsageError."""
     if speed not in SPEEDS:
@@ -95,7 +110,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen: or - (MJPEG on stdin).",
+            "screen: or - (MJPEG on stdin); several cameras are shown side by side.",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -175,9 +190,14 @@ def live(
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
+    $ camstream live 0 1 rtsp://host/stream --records seen.jsonl
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     """
     with plain_errors(debug), stoppable() as stop:
+        named = sources or ["0"]
+        several = cameras_in(named)
+        if several and (teach or teach_output):
+            raise UsageError("--teach and --teach-output: several cameras cannot be taught")
         style = Style(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
@@ -210,7 +230,7 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        can_teach = window and maps is None  # a file of maps has one model's classes
+        can_teach = window and maps is None and not several  # a file of maps has one model's classes
         guest = (
             Teaching(
                 model,
@@ -223,53 +243,65 @@ def live(
             if can_teach
             else None
         )
-        named = sources or ["0"]
-        open_source = partial(
+        open_any = partial(
             open_live,
             size_wh=camera_size,
             stays=window,
             is_looping=loop,
             speed=check_speed(speed),
-            waiting=_Patience(named[0], stop),
         )
-        opened = open_source(named)
+        written = OutputPaths(
+            record=output,
+            records=records,
+            maps=maps,
+            presence=presence,
+            visits=record_on_presence,
+            pre_roll_s=pre_roll,
+            inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
+            overwrite=overwrite,
+        )
+        limits = RunLimits(frames=frames, seconds=seconds)
+        session: LiveSession | WallSession
+        if several:
+            session = WallSession(
+                several,
+                lambda address, waiting: open_any(address, waiting=waiting),
+                Looking(model.infer, model.info, model.prepare),
+                device=model.device,
+                style=style,
+                selection=selection,
+                outputs=written,
+                limits=limits,
+                display=display,
+                stop=stop,
+            )
+        else:
+            open_source = partial(open_any, waiting=_Patience(named[0], stop))
+            opened = open_source(named)
+            session = LiveSession(
+                opened,
+                model.infer,
+                model.info,
+                device=model.device,
+                style=style,
+                selection=selection,
+                outputs=written,
+                limits=limits,
+                display=display,
+                guest=guest,
+                stop=stop,
+                open_source=open_source,
+            )
         if display is not None:
-            display.title = f"{opened.name} - camstream"
-        crash.working_on(opened.name)
-        session = LiveSession(
-            opened,
-            model.infer,
-            model.info,
-            device=model.device,
-            style=style,
-            selection=selection,
-            outputs=OutputPaths(
-                record=output,
-                records=records,
-                maps=maps,
-                presence=presence,
-                visits=record_on_presence,
-                pre_roll_s=pre_roll,
-                inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
-                overwrite=overwrite,
-            ),
-            limits=RunLimits(frames=frames, seconds=seconds),
-            display=display,
-            guest=guest,
-            stop=stop,
-            open_source=open_source,
-        )
+            display.title = f"{session.state.source} - camstream"
+        crash.working_on(session.state.source)
         try:
             result = session.run()
         finally:
             if session.parting:
                 typer.echo(session.parting)
-        lag = result.stages_ms.get("lag")
-        say(
-            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
-            f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
-            + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
-        )
+        for one in result.cameras or (result,):
+            say(_summary(one))
         if stats is not None:
             told = dataclasses.replace(result, settings=in_force(context))
             write_json(stats, told.to_dict(), overwrite=overwrite)

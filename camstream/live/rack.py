@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camstream.errors import SinkError, SourceError, UsageError
-from camstream.live.camera import Camera, OpenCamera
+from camstream.live.camera import Camera
 from camstream.live.cameras import CameraState, health
 from camstream.live.desk import Desk
 from camstream.live.files import CameraFiles
@@ -24,6 +24,7 @@ from camstream.stats import StageTimes
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
     from camstream.frame import Frame
+    from camstream.live.camera import OpenCamera
     from camstream.live.state import LiveState
     from camstream.stages import Infer
 

@@ -46,7 +46,10 @@ class WallSession:
 
     Attributes:
         state: Everything that there is to know of it now; read it from any thread.
+        parting: Empty: nothing is taught.
     """
+
+    parting = ""
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class WallSession:
         display: Display | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
+        watch: Callable[[LiveState], None] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
 
@@ -79,6 +83,8 @@ class WallSession:
                 nothing is shown.
             stop: Called again and again; True ends the session.
             folder: Where snapshots and recordings that an action begins are put.
+            watch: Called with each state that is to be shown, from the thread that runs the
+                session; it must return at once.
 
         Raises:
             SinkError: An output cannot be written.
@@ -103,6 +109,7 @@ class WallSession:
             open_camera, looking, selection, outputs, folder, changed=self._changed.set
         )
         self._limits = limits
+        self._watch = watch
         self._stop = stop
         self._screen = None if display is None else Screen(display)
         self._keyboard = Keyboard()
