@@ -99,6 +99,11 @@ class Rack:
         """All cameras that there were, in the order of their numbers."""
         return sorted([*self._gone, *self.cameras], key=lambda camera: camera.id)
 
+    @property
+    def shown(self) -> int:
+        """Pictures of all cameras that were shown."""
+        return sum(camera.shown for camera in self.every)
+
     def start(self) -> None:
         """Begin to read and to look."""
         self._is_running = True
@@ -191,7 +196,7 @@ class Rack:
         cameras = tuple(camera.state(now_s) for camera in self.cameras)
         changes: dict[str, object] = {
             "cameras": cameras,
-            "shown": sum(camera.shown for camera in self.every),
+            "shown": self.shown,
             "dropped": sum(camera.dropped for camera in self.every),
             "passed": sum(camera.passed for camera in self.every),
         }

@@ -11,11 +11,12 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from camstream.drawing.overlay import Style
-from camstream.errors import UsageError
+from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
 from camstream.live.keys import Keyboard
+from camstream.live.mosaic import MOSAIC_WH, camera_at
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.paint import draw
 from camstream.live.playing import pause, play
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from camstream.stages import Display
 
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while nothing comes
-_PASS_S = 0.004  # the shortest: pictures that come together are taken together
+_PASS_S = 0.002  # the shortest: pictures that come together are taken together
 _DRAW_S = 1 / 30  # pictures of all cameras are drawn no more often than that
 _DRAW_SHARE = 0.5  # of this thread's time, at most: recording and keys need the rest
 _FIGURES_S = 0.1  # figures that change by themselves are read so often
@@ -163,7 +164,7 @@ class WallSession:
             self.state.is_quitting
             or self._stop()
             or (self._screen is not None and not self._screen.is_open)
-            or (limits.frames is not None and self.state.shown >= limits.frames)
+            or (limits.frames is not None and rack.shown >= limits.frames)
             or (limits.seconds is not None and time.perf_counter() - started >= limits.seconds)
             or all(camera.is_done for camera in rack.cameras)
         )
@@ -180,11 +181,7 @@ class WallSession:
             pair = camera.take(time.perf_counter())
             if pair is not None:
                 self._present(camera, pair)
-        now_s = time.perf_counter()
-        if self._has_news or now_s >= self._next_figures_s:
-            self._next_figures_s = now_s + _FIGURES_S
-            self._update()
-            self._show()
+        self._show()
         self._react()
 
     def _present(self, camera: Camera, pair: Pair) -> None:
@@ -206,14 +203,20 @@ class WallSession:
         self._rack.times.add("lag", lag_ms)
 
     def _show(self) -> None:
-        """Draw, unless that would take more than its share of the time."""
-        if self._screen is None or time.perf_counter() < self._next_draw_s:
+        """Draw what is new, unless that would take more than its share of the time."""
+        started = time.perf_counter()
+        is_new = self._has_news or started >= self._next_figures_s
+        if not is_new or started < self._next_draw_s:
             return
         self._has_news = False
-        started = time.perf_counter()
-        self._screen.show(self.state)
+        self._next_figures_s = started + _FIGURES_S
+        self._update()
+        if self._watch is not None:
+            self._watch(self.state)
+        if self._screen is not None:
+            with self._rack.times.measure("draw"):
+                self._screen.show(self.state)
         spent_s = time.perf_counter() - started
-        self._rack.times.add("draw", spent_s * 1e3)
         least_s = _DRAW_S if self.state.is_mosaic else 0.0
         self._next_draw_s = started + max(least_s, spent_s / _DRAW_SHARE)
 
@@ -265,7 +268,7 @@ class WallSession:
                     self._record(on)
                 case _:
                     self.state = apply(self.state, action)
-        except UsageError as error:
+        except (UsageError, SinkError) as error:  # SinkError: a file of a camera that was added
             self._say(str(error))
 
     def _focus(self, number: int | None) -> None:
@@ -314,6 +317,11 @@ class WallSession:
         return self._chosen()[0].outputs.snapshot(draw(self.state))
 
     def _ask(self, x: float, y: float) -> None:
+        """Ask what is at a place of the camera that is shown alone; of all, show that one alone."""
+        if self.state.is_mosaic:
+            found = camera_at(self.state, MOSAIC_WH, x, y)
+            self._focus(self.state.focus if found is None else found)
+            return
         camera = self._focused()
         if camera.pair is not None:
             shown = dataclasses.replace(camera.pair.prediction, frame=camera.pair.frame)
