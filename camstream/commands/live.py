@@ -230,7 +230,9 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        can_teach = window and maps is None and not several  # a file of maps has one model's classes
+        can_teach = (
+            window and maps is None and not several
+        )  # a file of maps has one model's classes
         guest = (
             Teaching(
                 model,

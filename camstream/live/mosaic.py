@@ -75,25 +75,29 @@ def draw_mosaic(
 
 
 def places_in(count: int, size_wh: tuple[int, int]) -> list[Rectangle]:
-    """Lay out so many cameras in a room: where each is, pixels, all even; none leaves the room."""
+    """Lay out so many cameras in a room: where each is, pixels; in no room, none is seen."""
     if not count:
         return []
 
-    def tile_w(columns: int) -> float:
+    def tile_wh(columns: int) -> tuple[int, int]:
         rows = math.ceil(count / columns)
-        return min(size_wh[0] / columns, size_wh[1] / rows * _SHAPE)
+        wide, high = (size_wh[0] + _GAP_PX) / columns, (size_wh[1] + _GAP_PX) / rows
+        width = min(wide - _GAP_PX, (high - _GAP_PX) * _SHAPE)
+        return max(0, int(width) // 2 * 2), max(0, int(width / _SHAPE) // 2 * 2)
 
-    columns = max(range(1, count + 1), key=tile_w)
+    # Of two ways that are as good, the one with more side by side.
+    columns = max(range(1, count + 1), key=lambda columns: (tile_wh(columns), columns))
+    width, height = tile_wh(columns)
     rows = math.ceil(count / columns)
-    wide, high = (size_wh[0] + _GAP_PX) // columns, (size_wh[1] + _GAP_PX) // rows
-    width, height = (max(2, (side - _GAP_PX) // 2 * 2) for side in (wide, high))
+    top = (size_wh[1] - rows * (height + _GAP_PX) + _GAP_PX) // 4 * 2
     found = []
     for place in range(count):
         row, column = divmod(place, columns)
-        inside = min(columns, count - row * columns)  # the last row stands in the middle
-        shift = (columns - inside) * wide // 4 * 2
-        left, top = (column * wide + shift) // 2 * 2, row * high // 2 * 2
-        found.append((left, top, min(width, size_wh[0] - left), min(height, size_wh[1] - top)))
+        inside = min(columns, count - row * columns)
+        left = (size_wh[0] - inside * (width + _GAP_PX) + _GAP_PX) // 4 * 2
+        x, y = left + column * (width + _GAP_PX), top + row * (height + _GAP_PX)
+        x, y = min(max(0, x), size_wh[0]), min(max(0, y), size_wh[1])
+        found.append((x, y, min(width, size_wh[0] - x), min(height, size_wh[1] - y)))
     return found
 
 

@@ -16,7 +16,9 @@ class TurnsMachine(RuleBasedStateMachine):
         super().__init__()
         self.turns: Turns[int] = Turns()
         self.waiting: dict[int, int] = {}  # the newest of each camera
-        self.passed: dict[int, dict[int, int]] = {}  # how often each other went first, since it waits
+        self.passed: dict[
+            int, dict[int, int]
+        ] = {}  # how often each other went first, since it waits
         self.cameras: set[int] = set()
         self.frames = 0
 

@@ -45,7 +45,9 @@ def test_two_sources_that_are_alike_are_one_clear_line(
     assert "s3cret" not in str(raised.value)
 
 
-def test_one_file_by_two_names_is_one_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_file_by_two_names_is_one_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"clip\.mp4"):
         cameras_in(["0", "clip.mp4", str(tmp_path / "clip.mp4")])
