@@ -158,6 +158,11 @@ class Camera:
         )
 
     @property
+    def shown_hz(self) -> float:
+        """Pictures shown a second, of late."""
+        return self._lag.rate_hz
+
+    @property
     def is_unreachable(self) -> bool:
         """Whether it could not be opened so far."""
         return self._has_tried and self.source is None

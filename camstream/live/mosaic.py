@@ -25,8 +25,8 @@ _GAP_PX = 4
 _SMALLEST_WH = (16, 16)
 _SHAPE = 16 / 9  # of most cameras, and of the places
 _DIM = 0.45  # of the brightness of a picture that is not of now
-_LINE_SHARE = 15  # a tile is so many lines high
-_LINE_PX = (11, 22)
+_LINE_SHARE = 18  # a tile is so many lines high
+_LINE_PX = (11, 20)
 _GROUND = 28
 
 Rectangle = tuple[int, int, int, int]  # left, top, width, height
@@ -134,15 +134,20 @@ def _draw_tile(
         small = camera.frame.picture.resized(inner_wh)
         if camera.is_of_now:
             small = annotate(camera.prediction, style, picture=small, room_wh=inner_wh).picture
-        image = small.bgr(is_exact=False)
-        if not camera.is_of_now:
-            grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-            image = np.repeat((grey * _DIM).astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
+            image = small.bgr(is_exact=False)
+        else:
+            image = grey(small, brightness=_DIM).bgr()
         high, wide = image.shape[:2]
         high, wide = min(high, height), min(wide, width)
         left, top = (width - wide) // 2, (height - high) // 2
         tile[top : top + high, left : left + wide] = image[:high, :wide]
     return _with_words(tile, camera, said)
+
+
+def grey(picture: Picture, *, brightness: float = 1.0) -> Picture:
+    """Make a picture without colour, and dimmer."""
+    dim = cv2.cvtColor(picture.bgr(is_exact=False), cv2.COLOR_BGR2GRAY) * brightness
+    return Picture.from_bgr(np.repeat(dim.astype(np.uint8)[:, :, np.newaxis], 3, axis=2))
 
 
 def _with_words(tile: ImageU8, camera: CameraState, said: tuple[str, str]) -> ImageU8:

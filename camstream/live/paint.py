@@ -14,7 +14,7 @@ from camstream.drawing.text import panel_size, text_size, wrapped, write
 from camstream.live import layout
 from camstream.live.help import Row, help_rows
 from camstream.live.hud import hud, is_stale
-from camstream.live.mosaic import draw_mosaic
+from camstream.live.mosaic import draw_mosaic, grey
 from camstream.live.state import LiveState
 from camstream.picture import Picture
 
@@ -32,7 +32,8 @@ def draw(
 ) -> Picture:
     """Draw the displayed frame with its maps, label and boxes, or black before the first one.
 
-    Several cameras are drawn side by side, each with a line that says how it is.
+    Several cameras are drawn side by side, each with a line that says how it is. What is not of now is
+    grey, and has no map.
 
     Args:
         state: Of the session.
@@ -45,6 +46,8 @@ def draw(
     if state.frame is None or state.prediction is None:
         return Picture.from_bgr(np.zeros((*(room_wh or BLANK_WH)[::-1], 3), np.uint8))
     target = state.frame.picture if picture is None else picture
+    if state.focused is not None and not state.focused.is_of_now:
+        return grey(target)
     return annotate(state.prediction, state.style, picture=target, room_wh=room_wh).picture
 
 

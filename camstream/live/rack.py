@@ -276,7 +276,7 @@ def _of_one(camera: Camera, described: CameraState) -> dict[str, object]:
         "is_paused": camera.is_paused,
         "frame": described.frame,
         "prediction": described.prediction,
-        "rate_hz": described.rate_hz,
+        "rate_hz": camera.shown_hz,
         "lag_ms": described.lag_ms,
         "recording": camera.outputs.recording,
         "recorded_s": camera.outputs.recorded_s,

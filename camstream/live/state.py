@@ -146,6 +146,11 @@ class LiveState:
         """Whether several cameras are shown side by side."""
         return bool(self.cameras) and self.focus is None
 
+    @property
+    def focused(self) -> CameraState | None:
+        """The one of several cameras that is shown alone."""
+        return next((camera for camera in self.cameras if camera.id == self.focus), None)
+
     def say(self, message: str, **changes: Any) -> LiveState:
         """Return this state with a message, and with other attributes changed."""
         return replace(self, message=message, message_s=time.perf_counter(), **changes)

@@ -111,6 +111,16 @@ def test_paint_draws_the_mosaic_too() -> None:
     assert np.array_equal(draw(shown, None, (640, 360)).bgr(), draw_mosaic(shown, (640, 360)).bgr())
 
 
+def test_a_lost_camera_that_is_shown_alone_is_grey_too() -> None:
+    lost = camera(1, state="lost", lost_s=3.0)
+    for one, spread in ((camera(1), 100), (lost, 0)):
+        shown = state_of(
+            cameras=(one, camera(2)), focus=1, frame=one.frame, prediction=one.prediction
+        )
+        image = draw(shown, None, (640, 360)).bgr().astype(int)
+        assert (np.ptp(image, axis=2).max() > 100) == (spread > 0)
+
+
 @pytest.mark.parametrize("size_wh", [(1, 1), (17, 9), (60, 400), (3000, 40)])
 def test_no_room_is_too_small(size_wh: tuple[int, int]) -> None:
     shown = state(*(camera(number) for number in range(1, 10)))
