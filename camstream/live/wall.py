@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from camstream.drawing.overlay import Style
+from camstream.drawing.overlay import Style, annotate
 from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
@@ -47,6 +47,7 @@ class WallSession:
 
     Attributes:
         state: Everything that there is to know of it now; read it from any thread.
+        rack: Its cameras.
         parting: Empty: nothing is taught.
     """
 
@@ -106,7 +107,7 @@ class WallSession:
             can_open=True,
         )
         self._changed = threading.Event()
-        self._rack = Rack(
+        self.rack = Rack(
             open_camera, looking, selection, outputs, folder, changed=self._changed.set
         )
         self._limits = limits
@@ -119,9 +120,9 @@ class WallSession:
         self._has_news = True
         try:
             for address in addresses:
-                self._rack.add(address)
+                self.rack.add(address)
         except BaseException as error:
-            self._rack.close(error)
+            self.rack.close(error)
             raise
         self._update()
 
@@ -144,7 +145,7 @@ class WallSession:
         started = time.perf_counter()
         error: BaseException | None = None
         try:
-            self._rack.start()
+            self.rack.start()
             while not self._is_over(started):
                 self._pass()
         except BaseException as met:
@@ -153,12 +154,12 @@ class WallSession:
         finally:
             if self._screen is not None:
                 self._screen.close()
-            self._rack.close(error)
+            self.rack.close(error)
         self._update()
         return self._stats(time.perf_counter() - started)
 
     def _is_over(self, started: float) -> bool:
-        limits, rack = self._limits, self._rack
+        limits, rack = self._limits, self.rack
         rack.raise_error()
         return (
             self.state.is_quitting
@@ -172,12 +173,12 @@ class WallSession:
     def _pass(self) -> None:
         """Take what is new of each camera, show it, and do what was asked for."""
         now_s = time.perf_counter()
-        due_s = (camera.due_in_s(now_s) for camera in self._rack.cameras)
+        due_s = (camera.due_in_s(now_s) for camera in self.rack.cameras)
         wait_s = min((one for one in due_s if one is not None), default=_IDLE_S)
         self._changed.wait(min(_IDLE_S, max(_PASS_S, wait_s)))
         time.sleep(_PASS_S)
         self._changed.clear()
-        for camera in self._rack.cameras:
+        for camera in self.rack.cameras:
             pair = camera.take(time.perf_counter())
             if pair is not None:
                 self._present(camera, pair)
@@ -192,15 +193,14 @@ class WallSession:
         outputs = camera.outputs
         picture = pair.frame.picture
         if outputs.needs_picture:
-            seen = dataclasses.replace(self.state, frame=pair.frame, prediction=pair.prediction)
-            picture = draw(dataclasses.replace(seen, focus=camera.id))
+            picture = annotate(pair.prediction, self.state.style, picture=picture).picture
         annotated = Annotated(prediction=pair.prediction, picture=picture, source=camera.name)
-        with self._rack.times.measure("write"):
+        with self.rack.times.measure("write"):
             message = outputs.write(annotated, pair.frame.captured_s)
         if message:
             self._say(f"{camera.name}: {message}")
         lag_ms = camera.was_shown(pair.frame, time.perf_counter())
-        self._rack.times.add("lag", lag_ms)
+        self.rack.times.add("lag", lag_ms)
 
     def _show(self) -> None:
         """Draw what is new, unless that would take more than its share of the time."""
@@ -214,7 +214,7 @@ class WallSession:
         if self._watch is not None:
             self._watch(self.state)
         if self._screen is not None:
-            with self._rack.times.measure("draw"):
+            with self.rack.times.measure("draw"):
                 self._screen.show(self.state)
         spent_s = time.perf_counter() - started
         least_s = _DRAW_S if self.state.is_mosaic else 0.0
@@ -230,7 +230,7 @@ class WallSession:
             self._do(action)
         for _ in range(self._actions.qsize()):
             self._do(self._actions.get())
-        self._rack.select(self.state.selection)
+        self.rack.select(self.state.selection)
 
     def _do(self, action: actions.Action) -> None:
         self._has_news = True
@@ -250,7 +250,7 @@ class WallSession:
                 case actions.Focus(number):
                     self._focus(number)
                 case actions.AddCamera(address) | actions.OpenSource(address):
-                    self._say(f"opening {self._rack.add(address).name} ...")
+                    self._say(f"opening {self.rack.add(address).name} ...")
                 case actions.RemoveCamera(number):
                     self._remove(self.state.focus if number is None else number)
                 case actions.Pause(on):
@@ -273,26 +273,26 @@ class WallSession:
 
     def _focus(self, number: int | None) -> None:
         if number is not None:
-            self._rack.camera(number)
+            self.rack.camera(number)
         self._update(focus=number, answer=None)
 
     def _focused(self) -> Camera:
         if self.state.focus is None:
             raise UsageError(_CHOOSE)
-        return self._rack.camera(self.state.focus)
+        return self.rack.camera(self.state.focus)
 
     def _chosen(self) -> list[Camera]:
         """The camera that is shown alone, or all."""
-        return self._rack.cameras if self.state.focus is None else [self._focused()]
+        return self.rack.cameras if self.state.focus is None else [self._focused()]
 
     def _remove(self, number: int | None) -> None:
         if number is None:
             raise UsageError(_CHOOSE)
-        if len(self._rack.cameras) == 1:
+        if len(self.rack.cameras) == 1:
             raise UsageError("this is the last camera: q ends the run")
-        camera = self._rack.camera(number)
+        camera = self.rack.camera(number)
         focus = None if self.state.focus == number else self.state.focus
-        message = self._rack.remove(camera)
+        message = self.rack.remove(camera)
         self._update(focus=focus)
         self._say(message)
 
@@ -325,7 +325,7 @@ class WallSession:
         camera = self._focused()
         if camera.pair is not None:
             shown = dataclasses.replace(camera.pair.prediction, frame=camera.pair.frame)
-            self._update(answer=ask_at(shown, self._rack.infer, self.state.info, x, y))
+            self._update(answer=ask_at(shown, self.rack.infer, self.state.info, x, y))
 
     def _say(self, message: str) -> None:
         if message:
@@ -333,12 +333,12 @@ class WallSession:
 
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
-        self.state = self._rack.describe(dataclasses.replace(self.state, **changes))
+        self.state = self.rack.describe(dataclasses.replace(self.state, **changes))
 
     def _stats(self, wall_s: float) -> RunStats:
         provider = PROVIDERS[self.state.device]
         each = tuple(
-            camera.stats(self.state.device, provider, wall_s) for camera in self._rack.every
+            camera.stats(self.state.device, provider, wall_s) for camera in self.rack.every
         )
         return RunStats(
             source=self.state.source,
@@ -349,7 +349,7 @@ class WallSession:
             frames_dropped=sum(one.frames_dropped for one in each),
             wall_s=round(wall_s, 3),
             rate_hz=round(sum(one.frames_out for one in each) / wall_s, 2),
-            stages_ms=self._rack.times.percentiles(),
+            stages_ms=self.rack.times.percentiles(),
             frames_mapped=sum(one.frames_mapped or 0 for one in each),
             reconnects=sum(one.reconnects for one in each),
             cameras=each,
