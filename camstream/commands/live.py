@@ -268,7 +268,7 @@ def live(
             session = WallSession(
                 several,
                 lambda address, waiting: open_any(address, waiting=waiting),
-                Looking(model.infer, model.info, model.prepare),
+                Looking.through(model),
                 device=model.device,
                 style=style,
                 selection=selection,

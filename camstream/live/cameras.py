@@ -98,7 +98,7 @@ def health(camera: CameraState) -> str:
 def _running(camera: CameraState) -> str:
     came, seen = round(camera.rate_in_hz), round(camera.rate_hz)
     lag = f"{camera.lag_ms:.0f} ms"
-    if not came or not camera.why:
+    if not camera.why or seen >= came:
         return f"{came} a second, {lag}"
     return f"{seen} of {came} a second seen: {camera.why}, {lag}"
 

@@ -1,4 +1,8 @@
-"""One model for several cameras: a thread that looks at their newest frames in turn."""
+"""One model for several cameras: threads that look at their newest frames in turn.
+
+Two threads, each with a frame of another camera, use two cores better than one frame on both: see
+tests/benchmarks/cameras.py. Batches are of no use to a CPU.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,23 @@ class Desk:
     """Takes the newest frame of each camera, and has it looked at.
 
     Attributes:
-        error: What ended the thread; None while it runs.
+        error: What ended a thread; None while they run.
     """
 
-    def __init__(self, look: Callable[[int, Frame], None], *, failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        look: Callable[[int, Frame], None],
+        *,
+        failed: Callable[[], None],
+        workers: int = 1,
+    ) -> None:
         """Prepare; ``start`` begins.
 
         Args:
-            look: Called in the desk's thread with a camera and its frame.
-            failed: Called when an error has ended the thread.
+            look: Called in a thread of the desk with a camera and its frame; for one camera, by one
+                thread at a time.
+            failed: Called when an error has ended a thread.
+            workers: How many threads there are.
         """
         self.error: BaseException | None = None
         self._look = look
@@ -31,11 +43,15 @@ class Desk:
         self._turns: Turns[Frame] = Turns()
         self._changed = threading.Condition()
         self._is_stopped = False
-        self._thread = threading.Thread(target=self._run, name="camstream-infer", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"camstream-infer-{number}", daemon=True)
+            for number in range(1, workers + 1)
+        ]
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def add(self, camera: int) -> None:
         """Give a camera a place."""
@@ -59,12 +75,13 @@ class Desk:
         return is_replaced
 
     def stop(self) -> None:
-        """End the thread, and wait for it."""
+        """End the threads, and wait for them."""
         with self._changed:
             self._is_stopped = True
-            self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join(_JOIN_S)
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(_JOIN_S)
 
     def _next(self) -> tuple[int, Frame] | None:
         with self._changed:
@@ -79,6 +96,9 @@ class Desk:
         try:
             while (taken := self._next()) is not None:
                 self._look(*taken)
+                with self._changed:
+                    self._turns.done(taken[0])
+                    self._changed.notify()
         except BaseException as error:  # handed to the session's thread, whatever it is
             self.error = error
             self._failed()

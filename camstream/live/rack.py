@@ -17,6 +17,7 @@ from camstream.live.files import CameraFiles
 from camstream.live.outputs import OutputPaths
 from camstream.live.playing import player_of
 from camstream.maps.select import MapSelector, Selection
+from camstream.models.cores import usable_cores
 from camstream.sinks.group import say_kept
 from camstream.sources.several import check_apart, name_of
 from camstream.stats import StageTimes
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from camstream.frame import Frame
     from camstream.live.camera import OpenCamera
     from camstream.live.state import LiveState
+    from camstream.models.session import Model
     from camstream.stages import Infer
 
 _JOIN_S = 6.0  # longer than a network stream may take to say that nothing comes
+_MOST_WORKERS = 4
 _MOST_GONE = 100  # cameras that were removed and are still told of at the end
 
 
@@ -37,14 +40,22 @@ class Looking:
     """A model as several cameras use it.
 
     Attributes:
-        infer: Looks at a frame; called in one thread at a time.
+        infer: Looks at a frame; called in several threads.
         info: What the model says of itself.
         prepare: Makes the network's input, in any thread.
+        workers: How many frames are looked at at a time, each of another camera.
     """
 
     infer: Infer
     info: ModelInfo
     prepare: Callable[[Frame], Frame] = lambda frame: frame
+    workers: int = 1
+
+    @classmethod
+    def through(cls, model: Model) -> Looking:
+        """Look through a model that is open: on the CPU with as many threads as it leaves cores."""
+        workers = usable_cores() if model.device == "cpu" else 1
+        return cls(model.infer, model.info, model.prepare, min(workers, _MOST_WORKERS))
 
 
 class Rack:
@@ -83,7 +94,7 @@ class Rack:
         self._open_camera, self._looking, self._selection = open_camera, looking, selection
         self._changed = changed
         self._files = CameraFiles(outputs, folder, labels=looking.info.labels)
-        self._desk = Desk(self._look, failed=changed)
+        self._desk = Desk(self._look, failed=changed, workers=looking.workers)
         self._gone: list[Camera] = []
         self._errors: list[SinkError] = []
         self._last_number = 0

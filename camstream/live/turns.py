@@ -10,17 +10,18 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Place(Generic[T]):
-    """Of one camera: what waits, and when it had its last turn."""
+    """Of one camera: what waits, when it had its last turn, and whether that has not ended."""
 
     last_turn: int
     waiting: T | None = None
+    is_busy: bool = False
 
 
 class Turns(Generic[T]):
     """Holds the newest frame of each camera, and gives them out in turn.
 
-    Nobody who waits has to let more than each of the others go first once. Not for several
-    threads; see ``camstream.live.desk``.
+    Nobody who waits has to let more than each of the others go first once. A camera has one turn at a
+    time, so that its frames stay in order. Not for several threads; see ``camstream.live.desk``.
     """
 
     def __init__(self) -> None:
@@ -51,11 +52,14 @@ class Turns(Generic[T]):
         return was_waiting
 
     def take(self) -> tuple[int, T] | None:
-        """Take what waits for the camera that had its turn longest ago; None where nothing does."""
+        """Take what waits for the camera that had its turn longest ago; None where nothing does.
+
+        The camera gets no other turn until ``done`` was called.
+        """
         waiting = [
             (place.last_turn, camera)
             for camera, place in self._places.items()
-            if place.waiting is not None
+            if place.waiting is not None and not place.is_busy
         ]
         if not waiting:
             return None
@@ -63,5 +67,12 @@ class Turns(Generic[T]):
         place = self._places[camera]
         item, place.waiting = place.waiting, None
         assert item is not None
+        place.is_busy = True
         place.last_turn, self._turn = self._turn, self._turn + 1
         return camera, item
+
+    def done(self, camera: int) -> None:
+        """End a camera's turn."""
+        place = self._places.get(camera)
+        if place is not None:
+            place.is_busy = False

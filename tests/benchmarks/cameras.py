@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -143,12 +144,15 @@ class Run:
     stats: RunStats
 
 
-def run(addresses: Sequence[str], model: Model, seconds: float) -> Run:
+def run(addresses: Sequence[str], model: Model, seconds: float, workers: int | None = None) -> Run:
     """Look at cameras for some seconds."""
+    looking = Looking.through(model)
+    if workers is not None:
+        looking = dataclasses.replace(looking, workers=workers)
     session = WallSession(
         addresses,
         _opened,
-        Looking(model.infer, model.info, model.prepare),
+        looking,
         device=model.device,
         limits=RunLimits(seconds=_WARM_S + seconds),
     )
@@ -186,7 +190,14 @@ def models(names: Sequence[str], folder: Path) -> Iterator[tuple[str, Model]]:
         yield name, Model(lower, device="cpu")
 
 
-def many(counts: Sequence[int], names: Sequence[str], seconds: float, *, made: bool) -> None:
+def many(
+    counts: Sequence[int],
+    names: Sequence[str],
+    seconds: float,
+    *,
+    made: bool,
+    workers: int | None = None,
+) -> None:
     """Print what each network does for each number of cameras."""
     with tempfile.TemporaryDirectory() as folder:
         for name, model in models(names, Path(folder)):
@@ -197,7 +208,7 @@ def many(counts: Sequence[int], names: Sequence[str], seconds: float, *, made: b
                         addresses = [f"rtsp://made/{n}" for n in range(count)]
                     else:
                         addresses = stack.enter_context(Cameras([_RATE_HZ] * count)).urls
-                    found = run(addresses, model, seconds)
+                    found = run(addresses, model, seconds, workers)
                 rates = np.array(found.maps_hz)
                 carried = count if rates.min() >= _WANTED_HZ else carried
                 print(
@@ -239,7 +250,7 @@ def cuts(count: int, minutes: float, name: str) -> bool:
         session = WallSession(
             cameras.urls,
             _opened,
-            Looking(model.infer, model.info, model.prepare),
+            Looking.through(model),
             device=model.device,
             watch=lambda _: None,
         )
@@ -310,13 +321,20 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", default=[zoo.DEFAULT_MODEL, "int8", "person"])
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--made", action="store_true", help="sources made in this process")
+    parser.add_argument("--workers", type=int, help="threads that look; default: a core each")
     parser.add_argument("--rounds", type=int, default=3, help="of neighbours")
     parser.add_argument("--cuts", type=int, default=20, help="of each stream")
     parser.add_argument("--minutes", type=float, default=0, help="cut for so long instead")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     if given.part == "many":
-        many(given.cameras, given.models, given.seconds, made=given.made)
+        many(
+            given.cameras,
+            given.models,
+            given.seconds,
+            made=given.made,
+            workers=given.workers,
+        )
     elif given.part == "neighbours":
         neighbours(given.seconds, given.rounds, given.models[0])
     else:

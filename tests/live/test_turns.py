@@ -21,6 +21,7 @@ class TurnsMachine(RuleBasedStateMachine):
         ] = {}  # how often each other went first, since it waits
         self.cameras: set[int] = set()
         self.frames = 0
+        self.busy: set[int] = set()
 
     @rule(camera=st.integers(1, 5))
     def add(self, camera: int) -> None:
@@ -33,6 +34,7 @@ class TurnsMachine(RuleBasedStateMachine):
         self.cameras.discard(camera)
         self.waiting.pop(camera, None)
         self.passed.pop(camera, None)
+        self.busy.discard(camera)
         for others in self.passed.values():  # one that comes back is another camera
             others.pop(camera, None)
 
@@ -43,15 +45,25 @@ class TurnsMachine(RuleBasedStateMachine):
         assert is_replaced == (camera in self.waiting)
         if camera in self.cameras:
             self.waiting[camera] = self.frames
+            if camera not in self.busy:
+                self.passed.setdefault(camera, {})
+
+    @rule(camera=st.integers(1, 5))
+    def done(self, camera: int) -> None:
+        self.turns.done(camera)
+        self.busy.discard(camera)
+        if camera in self.waiting:
             self.passed.setdefault(camera, {})
 
     @rule()
     def take(self) -> None:
         taken = self.turns.take()
         if taken is None:
-            assert not self.waiting
+            assert not self.waiting.keys() - self.busy
             return
         camera, frame = taken
+        assert camera not in self.busy  # its frames stay in order
+        self.busy.add(camera)
         assert self.waiting.pop(camera) == frame  # always the newest
         del self.passed[camera]
         for others in self.passed.values():
@@ -77,6 +89,7 @@ def test_cameras_that_always_have_a_picture_take_turns(cameras: int, turns: int)
         taken = desk.take()
         assert taken is not None
         served.append(taken[0])
+        desk.done(taken[0])
     assert served == [turn % cameras for turn in range(turns)]
 
 
@@ -87,7 +100,9 @@ def test_a_camera_that_seldom_has_a_picture_is_looked_at_at_once() -> None:
     for _ in range(4):
         desk.offer(1, "quick")
         desk.offer(2, "quick")
-        desk.take()
+        taken = desk.take()
+        assert taken is not None
+        desk.done(taken[0])
     desk.offer(1, "quick")
     desk.offer(3, "slow")
     assert desk.take() == (3, "slow")

@@ -166,7 +166,7 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
 
     def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         assert frame.prepared is not None
-        assert threading.current_thread().name == "camstream-infer"
+        assert threading.current_thread().name == "camstream-infer-1"
         return fake_infer(frame, classes=classes)
 
     street = Street(one=paced(100), two=paced(100))
@@ -178,6 +178,31 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
         limits=RunLimits(frames=10),
     ).run()
     assert threads == {"camstream-camera-1", "camstream-camera-2"}
+
+
+def test_two_threads_look_at_two_cameras_and_keep_each_one_s_order() -> None:
+    counting, at_once, most, order = threading.Lock(), [0], [0], dict[str, list[int]]()
+
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        with counting:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.005)
+        with counting:
+            at_once[0] -= 1
+        order.setdefault(str(frame.picture.size_wh), []).append(frame.index)
+        return fake_infer(frame, classes=classes)
+
+    street = Street(one=paced(200, (64, 64)), two=paced(200, (96, 64)), three=paced(200, (32, 64)))
+    WallSession(
+        list(street.cameras),
+        street,
+        Looking(infer, FAKE_INFO, workers=2),
+        device="cpu",
+        limits=RunLimits(frames=60),
+    ).run()
+    assert most == [2]
+    assert all(indices == sorted(set(indices)) for indices in order.values())
 
 
 def test_a_camera_that_cannot_be_opened_is_tried_again_and_the_others_go_on() -> None:
