@@ -267,9 +267,8 @@ def live(
         if several:
             session = WallSession(
                 several,
-                lambda address, waiting: open_any(address, waiting=waiting),
                 Looking.through(model),
-                device=model.device,
+                open_camera=lambda address, waiting: open_any(address, waiting=waiting),
                 style=style,
                 selection=selection,
                 outputs=written,

@@ -43,19 +43,22 @@ class Looking:
         infer: Looks at a frame; called in several threads.
         info: What the model says of itself.
         prepare: Makes the network's input, in any thread.
+        device: What runs it.
         workers: How many frames are looked at at a time, each of another camera.
     """
 
     infer: Infer
     info: ModelInfo
     prepare: Callable[[Frame], Frame] = lambda frame: frame
+    device: str = "cpu"
     workers: int = 1
 
     @classmethod
     def through(cls, model: Model) -> Looking:
         """Look through a model that is open: on the CPU with as many threads as it leaves cores."""
         workers = usable_cores() if model.device == "cpu" else 1
-        return cls(model.infer, model.info, model.prepare, min(workers, _MOST_WORKERS))
+        workers = min(workers, _MOST_WORKERS)
+        return cls(model.infer, model.info, model.prepare, model.device, workers)
 
 
 class Rack:

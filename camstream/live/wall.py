@@ -27,12 +27,13 @@ from camstream.live.values import checked
 from camstream.maps.select import Contrast, Selection
 from camstream.models.classes import ClassNames
 from camstream.models.device import PROVIDERS
+from camstream.sources.play import open_live
 from camstream.stats import RunStats
 
 if TYPE_CHECKING:
     from camstream.live.camera import Camera, OpenCamera
     from camstream.live.pairing import Pair
-    from camstream.stages import Display
+    from camstream.stages import Display, Source
 
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while nothing comes
 _PASS_S = 0.002  # the shortest: pictures that come together are taken together
@@ -40,6 +41,11 @@ _DRAW_S = 1 / 30  # pictures of all cameras are drawn no more often than that
 _DRAW_SHARE = 0.5  # of this thread's time, at most: recording and keys need the rest
 _FIGURES_S = 0.1  # figures that change by themselves are read so often
 _CHOOSE = "show one camera alone first: click it, or press its number"
+
+
+def open_one(address: str, waiting: Callable[[float], None]) -> Source:
+    """Open a source by its address; a file is played at its own speed, to its end."""
+    return open_live([address], waiting=waiting)
 
 
 class WallSession:
@@ -56,10 +62,9 @@ class WallSession:
     def __init__(
         self,
         addresses: Sequence[str],
-        open_camera: OpenCamera,
         looking: Looking,
         *,
-        device: str,
+        open_camera: OpenCamera = open_one,
         style: Style = Style(),
         selection: Selection = Selection(),
         outputs: OutputPaths = OutputPaths(),
@@ -72,10 +77,9 @@ class WallSession:
         """Put a session together; ``run`` starts it.
 
         Args:
-            addresses: The sources, see ``camstream.sources.several.cameras_in``.
-            open_camera: Opens one, see ``Camera``; called in the camera's own thread.
+            addresses: The sources, as on the command line: cameras' numbers, URLs, files.
             looking: The model.
-            device: What runs it.
+            open_camera: Opens a source, see ``Camera``; called in the camera's own thread.
             style: How predictions are drawn at first.
             selection: Which maps are shown at first.
             outputs: What is written: folders, with a file for each camera; ``records`` may be one
@@ -98,7 +102,7 @@ class WallSession:
             selection=selection,
             info=info,
             names=ClassNames(info.labels),
-            device=device,
+            device=looking.device,
             source="",
             source_rate_hz=None,
             named_classes=selection.classes,

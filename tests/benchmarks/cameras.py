@@ -151,9 +151,8 @@ def run(addresses: Sequence[str], model: Model, seconds: float, workers: int | N
         looking = dataclasses.replace(looking, workers=workers)
     session = WallSession(
         addresses,
-        _opened,
         looking,
-        device=model.device,
+        open_camera=_opened,
         limits=RunLimits(seconds=_WARM_S + seconds),
     )
     begun: list[tuple[float, float, list[int]]] = []
@@ -249,9 +248,7 @@ def cuts(count: int, minutes: float, name: str) -> bool:
     with Cameras([_RATE_HZ] * 4) as cameras:
         session = WallSession(
             cameras.urls,
-            _opened,
             Looking.through(model),
-            device=model.device,
             watch=lambda _: None,
         )
 

@@ -77,9 +77,8 @@ def wall(
 ) -> WallSession:
     return WallSession(
         list(street.cameras),
-        street,
         Looking(infer, FAKE_INFO),
-        device="cpu",
+        open_camera=street,
         display=display,
         watch=watch,
         outputs=outputs,
@@ -172,9 +171,8 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
     street = Street(one=paced(100), two=paced(100))
     WallSession(
         list(street.cameras),
-        street,
         Looking(infer, FAKE_INFO, prepare),
-        device="cpu",
+        open_camera=street,
         limits=RunLimits(frames=10),
     ).run()
     assert threads == {"camstream-camera-1", "camstream-camera-2"}
@@ -196,9 +194,8 @@ def test_two_threads_look_at_two_cameras_and_keep_each_one_s_order() -> None:
     street = Street(one=paced(200, (64, 64)), two=paced(200, (96, 64)), three=paced(200, (32, 64)))
     WallSession(
         list(street.cameras),
-        street,
         Looking(infer, FAKE_INFO, workers=2),
-        device="cpu",
+        open_camera=street,
         limits=RunLimits(frames=60),
     ).run()
     assert most == [2]
@@ -480,7 +477,7 @@ def test_two_alike_are_refused() -> None:
     street = Street(one=paced(60))
     with pytest.raises(UsageError, match="looked at already"):
         WallSession(
-            ["rtsp://one/", "rtsp://one/"], street, Looking(fake_infer, FAKE_INFO), device="cpu"
+            ["rtsp://one/", "rtsp://one/"], Looking(fake_infer, FAKE_INFO), open_camera=street
         )
     assert not street.opened
 
