@@ -239,6 +239,12 @@ class Outputs:
             kept.insert(0, video)
         say_kept(error, kept)
 
+    def discard(self) -> None:
+        """Remove the files: there was nothing to write."""
+        for sink in (self._recorder, self._visits, self._sides):
+            if sink is not None:
+                sink.discard()
+
     def _record_to(self, target: Path, *, overwrite: bool) -> Recorder:
         return Recorder(
             target, overwrite=overwrite, inputs=self._paths.inputs, rate_hz=self._rate_hz

@@ -170,12 +170,7 @@ class Rack:
         camera.stop()
         self.cameras = [one for one in self.cameras if one is not camera]
         self._gone = [*self._gone, camera][-_MOST_GONE:]
-        try:
-            camera.outputs.finish()
-        except SinkError as error:
-            self._errors.append(error)
-            return str(error)
-        return f"{camera.name} is looked at no more"
+        return self._finish(camera) or f"{camera.name} is looked at no more"
 
     def select(self, selection: Selection) -> None:
         """Use another selection of maps from now on, for pictures that are held, too."""
@@ -242,13 +237,26 @@ class Rack:
                 camera.outputs.keep(error)
             say_kept(error, self._files.keep())
             return
-        for finish in [*(camera.outputs.finish for camera in self.cameras), self._files.finish]:
-            try:
-                finish()
-            except SinkError as met:
-                self._errors.append(met)
+        for camera in self.cameras:
+            self._finish(camera)
+        try:
+            self._files.finish()
+        except SinkError as met:
+            self._errors.append(met)
         if self._errors:
             raise self._errors[0]
+
+    def _finish(self, camera: Camera) -> str:
+        """Complete a camera's files, if there is anything in them; returns what went wrong."""
+        if not camera.shown:
+            camera.outputs.discard()
+            return ""
+        try:
+            camera.outputs.finish()
+        except SinkError as error:
+            self._errors.append(error)
+            return str(error)
+        return ""
 
     def _look(self, number: int, frame: Frame) -> None:
         camera = next((one for one in self.cameras if one.id == number), None)

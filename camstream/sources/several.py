@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from camstream.address import file_of, shown
 from camstream.errors import UsageError
@@ -12,6 +11,7 @@ from camstream.sources import live_address
 from camstream.sources.inputs import is_list, listed
 
 _DEVICE = re.compile(r"/dev/video(\d{1,4})")
+_SUFFIX = re.compile(r"\.[a-z0-9]{2,5}(?=$| \(\d+\)$)", re.IGNORECASE)
 _MOST = 64
 _LONGEST_STEM = 60
 
@@ -70,8 +70,8 @@ def stem_of(name: str, taken: Collection[str] = ()) -> str:
         taken: Other stems; no two may differ in capitals only.
     """
     text = re.sub(r"^[a-z]+:/*", "", name, flags=re.IGNORECASE)
-    if Path(text).suffix and "/" not in text and "(" not in text:
-        text = Path(text).stem
+    if live_address(name) is None or "/" in text:  # the end of a host's name is no suffix
+        text = _SUFFIX.sub("", text)
     stem = re.sub(r"[^\w.]+", "-", text).strip("-._")[:_LONGEST_STEM].rstrip("-._")
     return _unlike(stem.lower() or "camera", taken, "{}-{}")
 

@@ -70,6 +70,7 @@ def test_names_are_unlike_and_without_secrets() -> None:
 def test_files_are_named_after_their_sources() -> None:
     taken: list[str] = []
     names = [RTSP, f"{RTSP}?x", "0", "clips/Gate.mp4", "gate.mkv", "http://[::1]/", "..mp4", "/"]
+    names += ["http://cam.local/gate.mjpg", "rtsp://cam.local"]
     for name in names:
         taken.append(stem_of(name_of(name), taken))
     assert taken == [
@@ -81,6 +82,8 @@ def test_files_are_named_after_their_sources() -> None:
         "1",
         "camera",
         "camera-2",
+        "cam.local-gate",
+        "cam.local",
     ]
     assert all(Path(stem).name == stem for stem in taken)
     assert len(stem_of("rtsp://host/" + "long/" * 100)) <= 60
