@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from camstream.errors import CamstreamError, SourceError, UsageError
 from camstream.live.cameras import CameraCondition, CameraState
-from camstream.live.pace import Pace
+from camstream.live.figures import STALE_S, Figures
 from camstream.live.pairing import Pair, Pairing
 from camstream.live.playing import player_of
 from camstream.sources import live_address
 from camstream.sources.back_off import BackOff
 from camstream.stages import status_of
-from camstream.stats import RunningRate, RunStats, StageTimes
 
 if TYPE_CHECKING:
     from camstream.frame import Frame
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     OpenCamera = Callable[[str, Callable[[float], None]], Source]
 
 _log = logging.getLogger(__name__)
-
-_STALE_S = 1.0  # a picture that is older (and three times the usual gap) is not one of now
-_BUSY_SHARE = 0.05  # of the pictures that come: so many must be left out to be worth a word
 
 
 class _Left(Exception):  # noqa: N818 (not an error: nobody waits for the camera any more)
@@ -47,13 +43,10 @@ class Camera:
         outputs: Its files.
         source: What is read; None until it could be opened.
         pairing: What is to be shown next.
-        times: How long each stage takes for a frame of it.
-        arrived: Pictures that came.
-        seen: Those that the model looked at.
-        dropped: Those that were replaced by a newer one first.
-        passed: Those that came in a pause.
-        shown: Those that were shown with a map.
+        figures: What is counted and measured.
         is_paused: Whether its picture is held.
+        problem: What went wrong last, in words.
+        error: What ended its thread that must end the run, too.
     """
 
     def __init__(
@@ -68,7 +61,6 @@ class Camera:
         offer: Callable[[int, Frame], bool],
         prepare: Callable[[Frame], Frame],
         changed: Callable[[], None],
-        back_off: BackOff | None = None,
     ) -> None:
         """Prepare; ``start`` begins to open and to read it.
 
@@ -83,23 +75,19 @@ class Camera:
             offer: Takes each frame to be looked at; returns whether it replaced one.
             prepare: Makes the network's input; called in the camera's thread.
             changed: Called when there is something new.
-            back_off: How long it waits before it is opened again; a parameter for tests.
         """
         self.id, self.name, self.address = number, name, address
         self.selector, self.outputs = selector, outputs
         self.source: Source | None = None
         self.pairing = Pairing()
-        self.times = StageTimes()
-        self.arrived = self.seen = self.dropped = self.passed = self.shown = 0
+        self.figures = Figures()
         self.is_paused = False
         self._open_camera = open_camera
         self._offer, self._prepare, self._changed = offer, prepare, changed
-        self._back_off = back_off or BackOff()
-        self._in, self._looked, self._left_out = Pace(), Pace(), Pace()
+        self._back_off = BackOff()
         self._offered_index = self._looked_index = -1
-        self._lag = RunningRate()
         self._begun_s = time.perf_counter()
-        self._problem = ""
+        self.problem = ""
         self._has_tried = self._is_over = self._has_failed = False
         self._next_try_s: float | None = None
         self._stop = threading.Event()
@@ -117,12 +105,8 @@ class Camera:
     @property
     def is_done(self) -> bool:
         """Whether no picture comes any more, none will be tried for, and the last one was shown."""
-        return self._is_over and (self._has_failed or not self._is_last_waiting)
-
-    @property
-    def _is_last_waiting(self) -> bool:
-        """Whether the last picture is still to be looked at, or to be shown."""
-        return self._looked_index < self._offered_index or self.pairing.has_news
+        is_last_waiting = self._looked_index < self._offered_index or self.pairing.has_news
+        return self._is_over and (self._has_failed or not is_last_waiting)
 
     @property
     def playable(self) -> Source:
@@ -135,42 +119,10 @@ class Camera:
             raise UsageError(f"{self.name} is not open yet")
         return self.source
 
-    def stats(self, device: str, provider: str, wall_s: float) -> RunStats:
-        """Count what was done.
-
-        Args:
-            device: What ran the model.
-            provider: ONNX Runtime's name of it.
-            wall_s: How long the run took, seconds.
-        """
-        return RunStats(
-            source=self.name,
-            device=device,
-            provider=provider,
-            frames_in=self.arrived,
-            frames_out=self.shown,
-            frames_dropped=self.dropped,
-            wall_s=round(wall_s, 3),
-            rate_hz=round(self.shown / wall_s, 2),
-            stages_ms=self.times.percentiles(),
-            frames_mapped=self.seen,
-            reconnects=self.reconnects,
-        )
-
-    @property
-    def shown_hz(self) -> float:
-        """Pictures shown a second, of late."""
-        return self._lag.rate_hz
-
     @property
     def is_unreachable(self) -> bool:
         """Whether it could not be opened so far."""
         return self._has_tried and self.source is None
-
-    @property
-    def problem(self) -> str:
-        """What went wrong last, in words."""
-        return self._problem
 
     @property
     def reconnects(self) -> int:
@@ -185,9 +137,7 @@ class Camera:
     def look(self, frame: Frame) -> float:
         """Look at a frame with the model, in the desk's thread; returns the milliseconds it took."""
         prediction = self.selector(frame)
-        self.times.add("infer", prediction.infer_ms)
-        self.seen += 1
-        self._looked.add(time.perf_counter())
+        self.figures.add_seen(prediction)
         self.pairing.add_prediction(prediction)
         self._looked_index = frame.index
         self._changed()
@@ -205,13 +155,6 @@ class Camera:
         due_s = self.pairing.due_s
         return None if due_s is None else due_s - now_s
 
-    def was_shown(self, frame: Frame, now_s: float) -> float:
-        """Count a picture that was shown; returns the milliseconds since it came."""
-        self.shown += 1
-        lag_ms = self._lag.add(frame.captured_s, now_s)
-        self.times.add("lag", lag_ms)
-        return lag_ms
-
     def look_again(self) -> None:
         """Have the picture that is shown looked at once more: what is asked of it has changed."""
         if self._pair is not None and self.is_held:
@@ -226,9 +169,7 @@ class Camera:
     def hold(self, on: bool) -> None:
         """Hold its picture, or let it go on."""
         self.is_paused = on
-        self._lag = RunningRate()
-        for pace in (self._in, self._looked, self._left_out):
-            pace.clear()
+        self.figures.begin_anew()
 
     def stop(self) -> None:
         """Make its thread end soon, which then closes the source."""
@@ -254,24 +195,23 @@ class Camera:
         is_live = condition == "live"
         pair = self._pair
         view = None if pair is None else pair.prediction.displayed[0]
-        since_s = self._in.last_s if pair is None else pair.frame.captured_s
+        figures = self.figures
+        since_s = figures.came.last_s if pair is None else pair.frame.captured_s
         next_try_s = self._next_try_s
         if self.source is not None:
             next_try_s = status_of(self.source).next_try_s
-        is_busy = self._left_out.rate_hz > _BUSY_SHARE * self._in.rate_hz
-        is_busy = is_busy and not self._left_out.is_late(now_s, patience_s=_STALE_S)
         return CameraState(
             id=self.id,
             name=self.name,
             state=condition,
-            rate_in_hz=self._in.rate_hz if is_live else 0.0,
-            rate_hz=self._looked.rate_hz if is_live else 0.0,
-            dropped=self.dropped,
-            why="the model is busy" if is_live and is_busy else "",
-            lag_ms=self._lag.lag_ms if is_live else 0.0,
+            rate_in_hz=figures.came.rate_hz if is_live else 0.0,
+            rate_hz=figures.looked.rate_hz if is_live else 0.0,
+            dropped=figures.dropped,
+            why=figures.why_dropped(now_s) if is_live else "",
+            lag_ms=figures.lag_ms if is_live else 0.0,
             lost_s=now_s - (since_s or self._begun_s) if condition == "lost" else None,
             next_try_s=None if next_try_s is None else max(0.0, next_try_s - now_s),
-            problem=self._problem,
+            problem=self.problem,
             label="" if view is None else view.name,
             score=0.0 if view is None else view.score,
             is_recording=bool(self.outputs.recording),
@@ -292,9 +232,10 @@ class Camera:
         if status_of(self.source).state:
             return "lost"
         if player is None:
-            if self._in.last_s is None:
-                return "lost" if now_s - self._begun_s > 2 * _STALE_S else "opening"
-            if self._in.is_late(now_s, patience_s=_STALE_S):
+            came = self.figures.came
+            if came.last_s is None:
+                return "lost" if now_s - self._begun_s > 2 * STALE_S else "opening"
+            if came.is_late(now_s, patience_s=STALE_S):
                 return "lost"
         return "live"
 
@@ -308,7 +249,7 @@ class Camera:
                     if self._stop.is_set():
                         break
         except CamstreamError as error:
-            self._problem, self._has_failed = str(error), True
+            self.problem, self._has_failed = str(error), True
             if not self._stop.is_set():
                 _log.warning("%s: %s", self.name, error)
         except BaseException as error:  # handed to the session's thread, whatever it is
@@ -327,7 +268,7 @@ class Camera:
             except _Left:
                 return None
             except SourceError as error:
-                self._problem = str(error)
+                self.problem = str(error)
                 if live_address(self.address) is None:
                     raise  # a file that cannot be read now cannot be read in a second
                 _log.info("%s", error)
@@ -336,7 +277,7 @@ class Camera:
                     self.source = source
                     if self._stop.is_set():
                         source.stop()
-                self._problem = ""
+                self.problem = ""
                 return source
             wait_s = self._back_off.next_s()
             self._next_try_s = time.perf_counter() + wait_s
@@ -351,16 +292,15 @@ class Camera:
             raise _Left
 
     def _add(self, frame: Frame) -> None:
-        self._in.add(frame.captured_s)
-        self.arrived += 1
+        figures = self.figures
+        figures.add_frame(frame)
         if self.is_paused and self.source is not None and player_of(self.source) is None:
-            self.passed += 1
+            figures.passed += 1
             return
-        with self.times.measure("prepare"):
+        with figures.times.measure("prepare"):
             frame = self._prepare(frame)
         self.pairing.add_frame(frame)
         self._offered_index = frame.index
         if self._offer(self.id, frame):
-            self.dropped += 1
-            self._left_out.add(frame.captured_s)
+            figures.add_dropped(frame)
         self._changed()

@@ -96,11 +96,14 @@ def health(camera: CameraState) -> str:
 
 
 def _running(camera: CameraState) -> str:
-    came, seen = round(camera.rate_in_hz), round(camera.rate_hz)
-    lag = f"{camera.lag_ms:.0f} ms"
-    if not camera.why or seen >= came:
+    came, seen, lag = _rate(camera.rate_in_hz), _rate(camera.rate_hz), f"{camera.lag_ms:.0f} ms"
+    if not camera.why or seen == came:
         return f"{came} a second, {lag}"
     return f"{seen} of {came} a second seen: {camera.why}, {lag}"
+
+
+def _rate(rate_hz: float) -> str:
+    return f"{rate_hz:.1f}" if rate_hz < 2 else f"{rate_hz:.0f}"
 
 
 def _time(seconds: float | None) -> str:

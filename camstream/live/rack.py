@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,22 +10,21 @@ from typing import TYPE_CHECKING
 
 from camstream.errors import SinkError, SourceError, UsageError
 from camstream.live.camera import Camera
-from camstream.live.cameras import CameraState, health
+from camstream.live.describe import called
 from camstream.live.desk import Desk
 from camstream.live.files import CameraFiles
 from camstream.live.outputs import OutputPaths
-from camstream.live.playing import player_of
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.cores import usable_cores
+from camstream.models.device import PROVIDERS
 from camstream.sinks.group import say_kept
 from camstream.sources.several import check_apart, name_of
-from camstream.stats import StageTimes
+from camstream.stats import RunStats, StageTimes
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
     from camstream.frame import Frame
     from camstream.live.camera import OpenCamera
-    from camstream.live.state import LiveState
     from camstream.models.session import Model
     from camstream.stages import Infer
 
@@ -66,6 +64,7 @@ class Rack:
 
     Attributes:
         cameras: Those that are looked at now, in the order of their numbers.
+        gone: Those that were removed.
         times: Milliseconds of each stage, of all cameras together.
     """
 
@@ -98,7 +97,7 @@ class Rack:
         self._changed = changed
         self._files = CameraFiles(outputs, folder, labels=looking.info.labels)
         self._desk = Desk(self._look, failed=changed, workers=looking.workers)
-        self._gone: list[Camera] = []
+        self.gone: list[Camera] = []
         self._errors: list[SinkError] = []
         self._last_number = 0
         self._is_running = self._was_reached = False
@@ -111,12 +110,12 @@ class Rack:
     @property
     def every(self) -> list[Camera]:
         """All cameras that there were, in the order of their numbers."""
-        return sorted([*self._gone, *self.cameras], key=lambda camera: camera.id)
+        return sorted([*self.gone, *self.cameras], key=lambda camera: camera.id)
 
     @property
     def shown(self) -> int:
         """Pictures of all cameras that were shown."""
-        return sum(camera.shown for camera in self.every)
+        return sum(camera.figures.shown for camera in self.every)
 
     def start(self) -> None:
         """Begin to read and to look."""
@@ -169,7 +168,7 @@ class Rack:
         self._desk.remove(camera.id)
         camera.stop()
         self.cameras = [one for one in self.cameras if one is not camera]
-        self._gone = [*self._gone, camera][-_MOST_GONE:]
+        self.gone = [*self.gone, camera][-_MOST_GONE:]
         return self._finish(camera) or f"{camera.name} is looked at no more"
 
     def select(self, selection: Selection) -> None:
@@ -198,24 +197,6 @@ class Rack:
         if not self._was_reached and all(camera.is_unreachable for camera in self.cameras):
             reasons = "; ".join(camera.problem for camera in self.cameras)
             raise SourceError(f"none of {len(self.cameras)} sources can be opened: {reasons}")
-
-    def describe(self, state: LiveState) -> LiveState:
-        """Return a state with everything that is measured now."""
-        now_s = time.perf_counter()
-        cameras = tuple(camera.state(now_s) for camera in self.cameras)
-        changes: dict[str, object] = {
-            "cameras": cameras,
-            "shown": self.shown,
-            "dropped": sum(camera.dropped for camera in self.every),
-            "passed": sum(camera.passed for camera in self.every),
-        }
-        focused = next((one for one in self.cameras if one.id == state.focus), None)
-        if focused is None:
-            changes |= _of_all(self.cameras, cameras)
-        else:
-            described = next(one for one in cameras if one.id == focused.id)
-            changes |= _of_one(focused, described)
-        return dataclasses.replace(state, **changes)  # type: ignore[arg-type]
 
     def close(self, error: BaseException | None) -> None:
         """End all threads, then complete the files, or keep them after an error.
@@ -246,9 +227,31 @@ class Rack:
         if self._errors:
             raise self._errors[0]
 
+    def stats(self, wall_s: float) -> RunStats:
+        """Sum up a run that took so many seconds."""
+        device, provider = self._looking.device, PROVIDERS[self._looking.device]
+        each = tuple(
+            camera.figures.stats(camera.name, device, provider, wall_s, camera.reconnects)
+            for camera in self.every
+        )
+        return RunStats(
+            source=called(self.cameras),
+            device=device,
+            provider=provider,
+            frames_in=sum(one.frames_in for one in each),
+            frames_out=sum(one.frames_out for one in each),
+            frames_dropped=sum(one.frames_dropped for one in each),
+            wall_s=round(wall_s, 3),
+            rate_hz=round(sum(one.frames_out for one in each) / wall_s, 2),
+            stages_ms=self.times.percentiles(),
+            frames_mapped=sum(one.frames_mapped or 0 for one in each),
+            reconnects=sum(one.reconnects for one in each),
+            cameras=each,
+        )
+
     def _finish(self, camera: Camera) -> str:
         """Complete a camera's files, if there is anything in them; returns what went wrong."""
-        if not camera.shown:
+        if not camera.figures.shown:
             camera.outputs.discard()
             return ""
         try:
@@ -262,44 +265,3 @@ class Rack:
         camera = next((one for one in self.cameras if one.id == number), None)
         if camera is not None:
             self.times.add("infer", camera.look(frame))
-
-
-def _of_all(cameras: list[Camera], described: tuple[CameraState, ...]) -> dict[str, object]:
-    """What a state says of its source while all cameras are shown: the newest picture counts."""
-    newest = max(
-        (one for one in described if one.frame is not None and one.prediction is not None),
-        key=lambda one: one.frame.captured_s if one.frame is not None else 0.0,
-        default=None,
-    )
-    recording = [camera.outputs for camera in cameras if camera.outputs.recording]
-    return {
-        "source": f"{len(cameras)} cameras" if len(cameras) != 1 else cameras[0].name,
-        "source_rate_hz": None,
-        "source_state": "",
-        "player": None,
-        "is_paused": bool(cameras) and all(camera.is_paused for camera in cameras),
-        "frame": None if newest is None else newest.frame,
-        "prediction": None if newest is None else newest.prediction,
-        "rate_hz": sum(one.rate_hz for one in described),
-        "lag_ms": max((one.lag_ms for one in described), default=0.0),
-        "recording": recording[0].recording if recording else "",
-        "recorded_s": max((one.recorded_s for one in recording), default=0.0),
-    }
-
-
-def _of_one(camera: Camera, described: CameraState) -> dict[str, object]:
-    """What a state says of its source while one camera is shown alone."""
-    is_quiet = described.state in ("opening", "lost", "failed")
-    return {
-        "source": camera.name,
-        "source_rate_hz": described.rate_in_hz or None,
-        "source_state": health(described) if is_quiet else "",
-        "player": None if camera.source is None else player_of(camera.source),
-        "is_paused": camera.is_paused,
-        "frame": described.frame,
-        "prediction": described.prediction,
-        "rate_hz": camera.shown_hz,
-        "lag_ms": described.lag_ms,
-        "recording": camera.outputs.recording,
-        "recorded_s": camera.outputs.recorded_s,
-    }

@@ -15,6 +15,7 @@ from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
+from camstream.live.describe import describe
 from camstream.live.keys import Keyboard
 from camstream.live.mosaic import MOSAIC_WH, camera_at
 from camstream.live.outputs import OutputPaths, RunLimits
@@ -26,7 +27,6 @@ from camstream.live.state import LiveState, apply
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, Selection
 from camstream.models.classes import ClassNames
-from camstream.models.device import PROVIDERS
 from camstream.sources.play import open_live
 from camstream.stats import RunStats
 
@@ -160,7 +160,7 @@ class WallSession:
                 self._screen.close()
             self.rack.close(error)
         self._update()
-        return self._stats(time.perf_counter() - started)
+        return self.rack.stats(time.perf_counter() - started)
 
     def _is_over(self, started: float) -> bool:
         limits, rack = self._limits, self.rack
@@ -203,8 +203,7 @@ class WallSession:
             message = outputs.write(annotated, pair.frame.captured_s)
         if message:
             self._say(f"{camera.name}: {message}")
-        lag_ms = camera.was_shown(pair.frame, time.perf_counter())
-        self.rack.times.add("lag", lag_ms)
+        self.rack.times.add("lag", camera.figures.add_shown(pair.frame, time.perf_counter()))
 
     def _show(self) -> None:
         """Draw what is new, unless that would take more than its share of the time."""
@@ -337,24 +336,5 @@ class WallSession:
 
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
-        self.state = self.rack.describe(dataclasses.replace(self.state, **changes))
-
-    def _stats(self, wall_s: float) -> RunStats:
-        provider = PROVIDERS[self.state.device]
-        each = tuple(
-            camera.stats(self.state.device, provider, wall_s) for camera in self.rack.every
-        )
-        return RunStats(
-            source=self.state.source,
-            device=self.state.device,
-            provider=provider,
-            frames_in=sum(one.frames_in for one in each),
-            frames_out=sum(one.frames_out for one in each),
-            frames_dropped=sum(one.frames_dropped for one in each),
-            wall_s=round(wall_s, 3),
-            rate_hz=round(sum(one.frames_out for one in each) / wall_s, 2),
-            stages_ms=self.rack.times.percentiles(),
-            frames_mapped=sum(one.frames_mapped or 0 for one in each),
-            reconnects=sum(one.reconnects for one in each),
-            cameras=each,
-        )
+        changed = dataclasses.replace(self.state, **changes)
+        self.state = describe(changed, self.rack.cameras, self.rack.gone)

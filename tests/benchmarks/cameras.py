@@ -158,7 +158,7 @@ def run(addresses: Sequence[str], model: Model, seconds: float, workers: int | N
     begun: list[tuple[float, float, list[int]]] = []
 
     def begin() -> None:
-        counts = [camera.seen for camera in session.rack.cameras]
+        counts = [camera.figures.seen for camera in session.rack.cameras]
         begun.append((time.perf_counter(), time.process_time(), counts))
 
     timer = threading.Timer(_WARM_S, begin)

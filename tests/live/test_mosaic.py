@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camstream.live.cameras import CameraState, health
@@ -41,6 +41,7 @@ def state(*cameras: CameraState) -> LiveState:
     return state_of(cameras=cameras)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 64), st.integers(40, 2000), st.integers(40, 1200))
 def test_places_lie_in_the_room_and_apart(count: int, width: int, height: int) -> None:
     places = places_in(count, (width, height))

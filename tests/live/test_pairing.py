@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camstream.frame import Frame, Prediction
@@ -52,6 +52,7 @@ def test_a_slow_model_slows_no_picture() -> None:
     assert (pair.frame, pair.prediction, pair.is_new) == (frames[1], late, False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["frame", "map", "show"]), max_size=60))
 def test_pictures_are_shown_in_order_and_once(steps: list[str]) -> None:
     pairing, now_s, frames, shown, mapped = Pairing(), 0.0, list[Frame](), list[int](), -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -75,8 +75,10 @@ class TurnsMachine(RuleBasedStateMachine):
 
 
 TestTurns = TurnsMachine.TestCase
+TestTurns.settings = settings(deadline=None, max_examples=60)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 60))
 def test_cameras_that_always_have_a_picture_take_turns(cameras: int, turns: int) -> None:
     desk: Turns[int] = Turns()

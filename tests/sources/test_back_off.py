@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camstream.sources.back_off import BackOff
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
 def test_waits_are_half_a_second_to_thirty_for_ever(chances: list[float]) -> None:
     left = iter(chances)
