@@ -39,14 +39,15 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def read_photo(path: Path) -> ImageU8:
+def read_photo(path: Path, *, is_grey: bool = False) -> ImageU8:
     """Read a photo, turned upright and reduced to 8 bits a colour.
 
     Args:
         path: Any name that the file system allows.
+        is_grey: Whether only its brightness is wanted.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 3) uint8 BGR; (H, W) uint8 where it is grey.
 
     Raises:
         NotFoundError: There is no such file.
@@ -54,9 +55,9 @@ def read_photo(path: Path) -> ImageU8:
     """
     try:
         coded = np.fromfile(path, np.uint8)  # cv2.imread takes no name outside the code page
-        if coded[:8].tobytes() == _PNG and not _is_whole_png(coded):
-            raise SourceError(f"cannot read {shown(path)}: it is a PNG file that is damaged")
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
+        is_readable = coded.size > 0 and (coded[:8].tobytes() != _PNG or _is_whole_png(coded))
+        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
+        image = cv2.imdecode(coded, mode) if is_readable else None
     except FileNotFoundError as error:
         raise NotFoundError(f"cannot read {shown(path)}: there is no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have

@@ -40,7 +40,7 @@ def test_a_png_that_asks_for_more_than_it_is_never_reaches_the_decoder(
     (tmp_path / "in.png").write_bytes(coded[:33] + size.to_bytes(4) + coded[37:])
     (tmp_path / "cut.png").write_bytes(coded[:-12])
     for name in ("in.png", "cut.png"):
-        with pytest.raises(SourceError, match=f"cannot read .*{name}: it is a PNG file"):
+        with pytest.raises(SourceError, match=f"cannot read [^ ]*{name}: it is not a photo"):
             read_photo(tmp_path / name)
 
 

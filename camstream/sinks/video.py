@@ -77,7 +77,8 @@ class VideoFile:
         )
         self._like = like
         self._encoding = encoding
-        self._rate = Fraction(rate_hz or (like and like.rate_hz) or 30).limit_denominator(1001)
+        rate = Fraction(rate_hz or (like and like.rate_hz) or 30).limit_denominator(1001)
+        self._rate = rate or Fraction(1, 1001)  # a damaged file may say one frame in years
         self.target = target
         self.warnings: list[str] = []
         self.frames = 0

@@ -183,10 +183,10 @@ def test_photo_of_another_size_is_refused(photos: Path) -> None:
     with pytest.raises(SourceError, match="is 64x48, but its boxes are for 48x64"):
         measure.read_photo(ground_truth)
     _write(photos / "a.png", "no picture")
-    with pytest.raises(SourceError, match="not a picture"):
+    with pytest.raises(SourceError, match="it is not a photo"):
         measure.read_photo(ground_truth)
     (photos / "a.png").write_bytes(b"")
-    with pytest.raises(SourceError, match="not a picture"):
+    with pytest.raises(SourceError, match="it is not a photo"):
         measure.read_photo(ground_truth)
 
 
