@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from camstream.errors import SourceError, UsageError
 from camstream.maps.select import ClassGroup
 
+_MOST_DIGITS = 9  # of a class's number; Python refuses to read thousands
 _WNID = re.compile(r"n\d{8}")
 
 
@@ -46,7 +47,8 @@ class ClassNames:
             raise SourceError(f"several classes are called {name!r}; use the number of the class")
         if key in self._indices:
             return self._indices[key]
-        return self.index_of(int(name)) if name.isdecimal() else None
+        is_number = name.isdecimal() and len(name) <= _MOST_DIGITS
+        return self.index_of(int(name)) if is_number else None
 
     def find(self, name: str) -> ClassGroup:
         """Find a class or a group of classes.
