@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from camstream.frame import Frame
+from camstream.live.guest import Guest
 from camstream.live.models import ModelSwitch
 from camstream.live.session import LiveSession
 from camstream.live.state import ModelChoice
-from camstream.live.teaching import Teaching
 from camstream.models.session import Model
 from camstream.stages import Source
 from camstream.testing import FakeSource, make_frame
@@ -44,6 +45,7 @@ class Viewer:
         hello: The first message.
         state: The newest state.
         pictures: Numbers of the pictures that came.
+        jpeg: The newest picture.
         others: Messages that are neither.
     """
 
@@ -51,6 +53,7 @@ class Viewer:
         self._connection = connection
         self.state: dict[str, Any] = {}
         self.pictures: list[int] = []
+        self.jpeg = b""
         self.others: list[dict[str, Any]] = []
         self.hello = json.loads(connection.recv(10))
 
@@ -61,9 +64,10 @@ class Viewer:
             number, captured_ms = struct.unpack(">Id", taken[:12])
             assert abs(time.time() * 1e3 - captured_ms) < 60_000
             self.pictures.append(number)
+            self.jpeg = taken[12:]
             if acknowledges:
                 self.send(type="ack", picture=number)
-            return taken[12:]
+            return self.jpeg
         told = json.loads(taken)
         if told["type"] == "state":
             self.state = told
@@ -101,6 +105,16 @@ class Viewer:
     def do(self, action: str, **values: Any) -> None:
         """Ask for an action."""
         self.send(type="do", action=action, values=values)
+
+
+def end_of(viewer: Viewer, **how: Any) -> tuple[int, str]:
+    """Take messages until the server closes the socket; returns code and reason."""
+    try:
+        for _ in range(1000):
+            viewer.step(**how)
+    except ConnectionClosed as closed:
+        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "it broke off")
+    raise AssertionError("it goes on")
 
 
 class Served:
@@ -146,7 +160,7 @@ def serving(
     folder: Path = Path(),
     other_models: Sequence[str] = (),
     tokens: dict[str, Role] | None = None,
-    teaches: bool = False,
+    guest: Guest | None = None,
 ) -> Iterator[Served]:
     """Serve a session while the body runs; an error of the session is raised at the end."""
     server = WebServer(place, sources=sources, tokens=tokens or {})
@@ -155,7 +169,7 @@ def serving(
         model.infer,
         model.info,
         device=model.device,
-        guest=Teaching(model, folder=folder) if teaches else None,
+        guest=guest,
         models=ModelSwitch(
             ModelChoice(name=str(model.path)),
             other_models,
