@@ -1,0 +1,129 @@
+// The keys of the live window, where a browser leaves them to us.
+
+import { $, fill, make, show } from "./base.js";
+
+const ACTIONS = {
+  " ": ["Pause"],
+  k: ["SetTopK"],
+  w: ["Toggle", { what: "classes" }],
+  v: ["Toggle", { what: "contrast" }],
+  m: ["SetSmoothing"],
+  t: ["Toggle", { what: "trail" }],
+  "+": ["ChangeOpacity", { step: 0.1 }],
+  "=": ["ChangeOpacity", { step: 0.1 }],
+  "-": ["ChangeOpacity", { step: -0.1 }],
+  c: ["SetColormap"],
+  h: ["Toggle", { what: "heatmap" }],
+  l: ["Toggle", { what: "label" }],
+  b: ["Toggle", { what: "boxes" }],
+  e: ["Toggle", { what: "legend" }],
+  s: ["Snapshot"],
+  r: ["Record"],
+};
+const PLAYING = {
+  ArrowLeft: ["Skip", { by_s: -5 }],
+  ArrowRight: ["Skip", { by_s: 5 }],
+  ",": ["Step", { frames: -1 }],
+  ".": ["Step", { frames: 1 }],
+  "[": ["ChangeSpeed", { steps: -1 }],
+  "]": ["ChangeSpeed", { steps: 1 }],
+  o: ["Loop"],
+  Home: ["Seek", { to: 0 }],
+};
+const TEACHING = { f: ["Fit"], x: ["Save"], z: ["Forget"] };
+
+const HELP = [
+  ["k", "maps of the best 1, 2, 3, 5, 8"],
+  ["/", "show a class: type its name"],
+  ["w", "the named classes on, off"],
+  ["v", "best class against the second"],
+  ["click", "what has evidence there? By keys: Tab to the picture, arrows, Enter"],
+  ["m", "smoothing: off, default, strong"],
+  ["t", "trail of the peak on, off"],
+  ["+ -", "heat stronger, weaker"],
+  ["c", "next colours"],
+  ["h l b", "heat, label, boxes on, off"],
+  ["e", "colours explained on, off"],
+  ["space", "pause"],
+  ["← →", "5 seconds back, on", "clip"],
+  [", .", "one frame back, on", "clip"],
+  ["[ ]", "slower, faster", "clip"],
+  ["Home End", "go to the beginning, the end", "clip"],
+  ["o", "begin again at the end on, off", "clip"],
+  ["← →", "the photo before, after", "photos"],
+  ["s", "save a snapshot"],
+  ["r", "record on, off"],
+  ["1 to 9", "enlarge a camera; Escape: all", "cameras"],
+  ["1 to 9", "hold while this class is seen", "teaching"],
+  ["n", "name the class taught last", "teaching"],
+  ["z", "forget its frames", "teaching"],
+  ["f", "fit to what was taught", "teaching"],
+  ["x", "save the model", "teaching"],
+  ["d", "rate, lag and drops on, off", "any"],
+  ["?", "these keys", "any"],
+];
+
+export function keys(app) {
+  const help = $("help");
+
+  function toggleHelp() {
+    if (help.open) help.close();
+    else {
+      const state = app.state ?? {};
+      const holds = { clip: state.player?.counts === "seconds", photos: state.player?.counts === "photos", cameras: state.cameras?.length > 0 && !state.teaching, teaching: state.teaching };
+      const rows = HELP.filter(([, , needs]) => needs === "any" || (app.hello.can_control && (!needs || holds[needs])));
+      fill($("keys"), rows, (row) => row, ([key, words]) => make("div", {}, make("dt", { textContent: key }), make("dd", { textContent: words })));
+      help.showModal();
+    }
+  }
+
+  $("help-open").addEventListener("click", toggleHelp);
+  help.addEventListener("click", (event) => event.target === help && help.close()); // beside it
+
+  function name() {
+    const { latest } = app.state.teaching;
+    const row = [...$("taught").children].find((one) => one.firstChild.number === latest);
+    if (row) row.querySelector("input").select();
+    else app.act("NameClass", { name: "" }); // camstream knows what to say
+  }
+
+  function escape(state) {
+    if (state.answer) app.act("CloseAnswer");
+    else if (state.focus != null) app.act("Focus", { camera: null });
+    else return false;
+    return true;
+  }
+
+  function did(event, state) {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (key === "?") toggleHelp();
+    else if (help.open) return false;
+    else if (key === "d") $("rates").click();
+    else if (!state || !app.hello.can_control) return false;
+    else if (key === "/") $("find").focus();
+    else if (key === "Escape") return escape(state);
+    else if (/^[1-9]$/.test(key)) return state.teaching ? (app.hold(Number(key)), true) : app.focusAt(Number(key));
+    else if (key === "n" && state.teaching) name();
+    else if (key === "End" && state.player?.length) app.act("Seek", { to: state.player.length });
+    else {
+      const action = ACTIONS[key] ?? (state.teaching && TEACHING[key]) ?? (state.player && PLAYING[key]);
+      if (!action) return false;
+      if (!event.repeat || /^Arrow|[,.+=-]/.test(key)) app.act(...action);
+    }
+    return true;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (target.matches("select, input:not([type=range]), textarea")) return; // they type
+    const isRange = target.matches("input[type=range]");
+    if (isRange && target.id !== "seek" && /^(Arrow|Home|End|Page)/.test(event.key)) return;
+    if (event.key === " " && target.matches("button, a, summary")) return; // it presses that button
+    if (event.key === " " && event.repeat) return;
+    if (did(event, app.state)) event.preventDefault();
+  });
+  document.addEventListener("keyup", (event) => /^[1-9]$/.test(event.key) && app.release(Number(event.key)));
+
+  return { greet: () => show($("tools"), true) };
+}

@@ -1,0 +1,145 @@
+// The picture: painting, the click that asks what has evidence there, and its answer.
+
+import { $, fill, make, show, text } from "./base.js";
+
+const GAP_PX = 4; // between the views of the picture, see camstream/drawing/tiles.py
+const STEP = 0.02; // of the cross, a key
+
+export function picture(app) {
+  const [stage, over, canvas, answer] = ["stage", "over", "canvas", "answer"].map($);
+  const context = canvas.getContext("2d", { alpha: false });
+  let isPainted = false;
+  let cross = null;
+  let isAsked = false; // by keys: the answer gets the focus
+
+  function paint(bitmap) {
+    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height || !isPainted) {
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+      stage.style.setProperty("--shape", bitmap.width / bitmap.height);
+      if (app.state) place(app.state);
+    }
+    context.drawImage(bitmap, 0, 0);
+    isPainted = true;
+  }
+
+  // The views side by side: the plain picture first, then one a class; alone, the picture has it.
+  function grid(state) {
+    const views = state.displayed?.length ?? 1;
+    const count = views === 1 ? 1 : views + 1;
+    const shape = state.frame_wh ? state.frame_wh[0] / state.frame_wh[1] : 16 / 9;
+    let best = { columns: 1, off: Infinity };
+    for (let columns = 1; columns <= count; columns += 1) {
+      const rows = Math.ceil(count / columns);
+      const off = Math.abs(Math.log(canvas.width / columns / (canvas.height / rows) / shape));
+      if (off < best.off) best = { columns, rows, off, count };
+    }
+    const wide = (canvas.width + GAP_PX) / best.columns;
+    const high = (canvas.height + GAP_PX) / best.rows;
+    return { ...best, wide, high };
+  }
+
+  function ask(x, y) {
+    if (!app.state || !isPainted || !app.can("AskAt")) return;
+    const { columns, count, wide, high } = grid(app.state);
+    const [across, down] = [x * canvas.width, y * canvas.height];
+    const [column, row] = [Math.floor(across / wide), Math.floor(down / high)];
+    const inX = (across - column * wide) / (wide - GAP_PX);
+    const inY = (down - row * high) / (high - GAP_PX);
+    if (inX >= 1 || inY >= 1 || row * columns + column >= count) return;
+    app.act("AskAt", { x: inX, y: inY });
+  }
+
+  function place(state) {
+    const found = state.answer;
+    if (!found) return;
+    const { columns, count, wide, high } = grid(state);
+    const spots = Array.from({ length: count }, (_, tile) => [
+      (((tile % columns) * wide + found.x * (wide - GAP_PX)) / canvas.width) * 100,
+      ((Math.floor(tile / columns) * high + found.y * (high - GAP_PX)) / canvas.height) * 100,
+    ]);
+    fill($("marks"), spots, (spot) => spot, ([x, y]) => {
+      const mark = make("i");
+      mark.style.left = `${x}%`;
+      mark.style.top = `${y}%`;
+      return mark;
+    });
+    const [[x, y]] = spots;
+    answer.classList.toggle("left", x > 50);
+    answer.classList.toggle("up", y > 50);
+    answer.style.setProperty("--x", `${x}%`);
+    answer.style.setProperty("--y", `${y}%`);
+  }
+
+  function render(state) {
+    const found = state.answer;
+    canvas.classList.toggle("can-ask", app.can("AskAt"));
+    show(answer, found);
+    show($("marks"), found);
+    if (!found) return;
+    place(state);
+    text($("answer-title"), found.classes.length ? "Evidence here" : "No evidence here");
+    const most = Math.max(...found.classes.map((one) => one.value), 1e-9);
+    fill($("evidence"), found.classes, (one) => [one.name, one.label, one.value.toFixed(1)], (one) => {
+      const bar = make("b");
+      bar.style.width = `${Math.max(0, (one.value / most) * 100)}%`;
+      const button = make(
+        "button",
+        { type: "button", className: "plain row", title: "Show the map of this class", disabled: !app.can("ShowClasses") },
+        make("span", { textContent: one.label }),
+        make("span", { textContent: one.value.toFixed(0) }),
+        make("i", { ariaHidden: "true" }, bar),
+      );
+      button.addEventListener("click", () => {
+        app.pin(one);
+        app.act("CloseAnswer");
+      });
+      return make("li", {}, button);
+    });
+    if (isAsked) {
+      isAsked = false;
+      (answer.querySelector("button:enabled") ?? $("answer-close")).focus();
+    }
+  }
+
+  canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays
+  canvas.addEventListener("click", (event) => {
+    if (app.state?.answer) {
+      app.act("CloseAnswer");
+      return;
+    }
+    const box = canvas.getBoundingClientRect();
+    ask((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  });
+  $("answer-close").addEventListener("click", () => {
+    app.act("CloseAnswer");
+    stage.focus();
+  });
+
+  function move([across, down]) {
+    cross ??= [0.5, 0.5];
+    cross = [cross[0] + across * STEP, cross[1] + down * STEP].map((at) => Math.min(1, Math.max(0, at)));
+    show($("cross"), true);
+    $("cross").style.left = `${cross[0] * 100}%`;
+    $("cross").style.top = `${cross[1] * 100}%`;
+  }
+
+  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  stage.addEventListener("keydown", (event) => {
+    if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in ways) move(ways[event.key].map((by) => by * (event.shiftKey ? 5 : 1)));
+    else if (event.key === "Enter") {
+      move([0, 0]);
+      isAsked = true;
+      ask(Math.min(0.9999, cross[0]), Math.min(0.9999, cross[1]));
+    } else return;
+    event.preventDefault();
+    event.stopPropagation(); // an arrow moves the cross here, and no file
+  });
+  stage.addEventListener("blur", () => show($("cross"), false));
+
+  show($("full"), document.fullscreenEnabled);
+  $("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen()));
+
+  return { paint, render, hasPicture: () => isPainted };
+}

@@ -1,0 +1,204 @@
+"""A camstream that a test plays itself: the page's files, and the other end of its WebSocket."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute
+
+import camstream.web
+
+PAGE = Path(camstream.web.__file__).parent / "page"
+URL = "http://localhost/"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self' ws://localhost; base-uri 'none'; form-action 'none'"
+)
+KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+ACTIONS = [
+    *("Toggle", "SetTopK", "ShowClasses", "SetSmoothing", "AskAt", "CloseAnswer", "SetTrail"),
+    *("SetOpacity", "ChangeOpacity", "SetColormap", "Pause", "Seek", "Skip", "Step", "SetSpeed"),
+    *("ChangeSpeed", "Loop", "Snapshot", "Record", "OpenSource", "Teach", "NameClass", "Forget"),
+    *("Fit", "Save", "SetModel", "SetInputSize", "SetRefinement", "SetContrast"),
+    *("Focus", "AddCamera", "RemoveCamera"),
+]
+STATE: dict[str, Any] = {
+    "type": "state",
+    "source": "hall camera",
+    "source_state": "",
+    "source_rate_hz": 30.0,
+    "rate_hz": 25.0,
+    "lag_ms": 20.0,
+    "shown": 250,
+    "dropped": 50,
+    "passed": 0,
+    "device": "cpu",
+    "model": "efficientnet_lite0",
+    "models": ["efficientnet_lite0", "person"],
+    "is_paused": False,
+    "message": "",
+    "message_s": 0.0,
+    "recording": "",
+    "recorded_s": 0.0,
+    "frame_wh": [640, 360],
+    "style": {
+        "heatmap_opacity": 0.6,
+        "colormap": "turbo",
+        "show_heatmap": True,
+        "show_label": True,
+        "show_boxes": False,
+        "show_legend": False,
+    },
+    "selection": {
+        "classes": [],
+        "contrast": None,
+        "top_k": 1,
+        "smoothing": "default",
+        "trail_s": 0.0,
+        "input_size": None,
+        "is_refined": False,
+    },
+    "choices": {
+        "colormaps": ["turbo", "jet", "viridis"],
+        "smoothings": ["off", "default", "strong"],
+        "speeds": [0.5, 1, 2],
+        "input_sizes": [None, 224, 320],
+        "sources": [],
+    },
+    "top": [
+        {"class_index": 283, "label": "Persian cat", "score": 0.93},
+        {"class_index": 332, "label": "Angora rabbit", "score": 0.03},
+        {"class_index": 259, "label": "Pomeranian", "score": 0.02},
+        {"class_index": 287, "label": "lynx", "score": 0.01},
+        {"class_index": 281, "label": "tabby cat", "score": 0.01},
+    ],
+    "displayed": [
+        {
+            "name": "Persian cat",
+            "label": "Persian cat",
+            "class_index": 283,
+            "score": 0.93,
+            "is_sure": True,
+        }
+    ],
+    "presence": None,
+    "answer": None,
+    "teaching": None,
+    "player": None,
+    "cameras": [],
+}
+
+
+def jpeg(brightness: int = 128, size_wh: tuple[int, int] = (640, 360)) -> bytes:
+    """One grey picture."""
+    image = np.full((size_wh[1], size_wh[0], 3), brightness, np.uint8)
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+def packet(number: int, picture: bytes) -> bytes:
+    """A picture as it travels, see docs/manual/web.md."""
+    return struct.pack(">Id", number, time.time() * 1e3) + picture
+
+
+class Double:
+    """The other end of one page.
+
+    Attributes:
+        page: The page, opened.
+        heard: What the page has sent, the oldest first, without acknowledgements.
+        acknowledged: The numbers of the pictures that it has drawn.
+        complaints: Errors on its console, and what its policy refused.
+        is_away: Whether a connection is refused.
+        connections: How often the page has connected.
+    """
+
+    def __init__(self, context: BrowserContext, *, can_control: bool = True) -> None:
+        self.page: Page = context.new_page()
+        self.heard: list[dict[str, Any]] = []
+        self.acknowledged: list[int] = []
+        self.complaints: list[str] = []
+        self.is_away = False
+        self.connections = 0
+        self.hello = {
+            "type": "hello",
+            "can_control": can_control,
+            "version": "0",
+            "actions": ACTIONS,
+            "classes_total": 1000,
+        }
+        self.state = json.loads(json.dumps(STATE))
+        self._socket: WebSocketRoute | None = None
+        self.page.on("console", lambda one: one.type == "error" and self.complaints.append(one.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.route("**/*", self._serve)
+        self.page.route_web_socket("**/live", self._connect)
+
+    def open(self, **changes: Any) -> Page:
+        """Open the page in a state that differs in these values, with one picture."""
+        self.state.update(changes)
+        self.page.goto(URL)
+        self.page.wait_for_selector("body[data-state]:not([data-state=wait])")
+        return self.page
+
+    def tell(self, **changes: Any) -> None:
+        """Send a state that differs in these values."""
+        self.state.update(changes)
+        self._send(json.dumps(self.state))
+
+    def show(self, number: int, picture: bytes) -> None:
+        """Send a picture."""
+        self._send(packet(number, picture))
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a message."""
+        self._send(json.dumps(message))
+
+    def cut(self) -> None:
+        """Close the connection."""
+        assert self._socket is not None
+        self._socket.close()
+
+    def done(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return and forget the actions that the page has asked for."""
+        self.page.wait_for_timeout(20)
+        found = [(one["action"], one["values"]) for one in self.heard if one["type"] == "do"]
+        self.heard.clear()
+        return found
+
+    def _send(self, message: str | bytes) -> None:
+        assert self._socket is not None
+        self._socket.send(message)
+
+    def _serve(self, route: Route) -> None:
+        name = route.request.url.removeprefix(URL).partition("?")[0] or "index.html"
+        path = PAGE / name
+        if not path.is_file():
+            route.fulfill(status=404 if name != "state.json" else 200, body="{}")
+            return
+        kind = KINDS.get(path.suffix, "image/svg+xml")
+        headers = {"content-security-policy": CSP}
+        route.fulfill(body=path.read_bytes(), content_type=kind, headers=headers)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        if self.is_away:
+            socket.close()
+            return
+        self._socket = socket
+        self.connections += 1
+        socket.on_message(self._hear)
+        self.say(self.hello)
+        self.tell()
+        self.show(1, jpeg())
+
+    def _hear(self, message: str | bytes) -> None:
+        heard = json.loads(message)
+        if heard["type"] == "ack":
+            self.acknowledged.append(heard["picture"])
+        else:
+            self.heard.append(heard)
