@@ -25,7 +25,7 @@ ACTIONS = [
     *("Toggle", "SetTopK", "ShowClasses", "SetSmoothing", "AskAt", "CloseAnswer", "SetTrail"),
     *("SetOpacity", "ChangeOpacity", "SetColormap", "Pause", "Seek", "Skip", "Step", "SetSpeed"),
     *("ChangeSpeed", "Loop", "Snapshot", "Record", "OpenSource", "Teach", "NameClass", "Forget"),
-    *("Fit", "Save", "SetModel", "SetInputSize", "SetRefinement", "SetContrast"),
+    *("Fit", "Save", "SetModel", "SetInputSize", "Refine", "SetContrast"),
     *("Focus", "AddCamera", "RemoveCamera"),
 ]
 STATE: dict[str, Any] = {
@@ -40,13 +40,19 @@ STATE: dict[str, Any] = {
     "passed": 0,
     "device": "cpu",
     "model": "efficientnet_lite0",
-    "models": ["efficientnet_lite0", "person"],
+    "models": [
+        {"name": "efficientnet_lite0", "label": "efficientnet_lite0"},
+        {"name": "/cups.onnx", "label": "cups.onnx"},
+    ],
+    "chosen_model": "efficientnet_lite0",
+    "sources": [],
+    "is_stale": False,
+    "without_picture_s": 0.0,
     "is_paused": False,
     "message": "",
-    "message_s": 0.0,
     "recording": "",
     "recorded_s": 0.0,
-    "frame_wh": [640, 360],
+    "tiles": {"count": 1, "columns": 1, "rows": 1},
     "style": {
         "heatmap_opacity": 0.6,
         "colormap": "turbo",
@@ -62,14 +68,7 @@ STATE: dict[str, Any] = {
         "smoothing": "default",
         "trail_s": 0.0,
         "input_size": None,
-        "is_refined": False,
-    },
-    "choices": {
-        "colormaps": ["turbo", "jet", "viridis"],
-        "smoothings": ["off", "default", "strong"],
-        "speeds": [0.5, 1, 2],
-        "input_sizes": [None, 224, 320],
-        "sources": [],
+        "refine": False,
     },
     "top": [
         {"class_index": 283, "label": "Persian cat", "score": 0.93},
@@ -92,6 +91,14 @@ STATE: dict[str, Any] = {
     "teaching": None,
     "player": None,
     "cameras": [],
+}
+
+
+CHOICES = {
+    "colormaps": ["turbo", "jet", "viridis"],
+    "smoothings": ["off", "default", "strong"],
+    "speeds": [0.5, 1, 2],
+    "input_sizes": [224, 320],
 }
 
 
@@ -130,6 +137,7 @@ class Double:
             "can_control": can_control,
             "version": "0",
             "actions": ACTIONS,
+            "choices": CHOICES,
             "classes_total": 1000,
         }
         self.state = json.loads(json.dumps(STATE))

@@ -59,7 +59,7 @@ export function controls(app) {
     return { button, isOn };
   });
   const refine = make("button", { type: "button", textContent: "Finer", title: "Finer maps, slower" });
-  refine.addEventListener("click", () => app.act("SetRefinement", { on: !app.state.selection.is_refined }));
+  refine.addEventListener("click", () => app.act("Refine"));
   $("parts").append(...buttons.map(({ button }) => button), refine);
   const grid = TOP_KS.map((count) => {
     const button = make("button", { type: "button", textContent: count, ariaLabel: `The best ${count}`, title: "(k)" });
@@ -73,7 +73,7 @@ export function controls(app) {
   touch($("opacity"), "input", fade);
   touch($("colormap"), "change", (value) => app.act("SetColormap", { name: value }));
   touch($("smoothing"), "change", (level) => app.act("SetSmoothing", { level }));
-  touch($("input-size"), "change", (value) => app.act("SetInputSize", { size: value ? Number(value) : null }));
+  touch($("input-size"), "change", (value) => app.act("SetInputSize", { side: value ? Number(value) : null }));
   touch($("model"), "change", (value) => app.act("SetModel", { name: value }));
   touch($("input"), "change", (address) => app.act("OpenSource", { address }));
 
@@ -81,6 +81,10 @@ export function controls(app) {
   $("pause").addEventListener("click", () => app.act("Pause"));
   $("record").addEventListener("click", () => app.act("Record"));
   $("snapshot").addEventListener("click", () => app.act("Snapshot"));
+
+  function sizes({ input_size: size }, { input_sizes: known = [] }) {
+    return [null, ...new Set([...known, ...(size ? [size] : [])])];
+  }
 
   function select(id, values, value, words) {
     const input = $(id);
@@ -91,7 +95,8 @@ export function controls(app) {
   }
 
   function render(state) {
-    const { style, selection, choices = {} } = state;
+    const { style, selection } = state;
+    const choices = app.hello.choices ?? {};
     fill($("chosen"), chosen(), (one) => [name(one), app.hello.can_control], (one) => {
       if (!app.can("ShowClasses")) return make("li", {}, make("span", { textContent: one.label }));
       const button = make("button", { type: "button", ariaLabel: `Show ${one.label} no more`, ariaPressed: "true" }, one.label, make("span", { ariaHidden: "true", textContent: " ×" }));
@@ -99,21 +104,22 @@ export function controls(app) {
       return make("li", {}, button);
     });
     for (const { button, isOn } of buttons) press(button, isOn(state));
-    show(refine, app.can("SetRefinement") && selection.can_refine !== false);
-    press(refine, selection.is_refined);
+    show(refine, app.can("Refine") && state.models?.length);
+    press(refine, selection.refine);
     grid.forEach((button, at) => press(button, TOP_KS[at] === selection.top_k));
-    const sides = selection.contrast?.sides;
+    const against = selection.contrast?.sides;
     show(document.querySelector(".against"), selection.contrast && app.can("SetContrast"));
     ["first", "second"].forEach((id, at) => {
-      if (document.activeElement !== $(id)) follow($(id), sides ? name(sides[at]) : "");
+      if (document.activeElement !== $(id)) follow($(id), against ? name(against[at]) : "");
     });
     follow($("opacity"), style.heatmap_opacity);
     select("colormap", choices.colormaps, style.colormap);
     select("smoothing", choices.smoothings, selection.smoothing);
-    const sizes = app.can("SetInputSize") ? choices.input_sizes : [];
-    select("input-size", sizes, selection.input_size ?? "", (size) => size || "the model's own");
-    select("model", app.can("SetModel") ? state.models : [], state.model);
-    select("input", app.can("OpenSource") ? choices.sources : [], state.source);
+    const sides = app.can("SetInputSize") && state.models?.length ? sizes(selection, choices) : [];
+    select("input-size", sides, selection.input_size ?? "", (size) => size || "the model's own");
+    const models = app.can("SetModel") ? state.models ?? [] : [];
+    select("model", models.map((one) => one.name), state.chosen_model, (path) => models.find((one) => one.name === path).label);
+    select("input", app.can("OpenSource") ? state.sources : [], state.source);
     press($("pause"), state.is_paused);
     $("pause").querySelector("use").setAttribute("href", state.is_paused ? "#i-play" : "#i-pause");
     text($("pause").lastChild, state.is_paused ? "Go on" : "Pause");

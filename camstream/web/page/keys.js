@@ -104,7 +104,7 @@ export function keys(app) {
     else if (key === "Escape") return escape(state);
     else if (/^[1-9]$/.test(key)) return state.teaching ? (app.hold(Number(key)), true) : app.focusAt(Number(key));
     else if (key === "n" && state.teaching) name();
-    else if (key === "End" && state.player?.length) app.act("Seek", { to: state.player.length });
+    else if (key === "End" && state.player?.duration) app.act("Seek", { to: state.player.duration });
     else {
       const action = ACTIONS[key] ?? (state.teaching && TEACHING[key]) ?? (state.player && PLAYING[key]);
       if (!action) return false;

@@ -3,7 +3,8 @@
 // There is at most one picture that was not acknowledged; it is acknowledged when it was drawn, so
 // a slow page skips pictures and never falls behind.
 
-const SILENT_MS = 6000; // no word for so long: the line is dead, whatever the browser thinks of it
+const QUIET_MS = 3000; // no word for so long: is anybody there?
+const SILENT_MS = 7000; // and for so long: the line is dead, whatever the browser thinks of it
 const BACK_OFF_MS = [0, 250, 500, 1000, 2000, 4000];
 const HEADER_BYTES = 12; // number of the picture: 4; milliseconds since 1970 of its capture: 8
 
@@ -21,7 +22,6 @@ export class Link {
     this.socket = null;
     this.timer = 0;
     this.heardAt = 0;
-    this.waiting = null;
     setInterval(() => this.watch(), 1000);
     // A page that nobody sees needs no pictures.
     document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.soon(0)));
@@ -48,10 +48,11 @@ export class Link {
   }
 
   watch() {
-    if (this.socket && performance.now() - this.heardAt > SILENT_MS) {
+    const quiet = performance.now() - this.heardAt;
+    if (this.socket && quiet > SILENT_MS) {
       this.drop(this.socket);
       this.soon(0);
-    }
+    } else if (quiet > QUIET_MS) this.send({ type: "classes", query: "" });
     this.change(this);
   }
 

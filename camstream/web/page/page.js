@@ -55,14 +55,12 @@ function hear(message) {
   }
 }
 
-let said = null;
+let said = "";
 function take(state) {
-  const before = app.state;
   app.state = state;
   app.stateAt = performance.now();
-  const spoken = JSON.stringify([state.message, state.message_s]);
-  if (before && said !== spoken && state.message) say(state.message);
-  said = spoken;
+  if (state.message && said !== state.message) say(state.message);
+  said = state.message;
   text($("source"), state.source || "camstream");
   document.title = state.recording ? `● ${state.source}` : `${state.source} – camstream`;
   seen(state);
@@ -82,8 +80,8 @@ function seen(state) {
   const presence = state.presence;
   show($("since"), presence);
   if (presence) {
-    const since = presence.since_s == null ? "" : ` for ${span(presence.since_s)}`;
-    text($("since"), `${presence.is_present ? "there" : "nobody and nothing"}${since}`);
+    const since = new Date(Date.now() - presence.since_s * 1000).toLocaleTimeString();
+    text($("since"), presence.since_s == null ? "" : `for ${span(presence.since_s)}, since ${since}`);
     $("since").classList.toggle("there", presence.is_present);
   }
   const rows = $("best");
@@ -139,8 +137,9 @@ function condition() {
   if (!parts[0].hasPicture()) return ["wait", state.source_state || `waiting for the first picture of ${state.source}`];
   if (state.is_paused) return ["paused", "paused"];
   if (state.source_state) return ["lost", state.source_state];
-  if (state.player) return ["live", state.player.has_ended ? "the end" : "playing"];
+  if (state.player) return ["live", state.player.counts === "photos" ? "photos" : state.player.has_ended ? "the end" : "playing"];
   const age = performance.now() - app.drawnAt;
+  if (state.is_stale) return ["lost", `no picture for ${span(state.without_picture_s + (performance.now() - app.stateAt) / 1000)}`];
   if (age > Math.max(STALE_MS, 3000 / (state.source_rate_hz || 30), 3 * gapMs)) return ["lost", `no picture for ${span(age / 1000)}`];
   return ["live", "live"];
 }
@@ -165,7 +164,7 @@ function status() {
 
 function rates(state, look) {
   const device = (state?.device ?? "").toUpperCase();
-  const isRunning = look === "live" && !state.player?.has_ended;
+  const isRunning = look === "live" && state.rate_hz != null && !state.player?.has_ended && state.player?.counts !== "photos";
   const lag = IS_HERE && app.toScreenMs !== null ? app.toScreenMs : state?.lag_ms ?? 0;
   const readings = isRunning ? `${Math.round(state.rate_hz)} fps · ${Math.round(lag)} ms · ` : "";
   text($("rates"), readings + device);
@@ -176,8 +175,8 @@ function rates(state, look) {
   const rows = [
     ["Model", `${state.model} on ${device}`],
     ["Comes in", state.source_rate_hz ? `${Math.round(state.source_rate_hz)} frames a second` : "at an unknown rate"],
-    ["Looked at", `${state.rate_hz.toFixed(1)} frames a second`],
-    ["Lag", `${Math.round(state.lag_ms)} ms where camstream runs${IS_HERE && app.toScreenMs !== null ? `, ${Math.round(app.toScreenMs)} ms to this page` : ""}`],
+    ["Looked at", state.rate_hz == null ? "nothing now" : `${state.rate_hz.toFixed(1)} frames a second`],
+    ["Lag", `${Math.round(state.lag_ms ?? 0)} ms where camstream runs${IS_HERE && app.toScreenMs !== null ? `, ${Math.round(app.toScreenMs)} ms to this page` : ""}`],
     ["This page", `${(times.length / 2).toFixed(0)} pictures a second`],
     ["Frames", `${state.shown} shown, ${state.dropped} not shown`],
   ];

@@ -23,20 +23,10 @@ export function picture(app) {
     isPainted = true;
   }
 
-  // The views side by side: the plain picture first, then one a class; alone, the picture has it.
+  // Where the views are that stand side by side, pixels of the canvas.
   function grid(state) {
-    const views = state.displayed?.length ?? 1;
-    const count = views === 1 ? 1 : views + 1;
-    const shape = state.frame_wh ? state.frame_wh[0] / state.frame_wh[1] : 16 / 9;
-    let best = { columns: 1, off: Infinity };
-    for (let columns = 1; columns <= count; columns += 1) {
-      const rows = Math.ceil(count / columns);
-      const off = Math.abs(Math.log(canvas.width / columns / (canvas.height / rows) / shape));
-      if (off < best.off) best = { columns, rows, off, count };
-    }
-    const wide = (canvas.width + GAP_PX) / best.columns;
-    const high = (canvas.height + GAP_PX) / best.rows;
-    return { ...best, wide, high };
+    const { count, columns, rows } = state.tiles ?? { count: 1, columns: 1, rows: 1 };
+    return { count, columns, wide: (canvas.width + GAP_PX) / columns, high: (canvas.height + GAP_PX) / rows };
   }
 
   function ask(x, y) {

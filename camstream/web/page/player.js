@@ -15,27 +15,27 @@ export function player(app) {
   const isPhotos = () => app.state?.player?.counts === "photos";
 
   function place(state) {
-    const { position, length, counts } = state;
-    if (counts === "photos") return `${position + 1} / ${(length ?? 0) + 1}`;
-    return length === null ? clock(position) : `${clock(position)} / ${clock(length)}`;
+    const { position, duration, counts } = state;
+    if (counts === "photos") return `${position + 1} / ${(duration ?? 0) + 1}`;
+    return duration === null ? clock(position) : `${clock(position)} / ${clock(duration)}`;
   }
 
-  function render({ player: state, choices }) {
+  function render({ player: state }) {
     show($("player"), state);
     if (!state) return;
     const photos = state.counts === "photos";
-    show($("track"), state.length);
-    const max = String(state.length ?? 0);
+    show($("track"), state.duration);
+    const max = String(state.duration ?? 0);
     if (seek.max !== max) seek.max = max;
     seek.step = photos ? "1" : "any";
     seek.disabled = !app.can("Seek");
     follow(seek, state.position);
     text($("time"), place(state));
-    const share = photos ? (state.position + 0.5) / (state.length + 1) : state.position / state.length;
+    const share = photos ? (state.position + 0.5) / (state.duration + 1) : state.position / state.duration;
     const here = (state.timeline ?? []).find((run) => run.start <= share && share < run.end);
     const words = `${place(state)}${here ? `, ${here.label}` : ""}`;
     if (seek.getAttribute("aria-valuetext") !== words) seek.setAttribute("aria-valuetext", words);
-    options($("speed"), choices?.speeds ?? [0.25, 0.5, 1, 2, 4], (speed) => `${speed} ×`);
+    options($("speed"), app.hello.choices?.speeds ?? [state.speed], (speed) => `${speed} ×`);
     follow($("speed"), state.speed);
     show($("speed"), !photos && app.can("SetSpeed"));
     show($("loop"), !photos && app.can("Loop"));

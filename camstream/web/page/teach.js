@@ -6,6 +6,7 @@ const EVERY_MS = 100; // ten frames a second, as in the window
 const MOST = 9;
 
 export function teaching(app) {
+  let wasTaught = false;
   const held = new Map(); // number of the class -> timer
 
   function hold(number) {
@@ -71,6 +72,8 @@ export function teaching(app) {
       return;
     }
     const known = state.classes;
+    if (known.length && !wasTaught) $("teach").open = true; // the rest of the time nobody needs it
+    wasTaught = known.length > 0;
     const next = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((number) => !known.some((one) => one.number === number));
     const isNew = app.hello.can_control && next && known.length < MOST;
     const rows = isNew ? [...known, { number: next, name: "", frames: 0, is_named: false }] : known;
