@@ -6,13 +6,15 @@ import json
 import struct
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute
 
 import camstream.web
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute
 
 PAGE = Path(camstream.web.__file__).parent / "page"
 URL = "http://localhost/"
