@@ -96,6 +96,11 @@ STATE: dict[str, Any] = {
 }
 
 
+HELP = [
+    {"keys": "k", "words": "maps of the best", "needs": ""},
+    {"keys": "[ ]", "words": "slower, faster", "needs": "clip"},
+    {"keys": "d", "words": "rate", "needs": ""},
+]
 CHOICES = {
     "colormaps": ["turbo", "jet", "viridis"],
     "smoothings": ["off", "default", "strong"],
@@ -140,6 +145,7 @@ class Double:
             "version": "0",
             "actions": ACTIONS,
             "choices": CHOICES,
+            "help": HELP,
             "classes_total": 1000,
         }
         self.state = json.loads(json.dumps(STATE))
@@ -189,7 +195,8 @@ class Double:
         name = route.request.url.removeprefix(URL).partition("?")[0] or "index.html"
         path = PAGE / name
         if not path.is_file():
-            route.fulfill(status=404 if name != "state.json" else 200, body="{}")
+            is_known = name == "state.json"
+            route.fulfill(status=200 if is_known else 404, body="{}")
             return
         kind = KINDS.get(path.suffix, "image/svg+xml")
         headers = {"content-security-policy": CSP}

@@ -20,7 +20,7 @@ export function controls(app) {
   const showClasses = (names) => app.act("ShowClasses", { names });
 
   function isChosen(one) {
-    return chosen().some((other) => other.label === one.label);
+    return chosen().some((other) => name(other) === name(one));
   }
 
   function pin(one) {
@@ -28,7 +28,7 @@ export function controls(app) {
   }
 
   function drop(one) {
-    showClasses(chosen().filter((other) => other.label !== one.label).map(name));
+    showClasses(chosen().filter((other) => name(other) !== name(one)).map(name));
   }
 
   app.pin = pin;

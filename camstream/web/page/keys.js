@@ -32,36 +32,12 @@ const PLAYING = {
 };
 const TEACHING = { f: ["Fit"], x: ["Save"], z: ["Forget"] };
 
+// Beside those of the window, which camstream sends.
 const HELP = [
-  ["k", "maps of the best 1, 2, 3, 5, 8"],
-  ["/", "show a class: type its name"],
-  ["w", "the named classes on, off"],
-  ["v", "best class against the second"],
-  ["click", "what has evidence there? By keys: Tab to the picture, arrows, Enter"],
-  ["m", "smoothing: off, default, strong"],
-  ["t", "trail of the peak on, off"],
-  ["+ -", "heat stronger, weaker"],
-  ["c", "next colours"],
-  ["h l b", "heat, label, boxes on, off"],
-  ["e", "colours explained on, off"],
-  ["space", "pause"],
-  ["← →", "5 seconds back, on", "clip"],
-  [", .", "one frame back, on", "clip"],
-  ["[ ]", "slower, faster", "clip"],
-  ["Home End", "go to the beginning, the end", "clip"],
-  ["o", "begin again at the end on, off", "clip"],
-  ["← →", "the photo before, after", "photos"],
-  ["s", "save a snapshot"],
-  ["r", "record on, off"],
-  ["1 to 9", "enlarge a camera; Escape: all", "cameras"],
-  ["1 to 9", "hold while this class is seen", "teaching"],
-  ["n", "name the class taught last", "teaching"],
-  ["z", "forget its frames", "teaching"],
-  ["f", "fit to what was taught", "teaching"],
-  ["x", "save the model", "teaching"],
-  ["d", "rate, lag and drops on, off", "any"],
-  ["?", "these keys", "any"],
+  { keys: "click", words: "what has evidence there? By keys: Tab to the picture, arrows, Enter", needs: "" },
+  { keys: "1 to 9", words: "enlarge a camera; Escape: all", needs: "cameras" },
 ];
+const LOOKING = ["d", "?"]; // for those who may only look
 
 export function keys(app) {
   const help = $("help");
@@ -71,8 +47,8 @@ export function keys(app) {
     else {
       const state = app.state ?? {};
       const holds = { clip: state.player?.counts === "seconds", photos: state.player?.counts === "photos", cameras: state.cameras?.length > 0 && !state.teaching, teaching: state.teaching };
-      const rows = HELP.filter(([, , needs]) => needs === "any" || (app.hello.can_control && (!needs || holds[needs])));
-      fill($("keys"), rows, (row) => row, ([key, words]) => make("div", {}, make("dt", { textContent: key }), make("dd", { textContent: words })));
+      const rows = [...HELP, ...(app.hello.help ?? [])].filter(({ keys, needs }) => (app.hello.can_control ? !needs || holds[needs] : LOOKING.includes(keys)));
+      fill($("keys"), rows, (row) => row.keys + row.words, ({ keys, words }) => make("div", {}, make("dt", { textContent: keys }), make("dd", { textContent: words })));
       help.showModal();
     }
   }

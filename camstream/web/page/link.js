@@ -16,7 +16,7 @@ export class Link {
     this.draw = draw;
     this.change = change;
     this.isOpen = false;
-    this.refused = 0; // the HTTP status with which camstream sent this page away
+    this.why = ""; // why camstream sent this page away, if it said so
     this.lostAt = performance.now();
     this.tries = 0;
     this.socket = null;
@@ -65,13 +65,14 @@ export class Link {
     this.socket = socket;
     this.heardAt = performance.now();
     socket.onmessage = (event) => this.take(socket, event.data);
-    socket.onclose = () => {
+    socket.onclose = ({ code, reason }) => {
       if (this.socket !== socket) return;
+      if (code === 1006) this.ask();
+      else this.why = reason;
       this.drop(socket);
       const longest = BACK_OFF_MS[Math.min(this.tries, BACK_OFF_MS.length - 1)];
       this.tries += 1;
       this.soon(longest * (0.7 + 0.3 * Math.random()));
-      if (this.tries % 4 === 3) this.ask();
     };
   }
 
@@ -84,13 +85,13 @@ export class Link {
     this.change(this);
   }
 
-  // A browser does not say why a WebSocket was refused; an ordinary request does.
+  // A browser does not say why a handshake was refused; an ordinary request does.
   async ask() {
     try {
-      const { status } = await fetch("state.json", { cache: "no-store" });
-      this.refused = status >= 400 ? status : 0;
+      const answer = await fetch("state.json", { cache: "no-store" });
+      this.why = answer.ok ? "" : (await answer.text()).trim();
     } catch {
-      this.refused = 0;
+      this.why = "";
     }
     this.change(this);
   }
@@ -105,7 +106,7 @@ export class Link {
     const message = JSON.parse(data);
     if (message.type === "hello") {
       this.isOpen = true;
-      this.refused = 0;
+      this.why = "";
       this.tries = 0;
       this.change(this);
     }

@@ -58,7 +58,6 @@ function hear(message) {
 let said = "";
 function take(state) {
   app.state = state;
-  app.stateAt = performance.now();
   if (state.message && said !== state.message) say(state.message);
   said = state.message;
   text($("source"), state.source || "camstream");
@@ -131,15 +130,16 @@ function draw(bitmap, capturedMs) {
 function condition() {
   const state = app.state;
   const lost = span((performance.now() - link.lostAt) / 1000);
-  if (link.refused === 401 || link.refused === 403) return ["lost", "this link is not valid any more: open the one that camstream printed"];
-  if (link.refused) return ["lost", "there are too many viewers; trying again"];
-  if (!link.isOpen || !state) return app.drawnAt > 0 ? ["lost", `lost ${lost}, trying again`] : ["wait", lost === "0 s" ? "connecting" : `no answer for ${lost}, trying again`];
+  if (!link.isOpen || !state) {
+    if (link.why) return ["lost", `${link.why}; trying again`];
+    if (app.drawnAt > 0) return ["lost", `lost ${lost}, trying again`];
+    return ["wait", lost === "0 s" ? "connecting" : `no answer for ${lost}, trying again`];
+  }
   if (!parts[0].hasPicture()) return ["wait", state.source_state || `waiting for the first picture of ${state.source}`];
   if (state.is_paused) return ["paused", "paused"];
-  if (state.source_state) return ["lost", state.source_state];
+  if (state.is_stale) return ["stale", state.source_state || `no picture for ${span(state.without_picture_s)}`]; // the picture says it
   if (state.player) return ["live", state.player.counts === "photos" ? "photos" : state.player.has_ended ? "the end" : "playing"];
   const age = performance.now() - app.drawnAt;
-  if (state.is_stale) return ["lost", `no picture for ${span(state.without_picture_s + (performance.now() - app.stateAt) / 1000)}`];
   if (age > Math.max(STALE_MS, 3000 / (state.source_rate_hz || 30), 3 * gapMs)) return ["lost", `no picture for ${span(age / 1000)}`];
   return ["live", "live"];
 }
@@ -153,7 +153,7 @@ function status() {
   text($("why"), words);
   show($("held"), look === "paused");
   text($("held"), app.state?.passed ? `paused, ${app.state.passed} frames passed` : "paused");
-  const isFine = look !== "lost"; // seconds are counted for the eye only
+  const isFine = look !== "lost" && look !== "stale"; // seconds are counted for the eye only
   if (isFine !== wasFine) aloud(isFine ? "the picture is back" : words);
   wasFine = isFine;
   const state = app.state;

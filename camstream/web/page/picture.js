@@ -31,13 +31,7 @@ export function picture(app) {
 
   function ask(x, y) {
     if (!app.state || !isPainted || !app.can("AskAt")) return;
-    const { columns, count, wide, high } = grid(app.state);
-    const [across, down] = [x * canvas.width, y * canvas.height];
-    const [column, row] = [Math.floor(across / wide), Math.floor(down / high)];
-    const inX = (across - column * wide) / (wide - GAP_PX);
-    const inY = (down - row * high) / (high - GAP_PX);
-    if (inX >= 1 || inY >= 1 || row * columns + column >= count) return;
-    app.act("AskAt", { x: inX, y: inY });
+    app.act("AskAt", { x, y }); // of the whole picture: camstream finds the view
   }
 
   function place(state) {
