@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +18,12 @@ import numpy as np
 import camstream.web
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute
+    from playwright.sync_api import BrowserContext, Page, WebSocketRoute
 
 PAGE = Path(camstream.web.__file__).parent / "page"
-URL = "http://localhost/"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self' ws://localhost; base-uri 'none'; form-action 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 ACTIONS = [
@@ -109,6 +112,37 @@ CHOICES = {
 }
 
 
+class _Files(BaseHTTPRequestHandler):
+    """The page's files, with its policy; a browser may keep them, so that tests are fast."""
+
+    timeout = 0.5  # seconds: Chromium opens connections that it does not use
+
+    def do_GET(self) -> None:
+        path = PAGE / (self.path.lstrip("/") or "index.html")
+        content = path.read_bytes() if path.is_file() else b"{}"
+        self.send_response(200)
+        self.send_header("content-security-policy", CSP)
+        self.send_header("content-type", KINDS.get(path.suffix, "image/svg+xml"))
+        self.send_header("content-length", str(len(content)))
+        self.send_header("cache-control", "max-age=3600")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """Serve the page's files while the body runs; yields their address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
 def jpeg(brightness: int = 128, size_wh: tuple[int, int] = (640, 360)) -> bytes:
     """One grey picture."""
     image = np.full((size_wh[1], size_wh[0], 3), brightness, np.uint8)
@@ -132,8 +166,9 @@ class Double:
         connections: How often the page has connected.
     """
 
-    def __init__(self, context: BrowserContext, *, can_control: bool = True) -> None:
+    def __init__(self, context: BrowserContext, url: str, *, can_control: bool = True) -> None:
         self.page: Page = context.new_page()
+        self._url = url
         self.heard: list[dict[str, Any]] = []
         self.acknowledged: list[int] = []
         self.complaints: list[str] = []
@@ -150,15 +185,16 @@ class Double:
         }
         self.state = json.loads(json.dumps(STATE))
         self._socket: WebSocketRoute | None = None
-        self.page.on("console", lambda one: one.type == "error" and self.complaints.append(one.text))
+        self.page.on(
+            "console", lambda one: one.type == "error" and self.complaints.append(one.text)
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.route("**/*", self._serve)
         self.page.route_web_socket("**/live", self._connect)
 
     def open(self, **changes: Any) -> Page:
         """Open the page in a state that differs in these values, with one picture."""
         self.state.update(changes)
-        self.page.goto(URL)
+        self.page.goto(self._url)
         self.page.wait_for_selector("body[data-state]:not([data-state=wait])")
         return self.page
 
@@ -190,17 +226,6 @@ class Double:
     def _send(self, message: str | bytes) -> None:
         assert self._socket is not None
         self._socket.send(message)
-
-    def _serve(self, route: Route) -> None:
-        name = route.request.url.removeprefix(URL).partition("?")[0] or "index.html"
-        path = PAGE / name
-        if not path.is_file():
-            is_known = name == "state.json"
-            route.fulfill(status=200 if is_known else 404, body="{}")
-            return
-        kind = KINDS.get(path.suffix, "image/svg+xml")
-        headers = {"content-security-policy": CSP}
-        route.fulfill(body=path.read_bytes(), content_type=kind, headers=headers)
 
     def _connect(self, socket: WebSocketRoute) -> None:
         if self.is_away:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.web.double import STATE, Double, jpeg
+from tests.web.double import STATE, Double, jpeg, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, ViewportSize
 
 CUP = {"number": 1, "name": "cup", "frames": 3, "is_named": True, "is_alike": False}
 TEACHING = {"classes": [CUP], "latest": 1, "work": ""}
@@ -48,7 +48,8 @@ CAMERAS = [
     {**CAMERA, "id": 7, "name": "hall"},
     {**CAMERA, "id": 8, "name": "yard", "lost_s": 12.3, "next_try_s": 3.2},
 ]
-PHONE = {"width": 360, "height": 740}
+LAPTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 RICH: dict[str, Any] = {
     "answer": ANSWER,
     "teaching": TEACHING,
@@ -67,20 +68,32 @@ RICH: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    return context
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving() as url:
+        yield url
+
+
 @pytest.fixture
-def open_double(browser: Browser) -> Iterator[Callable[..., Double]]:
+def open_double(context: BrowserContext, url: str) -> Iterator[Callable[..., Double]]:
     """Open doubles; each is closed, and nothing may have gone wrong on its console."""
     opened: list[Double] = []
 
-    def open_one(*, can_control: bool = True, size: dict[str, int] | None = None) -> Double:
-        context = browser.new_context(viewport=size or {"width": 1280, "height": 800})
-        context.set_default_timeout(10_000)
-        opened.append(Double(context, can_control=can_control))
+    def open_one(*, can_control: bool = True, size: ViewportSize | None = None) -> Double:
+        opened.append(Double(context, url, can_control=can_control))
+        opened[-1].page.set_viewport_size(size or LAPTOP)
         return opened[-1]
 
     yield open_one
     for double in opened:
-        double.page.context.close()
+        double.page.close()
     assert [one.complaints for one in opened] == [[]] * len(opened)
 
 
@@ -144,9 +157,13 @@ def test_twenty_cuts_are_twenty_times_back(double: Double) -> None:
 
 def test_a_silent_line_is_asked_and_then_made_anew(double: Double) -> None:
     page = double.open()
-    page.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 4000; }")
+    page.evaluate(
+        "() => { const now = performance.now.bind(performance); performance.now = () => now() + 4000; }"
+    )
     soon(lambda: {"type": "classes", "query": ""} in double.heard, double)
-    page.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 9000; }")
+    page.evaluate(
+        "() => { const now = performance.now.bind(performance); performance.now = () => now() + 9000; }"
+    )
     soon(lambda: double.connections == 2, double)
 
 
@@ -333,7 +350,9 @@ def test_a_file_is_a_player_with_a_timeline(double: Double) -> None:
     page = double.open(player=PLAYER)
     assert page.locator("#time").inner_text() == "0:05 / 0:20"
     assert page.locator("#seek").get_attribute("aria-valuetext") == "0:05 / 0:20, lynx"
-    parts = page.locator("#runs span").evaluate_all("(all) => all.map((one) => [one.textContent, one.style.left, one.style.width])")
+    parts = page.locator("#runs span").evaluate_all(
+        "(all) => all.map((one) => [one.textContent, one.style.left, one.style.width])"
+    )
     assert parts == [["Persian cat", "0%", "25%"], ["lynx", "25%", "25%"]]
     box = page.locator("#seek").bounding_box()
     assert box is not None
