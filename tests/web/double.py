@@ -45,10 +45,7 @@ STATE: dict[str, Any] = {
     "passed": 0,
     "device": "cpu",
     "model": "efficientnet_lite0",
-    "models": [
-        {"name": "efficientnet_lite0", "label": "efficientnet_lite0"},
-        {"name": "/cups.onnx", "label": "cups.onnx"},
-    ],
+    "models": ["efficientnet_lite0", "cups.onnx"],
     "chosen_model": "efficientnet_lite0",
     "sources": [],
     "is_stale": False,

@@ -301,7 +301,7 @@ def test_the_place_is_chosen_by_keys(double: Double) -> None:
     page.keyboard.press("Enter")
     [(action, values)] = double.done()
     assert action == "AskAt"
-    assert (values["x"], values["y"]) == pytest.approx((0.4, 0.52), abs=0.01)
+    assert (values["x"], values["y"]) == pytest.approx((0.3, 0.42), abs=0.01)
     double.tell(answer=ANSWER)
     page.locator("#evidence button").first.wait_for()
     soon(lambda: page.evaluate("document.activeElement.textContent").startswith("Persian"), double)
