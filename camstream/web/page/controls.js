@@ -113,7 +113,7 @@ export function controls(app) {
 		const sides = app.can("SetInputSize") && state.models?.length ? sizes(selection, choices) : [];
 		select("input-size", sides, selection.input_size ?? "", (size) => size || "the model's own");
 		select("model", app.can("SetModel") ? state.models : [], state.chosen_model ?? "");
-		select("input", app.can("OpenSource") ? state.sources : [], state.source);
+		select("input", app.can("OpenSource") ? state.sources : [], state.sources?.find((one) => `/${one}`.endsWith(`/${state.source}`)) ?? "");
 		press($("pause"), state.is_paused);
 		$("pause").querySelector("use").setAttribute("href", state.is_paused ? "#i-play" : "#i-pause");
 		text($("pause").lastChild, state.is_paused ? "Go on" : "Pause");
