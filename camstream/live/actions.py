@@ -64,6 +64,20 @@ class ShowClasses:
 
 
 @dataclass(frozen=True, slots=True)
+class SetContrast:
+    """Show evidence for one class and not for another.
+
+    Attributes:
+        first: A name as in ``ShowClasses``; empty together with ``second`` for the two best
+            classes of each frame.
+        second: The class that it is held against.
+    """
+
+    first: str = ""
+    second: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SetSmoothing:
     """Change how much labels and maps are smoothed over time.
 
@@ -340,6 +354,7 @@ ViewAction = (
     | SetDisplay
     | SetTopK
     | ShowClasses
+    | SetContrast
     | SetSmoothing
     | SetTrail
     | SetOpacity

@@ -197,6 +197,8 @@ def apply(state: LiveState, action: actions.ViewAction) -> LiveState:
         case actions.ShowClasses(names):
             groups = tuple(state.names.find(name) for name in names if name.strip())
             return _show_classes(replace(state, named_classes=groups), groups)
+        case actions.SetContrast(first, second):
+            return _set_contrast(state, first.strip(), second.strip())
         case actions.SetSmoothing(level):
             level = level or _following(selection.smoothing, SMOOTHING_LEVELS)
             if level not in SMOOTHING_LEVELS:
@@ -255,6 +257,15 @@ def _show_classes(state: LiveState, groups: tuple[ClassGroup, ...]) -> LiveState
     shown = ", ".join(group.label for group in groups)
     message = f"shown: {shown}" if groups else "no class is chosen: / names one"
     return state.select(message, classes=groups)
+
+
+def _set_contrast(state: LiveState, first: str, second: str) -> LiveState:
+    if bool(first) != bool(second):
+        raise UsageError("a contrast is of two classes: name both, or none for the two best")
+    sides = (state.names.find(first), state.names.find(second)) if first else None
+    shown = f"{sides[0].label} against {sides[1].label}" if sides else "the best against the second"
+    contrast = Contrast(sides)
+    return replace(state, named_contrast=contrast).select(shown, contrast=contrast)
 
 
 def _following(current: T, choices: Sequence[T]) -> T:

@@ -34,7 +34,10 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
-_OPENING = '<!doctype html><html lang="en"><title>camstream</title><p>One moment ...</p></html>'
+_OPENING = (
+    '<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>camstream</title>'
+    "<p>One moment ...</p></html>"
+)
 _COOKIE_S = 7 * 24 * 3600
 
 HEADERS = [
