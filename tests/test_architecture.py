@@ -35,6 +35,7 @@ ORDER = (
     "camstream.evaluate",
     "camstream.report",
     "camstream",
+    "camstream.web",
     "camstream.crash",
     "camstream.console",
     "camstream.commands",

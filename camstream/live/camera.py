@@ -18,10 +18,11 @@ from camstream.sources.back_off import BackOff
 from camstream.stages import status_of
 
 if TYPE_CHECKING:
+    from camstream.contract import ModelInfo
     from camstream.frame import Frame
     from camstream.live.outputs import Outputs
-    from camstream.maps.select import MapSelector
-    from camstream.stages import Source
+    from camstream.maps.select import MapSelector, Selection
+    from camstream.stages import Infer, Source
 
     OpenCamera = Callable[[str, Callable[[float], None]], Source]
 
@@ -154,6 +155,19 @@ class Camera:
         """In how many seconds a picture will not wait for its map any more; None for none."""
         due_s = self.pairing.due_s
         return None if due_s is None else due_s - now_s
+
+    def use(
+        self,
+        infer: Infer,
+        info: ModelInfo,
+        prepare: Callable[[Frame], Frame],
+        selection: Selection,
+    ) -> None:
+        """Use another model from now on."""
+        self._prepare = prepare
+        self.selector.replace(infer, info, selection)
+        self.pairing.forget()
+        self.look_again()
 
     def look_again(self) -> None:
         """Have the picture that is shown looked at once more: what is asked of it has changed."""

@@ -180,6 +180,12 @@ class Rack:
             camera.selector.selection = selection
             camera.look_again()
 
+    def use(self, looking: Looking, selection: Selection) -> None:
+        """Use another model from now on; no picture is shown with a map of the one before."""
+        self._looking, self._selection = looking, selection
+        for camera in self.cameras:
+            camera.use(looking.infer, looking.info, looking.prepare, selection)
+
     def raise_error(self) -> None:
         """Raise what ended the model's or a camera's thread.
 

@@ -32,7 +32,9 @@ from camstream.stats import RunStats
 
 if TYPE_CHECKING:
     from camstream.live.camera import Camera, OpenCamera
+    from camstream.live.models import ModelSwitch
     from camstream.live.pairing import Pair
+    from camstream.models.session import Model
     from camstream.stages import Display, Source
 
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while nothing comes
@@ -72,6 +74,7 @@ class WallSession:
         display: Display | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
+        models: ModelSwitch | None = None,
         watch: Callable[[LiveState], None] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
@@ -89,6 +92,7 @@ class WallSession:
                 nothing is shown.
             stop: Called again and again; True ends the session.
             folder: Where snapshots and recordings that an action begins are put.
+            models: Opens other models; the session closes it. None: the model stays.
             watch: Called with each state that is to be shown, from the thread that runs the
                 session; it must return at once.
 
@@ -109,12 +113,15 @@ class WallSession:
             named_contrast=selection.contrast or Contrast(),
             display="off" if display is None else "short",
             can_open=True,
+            models=() if models is None else models.names,
+            model=None if models is None else models.choice,
         )
         self._changed = threading.Event()
         self.rack = Rack(
             open_camera, looking, selection, outputs, folder, changed=self._changed.set
         )
         self._limits = limits
+        self._models = models
         self._watch = watch
         self._stop = stop
         self._screen = None if display is None else Screen(display)
@@ -158,6 +165,8 @@ class WallSession:
         finally:
             if self._screen is not None:
                 self._screen.close()
+            if self._models is not None:
+                self._models.close()
             self.rack.close(error)
         self._update()
         return self.rack.stats(time.perf_counter() - started)
@@ -233,6 +242,11 @@ class WallSession:
             self._do(action)
         for _ in range(self._actions.qsize()):
             self._do(self._actions.get())
+        for opened in () if self._models is None else self._models.poll():
+            if isinstance(opened, str):
+                self._say(opened)
+            else:
+                self._use(opened)
         self.rack.select(self.state.selection)
 
     def _do(self, action: actions.Action) -> None:
@@ -241,6 +255,10 @@ class WallSession:
             checked(action)
             if isinstance(action, actions.TeachAction):
                 raise UsageError("several cameras cannot be taught: begin with one")
+            if isinstance(action, actions.ModelAction):
+                no_choice = "this run keeps its model"
+                self._say(no_choice if self._models is None else self._models.do(action))
+                return
             if isinstance(action, actions.PlayAction):
                 camera = self._focused()
                 self._say(play(camera.playable, action))
@@ -273,6 +291,14 @@ class WallSession:
                     self.state = apply(self.state, action)
         except (UsageError, SinkError) as error:  # SinkError: a file of a camera that was added
             self._say(str(error))
+
+    def _use(self, model: Model) -> None:
+        """Look through another model from now on."""
+        self.state = self.state.with_model(model.info)
+        self.rack.use(Looking.through(model), self.state.selection)
+        choice = None if self._models is None else self._models.choice
+        self._update(model=choice, device=model.device)
+        self._say(f"model: {model.info.name}")
 
     def _focus(self, number: int | None) -> None:
         if number is not None:
