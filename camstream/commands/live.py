@@ -54,6 +54,7 @@ from camstream.live.session import LiveSession
 from camstream.live.teaching import Teaching
 from camstream.models.zoo import DEFAULT_MODEL
 from camstream.sinks.atomic_file import AtomicFile
+from camstream.sinks.receivers import Receiver, receiver_of
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
@@ -86,6 +87,14 @@ def check_speed(speed: float) -> float:
         known = ", ".join(f"{one:g}" for one in SPEEDS)
         raise UsageError(f"--speed {speed:g}: the speed is one of {known}")
     return speed
+
+
+def parse_receiver(text: str) -> Receiver:
+    """Read who is told of presence; raises BadParameter."""
+    try:
+        return receiver_of(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def live(
@@ -161,6 +170,14 @@ def live(
         float,
         output_option(min=0, max=60, metavar="SECONDS", help="How much of the time before it has."),
     ] = 5.0,
+    on_presence: Annotated[
+        Receiver | None,
+        output_option(
+            metavar="URL|COMMAND",
+            help="Told when something appears and when it has gone: JSON by POST, or a command.",
+            parser=parse_receiver,
+        ),
+    ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
@@ -175,6 +192,7 @@ def live(
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
+    $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     """
     with plain_errors(debug), stoppable() as stop:
@@ -193,9 +211,11 @@ def live(
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
-        if record_on_presence is not None and model.info.background is None and not classes:
+        asked = (("--record-on-presence", record_on_presence), ("--on-presence", on_presence))
+        option = next((name for name, value in asked if value is not None), None)
+        if option is not None and model.info.background is None and not classes:
             raise UsageError(
-                "--record-on-presence: this model knows no state in which nothing is there; name "
+                f"{option}: this model knows no state in which nothing is there; name "
                 "what is looked for with --classes, or use --model person"
             )
         selection = make_selection(
@@ -250,6 +270,7 @@ def live(
                 presence=presence,
                 visits=record_on_presence,
                 pre_roll_s=pre_roll,
+                on_presence=on_presence,
                 inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
                 overwrite=overwrite,
             ),
