@@ -84,6 +84,7 @@ class Webhook:
         self._name = shown(url)
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
+        self._is_aborted = False
 
     def __str__(self) -> str:
         return self._name
@@ -98,17 +99,18 @@ class Webhook:
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=_SILENT_S)
         with self._lock:
-            self._connection = connection
+            self._connection, self._is_aborted = connection, False
         limit = threading.Timer(_WHOLE_S, self.abort)  # a server may send a byte a second for ever
         limit.daemon = True
-        limit.start()
         try:
+            connection.connect()
+            limit.start()
             connection.request("POST", self._path(), to_json(event).encode(), self._headers())
             status = connection.getresponse().status
-        except TimeoutError:
-            raise UndeliveredError("no answer in time") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UndeliveredError(_reason(error)) from None  # its text may hold the address
+            is_late = self._is_aborted or isinstance(error, TimeoutError)
+            # Not "from error": its text may hold the address.
+            raise UndeliveredError("no answer in time" if is_late else _reason(error)) from None
         finally:
             limit.cancel()
             with self._lock:
@@ -121,6 +123,7 @@ class Webhook:
     def abort(self) -> None:
         """Hang up."""
         with self._lock:
+            self._is_aborted = True
             connected = None if self._connection is None else self._connection.sock
             if connected is not None:
                 with contextlib.suppress(OSError):
