@@ -36,6 +36,7 @@ ORDER = (
     "camstream.evaluate",
     "camstream.report",
     "camstream",
+    "camstream.web",
     "camstream.crash",
     "camstream.console",
     "camstream.commands",
