@@ -48,6 +48,7 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.page import announce, open_page
+from camstream.commands.phone import phone_camera
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
@@ -230,7 +231,10 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
-        server = None if web is None else open_page(web, named)
+        phone = phone_camera(named, is_served=web is not None)
+        server = None
+        if web is not None:
+            server = open_page(web, named) if phone is None else phone.open_page(web)
         if server is not None:
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
@@ -282,7 +286,7 @@ def live(
                 wanted.name, device=device, input_size=wanted.input_size, refine=wanted.refine
             ),
         )
-        opened = open_source(named)
+        opened = open_source(named) if phone is None else phone.source
         if display is not None:
             display.title = f"{opened.name} - camstream"
         crash.working_on(opened.name)
@@ -316,6 +320,8 @@ def live(
             server.attach(session)
             server.start()
             announce(server)
+            if phone is not None:
+                phone.announce()
         try:
             result = session.run()
         finally:
