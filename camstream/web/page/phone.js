@@ -20,6 +20,7 @@ const state = {
   paused: false,
   captured: 0, // of the newest picture, ms
   sent: [], // when pictures were sent, the last two seconds
+  lag: null, // from capture to map, ms, as camstream measures it
   shownAt: 0, // the last annotated picture
   lostAt: 0, // since when there is no connection
   problem: "", // of the camera
@@ -45,7 +46,9 @@ function tell() {
   else if (!flows) words = state.asked ? "The camera starts" : "camstream takes no picture now";
   else {
     words = "This phone is the camera";
-    more = `${Math.round(state.sent.length / 2)} pictures a second`;
+    const rate = Math.round(state.sent.length / 2);
+    more = `${rate} ${rate === 1 ? "picture" : "pictures"} a second`;
+    if (state.lag !== null) more += `, ${Math.round(state.lag)} ms from the camera to the map`;
   }
   put(at("status"), words);
   put(at("more"), more);
@@ -233,7 +236,11 @@ const sending = new Link("/phone", (data) => {
 });
 
 const seeing = new Link("/live", async (data) => {
-  if (typeof data === "string") return;
+  if (typeof data === "string") {
+    const message = JSON.parse(data);
+    if (message.type === "state") state.lag = message.lag_ms;
+    return;
+  }
   const number = new DataView(data).getUint32(0);
   const image = await createImageBitmap(new Blob([new Uint8Array(data, 12)], { type: "image/jpeg" }));
   requestAnimationFrame(() => {
