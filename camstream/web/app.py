@@ -34,6 +34,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
+_OPENING = '<!doctype html><html lang="en"><title>camstream</title><p>One moment ...</p></html>'
 _COOKIE_S = 7 * 24 * 3600
 
 HEADERS = [
@@ -127,8 +128,10 @@ class _Guarded:
         if scope["method"] not in ("GET", "HEAD"):
             return PlainTextResponse("only GET\n", 405, {"allow": "GET, HEAD"})
         if token and _is_page(scope):
-            # The token leaves the address, so that it is in no history and on no screen.
-            answer = Response(status_code=303, headers={"location": scope["path"]})
+            # The token leaves the address, so that it is in no history and on no screen. Not by a
+            # redirect: where a link on another page was followed, strict cookies do not go with it.
+            answer = Response(_OPENING, headers={"content-type": _TYPES[".html"]})
+            answer.headers["refresh"] = f"0; url={scope['path']}"
             answer.set_cookie(
                 self._gate.cookie,
                 token,

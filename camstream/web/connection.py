@@ -25,6 +25,7 @@ class Connection(H11Protocol):
         if len(others) >= MAX_CONNECTIONS:
             idle = [one for one in others if isinstance(one, Connection) and one.is_idle]
             victim = min(idle, key=lambda one: one.begun_s, default=self)
+            self.connections.discard(victim)  # now: many may come before it is told that it is over
             victim.transport.abort()
         self.begun_s = self.loop.time()
 

@@ -87,9 +87,7 @@ class Gate:
             return Verdict(None, why)
         if not self.tokens:
             return Verdict("control")
-        given = (
-            parse_qs(query.decode("latin-1"), max_num_fields=20).get("token", []) if query else []
-        )
+        given = _tokens_in(query)
         if given:
             role = self._role_of(given[-1])
             return Verdict(role, _NO_TOKEN, given[-1] if role else "")
@@ -150,6 +148,13 @@ class Gate:
                 if self.cookie in cookies:
                     return cookies[self.cookie].value
         return ""
+
+
+def _tokens_in(query: bytes) -> list[str]:
+    try:
+        return parse_qs(query.decode("latin-1"), max_num_fields=20).get("token", [])
+    except ValueError:  # more values than any of our links has
+        return []
 
 
 _NO_TOKEN = "this page needs the link that camstream printed, with its token"

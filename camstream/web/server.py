@@ -114,7 +114,8 @@ class WebServer:
         self._thread = threading.Thread(target=self._run, name="camstream-web", daemon=True)
 
     def attach(self, session: LiveSession) -> None:
-        """Pass the actions of pages on to a session."""
+        """Show a session that has not begun yet, and pass the actions of pages on to it."""
+        self.hub.see(session.state)
         self.wishes.do = session.do
 
     def start(self) -> None:

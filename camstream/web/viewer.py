@@ -17,7 +17,6 @@ from camstream.live import actions, layout, values
 from camstream.web import message
 from camstream.web.hub import CrowdedError, Hub, HubClosedError
 
-PATIENCE_S = 30.0  # for the acknowledgement of a picture
 _MESSAGES_HZ = 100.0  # of a viewer; a page that is held down sends 60 at most
 _BURST = 200.0
 
@@ -100,19 +99,12 @@ def addresses_of(sources: list[str]) -> dict[str, str]:
     return found
 
 
-async def serve(
-    socket: WebSocket,
-    hub: Hub,
-    wishes: Wishes,
-    *,
-    can_control: bool,
-    patience_s: float = PATIENCE_S,
-) -> None:
+async def serve(socket: WebSocket, hub: Hub, wishes: Wishes, *, can_control: bool) -> None:
     """Serve a viewer until one of both ends it."""
     await socket.accept()
     try:
         with hub.seat():
-            await _Viewer(socket, hub, wishes if can_control else None, patience_s).run()
+            await _Viewer(socket, hub, wishes if can_control else None).run()
         code, why = _GOING_AWAY, "camstream has ended"
     except CrowdedError as error:
         code, why = _LATER, str(error)
@@ -125,13 +117,12 @@ async def serve(
 
 
 class _Viewer:
-    def __init__(
-        self, socket: WebSocket, hub: Hub, wishes: Wishes | None, patience_s: float
-    ) -> None:
+    patience_s = 30.0  # for the acknowledgement of a picture
+
+    def __init__(self, socket: WebSocket, hub: Hub, wishes: Wishes | None) -> None:
         self._socket = socket
         self._hub = hub
         self._wishes = wishes
-        self._patience_s = patience_s
         self._sent = 0
         self._is_drawn = asyncio.Event()
         self._allowance = _BURST
@@ -170,11 +161,11 @@ class _Viewer:
             self._sent = newest.number
             self._is_drawn.clear()
             try:
-                async with asyncio.timeout(self._patience_s):
+                async with asyncio.timeout(self.patience_s):
                     await self._socket.send_bytes(newest.message)
                     await self._is_drawn.wait()
             except TimeoutError:
-                why = f"no picture was acknowledged for {self._patience_s:.0f} s"
+                why = f"no picture was acknowledged for {self.patience_s:.0f} s"
                 raise _EndedError(_POLICY, why) from None
 
     async def _states(self) -> None:
