@@ -48,11 +48,11 @@ class PresenceNews:
         """Prepare; nothing runs before the first event.
 
         Args:
-            receiver: Gets the events.
+            receiver: Gets the events; several cameras may have the same.
             source: Returns what is looked at now, without passwords.
             rule: What counts as presence.
         """
-        self._post = Post(receiver)
+        self._post = Post(receiver.fresh())
         self._source = source
         self._events = PresenceEvents(rule)
         self._id = self._start_time = ""

@@ -46,6 +46,10 @@ class UndeliveredError(Exception):
 class Receiver(Protocol):
     """Takes events, one at a time; its text is what may be shown of it."""
 
+    def fresh(self) -> Receiver:
+        """Return another one of the same, for events that come at the same time."""
+        ...
+
     def deliver(self, event: Mapping[str, object]) -> None:
         """Hand an event over, and wait for it, seconds at most.
 
@@ -80,6 +84,7 @@ class Webhook:
         Raises:
             UsageError: It cannot be one.
         """
+        self._url = url
         self._parts = _checked(url)
         self._name = shown(url)
         self._lock = threading.Lock()
@@ -88,6 +93,10 @@ class Webhook:
 
     def __str__(self) -> str:
         return self._name
+
+    def fresh(self) -> Webhook:
+        """Return another one for the same address."""
+        return Webhook(self._url)
 
     def deliver(self, event: Mapping[str, object]) -> None:
         """Post an event; redirections are not followed.
@@ -156,6 +165,7 @@ class Command:
         Raises:
             UsageError: There is no such program, or a quotation has no end.
         """
+        self._text = text
         try:
             words = shlex.split(text, posix=os.name != "nt")
         except ValueError as error:
@@ -174,6 +184,10 @@ class Command:
 
     def __str__(self) -> str:
         return self._name
+
+    def fresh(self) -> Command:
+        """Return another one that runs the same."""
+        return Command(self._text)
 
     def deliver(self, event: Mapping[str, object]) -> None:
         """Run the command, and end it where it takes longer than 30 seconds.

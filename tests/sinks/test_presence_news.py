@@ -165,6 +165,20 @@ def test_a_server_gets_the_beginning_and_the_end_of_each_presence() -> None:
     assert server.words == {"/hook?room=1 Basic bWU6czNjcmV0"}
 
 
+def test_several_cameras_may_have_the_same_receiver() -> None:
+    with hook() as server:
+        webhook = Webhook(server.url)
+        cameras = [PresenceNews(webhook, lambda name=name: name) for name in ("a", "b")]  # type: ignore[misc]
+        for camera in cameras:
+            feed(camera, VISITS)
+        for camera in cameras:
+            camera.finish()
+    for name in ("a", "b"):
+        own = [event["event"] for event in server.events if event["source"] == name]
+        assert own == ["begin", "end", "begin", "end"]
+    assert len({event["id"] for event in server.events}) == 4
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_a_server_refuses_for_now_is_sent_again_in_order() -> None:
     with hook(503, 500, 429, 200, 502) as server:
@@ -248,6 +262,9 @@ class Held:
         self.free = threading.Event()
         self.held = threading.Event()
         self.got: list[object] = []
+
+    def fresh(self) -> Held:
+        return self
 
     def deliver(self, event: Any) -> None:
         self.held.set()

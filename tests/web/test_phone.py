@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import struct
 import threading
@@ -270,6 +271,18 @@ def test_who_may_be_the_camera_and_who_sees_the_code(tiny_model: Model) -> None:
                         phone.step()
                     assert caught.value.rcvd is not None
                     assert caught.value.rcvd.code == 4003
+
+
+def test_the_end_is_told_to_the_phone(tiny_model: Model) -> None:
+    with contextlib.ExitStack() as stack:
+        with serving_phone(tiny_model) as served:
+            phone = stack.enter_context(served.phone())
+            send(phone, 2)
+            served.until("")
+            began_s = time.monotonic()
+        assert time.monotonic() - began_s < 4  # 1 s where the machine has nothing else to do
+        with pytest.raises(ConnectionClosed):
+            phone.until_closed()
 
 
 # The command line
