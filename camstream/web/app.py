@@ -34,7 +34,10 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
-_OPENING = '<!doctype html><html lang="en"><title>camstream</title><p>One moment ...</p></html>'
+_OPENING = (
+    '<!doctype html><html lang="en"><title>camstream</title><link rel="icon" href="data:,">'
+    "<p>One moment ...</p></html>"
+)
 _COOKIE_S = 7 * 24 * 3600
 
 HEADERS = [
