@@ -111,7 +111,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen: or - (MJPEG on stdin).",
+            "screen:, - (MJPEG on stdin) or phone (with --web).",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -213,6 +213,7 @@ def live(
     $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     $ camstream live 0 --web
+    $ camstream live phone --web
     """
     with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:
         window = web is None if window is None else window

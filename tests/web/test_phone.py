@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 
 from camstream.commands import app
 from camstream.models.session import Model
+from camstream.web import phone as phone_module
 from camstream.web import phone_socket
 from camstream.web.clock import Clock
 from camstream.web.phone import PhoneSource, decode, size_of
@@ -155,13 +156,14 @@ def test_pictures_are_dated_by_the_phones_clock_and_asked_for_one_by_one(
 
 
 def test_a_phone_that_leaves_is_lost_and_one_that_comes_again_is_back(
-    served: ServedPhone,
+    served: ServedPhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(phone_module, "_LOST_S", 0.2)
     with served.phone() as phone:
         send(phone, 2)
         served.until("")
-        served.until("lost 2 s: the phone sends nothing")
-    served.until("lost 2 s: the phone has gone")
+        served.until("lost 0 s: the phone sends nothing")
+    served.until("lost 0 s: the phone has gone")
     before = served.source.reconnects
     with served.phone() as phone:
         send(phone, 2)
