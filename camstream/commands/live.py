@@ -48,6 +48,7 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.page import announce, open_page
+from camstream.commands.phone import phone_camera
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
@@ -61,6 +62,7 @@ from camstream.live.teaching import Teaching
 from camstream.live.wall import WallSession
 from camstream.models.zoo import DEFAULT_MODEL, SHIPPED, load_model
 from camstream.sinks.atomic_file import AtomicFile
+from camstream.sinks.receivers import Receiver, receiver_of
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
@@ -109,6 +111,14 @@ def check_speed(speed: float) -> float:
     return speed
 
 
+def parse_receiver(text: str) -> Receiver:
+    """Read who is told of presence; raises BadParameter."""
+    try:
+        return receiver_of(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def live(
     context: typer.Context,
     sources: Annotated[
@@ -116,7 +126,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen: or - (MJPEG on stdin); several cameras are shown side by side.",
+            "screen:, - (MJPEG on stdin) or phone (with --web); cameras are shown side by side.",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -193,6 +203,14 @@ def live(
         float,
         output_option(min=0, max=60, metavar="SECONDS", help="How much of the time before it has."),
     ] = 5.0,
+    on_presence: Annotated[
+        Receiver | None,
+        output_option(
+            metavar="URL|COMMAND",
+            help="Told when something appears and when it has gone: JSON by POST, or a command.",
+            parser=parse_receiver,
+        ),
+    ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
@@ -208,8 +226,10 @@ def live(
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
     $ camstream live 0 1 rtsp://host/stream --records seen.jsonl
+    $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     $ camstream live 0 --web
+    $ camstream live phone --web
     """
     with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:
         window = web is None if window is None else window
@@ -231,14 +251,19 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
-        server = None if web is None else open_page(web, named)
+        phone = phone_camera(named, is_served=web is not None)
+        server = None
+        if web is not None:
+            server = open_page(web, named) if phone is None else phone.open_page(web)
         if server is not None:
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
-        if record_on_presence is not None and model.info.background is None and not classes:
+        asked = (("--record-on-presence", record_on_presence), ("--on-presence", on_presence))
+        option = next((name for name, value in asked if value is not None), None)
+        if option is not None and model.info.background is None and not classes:
             raise UsageError(
-                "--record-on-presence: this model knows no state in which nothing is there; name "
+                f"{option}: this model knows no state in which nothing is there; name "
                 "what is looked for with --classes, or use --model person"
             )
         selection = make_selection(
@@ -288,6 +313,7 @@ def live(
             presence=presence,
             visits=record_on_presence,
             pre_roll_s=pre_roll,
+            on_presence=on_presence,
             inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
             overwrite=overwrite,
         )
@@ -310,7 +336,7 @@ def live(
         else:
             open_source = partial(open_any, waiting=_Patience(named[0], stop))
             session = LiveSession(
-                open_source(named),
+                open_source(named) if phone is None else phone.source,
                 model.infer,
                 model.info,
                 device=model.device,
@@ -332,6 +358,8 @@ def live(
             server.attach(session)
             server.start()
             announce(server)
+            if phone is not None:
+                phone.announce()
         try:
             result = session.run()
         finally:

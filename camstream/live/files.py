@@ -66,7 +66,15 @@ class CameraFiles:
             records=own(self._paths.records, ".jsonl"),
         )
         more = [_Guest(self._common)] if self._common.sinks else []
-        return Outputs(paths, self._folder, labels=self._labels, rate_hz=None, stem=stem, more=more)
+        return Outputs(
+            paths,
+            self._folder,
+            labels=self._labels,
+            rate_hz=None,
+            source=lambda: name,
+            stem=stem,
+            more=more,
+        )
 
 
 class _Guest:
