@@ -254,7 +254,7 @@ def live(
         phone = phone_camera(named, is_served=web is not None)
         server = None
         if web is not None:
-            server = open_page(web, named) if phone is None else phone.open_page(web)
+            server = open_page(web, several or named) if phone is None else phone.open_page(web)
         if server is not None:
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
