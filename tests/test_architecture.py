@@ -34,6 +34,7 @@ ORDER = (
     "camstream.live",
     "camstream.evaluate",
     "camstream.report",
+    "camstream.query",
     "camstream",
     "camstream.crash",
     "camstream.console",

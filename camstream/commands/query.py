@@ -1,0 +1,175 @@
+"""``camstream query``: when was it there, in which video of an archive?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from camstream.commands.options import (
+    DebugOption,
+    OverwriteOption,
+    input_option,
+    output_option,
+    show_option,
+)
+from camstream.commands.settings import PresetOption
+from camstream.console import counting, note, plain_errors, remark, results, say
+from camstream.errors import UsageError
+from camstream.models.classes import complete
+
+if TYPE_CHECKING:
+    from camstream.query.intervals import Answer, Question
+    from camstream.query.output import Format
+
+_LINES_AT_ONCE = 500
+_FORMATS = ("table", "csv", "json")
+
+
+def query(
+    archive: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that camstream archive wrote.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help='A class, its number, or a group of classes such as "dog".',
+            autocompletion=complete,
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        show_option(
+            "--min",
+            min=0,
+            max=1,
+            metavar="SCORE",
+            help="A frame counts where the class scores at least this.",
+            show_default="0.5, or as the run decided what is present",
+        ),
+    ] = None,
+    for_: Annotated[
+        str, show_option("--for", metavar="TIME", help="Leave out what is shorter, such as 2s.")
+    ] = "0s",
+    gap: Annotated[
+        str | None,
+        show_option(
+            metavar="TIME",
+            help="Frames no further apart are one interval.",
+            show_default="1.5 samples",
+        ),
+    ] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        show_option(metavar="FROM TO", help="Only by that time of day; 22:00 06:00 is the night."),
+    ] = None,
+    video: Annotated[
+        str | None,
+        show_option(metavar="GLOB", help='Only videos whose path or name is so: "gate-*.mp4".'),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        input_option(metavar="SELECT", help="Ask in SQL instead; views: frames, videos."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        output_option(
+            "--format", metavar="FORMAT", help="table, csv or json.", show_default="as -o is called"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        output_option("--output", "-o", metavar="FILE", help="Write into a file: .csv, .json, .txt."),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        output_option(metavar="DIR", help="Cut the intervals out into this folder, as they are."),
+    ] = None,
+    contact_sheet: Annotated[
+        Path | None,
+        output_option(metavar="FILE", help="Draw the best frame of each interval: .jpg or .png."),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    _preset: PresetOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Tell when something was there, in which video of an archive.
+
+    $ camstream archive videos/ -o seen/ --rate-hz 2
+    $ camstream query seen/ person --min 0.8 --for 2s --between 22:00 06:00
+    $ camstream query seen/ dog --clips dogs/ --contact-sheet dogs.jpg
+    $ camstream query seen/ --sql "SELECT label, count(*) FROM frames GROUP BY label"
+    """
+    from camstream.query.intervals import Question, answer
+    from camstream.query.output import write_found
+    from camstream.query.words import length, parse_duration, parse_time
+
+    with plain_errors(debug):
+        chosen = _format(form, output)
+        if (name is None) == (sql is None):
+            raise UsageError('give a class to look for, such as "person", or --sql')
+        if sql is not None:
+            _ask_sql(archive, sql, chosen, output, overwrite=overwrite)
+            return
+        assert name is not None
+        question = Question(
+            name=name,
+            min_score=min_score,
+            for_s=parse_duration(for_),
+            gap_s=None if gap is None else parse_duration(gap),
+            between=between and (parse_time(between[0]), parse_time(between[1])),
+            video=video,
+        )
+        with counting("indexing videos") as progress:
+            answered = answer(archive, question, progress=progress)
+        _print(write_found(answered.found, chosen), output, overwrite=overwrite)
+        for warning in answered.warnings:
+            note(warning)
+        total_s = sum(one.seconds for one in answered.found)
+        videos = len({one.video.video_id for one in answered.found})
+        remark(
+            f"{len(answered.found):,} intervals in {videos:,} of {answered.videos:,} videos, "
+            f"{length(total_s)} in all"
+        )
+
+
+def _format(form: str | None, output: Path | None) -> Format:
+    if form is None:
+        suffix = "" if output is None else output.suffix.lower().removeprefix(".")
+        return "csv" if suffix == "csv" else "json" if suffix == "json" else "table"
+    if form not in _FORMATS:
+        raise UsageError(f"--format is {', '.join(_FORMATS)}, not {form!r}")
+    return form  # type: ignore[return-value]
+
+
+def _ask_sql(
+    archive: Path, sql: str, form: Format, output: Path | None, *, overwrite: bool
+) -> None:
+    from camstream.query.output import write_rows
+    from camstream.query.sql import ask
+
+    with ask(archive, sql) as table:
+        _print(write_rows(table.names, table.rows, form), output, overwrite=overwrite)
+
+
+def _print(lines: Iterable[str], output: Path | None, *, overwrite: bool) -> None:
+    """Write lines into a file, or print them."""
+    if output is None:
+        waiting = iter(lines)
+        while text := "".join(itertools.islice(waiting, _LINES_AT_ONCE)):
+            results.print(text, end="")
+        return
+    from camstream.sinks.atomic_file import AtomicFile
+
+    file = AtomicFile(output, overwrite=overwrite)
+    try:
+        with file.writing(), file.path.open("w", encoding="utf-8", newline="") as to:
+            to.writelines(lines)
+        file.commit()
+    finally:
+        if not file.is_done:
+            file.discard()

@@ -1,0 +1,245 @@
+"""What was seen in one video, out of its records: one entry for each class of each frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camstream.errors import SourceError, first_line
+from camstream.query.folder import Stored
+from camstream.sinks.tables import import_arrow
+
+FLOOR = 0.05  # of five classes, most score less, and nobody asks for them
+
+# Where an entry comes from.
+TOP, BOX, PRESENT = 0, 1, 2
+
+_COLUMNS = ["pts_s", "top", "present", "presence_label", "boxes"]
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """What is known of a video.
+
+    Attributes:
+        video_id: See ``Stored``.
+        video: Its path, as it was given to the run.
+        path: Its absolute path then.
+        start: The wall-clock time at which it begins, None where it is not known.
+        duration_s: Its length, seconds.
+        step_s: From one sample to the next, seconds.
+        size_wh: Width and height, pixels.
+        size: Of the file, bytes, and when it was changed; None where that was not noted.
+        mtime_ns: See above.
+        records: Where its records lie, relative to the archive.
+        stamp: See ``Stored``.
+    """
+
+    video_id: str
+    video: str
+    path: str
+    start: datetime | None
+    duration_s: float
+    step_s: float
+    size_wh: tuple[int, int]
+    size: int | None
+    mtime_ns: int | None
+    records: str
+    stamp: tuple[int, ...]
+
+    def clock(self, pts_s: float) -> datetime | None:
+        """The wall-clock time of a media time."""
+        if self.start is None:
+            return None
+        try:
+            return self.start + timedelta(seconds=pts_s)
+        except OverflowError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What was seen; N entries by growing time.
+
+    Attributes:
+        pts_s: (N,) media time, seconds.
+        keys: (N,) places in ``classes``.
+        scores: (N,) 0 to 1.
+        sources: (N,) ``TOP``, ``BOX`` or ``PRESENT``.
+        classes: Label and number of each class that occurs; -1 for no single class.
+        knows_presence: Whether the run decided for each frame if something is present.
+    """
+
+    pts_s: NDArray[np.float64]
+    keys: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    sources: NDArray[np.uint8]
+    classes: list[Key]
+    knows_presence: bool
+
+
+def read_video(folder: Path, stored: Stored) -> Video:
+    """Read the row of a video.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    row = _read(stored.row).to_pylist()
+    if len(row) != 1 or not isinstance(row[0].get("video"), str):
+        raise SourceError(f"cannot read {stored.row}: it is not the row of a video")
+    values = row[0]
+    start = values.get("start")
+    duration_s, frames = _number(values, "duration_s"), _number(values, "frames")
+    rate_hz = _number(values, "rate_hz")
+    steps = [1 / rate_hz] if rate_hz > 0 else []
+    if frames > 0 and duration_s > 0:  # a clip may have fewer frames than were asked for
+        steps.append(duration_s / frames)
+    size, changed_ns = values.get("size"), values.get("mtime_ns")
+    return Video(
+        video_id=stored.video_id,
+        video=values["video"],
+        path=str(values.get("path") or values["video"]),
+        start=start.replace(tzinfo=None) if isinstance(start, datetime) else None,
+        duration_s=duration_s,
+        step_s=max(steps, default=1.0),
+        size_wh=(int(_number(values, "width")), int(_number(values, "height"))),
+        size=size if isinstance(size, int) else None,
+        mtime_ns=changed_ns if isinstance(changed_ns, int) else None,
+        records=stored.records.relative_to(folder).as_posix(),
+        stamp=stored.stamp,
+    )
+
+
+def read_entries(stored: Stored, *, floor: float = FLOOR) -> Entries:
+    """Read what was seen in a video.
+
+    Args:
+        stored: Its files.
+        floor: What scores less is left out.
+
+    Raises:
+        SourceError: The records cannot be read.
+    """
+    table = _read(stored.records, _COLUMNS)
+    try:
+        return _to_entries(table, floor)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            f"cannot read {stored.records}: these are no records of an archive ({first_line(error)})"
+        ) from error
+
+
+def _number(values: dict[str, Any], name: str) -> float:
+    value = values.get(name)
+    is_number = isinstance(value, int | float) and np.isfinite(value)
+    return float(value) if is_number and value is not None else 0.0
+
+
+def _read(path: Path, columns: list[str] | None = None) -> Any:
+    arrow, parquet = import_arrow("pyarrow", path), import_arrow("pyarrow.parquet", path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            there = file.schema_arrow.names
+            wanted = columns and [name for name in columns if name in there]
+            return file.read(wanted)
+    except (arrow.ArrowException, OSError) as error:
+        raise SourceError(f"cannot read {path}: {first_line(error)}") from error
+
+
+def _to_entries(table: Any, floor: float) -> Entries:
+    table = table.combine_chunks()
+    pts_s = np.asarray(table["pts_s"].to_numpy(), np.float64)
+    classes: dict[Key, int] = {}
+    parts = [
+        _listed(table["top"], pts_s, classes, TOP, floor),
+        *([_listed(table["boxes"], pts_s, classes, BOX, floor)] if "boxes" in table.column_names else []),
+    ]
+    parts.append(_present(table, pts_s, classes, parts[0]))
+    times, keys, scores, sources = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if (np.diff(times) < 0).any():
+        order = np.argsort(times, kind="stable")
+        times, keys, scores, sources = times[order], keys[order], scores[order], sources[order]
+    knows = "present" in table.column_names and table["present"].null_count < len(table)
+    return Entries(times, keys, scores, sources, list(classes), knows)
+
+
+_Part = tuple[
+    NDArray[np.float64], NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]
+]
+
+
+def _listed(
+    column: Any, pts_s: NDArray[np.float64], classes: dict[Key, int], source: int, floor: float
+) -> _Part:
+    """Lay a column of lists out, an entry for each class."""
+    flat, rows = column.combine_chunks(), None
+    if hasattr(flat, "chunk"):  # no chunk at all
+        flat = flat.chunk(0) if flat.num_chunks else None
+    if flat is None or not len(flat):
+        return _nothing()
+    lengths = np.nan_to_num(flat.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    inner = flat.flatten()
+    scores = np.nan_to_num(
+        np.asarray(inner.field("score").to_numpy(zero_copy_only=False), np.float32)
+    )
+    kept = np.flatnonzero((scores >= floor) & np.isfinite(pts_s[rows]))
+    if not len(kept):
+        return _nothing()
+    names = inner.field("label").dictionary_encode()
+    numbers = inner.field("class_index").fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = names.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    kept = kept[codes[kept] >= 0]
+    both = codes[kept] << 32 | (numbers[kept].astype(np.int64) + 1)
+    distinct, places = np.unique(both, return_inverse=True)
+    known = names.dictionary.to_pylist()
+    here = [
+        classes.setdefault((known[code >> 32], (code & 0xFFFFFFFF) - 1), len(classes))
+        for code in distinct.tolist()
+    ]
+    return (
+        pts_s[rows[kept]],
+        np.asarray(here, np.int64)[places],
+        scores[kept],
+        np.full(len(kept), source, np.uint8),
+    )
+
+
+def _present(table: Any, pts_s: NDArray[np.float64], classes: dict[Key, int], top: _Part) -> _Part:
+    """Give an entry for each frame in which something is present, as the run decided it."""
+    if "present" not in table.column_names or "presence_label" not in table.column_names:
+        return _nothing()
+    present = table["present"].fill_null(False).to_numpy().astype(bool) & np.isfinite(pts_s)
+    rows = np.flatnonzero(present)
+    if not len(rows):
+        return _nothing()
+    parts = []
+    names = np.array(table["presence_label"].fill_null("").to_pylist(), object)[rows]
+    for label in dict.fromkeys(names.tolist()):
+        times = pts_s[rows[names == label]]
+        same = [place for (name, _), place in classes.items() if name == label]
+        scored = np.isin(top[1], same)
+        score_of = dict(zip(top[0][scored].tolist(), top[2][scored].tolist(), strict=True))
+        number = next((number for name, number in classes if name == label), -1)
+        key = classes.setdefault((label, number), len(classes))
+        parts.append(
+            (
+                times,
+                np.full(len(times), key, np.int64),
+                np.array([score_of.get(time, 0.0) for time in times.tolist()], np.float32),
+                np.full(len(times), PRESENT, np.uint8),
+            )
+        )
+    times, keys, scores, sources = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return times, keys, scores, sources
+
+
+def _nothing() -> _Part:
+    return np.empty(0), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.uint8)
