@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +17,11 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.settings import PresetOption
-from camstream.console import counting, note, plain_errors, remark, results, say
+from camstream.console import counting, note, plain_errors, remark, results
 from camstream.errors import UsageError
 from camstream.models.classes import complete
 
 if TYPE_CHECKING:
-    from camstream.query.intervals import Answer, Question
     from camstream.query.output import Format
 
 _LINES_AT_ONCE = 500
@@ -83,7 +82,9 @@ def query(
     ] = None,
     output: Annotated[
         Path | None,
-        output_option("--output", "-o", metavar="FILE", help="Write into a file: .csv, .json, .txt."),
+        output_option(
+            "--output", "-o", metavar="FILE", help="Write into a file: .csv, .json, .txt."
+        ),
     ] = None,
     clips: Annotated[
         Path | None,

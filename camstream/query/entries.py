@@ -16,10 +16,10 @@ from camstream.sinks.tables import import_arrow
 
 FLOOR = 0.05  # of five classes, most score less, and nobody asks for them
 
-# Where an entry comes from.
+# Where an entry comes from: the model's scores, a box, or the run's own decision.
 TOP, BOX, PRESENT = 0, 1, 2
 
-_COLUMNS = ["pts_s", "top", "present", "presence_label", "boxes"]
+_COLUMNS = ["pts_s", "top", "asked", "boxes", "present", "presence", "presence_label"]
 
 Key = tuple[str, int]
 
@@ -85,7 +85,7 @@ class Entries:
     knows_presence: bool
 
 
-def read_video(folder: Path, stored: Stored) -> Video:
+def read_video(stored: Stored) -> Video:
     """Read the row of a video.
 
     Raises:
@@ -110,9 +110,9 @@ def read_video(folder: Path, stored: Stored) -> Video:
         duration_s=duration_s,
         step_s=max(steps, default=1.0),
         size_wh=(int(_number(values, "width")), int(_number(values, "height"))),
-        size=size if isinstance(size, int) else None,
-        mtime_ns=changed_ns if isinstance(changed_ns, int) else None,
-        records=stored.records.relative_to(folder).as_posix(),
+        size=size if isinstance(size, int) and size else None,
+        mtime_ns=changed_ns if isinstance(changed_ns, int) and changed_ns else None,
+        records=stored.name,
         stamp=stored.stamp,
     )
 
@@ -154,48 +154,53 @@ def _read(path: Path, columns: list[str] | None = None) -> Any:
 
 
 def _to_entries(table: Any, floor: float) -> Entries:
-    table = table.combine_chunks()
-    pts_s = np.asarray(table["pts_s"].to_numpy(), np.float64)
+    pts_s = to_numpy(table["pts_s"].fill_null(np.nan)).astype(np.float64)
     classes: dict[Key, int] = {}
+    there = table.column_names
     parts = [
-        _listed(table["top"], pts_s, classes, TOP, floor),
-        *([_listed(table["boxes"], pts_s, classes, BOX, floor)] if "boxes" in table.column_names else []),
+        _listed(table[name], pts_s, classes, source, floor)
+        for name, source in (("top", TOP), ("asked", TOP), ("boxes", BOX))
+        if name in there
     ]
-    parts.append(_present(table, pts_s, classes, parts[0]))
+    knows = "present" in there and table["present"].null_count < len(table)
+    if knows:
+        parts += _presence(table, pts_s, classes, floor)
     times, keys, scores, sources = (np.concatenate(column) for column in zip(*parts, strict=True))
     if (np.diff(times) < 0).any():
         order = np.argsort(times, kind="stable")
         times, keys, scores, sources = times[order], keys[order], scores[order], sources[order]
-    knows = "present" in table.column_names and table["present"].null_count < len(table)
     return Entries(times, keys, scores, sources, list(classes), knows)
 
 
-_Part = tuple[
-    NDArray[np.float64], NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]
-]
+def to_numpy(column: Any) -> NDArray[Any]:
+    """Give a column of numbers without nulls as an array; pyarrow's own way imports pandas."""
+    array = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    if hasattr(array, "num_chunks"):
+        array = array.chunk(0)
+    return np.from_dlpack(array) if len(array) else np.empty(0)
+
+
+_Part = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]]
 
 
 def _listed(
     column: Any, pts_s: NDArray[np.float64], classes: dict[Key, int], source: int, floor: float
 ) -> _Part:
     """Lay a column of lists out, an entry for each class."""
-    flat, rows = column.combine_chunks(), None
-    if hasattr(flat, "chunk"):  # no chunk at all
-        flat = flat.chunk(0) if flat.num_chunks else None
-    if flat is None or not len(flat):
+    if not len(column):
         return _nothing()
-    lengths = np.nan_to_num(flat.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    flat = column.combine_chunks()
+    flat = flat.chunk(0) if hasattr(flat, "chunk") else flat
+    lengths = to_numpy(flat.value_lengths().fill_null(0))
     rows = np.repeat(np.arange(len(lengths)), lengths)
     inner = flat.flatten()
-    scores = np.nan_to_num(
-        np.asarray(inner.field("score").to_numpy(zero_copy_only=False), np.float32)
-    )
+    scores = to_numpy(inner.field("score").fill_null(0)).astype(np.float32)
     kept = np.flatnonzero((scores >= floor) & np.isfinite(pts_s[rows]))
     if not len(kept):
         return _nothing()
     names = inner.field("label").dictionary_encode()
-    numbers = inner.field("class_index").fill_null(-1).to_numpy(zero_copy_only=False)
-    codes = names.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    numbers = to_numpy(inner.field("class_index").fill_null(-1))
+    codes = to_numpy(names.indices.fill_null(-1)).astype(np.int64)
     kept = kept[codes[kept] >= 0]
     both = codes[kept] << 32 | (numbers[kept].astype(np.int64) + 1)
     distinct, places = np.unique(both, return_inverse=True)
@@ -212,33 +217,25 @@ def _listed(
     )
 
 
-def _present(table: Any, pts_s: NDArray[np.float64], classes: dict[Key, int], top: _Part) -> _Part:
-    """Give an entry for each frame in which something is present, as the run decided it."""
-    if "present" not in table.column_names or "presence_label" not in table.column_names:
-        return _nothing()
-    present = table["present"].fill_null(False).to_numpy().astype(bool) & np.isfinite(pts_s)
-    rows = np.flatnonzero(present)
-    if not len(rows):
-        return _nothing()
+def _presence(
+    table: Any, pts_s: NDArray[np.float64], classes: dict[Key, int], floor: float
+) -> list[_Part]:
+    """Give an entry for each frame in which something is present, or may be."""
+    present = to_numpy(table["present"].fill_null(False).cast("uint8")).astype(bool)
+    scores = to_numpy(table["presence"].fill_null(0)).astype(np.float32)
+    labels = table["presence_label"].combine_chunks().dictionary_encode()
+    labels = labels.chunk(0) if hasattr(labels, "chunk") else labels
+    codes = to_numpy(labels.indices.fill_null(-1))
+    counts = (present | (scores >= floor)) & np.isfinite(pts_s)
     parts = []
-    names = np.array(table["presence_label"].fill_null("").to_pylist(), object)[rows]
-    for label in dict.fromkeys(names.tolist()):
-        times = pts_s[rows[names == label]]
-        same = [place for (name, _), place in classes.items() if name == label]
-        scored = np.isin(top[1], same)
-        score_of = dict(zip(top[0][scored].tolist(), top[2][scored].tolist(), strict=True))
+    for code, label in enumerate(labels.dictionary.to_pylist()):
+        rows = np.flatnonzero(counts & (codes == code))
+        # The same class as among the five best, where it is there.
         number = next((number for name, number in classes if name == label), -1)
         key = classes.setdefault((label, number), len(classes))
-        parts.append(
-            (
-                times,
-                np.full(len(times), key, np.int64),
-                np.array([score_of.get(time, 0.0) for time in times.tolist()], np.float32),
-                np.full(len(times), PRESENT, np.uint8),
-            )
-        )
-    times, keys, scores, sources = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return times, keys, scores, sources
+        sources = np.where(present[rows], PRESENT, TOP).astype(np.uint8)
+        parts.append((pts_s[rows], np.full(len(rows), key, np.int64), scores[rows], sources))
+    return parts
 
 
 def _nothing() -> _Part:

@@ -1,8 +1,8 @@
 """The folder of an archive, as ``camstream archive`` lays it out.
 
-    records/day=YYYY-MM-DD/VIDEO_ID.parquet   the records of a video
-    videos/VIDEO_ID.parquet                   one row: what the video is
-    index/*.parquet                           ours, see ``index``; it may be deleted
+records/day=YYYY-MM-DD/VIDEO_ID.parquet   the records of a video
+videos/VIDEO_ID.parquet                   one row: what the video is
+index/*.parquet                           ours, see ``index``; it may be deleted
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from camstream.errors import NotFoundError, UsageError, reading
 
 RECORDS, VIDEOS, INDEX = "records", "videos", "index"
-_SUFFIX = ".parquet"
+_SUFFIX, _DAY = ".parquet", "day="
 
 Stamp = tuple[int, int, int, int]
 
@@ -24,16 +24,26 @@ class Stored:
     """A video of an archive.
 
     Attributes:
+        folder: The archive.
         video_id: What both of its files are called.
-        records: The file of its records.
-        row: The file of its row.
+        name: Where its records are, from the archive's folder on.
         stamp: Sizes (bytes) and times (ns) of both files: they change where either does.
     """
 
+    folder: Path
     video_id: str
-    records: Path
-    row: Path
+    name: str
     stamp: Stamp
+
+    @property
+    def records(self) -> Path:
+        """The file of its records."""
+        return self.folder / self.name
+
+    @property
+    def row(self) -> Path:
+        """The file of its row."""
+        return self.folder / VIDEOS / f"{self.video_id}{_SUFFIX}"
 
 
 def check_archive(folder: Path) -> None:
@@ -61,29 +71,28 @@ def find_videos(folder: Path) -> list[Stored]:
     """
     check_archive(folder)
     with reading(folder):
-        rows = dict(_files(folder / VIDEOS))
+        rows = _files(folder / VIDEOS)
         newest: dict[str, Stored] = {}
-        for day in sorted((folder / RECORDS).iterdir()):
-            if not day.is_dir():
+        for day in sorted(one.name for one in (folder / RECORDS).iterdir()):
+            if not day.startswith(_DAY):
                 continue
-            for video_id, (records, size, changed_ns) in _files(day):
+            for video_id, status in _files(folder / RECORDS / day).items():
                 row = rows.get(video_id)
                 if row is None:  # a run that was killed; the next one makes it
                     continue
-                stored = Stored(video_id, records, row[0], (size, changed_ns, *row[1:]))
+                name = f"{RECORDS}/{day}/{video_id}{_SUFFIX}"
                 before = newest.get(video_id)
-                if before is None or before.stamp[1] < changed_ns:  # it was made anew
-                    newest[video_id] = stored
-    return sorted(newest.values(), key=lambda one: one.records)
+                if before is None or before.stamp[1] < status[1]:  # it was made anew
+                    newest[video_id] = Stored(folder, video_id, name, (*status, *row))
+    return sorted(newest.values(), key=lambda one: one.name)
 
 
-def _files(folder: Path) -> list[tuple[str, tuple[Path, int, int]]]:
-    """List a folder's Parquet files: name without suffix; path, size and time of change."""
-    found = []
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """List a folder's Parquet files: name without suffix; size and time of change."""
+    found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(_SUFFIX) and not entry.name.startswith("."):
                 status = entry.stat()
-                place = Path(entry.path), status.st_size, status.st_mtime_ns
-                found.append((entry.name.removesuffix(_SUFFIX), place))
+                found[entry.name.removesuffix(_SUFFIX)] = status.st_size, status.st_mtime_ns
     return found

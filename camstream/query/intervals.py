@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from camstream.errors import UsageError
 from camstream.query.entries import FLOOR, PRESENT, Key, Video
-from camstream.query.index import Index, Rows, Segment, update
+from camstream.query.index import Index, update
 from camstream.query.names import find_keys
+from camstream.query.segment import Rows, Segment, join
 
 DEFAULT_MIN = 0.5
 _STEPS = 1.5  # samples up to so many steps apart follow each other
@@ -191,35 +192,19 @@ def _in_segment(
     parts = [segment.read(key) for key in keys if key in segment.ranges]
     if not parts or not wanted.any():
         return []
-    rows = _joined(parts)
+    rows = join(parts)
     counts = wanted[rows.video_no] & _counting(segment, rows, question, decided)
     if question.between is not None:
         counts &= _in_day(segment, rows, question.between)
-    rows = Rows(*(column[counts] for column in _columns(rows)))
-    if len(parts) > 1:
-        order = np.lexsort((rows.pts_s, rows.video_no))
-        rows = Rows(*(column[order] for column in _columns(rows)))
+    rows = rows.take(counts)
     return _intervals(segment, rows, question) if len(rows.pts_s) else []
 
 
-def _columns(rows: Rows) -> tuple[NDArray[np.generic], ...]:
-    return rows.video_no, rows.pts_s, rows.score, rows.source
-
-
-def _joined(parts: Sequence[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    return Rows(*(np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)))
-
-
-def _counting(
-    segment: Segment, rows: Rows, question: Question, decided: bool
-) -> NDArray[np.bool_]:
+def _counting(segment: Segment, rows: Rows, question: Question, decided: bool) -> NDArray[np.bool_]:
     """Which entries count by their score, or because the run decided so."""
-    if question.min_score is not None:
-        return (rows.source != PRESENT) & (rows.score >= np.float32(question.min_score))
-    by_score = (rows.source != PRESENT) & (rows.score >= DEFAULT_MIN)
-    if not decided:
+    limit = DEFAULT_MIN if question.min_score is None else question.min_score
+    by_score: NDArray[np.bool_] = rows.score >= np.float32(limit)
+    if question.min_score is not None or not decided:
         return by_score
     knows = np.zeros(len(segment.videos), bool)
     knows[list(segment.knows_presence)] = True
@@ -233,9 +218,9 @@ def _in_day(segment: Segment, rows: Rows, between: tuple[time, time]) -> NDArray
     )
     at = (starts[rows.video_no] + rows.pts_s) % _DAY_S
     first, last = (_of_day(limit) for limit in between)
-    if first <= last:
-        return (at >= first) & (at < last)
-    return (at >= first) | (at < last)
+    after: NDArray[np.bool_] = at >= first
+    before: NDArray[np.bool_] = at < last
+    return after & before if first < last else after | before
 
 
 def _of_day(at: time) -> float:

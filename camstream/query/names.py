@@ -51,12 +51,12 @@ def find_keys(name: str, index: Index, folder: Path) -> list[Key]:
         except UsageError:
             pass
         else:
-            members = set(group.class_indices)
-            labels = imagenet_labels()
+            members = set(group.indices)
+            names = imagenet_labels()
             return [
                 key
                 for key in best
-                if key in found or (key[1] in members and labels[key[1]] == key[0])
+                if key in found or (key[1] in members and names[key[1]] == key[0])
             ]
     if found:
         return found

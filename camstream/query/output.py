@@ -107,7 +107,9 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[Any]], form: Format
         yield from _table(names, [[_shown(value) for value in row] for row in listed], right=right)
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]], *, right: set[int]) -> Iterator[str]:
+def _table(
+    names: Sequence[str], rows: Sequence[Sequence[str]], *, right: set[int]
+) -> Iterator[str]:
     """Lay rows out in columns of one width; numbers stand on the right."""
     lines = [[safe_text(text, limit=_WIDEST) for text in row] for row in (names, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

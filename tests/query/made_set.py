@@ -19,7 +19,7 @@ CLASS = pa.struct([("label", pa.string()), ("class_index", pa.int32()), ("score"
 BOX = pa.struct([*CLASS, *((name, pa.float32()) for name in ("x0", "y0", "x1", "y1"))])
 SCHEMA = pa.schema(
     [
-        ("video", pa.string()),
+        ("video", pa.dictionary(pa.int32(), pa.string())),
         ("index", pa.int64()),
         ("pts_s", pa.float64()),
         ("time", pa.timestamp("ms")),
@@ -29,11 +29,13 @@ SCHEMA = pa.schema(
         ("logit", pa.float32()),
         ("top", pa.list_(CLASS)),
         ("present", pa.bool_()),
+        ("presence", pa.float64()),
         ("presence_label", pa.string()),
         *((name, pa.float32()) for name in ("peak_x", "peak_y", "peak", "area")),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("boxes", pa.list_(BOX)),
+        ("asked", pa.list_(CLASS)),
     ]
 )
 
@@ -51,8 +53,11 @@ class Made:
         start: When it begins.
         rate_hz: Of the samples.
         present: (T,), None where the model does not know it.
+        presence: (T,) the score of that.
         presence_label: What is present then.
         boxes: Of the frames that have some: label, score.
+        path: Where the video lies; empty: ``video``, from here.
+        size: Of its file, bytes, and when it was changed, ns; 0: not known.
     """
 
     video: str
@@ -63,11 +68,15 @@ class Made:
     start: datetime = datetime(2026, 11, 1, 12)
     rate_hz: float = 2.0
     present: NDArray[np.bool_] | None = None
+    presence: NDArray[np.float64] | None = None
     presence_label: str = "person"
     class_indices: Sequence[int] | None = None
     boxes: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
     size_wh: tuple[int, int] = (640, 360)
     model: str = "tiny"
+    path: str = ""
+    size: int = 0
+    mtime_ns: int = 0
 
 
 def write_video(folder: Path, made: Made, *, rows_a_group: int = 10_000) -> Path:
@@ -107,51 +116,60 @@ def _table(made: Made) -> pa.Table:
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * k)
     best, best_number = classes(made.classes[:, 0])
     start = np.datetime64(made.start, "ms")
-    zeros = pa.array(np.zeros(count, np.float32))
+    rng = np.random.default_rng(count)
+    noise = [pa.array(rng.random(count, np.float32)) for _ in range(5)]
     none = pa.nulls(count)
     width, height = (pa.array(np.full(count, side, np.int32)) for side in made.size_wh)
-    boxes = [
+    boxes = (
         [
-            {"label": label, "class_index": 0, "score": score}
-            | {"x0": 10.0, "y0": 10.0, "x1": 50.0, "y1": 50.0}
-            for label, score in made.boxes.get(row, [])
+            [
+                {"label": label, "class_index": 0, "score": score}
+                | {"x0": 10.0, "y0": 10.0, "x1": 50.0, "y1": 50.0}
+                for label, score in made.boxes.get(row, [])
+            ]
+            for row in range(count)
         ]
-        for row in range(count)
-    ] if made.boxes else [[]] * count
+        if made.boxes
+        else [[]] * count
+    )
     columns: dict[str, Any] = {
         "video": pa.DictionaryArray.from_arrays(
             pa.array(np.zeros(count, np.int32)), pa.array([made.video])
-        ).cast(pa.string()),
+        ),
         "index": pa.array(np.arange(count)),
         "pts_s": pa.array(made.pts_s),
         "time": pa.array(start + (made.pts_s * 1000).round().astype("timedelta64[ms]")),
         "label": best,
         "class_index": best_number,
         "score": pa.array(made.scores[:, 0].astype(np.float32)),
-        "logit": zeros,
+        "logit": noise[4],
         "top": pa.ListArray.from_arrays(offsets, flat),
         "present": none.cast(pa.bool_()) if made.present is None else pa.array(made.present),
+        "presence": none.cast(pa.float64()) if made.presence is None else pa.array(made.presence),
         "presence_label": none.cast(pa.string())
         if made.present is None
         else pa.array([made.presence_label] * count),
-        **dict.fromkeys(("peak_x", "peak_y", "peak", "area"), zeros),
+        **dict(zip(("peak_x", "peak_y", "peak", "area"), noise[:4], strict=True)),
         "width": width,
         "height": height,
         "boxes": pa.array(boxes, pa.list_(BOX)),
+        "asked": pa.array([[]] * count, pa.list_(CLASS)),
     }
     return pa.table(columns, schema=SCHEMA)
 
 
 def _write_row(path: Path, identity: str, made: Made) -> None:
-    row = {
+    row: dict[str, Any] = {
         "video_id": identity,
         "video": made.video,
-        "path": str(Path(made.video).absolute()),
+        "path": made.path or str(Path(made.video).absolute()),
         "start": made.start,
         "start_from": "container",
         "duration_s": float(made.pts_s[-1] + 1 / made.rate_hz),
         "frames": len(made.pts_s),
+        "decoded": len(made.pts_s),
         "rate_hz": made.rate_hz,
+        "video_rate_hz": 30.0,
         "width": made.size_wh[0],
         "height": made.size_wh[1],
         "model": made.model,
@@ -159,18 +177,25 @@ def _write_row(path: Path, identity: str, made: Made) -> None:
         "options": json.dumps({"rate_hz": made.rate_hz}),
         "camstream": "0.2.0",
         "warnings": [],
+        "parts": 1,
+        "size": made.size,
+        "mtime_ns": made.mtime_ns,
     }
     pq.write_table(pa.Table.from_pylist([row]), path)
 
 
-def made_video(number: int, *, rows: int, rate_hz: float = 2.0, days: int = 30) -> Made:
-    """Make a video in which 50 classes come and go, by a generator of its own number."""
+def made_video(
+    number: int, *, rows: int, rate_hz: float = 2.0, days: int = 30, classes: int = 50
+) -> Made:
+    """Make a video in which some classes come and go, by a generator of its own number."""
     rng = np.random.default_rng(number)
-    labels = ["person", "cat", "dog", "car", *(f"thing {place}" for place in range(46))]
+    labels = ["person", "cat", "dog", "car", *(f"thing {place}" for place in range(classes - 4))]
     stays = rng.integers(1, 120, size=rows)  # how many samples a class stays the best
     best = np.repeat(rng.integers(0, len(labels), size=rows), stays)[:rows]
     others = (best[:, None] + np.cumsum(rng.integers(1, 9, size=(rows, 4)), axis=1)) % len(labels)
-    raw = rng.random((rows, 5)).astype(np.float32) * np.float32([1, 0.3, 0.15, 0.08, 0.04])
+    raw = rng.random((rows, 5)).astype(np.float32) * np.array(
+        [1, 0.3, 0.15, 0.08, 0.04], np.float32
+    )
     raw[:, 0] = 0.3 + 0.7 * raw[:, 0] ** 0.3
     scores = raw / np.maximum(raw.sum(axis=1, keepdims=True), 1)
     return Made(
