@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +17,22 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.settings import PresetOption
-from camstream.console import counting, note, plain_errors, remark, results
+from camstream.console import (
+    counting,
+    note,
+    plain_errors,
+    remark,
+    report_error,
+    results,
+    stoppable,
+)
 from camstream.errors import UsageError
 from camstream.models.classes import complete
 
 if TYPE_CHECKING:
+    from camstream.query.intervals import Found
     from camstream.query.output import Format
+    from camstream.sinks.atomic_file import AtomicFile
 
 _LINES_AT_ONCE = 500
 _FORMATS = ("table", "csv", "json")
@@ -114,6 +124,8 @@ def query(
         if (name is None) == (sql is None):
             raise UsageError('give a class to look for, such as "person", or --sql')
         if sql is not None:
+            if clips is not None or contact_sheet is not None:
+                raise UsageError("--clips and --contact-sheet are of intervals, not of --sql")
             _ask_sql(archive, sql, chosen, output, overwrite=overwrite)
             return
         assert name is not None
@@ -125,6 +137,11 @@ def query(
             between=between and (parse_time(between[0]), parse_time(between[1])),
             video=video,
         )
+        sheet = None
+        if contact_sheet is not None:
+            from camstream.query.contact_sheet import check_sheet
+
+            sheet = check_sheet(contact_sheet, overwrite=overwrite)
         with counting("indexing videos") as progress:
             answered = answer(archive, question, progress=progress)
         _print(write_found(answered.found, chosen), output, overwrite=overwrite)
@@ -133,9 +150,59 @@ def query(
         total_s = sum(one.seconds for one in answered.found)
         videos = len({one.video.video_id for one in answered.found})
         remark(
-            f"{len(answered.found):,} intervals in {videos:,} of {answered.videos:,} videos, "
-            f"{length(total_s)} in all"
+            f"{_count(len(answered.found), 'interval')} in {videos:,} of "
+            f"{_count(answered.videos, 'video')}, {length(total_s)} in all"
         )
+        problems = 0
+        if clips is not None:
+            problems += _cut(answered.found, clips)
+        if sheet is not None:
+            problems += _draw(answered.found, sheet)
+        if problems:
+            raise typer.Exit(1)
+
+
+def _cut(found: Sequence[Found], folder: Path) -> int:
+    """Cut the clips; returns how many problems there were."""
+    from camstream.query.clips import Clip, cut_clips
+
+    problems: list[str] = []
+
+    def on_clip(one: Found, clip: Clip) -> None:
+        earlier = f", begins {clip.earlier_s:.2f} s earlier, at a key frame" * (clip.earlier_s > 0)
+        remark(f"{one.video.video} -> {clip.path}: {one.seconds:.1f} s{earlier}")
+        for line in clip.left_out:
+            note(line)
+
+    def on_problem(line: str) -> None:
+        problems.append(line)
+        report_error(line)
+
+    with stoppable() as stop:
+        cut_clips(found, folder, on_clip=on_clip, on_problem=on_problem, stop=stop)
+        stop.end()
+    return len(problems)
+
+
+def _draw(found: Sequence[Found], sheet: AtomicFile) -> int:
+    """Draw the contact sheet; returns how many problems there were."""
+    from camstream.query.contact_sheet import write_contact_sheet
+
+    problems: list[str] = []
+    with counting("drawing") as on_tile:
+        drawn = write_contact_sheet(sheet, found, on_problem=problems.append, on_tile=on_tile)
+    for line in problems:
+        report_error(line)
+    if drawn:
+        best = f", the best {drawn} of {len(found):,}" * (drawn < len(found) and not problems)
+        remark(f"{sheet.target}: {_count(drawn, 'picture')}{best}")
+    else:
+        note(f"{sheet.target} was not written: there is nothing to draw")
+    return len(problems)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _format(form: str | None, output: Path | None) -> Format:

@@ -75,6 +75,7 @@ def cut_clips(
     *,
     on_clip: Callable[[Found, Clip], None],
     on_problem: Callable[[str], None],
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Cut intervals out, each into a file of its own; what is there is left alone.
 
@@ -83,12 +84,15 @@ def cut_clips(
         folder: Where to; it is made.
         on_clip: Called with each clip.
         on_problem: Called with a line for each that cannot be cut; the others go on.
+        stop: Asked before each clip; True ends it there.
 
     Raises:
         SinkError: The folder cannot be written to.
     """
     make_folder(folder)
     for one, path in zip(found, name_clips(found, folder), strict=True):
+        if stop():
+            return
         if path.exists():
             on_problem(f"{path} exists already and is left alone")
             continue

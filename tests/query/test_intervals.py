@@ -198,7 +198,7 @@ def test_a_group_counts_any_of_its_classes_in_videos_of_its_model(tmp_path: Path
     # "cat" is a group of ImageNet and a label of the other model.
     assert [one.video.video for one in find(tmp_path, "cat")] == ["mine.mp4"]
     assert find(tmp_path, "goldfish") == []  # known, and never seen
-    with pytest.raises(UsageError, match="several classes in .* have the number 0: cat, tench"):
+    with pytest.raises(UsageError, match=r"several classes in .* have the number 0: cat, tench"):
         find(tmp_path, "0")
 
 
