@@ -27,23 +27,24 @@ def tile_size(width: int, height: int) -> tuple[int, int]:
     return max(2, round(width * scale)), max(2, round(height * scale))
 
 
-def make_tile(image: ImageU8, upper: str, lower: str) -> ImageU8:
+def make_tile(image: ImageU8, upper: str, lower: str, *, height: int = TILE_PX) -> ImageU8:
     """Put a picture above its caption.
 
     Args:
         image: (h, w, 3) uint8 BGR, no larger than a tile.
         upper: The first line of the caption.
         lower: The second one, in smaller letters.
+        height: Of the tile without its caption, pixels.
 
     Returns:
-        (tile + caption, tile, 3) uint8 BGR.
+        (height + caption, tile, 3) uint8 BGR.
     """
-    canvas = ground(TILE_PX + CAPTION_PX, TILE_PX)
+    canvas = ground(height + CAPTION_PX, TILE_PX)
     h, w = image.shape[:2]
-    top, left = (TILE_PX - h) // 2, (TILE_PX - w) // 2
+    top, left = (height - h) // 2, (TILE_PX - w) // 2
     canvas[top : top + h, left : left + w] = image
-    write_text(canvas, upper, (4, TILE_PX + 16), 14)
-    write_text(canvas, lower, (4, TILE_PX + 33), 12)
+    write_text(canvas, upper, (4, height + 16), 14)
+    write_text(canvas, lower, (4, height + 33), 12)
     return canvas
 
 

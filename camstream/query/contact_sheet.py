@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 import cv2
-import numpy as np
 
 from camstream.drawing.sheet import (
     CAPTION_PX,
@@ -25,13 +24,19 @@ from camstream.query.intervals import Found
 from camstream.query.video_file import find_file
 from camstream.query.words import clock, time_code
 from camstream.report.pictures import find_frames
+from camstream.safe_text import safe_text
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sources.file import FileSource
 
 MOST_TILES = 60  # more, and nobody finds anything
 _COLUMNS = 6
+_LONGEST_NAME = 20
 _BACK_S = 2.0  # a jump may lead to a key frame a little too late
 _APART_S = 1.0  # a frame further from its time is another one
+
+
+Tile = tuple[ImageU8, str, str]
+"""A picture, (h, w, 3) uint8 BGR, and the two lines below it."""
 
 
 def check_sheet(path: Path, *, overwrite: bool) -> AtomicFile:
@@ -67,7 +72,7 @@ def write_contact_sheet(
         SinkError: The file cannot be written.
     """
     best = sorted(range(len(found)), key=lambda place: -found[place].best_score)[:MOST_TILES]
-    tiles: list[ImageU8] = []
+    tiles: list[Tile] = []
     problems: dict[str, None] = {}  # each once, though a video may have many intervals
     for done, place in enumerate(sorted(best), 1):
         try:
@@ -91,11 +96,8 @@ def write_contact_sheet(
     return len(tiles)
 
 
-def draw(one: Found) -> ImageU8:
-    """Draw an interval: its best frame, where and when that is, and its score.
-
-    Returns:
-        A tile, see ``drawing.sheet``.
+def draw(one: Found) -> Tile:
+    """Draw an interval: its best frame; where and when that is, and its score.
 
     Raises:
         SourceError: The video is not there any more, has changed, or has no such frame.
@@ -111,13 +113,13 @@ def draw(one: Found) -> ImageU8:
                 f"{path} has no frame at {time_code(one.best_s)}: is it another clip?"
             )
         image = picture.bgr(tile_size(*picture.size_wh))
+    name = safe_text(PurePath(one.video.video).name, limit=_LONGEST_NAME)
     at = one.video.clock(one.best_s)
-    when = f"{time_code(one.best_s)}" + (f"  {clock(at)}" if at else "")
-    name = PurePath(one.video.video).name
-    return make_tile(image, f"{one.best_score:.0%}  {name}", f"{when}  ({one.seconds:.1f} s)")
+    lower = f"{one.best_score:.0%}" + (f"  {clock(at)}" if at else "")
+    return image, f"{time_code(one.best_s)}  {name}", lower
 
 
-def lay_out(tiles: Sequence[ImageU8]) -> ImageU8:
+def lay_out(tiles: Sequence[Tile]) -> ImageU8:
     """Put tiles side by side, row by row.
 
     Returns:
@@ -125,9 +127,11 @@ def lay_out(tiles: Sequence[ImageU8]) -> ImageU8:
     """
     columns = min(_COLUMNS, max(1, math.ceil(math.sqrt(len(tiles)))))
     rows = math.ceil(len(tiles) / columns)
-    height, width = TILE_PX + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX
+    tallest = max(image.shape[0] for image, _, _ in tiles)
+    height, width = tallest + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX
     sheet = ground(rows * height + GAP_PX, columns * width + GAP_PX)
-    for place, tile in enumerate(tiles):
+    for place, (image, upper, lower) in enumerate(tiles):
+        tile = make_tile(image, upper, lower, height=tallest)
         top, left = (place // columns) * height + GAP_PX, (place % columns) * width + GAP_PX
         sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return np.ascontiguousarray(sheet)
+    return sheet
