@@ -54,15 +54,28 @@ def ask(folder: Path, sql: str) -> Iterator[Table]:
     """
     duckdb = import_duckdb()
     with contextlib.closing(duckdb.connect(config=_SETTINGS)) as connection, _plainly(duckdb):
-        _prepare(connection, folder)
-        statements = duckdb.extract_statements(sql)
-        if len(statements) != 1:
-            raise UsageError(f"--sql takes one statement, not {len(statements)}")
-        if statements[0].type != duckdb.StatementType.SELECT:
-            kind = str(statements[0].type).rpartition(".")[2].replace("_", " ")
-            raise UsageError(f"--sql only reads: give a SELECT, not {kind}")
-        cursor = connection.execute(statements[0])
+        statement = _only_question(duckdb, sql)
+        try:
+            _prepare(connection, folder, sql)
+            cursor = connection.execute(statement)
+        except (duckdb.BinderException, duckdb.InvalidInputException):
+            # Perhaps other versions wrote some of the files; to look into each takes twice as long.
+            with contextlib.closing(duckdb.connect(config=_SETTINGS)) as another:
+                _prepare(another, folder, sql, all_columns=True)
+                cursor = another.execute(statement)
+                yield Table([column[0] for column in cursor.description], _rows(cursor))
+                return
         yield Table([column[0] for column in cursor.description], _rows(cursor))
+
+
+def _only_question(duckdb: Any, sql: str) -> Any:
+    statements = duckdb.extract_statements(sql)
+    if len(statements) != 1:
+        raise UsageError(f"--sql takes one statement, not {len(statements)}")
+    if statements[0].type != duckdb.StatementType.SELECT:
+        kind = str(statements[0].type).rpartition(".")[2].replace("_", " ")
+        raise UsageError(f"--sql only reads: give a SELECT, not {kind}")
+    return statements[0]
 
 
 def _rows(cursor: Any) -> Iterator[Sequence[Any]]:
@@ -70,8 +83,15 @@ def _rows(cursor: Any) -> Iterator[Sequence[Any]]:
         yield from rows
 
 
-def _prepare(connection: Any, folder: Path) -> None:
-    """Make the views, then shut everything else off, for good."""
+def _prepare(connection: Any, folder: Path, sql: str, *, all_columns: bool = False) -> None:
+    """Make the views that are named, then shut everything else off, for good.
+
+    Args:
+        connection: To a data base in memory.
+        folder: The archive.
+        sql: The question.
+        all_columns: Views have the columns of every file, and not only of the first one.
+    """
     stored = find_videos(folder)
     for view, files in (
         ("frames", [one.records for one in stored]),
@@ -79,11 +99,15 @@ def _prepare(connection: Any, folder: Path) -> None:
     ):
         if not files:
             raise UsageError(f"there is no video in the archive {folder}")
+        if view not in sql.lower():
+            continue
         listed = ", ".join(_quoted(_escaped(str(path.absolute()))) for path in files)
         connection.execute(
-            f"CREATE VIEW {view} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = true)"
+            f"CREATE VIEW {view} AS SELECT * FROM read_parquet([{listed}], "
+            f"hive_partitioning = true, union_by_name = {all_columns})"
         )
-    allowed = ", ".join(_quoted(str((folder / name).absolute())) for name in (RECORDS, VIDEOS))
+    places = [str((folder / name).absolute()) for name in (RECORDS, VIDEOS)]
+    allowed = ", ".join(_quoted(one) for one in dict.fromkeys([*places, *map(_escaped, places)]))
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
