@@ -91,7 +91,7 @@ def read_video(stored: Stored) -> Video:
     Raises:
         SourceError: It cannot be read.
     """
-    row = _read(stored.row).to_pylist()
+    row = read_columns(stored.row).to_pylist()
     if len(row) != 1 or not isinstance(row[0].get("video"), str):
         raise SourceError(f"cannot read {stored.row}: it is not the row of a video")
     values = row[0]
@@ -127,7 +127,7 @@ def read_entries(stored: Stored, *, floor: float = FLOOR) -> Entries:
     Raises:
         SourceError: The records cannot be read.
     """
-    table = _read(stored.records, _COLUMNS)
+    table = read_columns(stored.records, _COLUMNS)
     try:
         return _to_entries(table, floor)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -142,7 +142,12 @@ def _number(values: dict[str, Any], name: str) -> float:
     return float(value) if is_number and value is not None else 0.0
 
 
-def _read(path: Path, columns: list[str] | None = None) -> Any:
+def read_columns(path: Path, columns: list[str] | None = None) -> Any:
+    """Read some columns of a Parquet file, those that it has.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
     arrow, parquet = import_arrow("pyarrow", path), import_arrow("pyarrow.parquet", path)
     try:
         with parquet.ParquetFile(path) as file:
