@@ -35,6 +35,7 @@ ORDER = (
     "camstream.live",
     "camstream.evaluate",
     "camstream.report",
+    "camstream.query",
     "camstream",
     "camstream.crash",
     "camstream.console",
