@@ -1,0 +1,253 @@
+"""What a worker of an archive does: a video, a part of a long one, or the joining of its parts.
+
+A worker has one model, opened once. Messages and results are plain JSON, so that the same work is
+done by the children of a pool (``camstream.batch``) and by the actors of a Ray cluster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from camstream.address import is_address
+from camstream.annotation import AnnotationJob
+from camstream.annotation import run as annotate
+from camstream.api import make_selection
+from camstream.archive import layout
+from camstream.archive.options import Video, WorkerOptions
+from camstream.archive.read import Facts, read, start_of
+from camstream.archive.rows import Decided, Look
+from camstream.archive.start_time import StartTime
+from camstream.archive.storage import Folder, local_copy, open_folder
+from camstream.archive.tables import RowsFile, VideoRow, read_start, write_video
+from camstream.errors import SourceError, reading
+from camstream.frame import Prediction
+from camstream.graph.trial import sha256_of
+from camstream.models.device import PROVIDERS
+from camstream.models.session import Model
+from camstream.models.zoo import find_model
+from camstream.sinks.arrays import MapsFile
+
+Json = dict[str, Any]
+
+
+class Control(Protocol):
+    """What the work is given beside its task; the same as ``camstream.batch.worker.Control``."""
+
+    def progress(self, done: int, total: int | None = None, label: str = "") -> None: ...
+    def is_stopped(self) -> bool: ...
+
+
+class Alone:
+    """The control of work that nobody watches."""
+
+    def progress(self, done: int, total: int | None = None, label: str = "") -> None:
+        """Tell nobody."""
+
+    def is_stopped(self) -> bool:
+        """Never."""
+        return False
+
+
+class ArchiveWork:
+    """The work, with its model.
+
+    Attributes:
+        about: What is told of the model.
+    """
+
+    def __init__(self, options: WorkerOptions) -> None:
+        """Open the model and the archive.
+
+        Args:
+            options: What is asked for.
+
+        Raises:
+            CamstreamError: The model cannot be opened, or does not know a class.
+        """
+        self._options = options
+        wanted = options.look
+        self._model = Model(
+            find_model(options.model),
+            device=options.device,
+            threads=options.threads,
+            input_size=wanted.input_size,
+            refine=wanted.refine,
+        )
+        self._selection = make_selection(self._model, classes=wanted.classes)
+        self._look = Look(self._model, self._selection)
+        self._sha256 = sha256_of_model(options.model)
+        self._folder: Folder = open_folder(options.target)
+        self.about: Json = {
+            "model": self._model.info.name,
+            "device": self._model.device,
+            "provider": PROVIDERS[self._model.device],
+            "gpu_problem": self._model.gpu_problem,
+        }
+
+    def run(self, message: Json, control: Control) -> Json:
+        """Do one step.
+
+        Args:
+            message: {"step": "video", "video": ...}, and for others what the step before returned.
+            control: Is told how far it is, and asked whether to stop.
+
+        Returns:
+            Of "video": the result, or {"cuts": ...} where it is a long one. Of "part": the part.
+            Of "join": the result. {"stopped": true} after a stop.
+
+        Raises:
+            CamstreamError: It failed.
+        """
+        video = msgspec.convert(message["video"], Video)
+        steps: dict[str, Callable[[Video, Json, Control, Path], Json]] = {"video": self._video}
+        with self._folder.scratch() as scratch:
+            return steps[message["step"]](video, message, control, scratch)
+
+    def video(self, video: Video, control: Control) -> Json:
+        """Read a whole video; see ``run``."""
+        with self._folder.scratch() as scratch:
+            return self._video(video, {}, control, scratch)
+
+    def _video(self, video: Video, message: Json, control: Control, scratch: Path) -> Json:
+        """Read a whole video, or say where to cut it."""
+        with local_copy(video.source, scratch) as path:
+            _check_unchanged(video)
+            start = start_of(path, Path(video.source).name, mtime_ns=video.mtime_ns)
+            rows = RowsFile(scratch / "records.parquet", video=video.given, start=start.at)
+            try:
+                decide = Decided()
+                maps = self._maps_file(scratch / "maps.npz")
+                facts = read(
+                    path,
+                    self._look,
+                    self._model.info,
+                    rate_hz=self._options.look.rate_hz,
+                    on_row=lambda row: rows.write(decide(row)),
+                    maps=maps,
+                    on_frame=control.progress,
+                    stop=control.is_stopped,
+                )
+                if facts.is_stopped:
+                    return {"stopped": True}
+                rows.finish()
+                if maps is not None:
+                    maps.finish()
+                if not self._annotate(path, scratch, control):
+                    return {"stopped": True}
+            finally:
+                rows.discard_unfinished()
+            _check_unchanged(video)
+        return self._publish(video, start, facts, rows.count, scratch, parts=1)
+
+    def _maps_file(self, path: Path) -> MapsFile | None:
+        if not self._options.look.maps:
+            return None
+        return MapsFile(path, self._model.info.labels, overwrite=True)
+
+    def _annotate(self, path: Path, scratch: Path, control: Control) -> bool:
+        """Make the annotated video, where it was asked for; returns False after a stop."""
+        if not self._options.look.video:
+            return True
+        job = AnnotationJob(
+            source=path, output=scratch / "annotated.mp4", selection=self._selection
+        )
+        frames = 0
+
+        def on_frame(prediction: Prediction, total: int | None) -> None:
+            nonlocal frames
+            frames += 1
+            control.progress(frames, total, prediction.top[0].label)
+
+        return not annotate(job, self._model, on_frame=on_frame, stop=control.is_stopped).is_stopped
+
+    def _publish(
+        self, video: Video, start: StartTime, facts: Facts, count: int, scratch: Path, *, parts: int
+    ) -> Json:
+        """Give all files of a video their names: that of its row last."""
+        records = layout.records_name(video.id, start.at)
+        self._remove_before(video, records, scratch)
+        row = VideoRow(
+            video_id=video.id,
+            video=video.given,
+            path=video.source,
+            start=start.at,
+            start_from=start.found_in,
+            duration_s=round(facts.end_s, 6),
+            frames=count,
+            decoded=facts.decoded,
+            rate_hz=self._options.look.rate_hz,
+            video_rate_hz=facts.rate_hz,
+            width=facts.width,
+            height=facts.height,
+            model=self._model.info.name,
+            model_sha256=self._sha256,
+            options=json.dumps(dataclasses.asdict(self._options.look), sort_keys=True),
+            camstream=importlib.metadata.version("camstream"),
+            warnings=facts.warnings,
+            parts=parts,
+            size=video.size,
+            mtime_ns=video.mtime_ns,
+        )
+        write_video(scratch / "video.parquet", row)
+        for name, target in (
+            ("annotated.mp4", layout.annotated_name(video.id)),
+            ("maps.npz", layout.maps_name(video.id)),
+            ("records.parquet", records),
+            ("video.parquet", layout.videos_name(video.id)),
+        ):
+            if (scratch / name).exists():
+                self._folder.publish(scratch / name, target)
+        return {
+            "records": records,
+            "frames": count,
+            "decoded": facts.decoded,
+            "duration_s": facts.end_s,
+            "parts": parts,
+            "warnings": list(facts.warnings),
+            "is_damaged": facts.is_damaged,
+        }
+
+    def _remove_before(self, video: Video, records: str, scratch: Path) -> None:
+        """Remove what an earlier run made of a video whose day was another."""
+        name = layout.videos_name(video.id)
+        if not self._folder.exists(name):
+            return
+        before = read_start(self._folder.fetch(name, scratch))
+        if before is None:
+            return
+        old = layout.records_name(video.id, before)
+        if old != records:
+            self._folder.remove(old)
+            self._folder.remove(name)
+
+
+def open_work(options: Json) -> ArchiveWork:
+    """Open the work in a child or an actor; see ``camstream.batch.worker.OpenWork``."""
+    return ArchiveWork(msgspec.convert(options, WorkerOptions))
+
+
+def _check_unchanged(video: Video) -> None:
+    """Raise where a file is not the one that was found when the work was planned."""
+    if is_address(video.source):
+        return
+    path = Path(video.source)
+    with reading(path):
+        status = path.stat()
+    if (status.st_size, status.st_mtime_ns) != (video.size, video.mtime_ns):
+        raise SourceError(f"cannot read {video.given}: it changed meanwhile; run it again")
+
+
+def sha256_of_model(name: str) -> str:
+    """Return the SHA-256 of a model's file, hexadecimal."""
+    file = find_model(name)
+    if file.content is not None:
+        return hashlib.sha256(file.content).hexdigest()
+    return sha256_of(file.path)
