@@ -50,3 +50,17 @@ def annotated_name(name: str) -> str:
 def maps_name(name: str) -> str:
     """Return where the raw maps are."""
     return f"{MAPS}/{name}.npz"
+
+
+def parts_name(key: str) -> str:
+    """Return where the parts of a long video are until they are joined.
+
+    Args:
+        key: Of its task: the same input, model and options.
+    """
+    return f"{WORK}/parts/{key[:32]}"
+
+
+def part_name(key: str, number: int) -> str:
+    """Return where one part is, without a suffix."""
+    return f"{parts_name(key)}/{number:05d}"

@@ -35,12 +35,14 @@ class Span:
         begin_s: Media time of its first frame; None: the video's first.
         end_s: Media time of the first frame after it; None: it goes to the end.
         frames: Number of its frames; None: unknown.
+        check: What ``Samples.check`` must be at its end; None: that is not known.
     """
 
     seek_s: float | None = None
     begin_s: float | None = None
     end_s: float | None = None
     frames: int | None = None
+    check: int | None = None
 
 
 WHOLE = Span()
@@ -59,6 +61,8 @@ class Facts:
         warnings: See ``FileSource.warnings``.
         is_damaged: See ``FileSource.is_damaged``.
         is_stopped: Whether it was asked to end early.
+        turned: How its frames are turned upright, in words; empty: they are upright.
+        check: Checksum of the times of its frames.
     """
 
     decoded: int
@@ -69,6 +73,8 @@ class Facts:
     warnings: tuple[str, ...]
     is_damaged: bool = False
     is_stopped: bool = False
+    turned: str = ""
+    check: int = 0
 
 
 def read(
@@ -128,6 +134,8 @@ def read(
         warnings=tuple(source.warnings),
         is_damaged=source.is_damaged,
         is_stopped=is_stopped,
+        turned=str(getattr(source, "orientation", None) or ""),
+        check=samples.check,
     )
 
 

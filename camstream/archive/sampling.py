@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
 
 from camstream.errors import SourceError
 from camstream.frame import Frame
@@ -40,12 +42,18 @@ class Grid:
         return is_new
 
 
+def check_of(times_s: Sequence[float], check: int = 0) -> int:
+    """Return a checksum of the times of frames that follow those of another checksum."""
+    return zlib.crc32(struct.pack(f"<{len(times_s)}d", *times_s), check)
+
+
 class Samples:
     """The samples of a video, or of a part of it, as a source; every frame is decoded.
 
     Attributes:
         frames: Number of frames of the part so far, samples or not.
         last_pts_s: Media time of the latest of them.
+        check: Checksum of their times, see ``check_of``.
     """
 
     is_live = False
@@ -68,6 +76,7 @@ class Samples:
         """
         self.frames = 0
         self.last_pts_s = 0.0
+        self.check = 0
         self._source, self._rate_hz = source, rate_hz
         self._begin_s, self._end_s = begin_s, end_s
 
@@ -95,6 +104,7 @@ class Samples:
                 raise SourceError(f"cannot read {self._source.path}: it does not begin where asked")
             index, self.last_pts_s = self.frames, frame.pts_s
             self.frames += 1
+            self.check = check_of([frame.pts_s], self.check)
             if takes:
                 yield dataclasses.replace(frame, index=index)
 

@@ -25,11 +25,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from camstream.archive.rows import ABSENT, Row, safe
 from camstream.errors import SinkError
@@ -171,21 +172,28 @@ class RowsFile:
         if len(self._rows) >= ROWS_A_GROUP:
             self._write_group()
 
-    def finish(self) -> None:
-        """Complete the file.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Complete the file; after an error only close it: whoever made its folder removes it.
 
         Raises:
-            SinkError: That is impossible.
+            SinkError: It cannot be completed.
         """
-        if self._rows or not self.count:
-            self._write_group()
-        with self._writing():
-            self._writer.close()
-
-    def discard_unfinished(self) -> None:
-        """Close the file where it was not finished; whoever made its folder removes it."""
-        with contextlib.suppress(OSError, self._arrow.ArrowException):
-            self._writer.close()
+        if kind is None:
+            if self._rows or not self.count:
+                self._write_group()
+            with self._writing():
+                self._writer.close()
+        else:
+            with contextlib.suppress(OSError, self._arrow.ArrowException):
+                self._writer.close()
 
     def _write_group(self) -> None:
         rows, self._rows = self._rows, []
@@ -198,18 +206,16 @@ class RowsFile:
             yield
 
 
-def read_rows(paths: Iterable[Path]) -> Iterator[Row]:
-    """Give the rows of parts, one after the other.
+def read_rows(path: Path) -> Iterator[Row]:
+    """Give the rows of a part.
 
     Raises:
-        SinkError: A part cannot be read.
+        SinkError: It cannot be read.
     """
-    for path in paths:
-        arrow = import_arrow("pyarrow", path)
-        parquet = import_arrow("pyarrow.parquet", path)
-        with said(path, arrow), parquet.ParquetFile(str(path)) as file:
-            for batch in file.iter_batches(batch_size=1000):
-                yield from batch.to_pylist()
+    arrow, parquet = import_arrow("pyarrow", path), import_arrow("pyarrow.parquet", path)
+    with said(path, arrow), parquet.ParquetFile(str(path)) as file:
+        for batch in file.iter_batches(batch_size=1000):
+            yield from batch.to_pylist()
 
 
 def write_video(path: Path, row: VideoRow) -> None:

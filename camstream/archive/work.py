@@ -6,11 +6,12 @@ done by the children of a pool (``camstream.batch``) and by the actors of a Ray 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
+import itertools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,21 +22,27 @@ from camstream.annotation import AnnotationJob
 from camstream.annotation import run as annotate
 from camstream.api import make_selection
 from camstream.archive import layout
+from camstream.archive.cuts import Cuts, find_cuts
+from camstream.archive.join import join_maps, joined
 from camstream.archive.options import Video, WorkerOptions
-from camstream.archive.read import Facts, read, start_of
+from camstream.archive.read import WHOLE, Facts, OnRow, Span, parse_time, read, start_of
 from camstream.archive.rows import Decided, Look
 from camstream.archive.start_time import StartTime
 from camstream.archive.storage import Folder, local_copy, open_folder
-from camstream.archive.tables import RowsFile, VideoRow, read_start, write_video
+from camstream.archive.tables import RowsFile, VideoRow, read_rows, read_start, write_video
 from camstream.errors import SourceError, reading
 from camstream.frame import Prediction
 from camstream.graph.trial import sha256_of
+from camstream.media import PHOTO_SUFFIXES
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.models.zoo import find_model
 from camstream.sinks.arrays import MapsFile
 
 Json = dict[str, Any]
+
+# In the folder where files become whole.
+RECORDS_FILE, MAPS_FILE = "records.parquet", "maps.npz"
 
 
 class Control(Protocol):
@@ -96,61 +103,139 @@ class ArchiveWork:
         """Do one step.
 
         Args:
-            message: {"step": "video", "video": ...}, and for others what the step before returned.
+            message: {"step": "video", "video": ...}, or what ``camstream.archive.steps`` makes of
+                what that returned.
             control: Is told how far it is, and asked whether to stop.
 
         Returns:
-            Of "video": the result, or {"cuts": ...} where it is a long one. Of "part": the part.
-            Of "join": the result. {"stopped": true} after a stop.
+            Of "video": the result, or {"cuts": ...} where it is a long one. Of "part": what is
+            known of the part, or {"uncut": why} where it is not what it must be. Of "join": the
+            same, or the result. {"stopped": true} after a stop.
 
         Raises:
             CamstreamError: It failed.
         """
         video = msgspec.convert(message["video"], Video)
-        steps: dict[str, Callable[[Video, Json, Control, Path], Json]] = {"video": self._video}
+        steps = {"video": self._video, "part": self._part, "join": self._join}
         with self._folder.scratch() as scratch:
             return steps[message["step"]](video, message, control, scratch)
 
-    def video(self, video: Video, control: Control) -> Json:
-        """Read a whole video; see ``run``."""
-        with self._folder.scratch() as scratch:
-            return self._video(video, {}, control, scratch)
-
     def _video(self, video: Video, message: Json, control: Control, scratch: Path) -> Json:
         """Read a whole video, or say where to cut it."""
+        _check_unchanged(video)
         with local_copy(video.source, scratch) as path:
-            _check_unchanged(video)
             start = start_of(path, Path(video.source).name, mtime_ns=video.mtime_ns)
-            rows = RowsFile(scratch / "records.parquet", video=video.given, start=start.at)
-            try:
-                decide = Decided()
-                maps = self._maps_file(scratch / "maps.npz")
-                facts = read(
-                    path,
-                    self._look,
-                    self._model.info,
-                    rate_hz=self._options.look.rate_hz,
-                    on_row=lambda row: rows.write(decide(row)),
-                    maps=maps,
-                    on_frame=control.progress,
-                    stop=control.is_stopped,
-                )
-                if facts.is_stopped:
-                    return {"stopped": True}
-                rows.finish()
-                if maps is not None:
-                    maps.finish()
-                if not self._annotate(path, scratch, control):
-                    return {"stopped": True}
-            finally:
-                rows.discard_unfinished()
-            _check_unchanged(video)
-        return self._publish(video, start, facts, rows.count, scratch, parts=1)
+            cuts = self._cuts(video, path, message)
+            if len(cuts.spans) > 1:
+                spans = [dataclasses.asdict(span) for span in cuts.spans]
+                return {"cuts": spans, "start": start.at.isoformat(), "start_from": start.found_in}
+            rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start.at)
+            decide = Decided()
+            facts = self._read(
+                path, WHOLE, rows, lambda row: rows.write(decide(row)), control, scratch
+            )
+            if facts.is_stopped or not self._annotate(path, scratch, control):
+                return {"stopped": True}
+        _check_unchanged(video)
+        result = self._publish(video, start, facts, rows.count, scratch, parts=1)
+        return result | {"not_cut": message.get("uncut") or cuts.why_not}
 
-    def _maps_file(self, path: Path) -> MapsFile | None:
-        if not self._options.look.maps:
+    def _cuts(self, video: Video, path: Path, message: Json) -> Cuts:
+        """Say where to cut; what would have to be fetched once a part is not cut."""
+        if is_address(video.source) or "uncut" in message or path.suffix in PHOTO_SUFFIXES:
+            return Cuts((WHOLE,))
+        return find_cuts(path, self._options.part_s)
+
+    def _part(self, video: Video, message: Json, control: Control, scratch: Path) -> Json:
+        """Read a part; one that an earlier run has read is there."""
+        span, number = msgspec.convert(message["span"], Span), message["number"]
+        name = layout.part_name(message["key"], number)
+        before = self._read_note(name, span, scratch)
+        if before is not None:
+            return before
+        _check_unchanged(video)
+        start = parse_time(message["start"])
+        rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start, is_part=True)
+        facts = self._read(Path(video.source), span, rows, rows.write, control, scratch)
+        if facts.is_stopped:
+            return {"stopped": True}
+        if facts.is_damaged or (facts.decoded, facts.check) != (span.frames, span.check):
+            return {"uncut": "its parts do not have the frames that they should have"}
+        _check_unchanged(video)
+        note = {"span": message["span"], "facts": dataclasses.asdict(facts)}
+        (scratch / "note.json").write_text(json.dumps(note), encoding="ascii")
+        for made, suffix in ((RECORDS_FILE, ".parquet"), (MAPS_FILE, ".npz"), ("note.json", ".json")):
+            if (scratch / made).exists():
+                self._folder.publish(scratch / made, name + suffix)
+        return {"facts": note["facts"]}
+
+    def _read_note(self, name: str, span: Span, scratch: Path) -> Json | None:
+        if not self._folder.exists(f"{name}.json"):
             return None
-        return MapsFile(path, self._model.info.labels, overwrite=True)
+        try:
+            note = json.loads(self._folder.fetch(f"{name}.json", scratch).read_bytes())
+            msgspec.convert(note["facts"], Facts)
+            is_same = msgspec.convert(note["span"], Span) == span
+        except (OSError, ValueError, KeyError):
+            return None
+        return {"facts": note["facts"]} if is_same else None
+
+    def _join(self, video: Video, message: Json, control: Control, scratch: Path) -> Json:
+        """Join all parts of a video."""
+        _check_unchanged(video)
+        facts = [msgspec.convert(part, Facts) for part in message["facts"]]
+        if len({(one.width, one.height, one.turned) for one in facts if one.width}) > 1:
+            return {"uncut": "its frames are not all of one size"}
+        names = [layout.part_name(message["key"], number) for number in range(len(facts))]
+        offsets = [*itertools.accumulate((one.decoded for one in facts), initial=0)][:-1]
+        start = StartTime(parse_time(message["start"]), message["start_from"])
+        rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start.at)
+        decide = Decided()
+        with rows:
+            for name, offset in zip(names, offsets, strict=True):
+                for row in read_rows(self._folder.fetch(f"{name}.parquet", scratch)):
+                    row["index"] += offset
+                    rows.write(decide(row))
+        if self._options.look.maps:
+            parts = [self._folder.fetch(f"{name}.npz", scratch) for name in names]
+            join_maps(parts, offsets, scratch / MAPS_FILE)
+        if not self._annotate(Path(video.source), scratch, control):
+            return {"stopped": True}
+        whole = joined(facts)
+        result = self._publish(video, start, whole, rows.count, scratch, parts=len(facts))
+        self._folder.remove(layout.parts_name(message["key"]))
+        return result | {"not_cut": ""}
+
+    def _read(
+        self,
+        path: Path,
+        span: Span,
+        rows: RowsFile,
+        on_row: OnRow,
+        control: Control,
+        scratch: Path,
+    ) -> Facts:
+        """Read a video or a part of it into its files."""
+        maps = None
+        if self._options.look.maps:
+            maps = MapsFile(scratch / MAPS_FILE, self._model.info.labels, overwrite=True)
+        with rows, contextlib.ExitStack() as stack:
+            if maps is not None:
+                stack.callback(maps.discard)
+            facts = read(
+                path,
+                self._look,
+                self._model.info,
+                rate_hz=self._options.look.rate_hz,
+                span=span,
+                on_row=on_row,
+                maps=maps,
+                on_frame=control.progress,
+                stop=control.is_stopped,
+            )
+            if maps is not None and not facts.is_stopped:
+                maps.finish()
+        return facts
 
     def _annotate(self, path: Path, scratch: Path, control: Control) -> bool:
         """Make the annotated video, where it was asked for; returns False after a stop."""
@@ -199,8 +284,8 @@ class ArchiveWork:
         write_video(scratch / "video.parquet", row)
         for name, target in (
             ("annotated.mp4", layout.annotated_name(video.id)),
-            ("maps.npz", layout.maps_name(video.id)),
-            ("records.parquet", records),
+            (MAPS_FILE, layout.maps_name(video.id)),
+            (RECORDS_FILE, records),
             ("video.parquet", layout.videos_name(video.id)),
         ):
             if (scratch / name).exists():
