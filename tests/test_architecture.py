@@ -31,6 +31,7 @@ ORDER = (
     "camstream.teach",
     "camstream.annotation",
     "camstream.api",
+    "camstream.batch",
     "camstream.archive",
     "camstream.live",
     "camstream.evaluate",

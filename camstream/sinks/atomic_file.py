@@ -85,13 +85,13 @@ class AtomicFile:
             try:
                 made.rename(self.target, overwrite=self._overwrite)
                 self._temporary, self.is_done = None, True
-            except FileExistsError:
+            except FileExistsError as error:
                 self._temporary, self.is_done = None, True
                 kept = made.rename_beside(self.target)
                 raise SinkError(
                     f"{self.target} was made by another run in the meantime and is left alone; "
                     f"this run's is {kept.name}"
-                ) from None
+                ) from error
 
     def keep(self) -> Path:
         """Give what a failed run made a name: the target's, or where that is taken another.

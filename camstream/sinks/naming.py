@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,9 +117,9 @@ def _check_folder(path: Path) -> None:
 
 
 def _targets(sources: Sequence[Path], folder: Path) -> list[Path]:
-    stems = [source.stem for source in sources]
+    stems = Counter(source.stem for source in sources)
     # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
-    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
+    names = [source.name if stems[source.stem] > 1 else source.stem for source in sources]
     return [
         folder / default_name(source, stem=name)
         for source, name in zip(sources, names, strict=True)
