@@ -12,6 +12,7 @@ times of its frames must be exactly those that were found here; else the video i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def _read_packets(path: Path, source: FileSource) -> _Packets | str:
     times.sort()
     if timeline.jumps:
         return "its clock jumps"
-    if any(a == b for a, b in zip(times, times[1:], strict=False)):
+    if any(a == b for a, b in itertools.pairwise(times)):
         return "some of its frames have the same time"
     return _Packets(times, points)
 

@@ -46,7 +46,9 @@ def join_maps(parts: Sequence[Path], offsets: Sequence[int], target: Path) -> No
         arrays["index"] = arrays["index"] + offset
     filled = [arrays for arrays in loaded if len(arrays["index"])] or loaded[:1]
     whole = {
-        name: np.concatenate([arrays[name] for arrays in filled]) if first.ndim and name != "labels" else first
+        name: np.concatenate([arrays[name] for arrays in filled])
+        if first.ndim and name != "labels"
+        else first
         for name, first in filled[0].items()
     }
     with plain_reasons(target):

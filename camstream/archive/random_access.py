@@ -13,8 +13,25 @@ from collections.abc import Iterator
 
 # Codecs whose key frames are such points. The first line knows nothing but key frames.
 _BY_FLAG = frozenset(
-    ["mjpeg", "prores", "dnxhd", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle"]
-    + ["mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9", "av1", "theora", "h263"]
+    [
+        "mjpeg",
+        "prores",
+        "dnxhd",
+        "rawvideo",
+        "huffyuv",
+        "ffvhuff",
+        "utvideo",
+        "png",
+        "qtrle",
+        "mpeg1video",
+        "mpeg2video",
+        "mpeg4",
+        "vp8",
+        "vp9",
+        "av1",
+        "theora",
+        "h263",
+    ]
 )
 _H264_IDR, _H264_SEI, _H264_SLICES = 5, 6, (1, 2, 5)
 _RECOVERY_POINT = 6

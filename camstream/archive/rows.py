@@ -114,7 +114,12 @@ def to_row(prediction: Prediction, info: ModelInfo) -> Row:
     background = background_index(info)
     if background is not None:
         score = float(softmax(prediction.logits)[background])
-        values = (safe(info.background or ""), background, score, float(prediction.logits[background]))
+        values = (
+            safe(info.background or ""),
+            background,
+            score,
+            float(prediction.logits[background]),
+        )
         row.update(zip(ABSENT, values, strict=True))
     return row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from camstream.batch.pool import Done, Engine, Failed
@@ -35,9 +35,14 @@ class Steps:
     the next attempt finds them.
     """
 
-    def __init__(self, inner: Engine) -> None:
-        """Take the engine that does the steps."""
-        self._inner = inner
+    def __init__(self, inner: Engine, on_end: Callable[[str], None] = lambda _: None) -> None:
+        """Begin.
+
+        Args:
+            inner: Does the steps.
+            on_end: Called with the name of each step that has ended.
+        """
+        self._inner, self._on_end = inner, on_end
         self._attempts: dict[str, _Attempt] = {}
 
     def submit(self, name: str, message: Json) -> None:
@@ -55,6 +60,7 @@ class Steps:
     def results(self) -> Iterator[Done | Failed]:
         """Give a result for each video as they come, until the inner engine has no more."""
         for result in self._inner.results():
+            self._on_end(result.name)
             name, number, step = result.name.split("/")
             attempt = self._attempts[name]
             if attempt.is_over or attempt.number != int(number):

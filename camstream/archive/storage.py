@@ -135,6 +135,17 @@ class RemoteFolder:
             self._fs.get_file(self._at(name), str(path))
         return path
 
+    def fetch_all(self, name: str, to: Path) -> None:
+        """Download a folder with all that is in it; nothing where there is none.
+
+        Raises:
+            SourceError: That is impossible.
+        """
+        with _reading(f"{self._shown}/{name}"):
+            self._fs.invalidate_cache()
+            if self._fs.exists(self._at(name)):
+                self._fs.get(self._at(name) + "/", f"{to}/", recursive=True)
+
     def exists(self, name: str) -> bool:
         """Whether it is there."""
         with _reading(f"{self._shown}/{name}"):
@@ -148,24 +159,6 @@ class RemoteFolder:
         """
         with self._writing(name), contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._at(name), recursive=True)
-
-    def read(self, name: str) -> bytes:
-        """Return what a file holds.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        content: bytes = self._fs.cat_file(self._at(name))
-        return content
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a file.
-
-        Raises:
-            SinkError: That is impossible.
-        """
-        with self._writing(name):
-            self._fs.pipe_file(self._at(name), content)
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import importlib.metadata
 import itertools
 import json
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 
@@ -30,37 +28,19 @@ from camstream.archive.rows import Decided, Look
 from camstream.archive.start_time import StartTime
 from camstream.archive.storage import Folder, local_copy, open_folder
 from camstream.archive.tables import RowsFile, VideoRow, read_rows, read_start, write_video
+from camstream.batch.annotating import sha256_of_model
+from camstream.batch.task import Json
+from camstream.batch.worker import Control
 from camstream.errors import SourceError, reading
 from camstream.frame import Prediction
-from camstream.graph.trial import sha256_of
 from camstream.media import PHOTO_SUFFIXES
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.models.zoo import find_model
 from camstream.sinks.arrays import MapsFile
 
-Json = dict[str, Any]
-
 # In the folder where files become whole.
 RECORDS_FILE, MAPS_FILE = "records.parquet", "maps.npz"
-
-
-class Control(Protocol):
-    """What the work is given beside its task; the same as ``camstream.batch.worker.Control``."""
-
-    def progress(self, done: int, total: int | None = None, label: str = "") -> None: ...
-    def is_stopped(self) -> bool: ...
-
-
-class Alone:
-    """The control of work that nobody watches."""
-
-    def progress(self, done: int, total: int | None = None, label: str = "") -> None:
-        """Tell nobody."""
-
-    def is_stopped(self) -> bool:
-        """Never."""
-        return False
 
 
 class ArchiveWork:
@@ -164,7 +144,11 @@ class ArchiveWork:
         _check_unchanged(video)
         note = {"span": message["span"], "facts": dataclasses.asdict(facts)}
         (scratch / "note.json").write_text(json.dumps(note), encoding="ascii")
-        for made, suffix in ((RECORDS_FILE, ".parquet"), (MAPS_FILE, ".npz"), ("note.json", ".json")):
+        for made, suffix in (
+            (RECORDS_FILE, ".parquet"),
+            (MAPS_FILE, ".npz"),
+            ("note.json", ".json"),
+        ):
             if (scratch / made).exists():
                 self._folder.publish(scratch / made, name + suffix)
         return {"facts": note["facts"]}
@@ -328,11 +312,3 @@ def _check_unchanged(video: Video) -> None:
         status = path.stat()
     if (status.st_size, status.st_mtime_ns) != (video.size, video.mtime_ns):
         raise SourceError(f"cannot read {video.given}: it changed meanwhile; run it again")
-
-
-def sha256_of_model(name: str) -> str:
-    """Return the SHA-256 of a model's file, hexadecimal."""
-    file = find_model(name)
-    if file.content is not None:
-        return hashlib.sha256(file.content).hexdigest()
-    return sha256_of(file.path)

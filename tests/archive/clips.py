@@ -69,7 +69,7 @@ def write(
     return path
 
 
-def write_uneven(path: Path, *, frames: int = 90, start_s: float = 3.0, **options: str) -> Path:
+def write_uneven(path: Path, *, frames: int = 90, start_s: float = 3.0) -> Path:
     """Write a clip of uneven times that do not begin at 0, with open groups of pictures."""
     steps = np.random.default_rng(3).integers(10, 160, frames).cumsum()
     return write(
@@ -77,5 +77,7 @@ def write_uneven(path: Path, *, frames: int = 90, start_s: float = 3.0, **option
         frames=frames,
         times=[int(start_s * 1000 + step) for step in steps],
         time_base=Fraction(1, 1000),
-        **{"g": "15", "bf": "3", "x264_params": "open-gop=1:scenecut=0"} | options,
+        g="15",
+        bf="3",
+        x264_params="open-gop=1:scenecut=0",
     )

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from camstream.archive.cuts import Cuts, find_cuts
-from camstream.archive.read import Span
+from camstream.archive.read import WHOLE, Span
 from camstream.archive.sampling import Samples
 from camstream.errors import SourceError
 from camstream.sources.file import FileSource
@@ -19,7 +19,9 @@ from tests.archive import clips
 Seen = tuple[float, str]
 
 
-def frames_of(path: Path, span: Span = Span(), rate_hz: float | None = None) -> tuple[list[Seen], Samples]:
+def frames_of(
+    path: Path, span: Span = WHOLE, rate_hz: float | None = None
+) -> tuple[list[Seen], Samples]:
     """Time and pixels of each sample of a part."""
     source = FileSource(path, even=True)
     try:
@@ -102,7 +104,7 @@ def leading(path: Path, cuts: Cuts) -> int:
 
 def test_a_short_video_is_not_cut(tmp_path: Path) -> None:
     path = clips.write(tmp_path / "a.mp4", g="15")
-    assert find_cuts(path, 10) == find_cuts(path, 0) == Cuts((Span(),))
+    assert find_cuts(path, 10) == find_cuts(path, 0) == Cuts((WHOLE,))
 
 
 @pytest.mark.parametrize(
