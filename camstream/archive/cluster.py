@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ except ImportError as missing:
 
 LOCAL = "local"
 _TICK_S = 0.1
+_ANSWER_S = 10.0
 _STARTS = 3  # so many actors in a row may die before they are ready
 
 
@@ -146,6 +148,7 @@ class Cluster:
         Raises:
             SetupError: There is no such cluster.
         """
+        _check_answers(self._address)
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             ray.init(
@@ -155,10 +158,7 @@ class Cluster:
                 logging_level=logging.INFO if self._debug else logging.ERROR,
             )
         except Exception as error:  # of several kinds, none of them Ray's own
-            raise SetupError(
-                f"there is no Ray cluster at {self._address} ({first_line(error)}); "
-                "start one with: ray start --head"
-            ) from error
+            raise _no_cluster(self._address, error) from error
         finally:
             for number, handler in before.items():  # Ray sets its own
                 signal.signal(number, handler)
@@ -288,6 +288,30 @@ class Cluster:
     def _kill(self, actor: _Actor) -> None:
         with contextlib.suppress(exceptions.RayError):
             ray.kill(actor.handle)
+
+
+def _check_answers(address: str) -> None:
+    """Raise where nothing answers: Ray itself would end the process.
+
+    Raises:
+        SetupError: Nothing does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:  # "local" and "auto"
+        return
+    try:
+        if not port.isdecimal():
+            raise OSError("an address is HOST:PORT")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> SetupError:
+    return SetupError(
+        f"there is no Ray cluster at {address} ({first_line(error)}); "
+        "start one with: ray start --head"
+    )
 
 
 def _gone(error: Exception) -> SetupError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -202,7 +203,7 @@ def test_annotated_video_and_photos(tiny_path: Path, tmp_path: Path) -> None:
     clip = clips.write(tmp_path / "a.mp4", frames=30)
     photo = tmp_path / "b.png"
     with av.open(str(clip)) as container:
-        next(container.decode(video=0)).to_image().save(photo)
+        cv2.imwrite(str(photo), next(container.decode(video=0)).to_ndarray(format="bgr24"))
     target = tmp_path / "seen"
     archive(clip, photo, "--model", tiny_path, "-o", target, "--video")
     rows = {row["path"]: row for row in sets.videos(target).values()}
