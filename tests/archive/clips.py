@@ -34,6 +34,7 @@ def write(
     path: Path,
     *,
     frames: int = 90,
+    size_wh: tuple[int, int] = SIZE_WH,
     codec: str = "libx264",
     times: Sequence[int] | None = None,
     time_base: Fraction = Fraction(1, 30),
@@ -45,6 +46,7 @@ def write(
     Args:
         path: Its suffix says which container.
         frames: How many.
+        size_wh: Width and height.
         codec: Encoder.
         times: Of the frames, in ``time_base``; None: one after the other.
         time_base: Seconds.
@@ -56,13 +58,13 @@ def write(
         named = {name.replace("_", "-"): value for name, value in options.items()}
         stream = container.add_stream(codec, rate=30, options=named)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height = SIZE_WH
+        stream.width, stream.height = size_wh
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base = stream.time_base = time_base
         if matrix:
             a, b, c, d = (value << 16 for value in matrix)
             stream.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 1 << 30])
-        for pts, frame in zip(times or range(frames), moving(frames), strict=True):
+        for pts, frame in zip(times or range(frames), moving(frames, size_wh), strict=True):
             frame.pts, frame.time_base = pts, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def run(*arguments: object, code: int = 0, **environment: str) -> str:
-    with start(*arguments, **environment) as process:
+def run(*arguments: object, code: int = 0, more: Mapping[str, str] | None = None) -> str:
+    with start(*arguments, **(more or {})) as process:
         output, _ = process.communicate(timeout=240)
     assert process.returncode == code, output
     return output
@@ -136,7 +136,7 @@ def test_videos_and_archive_on_s3(
     for path in videos.glob("c*.mp4"):
         client.upload_file(str(path), bucket, f"clips/{path.name}")
     options = (f"s3://{bucket}/clips", "--model", tiny_path, "-o", f"s3://{bucket}/seen")
-    run(*options, *engine, "--jobs", 2, **s3)
+    run(*options, *engine, "--jobs", 2, more=s3)
     for found in client.list_objects_v2(Bucket=bucket, Prefix="seen/")["Contents"]:
         (tmp_path / found["Key"]).parent.mkdir(parents=True, exist_ok=True)
         client.download_file(bucket, found["Key"], str(tmp_path / found["Key"]))
@@ -145,7 +145,7 @@ def test_videos_and_archive_on_s3(
     assert {row["path"] for row in sets.videos(tmp_path / "seen").values()} == {
         f"s3://{bucket}/clips/c{number}.mp4" for number in range(4)
     }
-    assert "4 of 4 videos are in the archive" in run(*options, *engine, **s3)
+    assert "4 of 4 videos are in the archive" in run(*options, *engine, more=s3)
 
 
 def _client(s3: dict[str, str]) -> Any:
