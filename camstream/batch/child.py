@@ -27,8 +27,7 @@ class Child:
         name: Of the task that it works on; empty: none.
         is_ready: Whether it has opened what it works with.
         begun_s: When it was given its task, by ``time.monotonic``.
-        why: Why it was killed by us, in words; empty: it was not.
-        has_done: How many tasks it has ended.
+        killed: Why it was killed by us: "timeout" or "memory", and in words; None: it was not.
     """
 
     def __init__(
@@ -47,8 +46,7 @@ class Child:
         self.name = ""
         self.is_ready = False
         self.begun_s = 0.0
-        self.why = ""
-        self.has_done = 0
+        self.killed: tuple[str, str] | None = None
         self._events = events
         # -P: the folder in which it works is no place to import from.
         command = [sys.executable, "-P", "-m", "camstream.batch.worker", str(os.getpid())]
@@ -91,13 +89,15 @@ class Child:
         except (psutil.Error, OSError):
             return 0
 
-    def kill(self, why: str = "") -> None:
+    def kill(self, kind: str = "", why: str = "") -> None:
         """End it at once.
 
         Args:
+            kind: "timeout" or "memory"; empty: its task is not to be told of.
             why: What is told of its task.
         """
-        self.why = self.why or why
+        if kind and self.killed is None:
+            self.killed = kind, why
         with contextlib.suppress(OSError):
             self._process.kill()
 
@@ -117,11 +117,12 @@ class Child:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def how_it_ended(self) -> str:
-        """Say why it is dead, in words about the file that it worked on."""
+    def how_it_ended(self) -> tuple[str, str]:
+        """Say why it is dead: "timeout", "memory" or "died", and in words about its task."""
         code = self._process.wait()
-        if self.why:
-            return self.why
+        return self.killed or ("died", self._how_it_died(code))
+
+    def _how_it_died(self, code: int) -> str:
         if code >= 0:
             return f"its process ended by itself (exit code {code}), most likely a library's doing"
         try:

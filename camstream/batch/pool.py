@@ -241,7 +241,6 @@ class Pool:
 
     def _ended(self, child: Child, message: Json) -> Done | Failed:
         name, child.name = child.name, ""
-        child.has_done += 1
         # What a file leaves behind is no reason to kill the next one.
         if self._memory_bytes and child.memory_bytes() > self._memory_bytes / 2:
             self._children.remove(child)
@@ -262,12 +261,11 @@ class Pool:
         if child not in self._children:
             return None
         self._children.remove(child)
-        name, why = child.name, child.how_it_ended()
+        name, (kind, why) = child.name, child.how_it_ended()
         child.name = ""
         child.close()
         if name:
-            kind = child.why and ("memory" if "memory" in child.why else "timeout")
-            return Failed(name=name, error=why, kind=kind or "died")
+            return Failed(name=name, error=why, kind=kind)
         if not child.is_ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:
@@ -278,7 +276,8 @@ class Pool:
         now = time.monotonic()
         for child in self._busy:
             if self._timeout_s is not None and now - child.begun_s > self._timeout_s:
-                child.kill(f"it took longer than {self._timeout_s:g} s (--file-timeout)")
+                why = f"it took longer than {self._timeout_s:g} s (--file-timeout)"
+                child.kill("timeout", why)
             elif self._memory_bytes and child.memory_bytes() > self._memory_bytes:
                 size = self._memory_bytes / 1e9
-                child.kill(f"it took more than {size:.3g} GB of memory (--file-memory)")
+                child.kill("memory", f"it took more than {size:.3g} GB of memory (--file-memory)")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +62,7 @@ class Stamp:
         return self.mtime_ns == noted.mtime_ns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One input, and what is made of it.
 
@@ -78,15 +80,15 @@ class Task:
     model_sha256: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Which task it is, whatever its input holds and its options are: 32 hexadecimal digits.
 
         Input and first output tell it: the others come and go with the options.
         """
-        return digest_of([self.source, *(str(path.absolute()) for path in self.outputs[:1])])[:32]
+        return digest_of([self.source, *map(os.path.abspath, self.outputs[:1])])[:32]
 
-    @property
+    @functools.cached_property
     def recipe(self) -> str:
         """Model and options: whatever but the input's content changes the result."""
         return digest_of([FORMAT, self.model_sha256, self.options])

@@ -69,6 +69,10 @@ class _Control:
         self._tell = tell
         self._told_s = 0.0
 
+    def begin(self) -> None:
+        """Tell of the first step of a new task at once."""
+        self._told_s = 0.0
+
     def progress(self, done: int, total: int | None = None, label: str = "") -> None:
         now = time.monotonic()
         if now - self._told_s >= _EVERY_S:
@@ -129,6 +133,7 @@ def serve(hears: IO[bytes], says: IO[bytes]) -> None:
     tell({"ready": work.about})
     while True:
         message = tasks.get()
+        control.begin()
         try:
             tell({"done": work.run(message, control)})
         except CamstreamError as error:

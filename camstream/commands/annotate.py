@@ -146,6 +146,7 @@ def annotate(
         if own := [path.name for path in found if path not in kept]:
             note(f"skipped, since they have names of outputs: {', '.join(own)}")
         batch = is_batch(inputs, sources)
+        settings = in_force(context)
         jobs = [
             AnnotationJob(
                 source=source,
@@ -157,7 +158,7 @@ def annotate(
                 stats=stats and beside(stats, target, ".json", batch=batch),
                 maps=maps and beside(maps, target, ".npz", batch=batch),
                 presence=presence and beside(presence, target, ".presence.csv", batch=batch),
-                settings=in_force(context),
+                settings=settings,
             )
             for source, target in zip(
                 sources, name_outputs(sources, output, batch=batch), strict=True

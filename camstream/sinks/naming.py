@@ -8,7 +8,7 @@ from pathlib import Path
 
 from camstream.errors import SinkError
 from camstream.media import PHOTO_SUFFIXES
-from camstream.sinks.atomic_file import check_apart, plain_reasons
+from camstream.sinks.atomic_file import check_apart, plain_reasons, real_path
 
 _MARK = ".cam"
 
@@ -48,9 +48,10 @@ def without_outputs(
     with plain_reasons(folder):
         if output is not None and not output.is_dir():
             return list(found)
-        targets = {path.resolve() for path in _targets(found, folder)}
+        known: dict[Path, Path] = {}
+        targets = {real_path(path, known) for path in _targets(found, folder)}
         named = {Path(text) for text in inputs}
-        return [path for path in found if path in named or path.resolve() not in targets]
+        return [path for path in found if path in named or real_path(path, known) not in targets]
 
 
 def name_outputs(sources: Sequence[Path], output: Path | None, *, batch: bool) -> list[Path]:
