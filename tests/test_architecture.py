@@ -32,6 +32,7 @@ ORDER = (
     "camstream.annotation",
     "camstream.api",
     "camstream.batch",
+    "camstream.archive",
     "camstream.live",
     "camstream.evaluate",
     "camstream.report",
