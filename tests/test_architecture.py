@@ -38,6 +38,7 @@ ORDER = (
     "camstream.report",
     "camstream.query",
     "camstream",
+    "camstream.web",
     "camstream.crash",
     "camstream.console",
     "camstream.commands",

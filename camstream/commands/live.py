@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from camstream.commands.options import (
     MapsOption,
     ModelOption,
     OpacityOption,
+    OtherModelsOption,
     OverwriteOption,
     PresenceOption,
     RangeOption,
@@ -45,19 +47,23 @@ from camstream.commands.options import (
     parse_size,
     show_option,
 )
+from camstream.commands.page import announce, open_page
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
+from camstream.live.models import ModelSwitch
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.session import LiveSession
+from camstream.live.state import ModelChoice
 from camstream.live.teaching import Teaching
-from camstream.models.zoo import DEFAULT_MODEL
+from camstream.models.zoo import DEFAULT_MODEL, SHIPPED, load_model
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
 from camstream.sources.player import SPEEDS
+from camstream.web import place
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
@@ -112,10 +118,21 @@ def live(
         int | None, input_option(min=1, metavar="N", help="Stop after so many frames.")
     ] = None,
     model_name: ModelOption = DEFAULT_MODEL,
+    other_models: OtherModelsOption = None,
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
-    window: Annotated[bool, show_option(help="Show a window.")] = True,
+    window: Annotated[
+        bool | None,
+        show_option("--window/--no-window", help="Show a window.", show_default="unless --web"),
+    ] = None,
+    web: Annotated[
+        str | None,
+        show_option(
+            metavar="HOST:PORT",
+            help=f"Serve a page for browsers; without HOST:PORT at {place.DEFAULT}.",
+        ),
+    ] = None,
     fullscreen: Annotated[bool, show_option("--fullscreen", help="Fill the screen; F11.")] = False,
     loop: Annotated[
         bool, input_option("--loop", help="Begin a file again at its end; key o.")
@@ -176,14 +193,18 @@ def live(
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
+    $ camstream live 0 --web
     """
-    with plain_errors(debug), stoppable() as stop:
+    with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:
+        window = web is None if window is None else window
+        named = sources or ["0"]
         style = Style(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
-        if (teach or teach_output) and (not window or maps is not None):
+        is_seen = window or web is not None
+        if (teach or teach_output) and (not is_seen or maps is not None):
             raise UsageError(
-                "--teach and --teach-output are for the window's keys, and a file of --maps has "
+                "--teach and --teach-output are for window and page, and a file of --maps has "
                 "one model's classes: leave out --no-window and --maps"
             )
         if teach_output is not None and teach_output.suffix.lower() != ".onnx":
@@ -191,6 +212,9 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
+        server = None if web is None else open_page(web, named)
+        if server is not None:
+            stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
         if record_on_presence is not None and model.info.background is None and not classes:
@@ -210,7 +234,7 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        can_teach = window and maps is None  # a file of maps has one model's classes
+        can_teach = is_seen and maps is None  # a file of maps has one model's classes
         guest = (
             Teaching(
                 model,
@@ -223,14 +247,20 @@ def live(
             if can_teach
             else None
         )
-        named = sources or ["0"]
         open_source = partial(
             open_live,
             size_wh=camera_size,
-            stays=window,
+            stays=is_seen,
             is_looping=loop,
             speed=check_speed(speed),
             waiting=_Patience(named[0], stop),
+        )
+        models = ModelSwitch(
+            ModelChoice(name=model_name, input_size=input_size, refine=refine),
+            [*SHIPPED, *(other_models or ())],
+            lambda wanted: load_model(
+                wanted.name, device=device, input_size=wanted.input_size, refine=wanted.refine
+            ),
         )
         opened = open_source(named)
         if display is not None:
@@ -258,7 +288,13 @@ def live(
             guest=guest,
             stop=stop,
             open_source=open_source,
+            models=None if maps is not None else models,
+            watch=None if server is None else server.hub.see,
         )
+        if server is not None:
+            server.attach(session)
+            server.start()
+            announce(server)
         try:
             result = session.run()
         finally:

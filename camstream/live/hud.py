@@ -24,19 +24,23 @@ def hud(state: LiveState, now_s: float) -> list[str]:
         notes.append(
             f"paused, {_count(state.passed, 'frame')} passed" if state.passed else "paused"
         )
-    elif state.source_state:
-        notes.append(state.source_state)
-    elif is_stale(state, now_s):
-        notes.append(f"no picture for {now_s - state.frame.captured_s:.0f} s")
+    elif note := state.source_state or absence(state, now_s):
+        notes.append(note)
     if state.prompt is not None:
         notes += _lines(state.prompt)
-    elif state.message and now_s < state.message_s + _MESSAGE_S + _READING_S * len(state.message):
-        notes.append(state.message)
+    elif message := message_of(state, now_s):
+        notes.append(message)
     if state.teaching is not None:
         notes += _counts(state.teaching)
     if state.display != "off":
         notes.append(_readings(state, now_s))
     return notes
+
+
+def message_of(state: LiveState, now_s: float) -> str:
+    """Return the latest message for as long as it takes to read it, then an empty text."""
+    until_s = state.message_s + _MESSAGE_S + _READING_S * len(state.message)
+    return state.message if now_s < until_s else ""
 
 
 def is_stale(state: LiveState, now_s: float) -> bool:
@@ -45,6 +49,13 @@ def is_stale(state: LiveState, now_s: float) -> bool:
         return False
     age_s = now_s - state.frame.captured_s
     return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))
+
+
+def absence(state: LiveState, now_s: float) -> str:
+    """Say why the picture is not that of now; empty where it is, or is held on purpose."""
+    if state.frame is None or not is_stale(state, now_s):
+        return ""
+    return state.source_state or f"no picture for {now_s - state.frame.captured_s:.0f} s"
 
 
 def _readings(state: LiveState, now_s: float) -> str:

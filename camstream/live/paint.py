@@ -13,7 +13,7 @@ from camstream.drawing.overlay import annotate
 from camstream.drawing.text import panel_size, text_size, wrapped, write
 from camstream.live import layout
 from camstream.live.help import Row, help_rows
-from camstream.live.hud import hud, is_stale
+from camstream.live.hud import absence, hud, is_stale
 from camstream.live.state import LiveState
 from camstream.picture import Picture
 
@@ -71,6 +71,18 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
         _write(target, note, line_px, bottom // 2 * 2)
     if state.show_help:
         _draw_help(target, help_rows(state), bottom)
+
+
+def add_absence(target: Picture, state: LiveState, now_s: float) -> None:
+    """Darken a picture that is not that of now, and say why; it is changed in place."""
+    note = absence(state, now_s)
+    if not note:
+        return
+    _darken(target, _DIMMED)
+    line_px = layout.text_px(target.size_wh)
+    note = wrapped(note, line_px, target.size_wh[0])
+    bottom = target.size_wh[1] - line_px // 4 * 2 - panel_size(target, note, line_px)[1]
+    _write(target, note, line_px, bottom // 2 * 2)
 
 
 def _darken(target: Picture, opacity: int, xyxy: tuple[int, int, int, int] | None = None) -> None:

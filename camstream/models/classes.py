@@ -75,6 +75,10 @@ class ClassNames:
         )
         raise UsageError(f"the model has no class {name!r}; {hint}")
 
+    def name_of(self, label: str, index: int) -> str:
+        """Give the name that ``find`` finds a class by: its number where several share its label."""
+        return label if self._counts[label.casefold()] == 1 else str(index)
+
     def suggest(self, text: str, count: int = 5) -> list[str]:
         """Give names that begin with a text, then those that hold it; else those like it."""
         key = text.strip().casefold()
