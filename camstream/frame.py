@@ -239,6 +239,12 @@ class Prediction:
             f"{boxes} box{'' if boxes == 1 else 'es'}>"
         )
 
+    def _repr_jpeg_(self) -> bytes:
+        """Show it in a notebook: the picture with heatmap and label."""
+        import cv2
+
+        return cv2.imencode(".jpg", self.draw())[1].tobytes()
+
     @property
     def displayed(self) -> tuple[View, ...]:
         """What is displayed, at least one view; the first is the main one."""

@@ -30,6 +30,7 @@ ORDER = (
     "camstream.sinks",
     "camstream.teach",
     "camstream.annotation",
+    "camstream.notebook",
     "camstream.api",
     "camstream.batch",
     "camstream.archive",

@@ -48,6 +48,7 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.page import announce, open_page
+from camstream.commands.phone import phone_camera
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
@@ -59,6 +60,7 @@ from camstream.live.state import ModelChoice
 from camstream.live.teaching import Teaching
 from camstream.models.zoo import DEFAULT_MODEL, SHIPPED, load_model
 from camstream.sinks.atomic_file import AtomicFile
+from camstream.sinks.receivers import Receiver, receiver_of
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
@@ -94,6 +96,14 @@ def check_speed(speed: float) -> float:
     return speed
 
 
+def parse_receiver(text: str) -> Receiver:
+    """Read who is told of presence; raises BadParameter."""
+    try:
+        return receiver_of(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def live(
     context: typer.Context,
     sources: Annotated[
@@ -101,7 +111,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen: or - (MJPEG on stdin).",
+            "screen:, - (MJPEG on stdin) or phone (with --web).",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -178,6 +188,14 @@ def live(
         float,
         output_option(min=0, max=60, metavar="SECONDS", help="How much of the time before it has."),
     ] = 5.0,
+    on_presence: Annotated[
+        Receiver | None,
+        output_option(
+            metavar="URL|COMMAND",
+            help="Told when something appears and when it has gone: JSON by POST, or a command.",
+            parser=parse_receiver,
+        ),
+    ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
@@ -192,8 +210,10 @@ def live(
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
+    $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     $ camstream live 0 --web
+    $ camstream live phone --web
     """
     with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:
         window = web is None if window is None else window
@@ -212,14 +232,19 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
-        server = None if web is None else open_page(web, named)
+        phone = phone_camera(named, is_served=web is not None)
+        server = None
+        if web is not None:
+            server = open_page(web, named) if phone is None else phone.open_page(web)
         if server is not None:
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
-        if record_on_presence is not None and model.info.background is None and not classes:
+        asked = (("--record-on-presence", record_on_presence), ("--on-presence", on_presence))
+        option = next((name for name, value in asked if value is not None), None)
+        if option is not None and model.info.background is None and not classes:
             raise UsageError(
-                "--record-on-presence: this model knows no state in which nothing is there; name "
+                f"{option}: this model knows no state in which nothing is there; name "
                 "what is looked for with --classes, or use --model person"
             )
         selection = make_selection(
@@ -262,7 +287,7 @@ def live(
                 wanted.name, device=device, input_size=wanted.input_size, refine=wanted.refine
             ),
         )
-        opened = open_source(named)
+        opened = open_source(named) if phone is None else phone.source
         if display is not None:
             display.title = f"{opened.name} - camstream"
         crash.working_on(opened.name)
@@ -280,6 +305,7 @@ def live(
                 presence=presence,
                 visits=record_on_presence,
                 pre_roll_s=pre_roll,
+                on_presence=on_presence,
                 inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
                 overwrite=overwrite,
             ),
@@ -295,6 +321,8 @@ def live(
             server.attach(session)
             server.start()
             announce(server)
+            if phone is not None:
+                phone.announce()
         try:
             result = session.run()
         finally:

@@ -133,7 +133,11 @@ class LiveSession:
         meanwhile = None if display is None else self._read_typing
         self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._outputs = Outputs(
-            outputs, folder, labels=info.labels, rate_hz=status_of(source).rate_hz
+            outputs,
+            folder,
+            labels=info.labels,
+            rate_hz=status_of(source).rate_hz,
+            source=lambda: self._source.name,
         )
 
     def do(self, action: actions.Action) -> None:
