@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import importlib.resources
 import re
 from collections import Counter
@@ -94,7 +95,13 @@ class ClassNames:
 
 def complete(begun: str) -> list[str]:
     """Give ImageNet's names that complete a word, for the shell; models are too slow to ask."""
-    return ClassNames([row["name"] for row in _imagenet_rows()]).suggest(begun, 20)
+    return ClassNames(imagenet_labels()).suggest(begun, 20)
+
+
+@functools.cache
+def imagenet_labels() -> tuple[str, ...]:
+    """Give ImageNet's labels, in the order of their numbers."""
+    return tuple(row["name"] for row in _imagenet_rows())
 
 
 def _imagenet_rows() -> list[dict[str, str]]:

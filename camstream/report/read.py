@@ -183,7 +183,7 @@ class _Gathered:
             centroid_xy=places[:, 3:5],
             area=places[:, 5],
             size_wh=places[:, 6:8],
-            labels=_names(self._keys),
+            labels=name_classes(self._keys),
             method=self._method,
             warnings=tuple(self._remarks),
         )
@@ -338,7 +338,7 @@ def _first_of(displayed: object) -> tuple[str, float] | None:
     return None if not isinstance(label, str) or math.isnan(score) else (label, score)
 
 
-def _names(keys: Mapping[tuple[int, str], int]) -> dict[int, str]:
+def name_classes(keys: Mapping[tuple[int, str], int]) -> dict[int, str]:
     """Name every class; those of one name get their index beside it ("crane (134)")."""
     counts = Counter(label for _, label in keys)
     return {

@@ -95,7 +95,7 @@ class Parsed(HTMLParser):
         self.tags[tag] = self.tags.get(tag, 0) + 1
         self._is_data = named.get("id") == "timeline"
         self.links += [str(named[name]) for name in ("src", "href", "srcset") if name in named]
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "input"):
             self.opened.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
