@@ -192,6 +192,11 @@ class Camera:
             if self.source is not None:
                 self.source.stop()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread.is_alive()
+
     def join(self, timeout_s: float) -> None:
         """Wait for the end of its thread."""
         if self._thread.ident is not None:

@@ -173,7 +173,7 @@ class WallSession:
 
     def _is_over(self, started: float) -> bool:
         limits, rack = self._limits, self.rack
-        rack.raise_error()
+        rack.check()
         return (
             self.state.is_quitting
             or self._stop()
@@ -208,8 +208,12 @@ class WallSession:
         if outputs.needs_picture:
             picture = annotate(pair.prediction, self.state.style, picture=picture).picture
         annotated = Annotated(prediction=pair.prediction, picture=picture, source=camera.name)
-        with self.rack.times.measure("write"):
-            message = outputs.write(annotated, pair.frame.captured_s)
+        try:
+            with self.rack.times.measure("write"):
+                message = outputs.write(annotated, pair.frame.captured_s)
+        except SinkError as error:
+            message = str(error)
+            self.rack.lose_files(camera, error)
         if message:
             self._say(f"{camera.name}: {message}")
         self.rack.times.add("lag", camera.figures.add_shown(pair.frame, time.perf_counter()))
@@ -363,4 +367,4 @@ class WallSession:
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
         changed = dataclasses.replace(self.state, **changes)
-        self.state = describe(changed, self.rack.cameras, self.rack.gone)
+        self.state = describe(changed, self.rack.cameras, self.rack.gone.values())
