@@ -175,7 +175,7 @@ RangeOption = Annotated[
     ),
 ]
 BoxesOption = Annotated[
-    bool, show_option("--boxes", help="Draw the boxes; records have them in any case.")
+    bool, show_option("--boxes", help="Draw the boxes that records have anyway.")
 ]
 BoxRuleOption = Annotated[
     BoxRule | None,
@@ -202,7 +202,7 @@ ColormapOption = Annotated[
 ]
 
 LegendOption = Annotated[
-    bool, show_option("--legend", help="Draw a bar that explains the colors of heat.")
+    bool, show_option("--legend", help="Explain the colors of heat in a bar.")
 ]
 
 RecordsOption = Annotated[
