@@ -201,9 +201,7 @@ ColormapOption = Annotated[
     Colormap, show_option(metavar="NAME", help=f"Colors of heat: {', '.join(get_args(Colormap))}.")
 ]
 
-LegendOption = Annotated[
-    bool, show_option("--legend", help="Explain the colors of heat in a bar.")
-]
+LegendOption = Annotated[bool, show_option("--legend", help="Explain the colors of heat in a bar.")]
 
 RecordsOption = Annotated[
     Path | None, output_option(metavar="FILE", help="A record per frame: .jsonl, .csv or .parquet.")

@@ -138,6 +138,7 @@ class Rack:
             selector=MapSelector(self._looking.infer, self._looking.info, self._selection),
             outputs=self._files.open(name),
             offer=self._desk.offer,
+            is_waiting=self._desk.is_waiting,
             prepare=self._looking.prepare,
             changed=self._changed,
         )

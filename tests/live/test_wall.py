@@ -168,8 +168,10 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
         threads.add(threading.current_thread().name)
         return dataclasses.replace(frame, prepared=np.zeros((32, 32, 3), np.uint8))
 
+    made: list[bool] = []
+
     def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
-        assert frame.prepared is not None
+        made.append(frame.prepared is not None)
         assert threading.current_thread().name == "camstream-infer-1"
         return fake_infer(frame, classes=classes)
 
@@ -181,6 +183,36 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
         limits=RunLimits(frames=10),
     ).run()
     assert threads == {"camstream-camera-1", "camstream-camera-2"}
+    assert any(made)
+
+
+def test_no_input_is_made_in_vain_while_the_model_is_busy() -> None:
+    goes_on, prepared, when_busy = threading.Event(), list[int](), list[int]()
+
+    def prepare(frame: Frame) -> Frame:
+        prepared.append(frame.index)
+        return frame
+
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        goes_on.wait(LIMIT_S)
+        return fake_infer(frame, classes=classes)
+
+    def watch(state: LiveState) -> None:
+        if all(camera.dropped >= 10 for camera in state.cameras):
+            when_busy.append(len(prepared))
+            goes_on.set()
+            session.do(actions.Quit())
+
+    street = Street(one=paced(100), two=paced(100))
+    session = WallSession(
+        list(street.cameras),
+        Looking(infer, FAKE_INFO, prepare),
+        open_camera=street,
+        limits=RunLimits(seconds=LIMIT_S),
+        watch=watch,
+    )
+    session.run()
+    assert 2 <= when_busy[0] <= 3  # of twenty and more: the first of each, and one that waits
 
 
 def test_two_threads_look_at_two_cameras_and_keep_each_one_s_order() -> None:
