@@ -88,7 +88,7 @@ def tell(
 
 
 def _top(state: LiveState) -> list[dict[str, Any]]:
-    if state.prediction is None:
+    if state.prediction is None or state.is_mosaic:  # each camera says what it sees
         return []
     return [
         {
@@ -102,7 +102,7 @@ def _top(state: LiveState) -> list[dict[str, Any]]:
 
 
 def _displayed(state: LiveState) -> list[dict[str, Any]]:
-    if state.prediction is None:
+    if state.prediction is None or state.is_mosaic:  # each camera says what it sees
         return []
     return [
         {

@@ -53,7 +53,8 @@ def served(tiny_model: Model) -> Iterator[Served]:
 
 
 def _looked_at(viewer: Viewer) -> None:
-    viewer.until(lambda state: [camera["state"] for camera in state["cameras"]] == ["live"] * 2)
+    seen = [("live", "dark")] * 2
+    viewer.until(lambda state: [(one["state"], one["label"]) for one in state["cameras"]] == seen)
 
 
 def test_all_are_shown_and_each_says_how_it_is(served: Served) -> None:
@@ -61,6 +62,8 @@ def test_all_are_shown_and_each_says_how_it_is(served: Served) -> None:
         _looked_at(viewer)
         assert [one["name"] for one in viewer.state["cameras"]] == ["rtsp://one/", "rtsp://two/"]
         assert viewer.state["focus"] is None
+        assert viewer.state["top"] == viewer.state["displayed"] == []  # of which camera?
+        assert {one["label"] for one in viewer.state["cameras"]} == {"dark"}
         assert "s3cret" not in json.dumps(viewer.state)
         image = cv2.imdecode(np.frombuffer(viewer.picture(), np.uint8), cv2.IMREAD_COLOR)
         assert image is not None
@@ -72,6 +75,7 @@ def test_one_is_shown_alone_and_all_again(served: Served) -> None:
         _looked_at(viewer)
         viewer.do("Focus", camera=2)
         viewer.until(lambda state: state["focus"] == 2 and state["source"] == "rtsp://two/")
+        assert viewer.state["top"][0]["label"] == "dark"
         viewer.do("Focus", camera=None)
         viewer.until(lambda state: state["focus"] is None)
         viewer.do("AskAt", x=0.1, y=0.5)  # a click on the picture of all
