@@ -134,7 +134,7 @@ def _side(state: LiveState, group: ClassGroup) -> Mapping[str, str]:
 
 def _presence(state: LiveState, since_s: float | None, now_s: float) -> Mapping[str, Any] | None:
     decided = None if state.prediction is None else state.prediction.displayed[0].state
-    if decided is None or state.prediction is None:
+    if decided is None or state.prediction is None or state.is_mosaic:
         return None
     return {
         "is_present": not decided.is_background,
