@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import msgspec
 
+from camstream.errors import first_line
 from camstream.frame import Annotated
 from camstream.live.hud import absence
 from camstream.live.paint import add_absence, draw
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
     from camstream.frame import Prediction
     from camstream.live.state import LiveState
 
+_log = logging.getLogger(__name__)
+
 QUALITY = 80  # of JPEG
 MAX_VIEWERS = 16
 _LONGEST_SIDE = 1280  # pixels of a picture that is sent
 _MAX_RECORDS = 120  # that wait for a reader; the oldest are left out
+_AFTER_ERROR_S = 1.0
 _TELL_S = 0.1  # between two states that are told
 _TELL_AT_ONCE_S = 0.02  # the same, after an action
 
@@ -322,7 +327,11 @@ class Hub:
                 unread = list(self._unread)
                 self._unread.clear()
             if state is not None:
-                self._encode(state)
+                try:
+                    self._encode(state)
+                except Exception as error:  # the others of the house go on, and so does this thread
+                    _log.warning("the page gets no picture: %s", first_line(error))
+                    time.sleep(_AFTER_ERROR_S)
             if unread:
                 self._call(self._wake_readers, [_record(one) for one in unread])
 
