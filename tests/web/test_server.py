@@ -295,7 +295,7 @@ def test_a_picture_that_cannot_be_drawn_ends_nothing(
     monkeypatch.setattr("camstream.web.hub._AFTER_ERROR_S", 0.05)
     with served.viewer() as viewer:
         with monkeypatch.context() as patch:
-            patch.setattr("camstream.web.hub.draw", fails)
+            patch.setattr("camstream.web.hub.encode", fails)
             deadline = time.monotonic() + 10
             while "the page gets no picture: no ink" not in caplog.text:
                 assert time.monotonic() < deadline
