@@ -21,6 +21,7 @@ from camstream.sources.play import open_live
 from camstream.testing import FakeSource, make_frame, write_tiny_model
 from camstream.web import place
 from camstream.web.app import page_files
+from camstream.web.gate import Role
 from camstream.web.greeting import NOT_FROM_A_PAGE
 from tests import clips
 from tests.web.serving import Served, serving
@@ -182,7 +183,7 @@ def test_every_action_of_the_page_reaches_the_session(
 def test_two_viewers_see_the_same_and_one_may_only_look(
     tiny_model: Model, context: BrowserContext
 ) -> None:
-    tokens = {"c" * 32: "control", "v" * 32: "view"}
+    tokens: dict[str, Role] = {"c" * 32: "control", "v" * 32: "view"}
     source = FakeSource(lit_on_the_left, is_live=True)
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(
