@@ -63,10 +63,11 @@ def write_page(clip: Path, path: Path) -> None:
         page = browser.new_page(viewport=PAGE, color_scheme="dark", device_scale_factor=1)
         page.goto(url)
         page.wait_for_selector("body[data-state=live]")
-        page.wait_for_selector("#runs span >> nth=2", state="attached", timeout=60_000)
+        page.wait_for_selector("#runs span >> nth=4", state="attached", timeout=60_000)
         page.keyboard.press("Space")
         page.locator("#seek").fill(str(PAGE_S))
         page.get_by_text(f"0:{PAGE_S:02.0f} /").wait_for()
+        page.locator("#seek").blur()
         page.wait_for_timeout(2000)
         box = page.locator("canvas").bounding_box()
         assert box is not None
