@@ -50,7 +50,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 
 # Command -> {option whose value may be left out: (what tells a value from another word, the value)}.
-_OPTIONAL = {"live": {"--web": (place.is_place, place.DEFAULT)}}
+_OPTIONAL = {"live": {"--web": (place.is_place, place.USUAL)}}
 
 
 class Command(TyperCommand):

@@ -133,7 +133,11 @@ class LiveSession:
         meanwhile = None if display is None else self._read_typing
         self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._outputs = Outputs(
-            outputs, folder, labels=info.labels, rate_hz=status_of(source).rate_hz
+            outputs,
+            folder,
+            labels=info.labels,
+            rate_hz=status_of(source).rate_hz,
+            source=lambda: self._source.name,
         )
 
     def do(self, action: actions.Action) -> None:
@@ -321,6 +325,8 @@ class LiveSession:
             if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
                 return
+            if isinstance(action, actions.CameraAction):
+                raise UsageError("this run has one source: name several at its start")
             if isinstance(action, actions.ModelAction):
                 no_choice = "this run keeps its model"
                 self._say(no_choice if self._models is None else self._models.do(action))

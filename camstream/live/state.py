@@ -11,6 +11,7 @@ from camstream.drawing.overlay import COLORMAPS, Colormap, Style
 from camstream.errors import UsageError
 from camstream.live import actions
 from camstream.live.ask import Answer
+from camstream.live.cameras import CameraState
 from camstream.live.prompt import Prompt
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS
@@ -118,6 +119,9 @@ class LiveState:
         lag_ms: Median time from captured to shown, of late.
         recording: The name of the file that is recorded to, or empty.
         recorded_s: How long the recording is, seconds.
+        cameras: All of them, where there are several; else empty. What is said of a source, a
+            frame or its prediction is then that of the camera in ``focus``.
+        focus: The number of the camera that is shown alone; None: all are shown.
     """
 
     style: Style
@@ -153,6 +157,18 @@ class LiveState:
     lag_ms: float = 0.0
     recording: str = ""
     recorded_s: float = 0.0
+    cameras: tuple[CameraState, ...] = ()
+    focus: int | None = None
+
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether several cameras are shown side by side."""
+        return bool(self.cameras) and self.focus is None
+
+    @property
+    def focused(self) -> CameraState | None:
+        """The one of several cameras that is shown alone."""
+        return next((camera for camera in self.cameras if camera.id == self.focus), None)
 
     def say(self, message: str, **changes: Any) -> LiveState:
         """Return this state with a message, and with other attributes changed."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from camstream.errors import SinkError, UsageError
 
 DEFAULT = "127.0.0.1:8765"
+USUAL = ":8765"  # the port, at the host that is usual for what is shown
 _PLACE = re.compile(
     r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:/\[\]@]+))?:(?P<port>\d{1,5})"
 )
@@ -58,8 +59,12 @@ def is_place(text: str) -> bool:
     return _PLACE.fullmatch(text) is not None
 
 
-def parse(text: str) -> Place:
+def parse(text: str, *, usual_host: str = DEFAULT.partition(":")[0]) -> Place:
     """Read HOST:PORT.
+
+    Args:
+        text: HOST:PORT, or :PORT for the usual host.
+        usual_host: That one.
 
     Raises:
         UsageError: It is something else.
@@ -67,7 +72,7 @@ def parse(text: str) -> Place:
     match = _PLACE.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
         raise UsageError(f"--web {text}: give HOST:PORT, such as {DEFAULT} or 0.0.0.0:8765")
-    host = match["six"] or match["host"] or DEFAULT.partition(":")[0]
+    host = match["six"] or match["host"] or usual_host
     return Place(host.lower(), int(match["port"]))
 
 

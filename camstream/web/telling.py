@@ -80,7 +80,8 @@ def tell(
         "answer": _answer(state),
         "teaching": _teaching(state),
         "player": _player(state, timeline),
-        "cameras": [],
+        "cameras": [camera.to_dict() for camera in state.cameras],
+        "focus": state.focus,
         "models": [shown_model(name) for name in state.models],
         "chosen_model": None if state.model is None else shown_model(state.model.name),
     }
@@ -197,6 +198,8 @@ def _player(
 
 def _tiles(state: LiveState, size_wh: tuple[int, int]) -> Mapping[str, int]:
     """How many pictures are side by side in the one that is sent."""
+    if state.is_mosaic:  # its cameras are told apart by their own places
+        return {"count": 1, "columns": 1, "rows": 1}
     count = layout.tile_count(state)
     width, _ = layout.tile_size_in(state, size_wh)
     columns = max(1, round(size_wh[0] / width))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -60,13 +61,13 @@ class Wishes:
     def _allowed(self, action: actions.Action) -> actions.Action:
         if isinstance(action, NOT_FROM_A_PAGE):
             raise UsageError(f"a page cannot ask for {type(action).__name__}")
-        if isinstance(action, actions.OpenSource):
+        if isinstance(action, actions.OpenSource | actions.AddCamera):
             if action.address not in self._addresses:
                 known = ", ".join(self._addresses) or "none"
                 raise UsageError(
                     f"a page opens only what was named when camstream was started: {known}"
                 )
-            return actions.OpenSource(self._addresses[action.address])
+            return dataclasses.replace(action, address=self._addresses[action.address])
         if isinstance(action, actions.AskAt):
             return self._in_tile(action)
         return action
@@ -74,7 +75,12 @@ class Wishes:
     def _in_tile(self, action: actions.AskAt) -> actions.AskAt:
         """Where several views are side by side, find the place in the one that was meant."""
         state = self._hub.state
-        if state is None or state.frame is None or not (0 <= action.x <= 1 and 0 <= action.y <= 1):
+        if (
+            state is None
+            or state.is_mosaic
+            or state.frame is None
+            or not (0 <= action.x <= 1 and 0 <= action.y <= 1)
+        ):
             return action
         size_wh = self._hub.size_wh or state.frame.picture.size_wh
         place = layout.tile_at(state, size_wh, action.x, action.y)
