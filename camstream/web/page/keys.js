@@ -1,6 +1,6 @@
 // The keys of the live window, where a browser leaves them to us.
 
-import { $, click, fill, make, show } from "./base.js";
+import { $, click, fill, make } from "./base.js";
 
 const ACTIONS = {
 	" ": ["Pause"],
@@ -97,6 +97,4 @@ export function keys(app) {
 		if (did(event, app.state)) event.preventDefault();
 	});
 	document.addEventListener("keyup", (event) => /^[1-9]$/.test(event.key) && app.release(Number(event.key)));
-
-	return { greet: () => show($("tools"), true) };
 }
