@@ -19,8 +19,8 @@ from starlette.websockets import WebSocket
 
 from camstream.errors import first_line
 from camstream.web import viewer
-from camstream.web.gate import Gate
 from camstream.web.encoding import Encoded
+from camstream.web.gate import Gate
 from camstream.web.hub import CrowdedError, Hub, HubClosedError
 
 _log = logging.getLogger(__name__)
