@@ -23,7 +23,7 @@ from camstream.live.mosaic import Tiles
 from camstream.sinks.records import to_json_line, to_record
 from camstream.web import telling
 from camstream.web.encoding import Encoded, Look, encode
-from camstream.web.memory import Memory
+from camstream.web.memory import Memory, differ
 
 if TYPE_CHECKING:
     from camstream.frame import Annotated
@@ -96,7 +96,7 @@ class Hub:
                 self._unread.extend(frames)
             if self._waiting or self._unread:
                 self._changed.notify()
-        if before is None or _differ(state, before):
+        if before is None or differ(state, before):
             self._call(self._wake)
 
     # For the loop of the server.
@@ -177,7 +177,7 @@ class Hub:
         now_s = time.perf_counter()
         if state is None:
             return "{}"
-        if text and now_s < at_s + _TELL_S / 2 and of is not None and not _differ(state, of):
+        if text and now_s < at_s + _TELL_S / 2 and of is not None and not differ(state, of):
             return text
         values = telling.tell(
             state,
@@ -197,10 +197,11 @@ class Hub:
             HubClosedError: The session has ended.
         """
         assert self._news is not None, "start() comes first"
+        news = self._news  # also what comes during the sleep
         await asyncio.sleep(_TELL_AT_ONCE_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TELL_S - _TELL_AT_ONCE_S):
-                await self._news.wait()
+                await news.wait()
         if self._is_closed:
             raise HubClosedError
 
@@ -293,24 +294,3 @@ class Hub:
         self.encoded += 1
         self._picture = look, found
         self._call(self._give, found)
-
-
-# A change of one of these is told at once; measured values are told ten times a second.
-_REPLACED = ("style", "selection", "info", "answer")
-_CHANGED = (
-    "source",
-    "source_state",
-    "is_paused",
-    "message_s",
-    "recording",
-    "model",
-    "teaching",
-    "focus",
-)
-
-
-def _differ(state: LiveState, other: LiveState) -> bool:
-    """Whether an action, or its effect, lies between two states."""
-    return any(getattr(state, name) is not getattr(other, name) for name in _REPLACED) or any(
-        getattr(state, name) != getattr(other, name) for name in _CHANGED
-    )

@@ -52,3 +52,24 @@ class Memory:
                 self._last_index[number] = made.frame.index
                 found.append(Annotated(prediction=made, picture=made.frame.picture, source=name))
         return found
+
+
+# A change of one of these is told at once; measured values are told ten times a second.
+_REPLACED = ["style", "selection", "info", "answer"]
+_CHANGED = [
+    "source",
+    "source_state",
+    "is_paused",
+    "message_s",
+    "recording",
+    "model",
+    "teaching",
+    "focus",
+]
+
+
+def differ(state: LiveState, other: LiveState) -> bool:
+    """Whether an action, or its effect, lies between two states."""
+    return any(getattr(state, name) is not getattr(other, name) for name in _REPLACED) or any(
+        getattr(state, name) != getattr(other, name) for name in _CHANGED
+    )
