@@ -168,16 +168,15 @@ def test_impossible_actions_are_answered_in_words(served: Served) -> None:
         viewer.picture()
 
 
-def test_a_click_asks_what_is_there_also_in_a_grid(served: Served) -> None:
+def test_a_click_asks_what_is_there_also_in_a_grid(tiny_model: Model) -> None:
     def bright(source: FakeSource) -> Iterator[Frame]:
         for frame in at_30_hz(source):
             planes = frame.picture.planes()
             planes[0][:180, :320] = 255
             yield frame
 
-    model = served.session._infer.__self__  # type: ignore[attr-defined]
     with (
-        serving(model, FakeSource(bright, is_live=True)) as one,
+        serving(tiny_model, FakeSource(bright, is_live=True)) as one,
         one.viewer() as viewer,
     ):
         viewer.picture()
