@@ -5,7 +5,11 @@ python docs/make_picture.py
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,8 +17,14 @@ import numpy as np
 import camstream
 from camstream.commands.demo import sample_clip
 
+if TYPE_CHECKING:
+    from playwright.sync_api import ViewportSize
+
 TILE_WH = (480, 270)
 COLUMNS = 3
+PAGE: ViewportSize = {"width": 1200, "height": 660}
+PAGE_S = 3  # of the sample clip: the cat's face
+PAGE_CLICK = (0.35, 0.4)
 
 
 def write_table(
@@ -31,8 +41,47 @@ def write_table(
     cv2.imwrite(str(path), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
+def write_page(clip: Path, path: Path) -> None:
+    """Write a picture of the page with a clip that plays, and of what it answers to a click.
+
+    Needs playwright and a Chromium (``apt-get install chromium``).
+    """
+    from playwright.sync_api import sync_playwright
+
+    command = [sys.executable, "-m", "camstream", "live", str(clip), "--loop"]
+    with (
+        subprocess.Popen(
+            [*command, "--web", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+        ) as live,
+        sync_playwright() as playwright,
+    ):
+        assert live.stdout is not None
+        url = next(line for line in live.stdout if line.startswith("page: ")).split()[1]
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport=PAGE, color_scheme="dark", device_scale_factor=1)
+        page.goto(url)
+        page.wait_for_selector("body[data-state=live]")
+        page.wait_for_selector("#runs span >> nth=4", state="attached", timeout=60_000)
+        page.keyboard.press("Space")
+        page.locator("#seek").fill(str(PAGE_S))
+        page.get_by_text(f"0:{PAGE_S:02.0f} /").wait_for()
+        page.locator("#seek").blur()
+        page.wait_for_timeout(2000)
+        box = page.locator("canvas").bounding_box()
+        assert box is not None
+        x, y = PAGE_CLICK
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.locator("#answer").wait_for()
+        page.wait_for_timeout(500)
+        page.screenshot(path=path, type="jpeg", quality=85)
+        browser.close()
+        live.terminate()
+
+
 def main() -> None:
-    """Write docs/pictures/sample.jpg, people.jpg and missed.jpg."""
+    """Write docs/pictures/sample.jpg, people.jpg, missed.jpg and page.jpg."""
     folder = Path(__file__).parent / "pictures"
     plain, boxed = camstream.Style(), camstream.Style(show_boxes=True)
     sample, people = sample_clip(), sample_clip("people")
@@ -42,6 +91,7 @@ def main() -> None:
     write_table(people, "person", boxed, (40, 110, 160, 325, 400, 500), folder / "people.jpg")
     # Somebody is there, and not seen:
     write_table(people, "person", boxed, (87, 302, 312), folder / "missed.jpg")
+    write_page(sample, folder / "page.jpg")
 
 
 if __name__ == "__main__":
