@@ -368,7 +368,7 @@ def test_several_cameras_are_one_picture_and_each_has_its_line(tiny_model: Model
             f"http://127.0.0.1:{served.port}/records", timeout=10
         ) as answer:
             seen = {json.loads(answer.readline())["source"] for _ in range(20)}
-        assert seen == {"rtsp://yard/", "rtsp://door/stream (2)"}  # it came a second time
+        assert seen == {"rtsp://yard/", "rtsp://door/stream"}  # it has its name again
 
 
 def test_a_lost_source_is_said_and_not_shown_as_if_it_were_live(tiny_model: Model) -> None:
