@@ -5,6 +5,7 @@ python docs/make_picture.py
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,11 @@ import numpy as np
 
 import camstream
 from camstream.commands.demo import sample_clip
+from camstream.live.cameras import CameraState
+from camstream.live.mosaic import draw_mosaic
+from camstream.live.rack import Looking
+from camstream.live.wall import WallSession
+from camstream.sources.several import name_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import ViewportSize
@@ -39,6 +45,40 @@ def write_table(
                 tiles.append(cv2.resize(image, TILE_WH, interpolation=cv2.INTER_AREA))
     rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     cv2.imwrite(str(path), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def write_mosaic(clip: Path, model: str, frames: dict[str, int], path: Path) -> None:
+    """Write a picture of several cameras, as the window shows them; the last one is lost.
+
+    Args:
+        clip: Stands for all of them.
+        model: Looks at them.
+        frames: The frame of the clip that each camera sees, by the camera's address.
+        path: The picture to be.
+    """
+    opened = camstream.load_model(model)
+    seen = {}
+    with camstream.stream(clip, opened) as predictions:
+        for prediction in predictions:
+            seen[prediction.frame.index] = prediction
+    cameras = tuple(
+        CameraState(
+            id=number,
+            name=name_of(address),
+            state="live" if number < len(frames) else "lost",
+            rate_in_hz=25.0,
+            lag_ms=21.0 + number,
+            lost_s=12.0,
+            next_try_s=3.0,
+            frame=seen[index].frame,
+            prediction=seen[index],
+        )
+        for number, (address, index) in enumerate(frames.items(), 1)
+    )
+    session = WallSession(["0", "1"], Looking.through(opened))  # never runs: its state is drawn
+    state = dataclasses.replace(session.state, cameras=cameras)
+    image = draw_mosaic(state, (COLUMNS * TILE_WH[0] * 2 // 3, TILE_WH[1] * 2)).bgr()
+    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def write_page(clip: Path, path: Path) -> None:
@@ -81,7 +121,7 @@ def write_page(clip: Path, path: Path) -> None:
 
 
 def main() -> None:
-    """Write docs/pictures/sample.jpg, people.jpg, missed.jpg and page.jpg."""
+    """Write docs/pictures/sample.jpg, people.jpg, missed.jpg, cameras.jpg and page.jpg."""
     folder = Path(__file__).parent / "pictures"
     plain, boxed = camstream.Style(), camstream.Style(show_boxes=True)
     sample, people = sample_clip(), sample_clip("people")
@@ -91,6 +131,9 @@ def main() -> None:
     write_table(people, "person", boxed, (40, 110, 160, 325, 400, 500), folder / "people.jpg")
     # Somebody is there, and not seen:
     write_table(people, "person", boxed, (87, 302, 312), folder / "missed.jpg")
+    views = {"0": 110, "rtsp://yard.local/stream": 325, "rtsp://gate.local/stream": 30}
+    views["http://door.local/camera.mjpg"] = 160
+    write_mosaic(people, "person", views, folder / "cameras.jpg")
     write_page(sample, folder / "page.jpg")
 
 
