@@ -24,6 +24,7 @@ from camstream.live.playing import pause, play
 from camstream.live.rack import Looking, Rack
 from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
+from camstream.live.timeline import seen_in
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, Selection
 from camstream.models.classes import ClassNames
@@ -203,6 +204,9 @@ class WallSession:
         self._has_news = True
         if not pair.is_new:
             return
+        player = self.state.player
+        if self._screen is not None and player is not None and camera.id == self.state.focus:
+            self._screen.timeline.add(player, seen_in(pair.prediction, self.state.info))
         outputs = camera.outputs
         picture = pair.frame.picture
         if outputs.needs_picture:
