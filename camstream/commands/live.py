@@ -129,7 +129,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen:, - (MJPEG on stdin) or phone (with --web); cameras are shown side by side.",
+            "screen:, - (MJPEG on stdin), phone (with --web).",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -224,14 +224,12 @@ def live(
 ) -> None:
     """Show a camera, a stream or a file with label and heatmap in a window.
 
-    Press ? in the window for the keys.
+    Several cameras are shown side by side. Press ? in the window for the keys.
 
-    $ camstream live rtsp://user:password@host/stream
+    $ camstream live 0 rtsp://user:password@host/stream --records seen.jsonl
     $ camstream live 0 --model person --boxes --presence seen.csv
-    $ camstream live 0 1 rtsp://host/stream --records seen.jsonl
     $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
-    $ camstream live 0 --web
     $ camstream live phone --web
     """
     with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:

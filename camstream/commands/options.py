@@ -175,7 +175,7 @@ RangeOption = Annotated[
     ),
 ]
 BoxesOption = Annotated[
-    bool, show_option("--boxes", help="Draw the boxes; records have them in any case.")
+    bool, show_option("--boxes", help="Draw the boxes that records have anyway.")
 ]
 BoxRuleOption = Annotated[
     BoxRule | None,
@@ -201,9 +201,7 @@ ColormapOption = Annotated[
     Colormap, show_option(metavar="NAME", help=f"Colors of heat: {', '.join(get_args(Colormap))}.")
 ]
 
-LegendOption = Annotated[
-    bool, show_option("--legend", help="Draw a bar that explains the colors of heat.")
-]
+LegendOption = Annotated[bool, show_option("--legend", help="Explain the colors of heat in a bar.")]
 
 RecordsOption = Annotated[
     Path | None, output_option(metavar="FILE", help="A record per frame: .jsonl, .csv or .parquet.")

@@ -60,6 +60,7 @@ class Camera:
         selector: MapSelector,
         outputs: Outputs,
         offer: Callable[[int, Frame], bool],
+        is_waiting: Callable[[int], bool],
         prepare: Callable[[Frame], Frame],
         changed: Callable[[], None],
     ) -> None:
@@ -74,6 +75,7 @@ class Camera:
             selector: See ``selector``.
             outputs: See ``outputs``.
             offer: Takes each frame to be looked at; returns whether it replaced one.
+            is_waiting: Says whether one of before was not looked at yet.
             prepare: Makes the network's input; called in the camera's thread.
             changed: Called when there is something new.
         """
@@ -84,7 +86,8 @@ class Camera:
         self.figures = Figures()
         self.is_paused = False
         self._open_camera = open_camera
-        self._offer, self._prepare, self._changed = offer, prepare, changed
+        self._offer, self._is_waiting = offer, is_waiting
+        self._prepare, self._changed = prepare, changed
         self._back_off = BackOff()
         self._offered_index = self._looked_index = -1
         self._begun_s = time.perf_counter()
@@ -191,6 +194,11 @@ class Camera:
         with self._lock:
             if self.source is not None:
                 self.source.stop()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread.is_alive()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end of its thread."""
@@ -311,8 +319,9 @@ class Camera:
         if self.is_paused and self.source is not None and player_of(self.source) is None:
             figures.passed += 1
             return
-        with figures.times.measure("prepare"):
-            frame = self._prepare(frame)
+        if not self._is_waiting(self.id):  # else most frames are replaced, and it would be in vain
+            with figures.times.measure("prepare"):
+                frame = self._prepare(frame)
         self.pairing.add_frame(frame)
         self._offered_index = frame.index
         if self._offer(self.id, frame):

@@ -10,27 +10,28 @@ from camstream.live.cameras import CameraState, health
 from camstream.live.playing import player_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from camstream.live.camera import Camera
     from camstream.live.state import LiveState
+    from camstream.stats import RunStats
 
 
-def describe(state: LiveState, cameras: Sequence[Camera], gone: Sequence[Camera]) -> LiveState:
+def describe(state: LiveState, cameras: Sequence[Camera], gone: Iterable[RunStats]) -> LiveState:
     """Return a state with everything that is measured now.
 
     Args:
         state: Says which camera is shown alone.
         cameras: All that are looked at.
-        gone: Those that were removed, whose pictures are still counted.
+        gone: What was done with those that were removed: it is still counted.
     """
     now_s = time.perf_counter()
     states = tuple(camera.state(now_s) for camera in cameras)
-    figures = [camera.figures for camera in (*gone, *cameras)]
+    figures, past = [camera.figures for camera in cameras], list(gone)
     changes: dict[str, object] = {
         "cameras": states,
-        "shown": sum(one.shown for one in figures),
-        "dropped": sum(one.dropped for one in figures),
+        "shown": sum(one.shown for one in figures) + sum(one.frames_out for one in past),
+        "dropped": sum(one.dropped for one in figures) + sum(one.frames_dropped for one in past),
         "passed": sum(one.passed for one in figures),
     }
     for camera, described in zip(cameras, states, strict=True):

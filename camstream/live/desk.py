@@ -74,6 +74,11 @@ class Desk:
             self._changed.notify()
         return is_replaced
 
+    def is_waiting(self, camera: int) -> bool:
+        """Whether a frame of a camera waits for its turn."""
+        with self._changed:
+            return self._turns.is_waiting(camera)
+
     def stop(self) -> None:
         """End the threads, and wait for them."""
         with self._changed:

@@ -6,6 +6,7 @@ import time
 
 from camstream.frame import Frame, Prediction
 from camstream.live.pace import Pace
+from camstream.models.device import PROVIDERS
 from camstream.stats import RunningRate, RunStats, StageTimes
 
 STALE_S = 1.0  # a picture that is older (and three times the usual gap) is not one of now
@@ -32,6 +33,7 @@ class Figures:
         self.arrived = self.seen = self.dropped = self.passed = self.shown = 0
         self.came, self.looked, self._left_out = Pace(), Pace(), Pace()
         self._lag = RunningRate()
+        self._begun_s = time.perf_counter()
 
     def add_frame(self, frame: Frame) -> None:
         """Count a picture that came."""
@@ -78,14 +80,13 @@ class Figures:
             return ""
         return "" if self._left_out.is_late(now_s, patience_s=STALE_S) else "the model is busy"
 
-    def stats(
-        self, source: str, device: str, provider: str, wall_s: float, reconnects: int
-    ) -> RunStats:
-        """Sum up a run, see ``RunStats``."""
+    def stats(self, source: str, device: str, reconnects: int) -> RunStats:
+        """Sum up what was done so far, see ``RunStats``."""
+        wall_s = time.perf_counter() - self._begun_s
         return RunStats(
             source=source,
             device=device,
-            provider=provider,
+            provider=PROVIDERS[device],
             frames_in=self.arrived,
             frames_out=self.shown,
             frames_dropped=self.dropped,

@@ -76,6 +76,11 @@ class CameraFiles:
             more=more,
         )
 
+    def none(self, name: str) -> Outputs:
+        """Open no file of a camera, but let actions begin some."""
+        stem = stem_of(name)
+        return Outputs(OutputPaths(), self._folder, labels=self._labels, rate_hz=None, stem=stem)
+
 
 class _Guest:
     """Writes frames of one camera into what is common to all, which outlives it."""

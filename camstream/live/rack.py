@@ -64,7 +64,7 @@ class Rack:
 
     Attributes:
         cameras: Those that are looked at now, in the order of their numbers.
-        gone: Those that were removed.
+        gone: What was done with each that was removed, by its number.
         times: Milliseconds of each stage, of all cameras together.
     """
 
@@ -97,7 +97,8 @@ class Rack:
         self._changed = changed
         self._files = CameraFiles(outputs, folder, labels=looking.info.labels)
         self._desk = Desk(self._look, failed=changed, workers=looking.workers)
-        self.gone: list[Camera] = []
+        self.gone: dict[int, RunStats] = {}
+        self._leaving: list[Camera] = []  # their threads may not have ended
         self._errors: list[SinkError] = []
         self._last_number = 0
         self._is_running = self._was_reached = False
@@ -108,14 +109,10 @@ class Rack:
         return self._looking.infer
 
     @property
-    def every(self) -> list[Camera]:
-        """All cameras that there were, in the order of their numbers."""
-        return sorted([*self.gone, *self.cameras], key=lambda camera: camera.id)
-
-    @property
     def shown(self) -> int:
         """Pictures of all cameras that were shown."""
-        return sum(camera.figures.shown for camera in self.every)
+        gone = sum(one.frames_out for one in self.gone.values())
+        return gone + sum(camera.figures.shown for camera in self.cameras)
 
     def start(self) -> None:
         """Begin to read and to look."""
@@ -132,7 +129,7 @@ class Rack:
             SinkError: A file of it cannot be written.
         """
         check_apart(address, [camera.address for camera in self.cameras])
-        name = name_of(address, [camera.name for camera in self.every])
+        name = name_of(address, [camera.name for camera in self.cameras])
         camera = Camera(
             self._last_number + 1,
             name,
@@ -141,6 +138,7 @@ class Rack:
             selector=MapSelector(self._looking.infer, self._looking.info, self._selection),
             outputs=self._files.open(name),
             offer=self._desk.offer,
+            is_waiting=self._desk.is_waiting,
             prepare=self._looking.prepare,
             changed=self._changed,
         )
@@ -168,8 +166,20 @@ class Rack:
         self._desk.remove(camera.id)
         camera.stop()
         self.cameras = [one for one in self.cameras if one is not camera]
-        self.gone = [*self.gone, camera][-_MOST_GONE:]
+        self.gone[camera.id] = self._stats_of(camera)
+        while len(self.gone) > _MOST_GONE:
+            del self.gone[min(self.gone)]
+        self._leaving.append(camera)
         return self._finish(camera) or f"{camera.name} is looked at no more"
+
+    def lose_files(self, camera: Camera, error: SinkError) -> None:
+        """Go on without the files of a camera, which cannot be written any more.
+
+        They are kept as they are; the error is raised at the end.
+        """
+        self._errors.append(error)
+        camera.outputs.keep(error)
+        camera.outputs = self._files.none(camera.name)
 
     def select(self, selection: Selection) -> None:
         """Use another selection of maps from now on, for pictures that are held, too."""
@@ -186,14 +196,15 @@ class Rack:
         for camera in self.cameras:
             camera.use(looking.infer, looking.info, looking.prepare, selection)
 
-    def raise_error(self) -> None:
-        """Raise what ended the model's or a camera's thread.
+    def check(self) -> None:
+        """Raise what ended the model's or a camera's thread, and forget cameras that have gone.
 
         Raises:
             SourceError: None of the sources could be opened.
         """
         if self._desk.error is not None:
             raise self._desk.error
+        self._leaving = [one for one in self._leaving if one.is_alive]
         for camera in self.cameras:
             if camera.error is not None:
                 raise camera.error
@@ -217,7 +228,7 @@ class Rack:
             camera.stop()
         self._desk.stop()
         deadline = time.monotonic() + _JOIN_S
-        for camera in self.every:
+        for camera in (*self._leaving, *self.cameras):
             camera.join(max(0.0, deadline - time.monotonic()))
         if error is not None:
             for camera in self.cameras:
@@ -235,15 +246,15 @@ class Rack:
 
     def stats(self, wall_s: float) -> RunStats:
         """Sum up a run that took so many seconds."""
-        device, provider = self._looking.device, PROVIDERS[self._looking.device]
-        each = tuple(
-            camera.figures.stats(camera.name, device, provider, wall_s, camera.reconnects)
-            for camera in self.every
+        device = self._looking.device
+        each = (
+            *self.gone.values(),
+            *(self._stats_of(camera) for camera in self.cameras),
         )
         return RunStats(
             source=called(self.cameras),
             device=device,
-            provider=provider,
+            provider=PROVIDERS[device],
             frames_in=sum(one.frames_in for one in each),
             frames_out=sum(one.frames_out for one in each),
             frames_dropped=sum(one.frames_dropped for one in each),
@@ -254,6 +265,9 @@ class Rack:
             reconnects=sum(one.reconnects for one in each),
             cameras=each,
         )
+
+    def _stats_of(self, camera: Camera) -> RunStats:
+        return camera.figures.stats(camera.name, self._looking.device, camera.reconnects)
 
     def _finish(self, camera: Camera) -> str:
         """Complete a camera's files, if there is anything in them; returns what went wrong."""

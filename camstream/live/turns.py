@@ -51,6 +51,11 @@ class Turns(Generic[T]):
         place.waiting = item
         return was_waiting
 
+    def is_waiting(self, camera: int) -> bool:
+        """Whether something of a camera waits."""
+        place = self._places.get(camera)
+        return place is not None and place.waiting is not None
+
     def take(self) -> tuple[int, T] | None:
         """Take what waits for the camera that had its turn longest ago; None where nothing does.
 

@@ -24,6 +24,7 @@ from camstream.live.playing import pause, play
 from camstream.live.rack import Looking, Rack
 from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
+from camstream.live.timeline import seen_in
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, Selection
 from camstream.models.classes import ClassNames
@@ -173,7 +174,7 @@ class WallSession:
 
     def _is_over(self, started: float) -> bool:
         limits, rack = self._limits, self.rack
-        rack.raise_error()
+        rack.check()
         return (
             self.state.is_quitting
             or self._stop()
@@ -203,13 +204,20 @@ class WallSession:
         self._has_news = True
         if not pair.is_new:
             return
+        player = self.state.player
+        if self._screen is not None and player is not None and camera.id == self.state.focus:
+            self._screen.timeline.add(player, seen_in(pair.prediction, self.state.info))
         outputs = camera.outputs
         picture = pair.frame.picture
         if outputs.needs_picture:
             picture = annotate(pair.prediction, self.state.style, picture=picture).picture
         annotated = Annotated(prediction=pair.prediction, picture=picture, source=camera.name)
-        with self.rack.times.measure("write"):
-            message = outputs.write(annotated, pair.frame.captured_s)
+        try:
+            with self.rack.times.measure("write"):
+                message = outputs.write(annotated, pair.frame.captured_s)
+        except SinkError as error:
+            message = str(error)
+            self.rack.lose_files(camera, error)
         if message:
             self._say(f"{camera.name}: {message}")
         self.rack.times.add("lag", camera.figures.add_shown(pair.frame, time.perf_counter()))
@@ -363,4 +371,4 @@ class WallSession:
     def _update(self, **changes: Any) -> None:
         """Replace the state by one that holds these changes, and what is measured now."""
         changed = dataclasses.replace(self.state, **changes)
-        self.state = describe(changed, self.rack.cameras, self.rack.gone)
+        self.state = describe(changed, self.rack.cameras, self.rack.gone.values())

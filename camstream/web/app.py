@@ -19,13 +19,15 @@ from starlette.websockets import WebSocket
 
 from camstream.errors import first_line
 from camstream.web import viewer
+from camstream.web.encoding import Encoded
 from camstream.web.gate import Gate
-from camstream.web.hub import CrowdedError, Encoded, Hub, HubClosedError
+from camstream.web.hub import CrowdedError, Hub, HubClosedError
 
 _log = logging.getLogger(__name__)
 
 _BOUNDARY = b"camstream"
 _AGAIN_S = 2.0  # a picture that does not change is sent again: some clients give up without one
+_PATIENCE_S = 30.0  # for a client to read
 _FIRST_S = 5.0  # for the first picture of ``/snapshot.jpg``
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -104,6 +106,8 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._serve(scope, receive, send)
+        except _NotReadError:
+            raise  # uvicorn ends the connection
         except Exception as error:  # of ours: one client is lost, the others and the session go on
             _log.warning("the server of the page: %s", first_line(error))
             _log.debug("at %s", scope["path"], exc_info=True)
@@ -232,6 +236,10 @@ def _while_seated(hub: Hub, content: AsyncIterator[bytes], kind: str) -> Respons
     return _Streaming(content, seats.close, kind)
 
 
+class _NotReadError(Exception):
+    """A client does not read what it asked for."""
+
+
 class _Streaming(StreamingResponse):
     """Calls a function at the end, however it comes."""
 
@@ -243,8 +251,14 @@ class _Streaming(StreamingResponse):
         self._at_end = at_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def patiently(event: Message) -> None:
+            async with asyncio.timeout(_PATIENCE_S):
+                await send(event)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, patiently)
+        except TimeoutError:
+            raise _NotReadError from None
         finally:
             self._at_end()
             close: Callable[[], Awaitable[Any]] | None = getattr(self._content, "aclose", None)

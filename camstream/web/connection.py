@@ -36,8 +36,8 @@ class Connection(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request of it is being answered."""
-        return self.cycle is None or self.cycle.response_complete
+        """Whether no request of it is being answered, or it only waits for its client to read."""
+        return self.cycle is None or self.cycle.response_complete or self.transport.is_closing()
 
     def _end_if_idle(self) -> None:
         # One that became a WebSocket is no connection of this kind any more.

@@ -9,33 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import msgspec
 
-from camstream.frame import Annotated
-from camstream.live.hud import absence
-from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
-from camstream.live.paint import add_absence, draw
-from camstream.live.screen import fit
-from camstream.live.timeline import Timeline, seen_in
+from camstream.errors import first_line
+from camstream.live.mosaic import Tiles
 from camstream.sinks.records import to_json_line, to_record
-from camstream.web import message, telling
+from camstream.web import telling
+from camstream.web.encoding import Encoded, Look, encode
+from camstream.web.memory import Memory, differ
 
 if TYPE_CHECKING:
+    from camstream.frame import Annotated
     from camstream.live.state import LiveState
-    from camstream.picture import Picture
 
-QUALITY = 80  # of JPEG
+_log = logging.getLogger(__name__)
+
 MAX_VIEWERS = 16
-_LONGEST_SIDE = 1280  # pixels of a picture that is sent
 _MAX_RECORDS = 120  # that wait for a reader; the oldest are left out
+_AFTER_ERROR_S = 1.0
 _TELL_S = 0.1  # between two states that are told
 _TELL_AT_ONCE_S = 0.02  # the same, after an action
 
@@ -46,36 +44,6 @@ class HubClosedError(Exception):
 
 class CrowdedError(Exception):
     """As many look as may."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
-    """A picture for everybody.
-
-    Attributes:
-        number: Counts the pictures from 1.
-        jpeg: As a file.
-        message: As a message of the socket.
-        size_wh: Pixels.
-    """
-
-    number: int
-    jpeg: bytes
-    message: bytes
-    size_wh: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a picture depends on; the same objects make the same picture."""
-
-    parts: tuple[object, ...]
-
-    def is_of(self, other: _Look | None) -> bool:
-        return other is not None and all(
-            one is another or (isinstance(one, str) and one == another)
-            for one, another in zip(self.parts, other.parts, strict=True)
-        )
 
 
 class Hub:
@@ -100,12 +68,9 @@ class Hub:
         self._sources = sources
         self._max_viewers = max_viewers
         self._state: LiveState | None = None
-        self._picture: tuple[_Look, Encoded] | None = None
+        self._picture: tuple[Look, Encoded] | None = None
         self._tiles = Tiles()
-        self._timeline = Timeline()
-        self._played = ""
-        self._present: bool | None = None
-        self._present_since_s = 0.0
+        self._memory = Memory()
         self._told: tuple[LiveState | None, float, str] = (None, 0.0, "")
         self._is_closed = False
         self._changed = threading.Condition()
@@ -113,7 +78,6 @@ class Hub:
         self._waiting: dict[asyncio.Future[Encoded | None], int] = {}
         self._readers: dict[int, deque[str]] = {}
         self._unread: deque[Annotated] = deque(maxlen=_MAX_RECORDS)
-        self._last_index: dict[int, int] = {}  # of each camera; 0 is the only source
         self._news: asyncio.Event | None = None
         self._records_came: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,33 +88,16 @@ class Hub:
     def see(self, state: LiveState) -> None:
         """Take the newest state; returns at once."""
         before = self._state
-        self._note(state, before)
+        self._memory.see(state, before)
+        frames = self._memory.new_frames(state)
         with self._changed:
             self._state = state
-            for number, looked_at in _looked_at(state):
-                index = looked_at.prediction.frame.index
-                if index > self._last_index.get(number, -1):
-                    self._last_index[number] = index
-                    if self._readers:
-                        self._unread.append(looked_at)
+            if self._readers:
+                self._unread.extend(frames)
             if self._waiting or self._unread:
                 self._changed.notify()
-        if before is None or _differ(state, before):
+        if before is None or differ(state, before):
             self._call(self._wake)
-
-    def _note(self, state: LiveState, before: LiveState | None) -> None:
-        """Remember what a state alone does not tell: since when, and what was where."""
-        prediction = state.prediction
-        if prediction is None or (before is not None and prediction is before.prediction):
-            return
-        if state.source != self._played:
-            self._played, self._timeline = state.source, Timeline()
-        main = prediction.displayed[0]
-        if state.player is not None:
-            self._timeline.add(state.player, seen_in(prediction, state.info))
-        is_present = None if main.state is None else not main.state.is_background
-        if is_present is not self._present:
-            self._present, self._present_since_s = is_present, time.perf_counter()
 
     # For the loop of the server.
 
@@ -208,7 +155,7 @@ class Hub:
             known is not None
             and state is not None
             and known[1].number > than
-            and _look(state).is_of(known[0])
+            and Look.of(state).is_same(known[0])
         ):
             return known[1]
         future: asyncio.Future[Encoded | None] = asyncio.get_running_loop().create_future()
@@ -230,13 +177,13 @@ class Hub:
         now_s = time.perf_counter()
         if state is None:
             return "{}"
-        if text and now_s < at_s + _TELL_S / 2 and of is not None and not _differ(state, of):
+        if text and now_s < at_s + _TELL_S / 2 and of is not None and not differ(state, of):
             return text
         values = telling.tell(
             state,
             size_wh=self.size_wh,
-            present_since_s=None if self._present is None else self._present_since_s,
-            timeline=self._timeline.runs() if state.player is not None else (),
+            present_since_s=self._memory.present_since_s,
+            timeline=self._memory.timeline.runs() if state.player is not None else (),
             sources=self._sources,
         )
         text = msgspec.json.encode(values).decode()
@@ -250,10 +197,11 @@ class Hub:
             HubClosedError: The session has ended.
         """
         assert self._news is not None, "start() comes first"
+        news = self._news  # also what comes during the sleep
         await asyncio.sleep(_TELL_AT_ONCE_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TELL_S - _TELL_AT_ONCE_S):
-                await self._news.wait()
+                await news.wait()
         if self._is_closed:
             raise HubClosedError
 
@@ -325,7 +273,11 @@ class Hub:
                 unread = list(self._unread)
                 self._unread.clear()
             if state is not None:
-                self._encode(state)
+                try:
+                    self._encode(state)
+                except Exception as error:  # the others of the house go on, and so does this thread
+                    _log.warning("the page gets no picture: %s", first_line(error))
+                    time.sleep(_AFTER_ERROR_S)
             if unread:
                 self._call(self._wake_readers, [to_json_line(to_record(one)) for one in unread])
 
@@ -334,69 +286,11 @@ class Hub:
         state = self._state
         if not self._waiting or state is None or state.prediction is None:
             return False
-        return self._picture is None or not _look(state).is_of(self._picture[0])
+        return self._picture is None or not Look.of(state).is_same(self._picture[0])
 
     def _encode(self, state: LiveState) -> None:
-        assert state.frame is not None
-        look = _look(state)
-        drawn = draw_mosaic(state, MOSAIC_WH, self._tiles) if state.is_mosaic else _draw(state)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-        jpeg = cv2.imencode(".jpg", drawn.bgr(is_exact=False), quality)[1].tobytes()
+        look = Look.of(state)
+        found = encode(state, self.encoded + 1, self._tiles)
         self.encoded += 1
-        ago_s = time.perf_counter() - state.frame.captured_s
-        captured_ms = (time.time() - ago_s) * 1e3
-        found = Encoded(
-            self.encoded, jpeg, message.picture(self.encoded, captured_ms, jpeg), drawn.size_wh
-        )
         self._picture = look, found
         self._call(self._give, found)
-
-
-def _draw(state: LiveState) -> Picture:
-    """Draw the picture of one source, no larger than is sent."""
-    assert state.frame is not None
-    width, height = state.frame.picture.size_wh
-    scale = min(1.0, _LONGEST_SIDE / max(width, height))
-    room_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    size_wh = fit((width, height), room_wh)
-    small = state.frame.picture if scale == 1 else state.frame.picture.resized(size_wh)
-    drawn = draw(state, small, room_wh)
-    add_absence(drawn, state, time.perf_counter())
-    return drawn
-
-
-def _look(state: LiveState) -> _Look:
-    if state.is_mosaic:  # a new tuple with each change
-        return _Look((state.cameras, None, state.style, ""))
-    return _Look((state.frame, state.prediction, state.style, absence(state, time.perf_counter())))
-
-
-# A change of one of these is told at once; measured values are told ten times a second.
-_REPLACED = ("style", "selection", "info", "answer")
-_CHANGED = (
-    "source",
-    "source_state",
-    "is_paused",
-    "message_s",
-    "recording",
-    "model",
-    "teaching",
-    "focus",
-)
-
-
-def _differ(state: LiveState, other: LiveState) -> bool:
-    """Whether an action, or its effect, lies between two states."""
-    return any(getattr(state, name) is not getattr(other, name) for name in _REPLACED) or any(
-        getattr(state, name) != getattr(other, name) for name in _CHANGED
-    )
-
-
-def _looked_at(state: LiveState) -> list[tuple[int, Annotated]]:
-    """The newest frame that the model looked at, of each camera with its number."""
-    sources = [(camera.id, camera.name, camera.prediction) for camera in state.cameras]
-    return [
-        (number, Annotated(prediction=made, picture=made.frame.picture, source=name))
-        for number, name, made in sources or [(0, "", state.prediction)]
-        if made is not None
-    ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from camstream.live import layout
 from camstream.live.hud import is_stale, message_of
 from camstream.live.models import shown_model
 from camstream.live.state import LiveState
 from camstream.maps.select import ClassGroup
+
+if TYPE_CHECKING:
+    from camstream.frame import Prediction
 
 
 def tell(
@@ -35,6 +38,8 @@ def tell(
     """
     now_s = time.perf_counter() if now_s is None else now_s
     prediction, selection = state.prediction, state.selection
+    # With all cameras side by side there is no best class: each camera has its own.
+    one = None if state.is_mosaic else prediction
     is_held = state.is_paused or is_stale(state, now_s)
     return {
         "source": state.source,
@@ -73,10 +78,10 @@ def tell(
                 else prediction is not None and prediction.cam.refined is not None
             ),
         },
-        "top": _top(state),
-        "displayed": _displayed(state),
+        "top": [] if one is None else _top(state, one),
+        "displayed": [] if one is None else _displayed(one),
         "caveat": "" if prediction is None else prediction.cam.caveat,
-        "presence": _presence(state, present_since_s, now_s),
+        "presence": None if one is None else _presence(one, present_since_s, now_s),
         "answer": _answer(state),
         "teaching": _teaching(state),
         "player": _player(state, timeline),
@@ -87,9 +92,7 @@ def tell(
     }
 
 
-def _top(state: LiveState) -> list[dict[str, Any]]:
-    if state.prediction is None:
-        return []
+def _top(state: LiveState, prediction: Prediction) -> list[dict[str, Any]]:
     return [
         {
             "class_index": one.class_index,
@@ -97,13 +100,11 @@ def _top(state: LiveState) -> list[dict[str, Any]]:
             "name": state.names.name_of(one.label, one.class_index),
             "score": round(one.score, 4),
         }
-        for one in state.prediction.top
+        for one in prediction.top
     ]
 
 
-def _displayed(state: LiveState) -> list[dict[str, Any]]:
-    if state.prediction is None:
-        return []
+def _displayed(prediction: Prediction) -> list[dict[str, Any]]:
     return [
         {
             "class_index": view.class_index,
@@ -113,7 +114,7 @@ def _displayed(state: LiveState) -> list[dict[str, Any]]:
             "is_sure": view.is_sure,
             "is_contrast": view.is_contrast,
         }
-        for view in state.prediction.displayed
+        for view in prediction.displayed
     ]
 
 
@@ -132,9 +133,11 @@ def _side(state: LiveState, group: ClassGroup) -> Mapping[str, str]:
     return {"label": group.label, "name": name}
 
 
-def _presence(state: LiveState, since_s: float | None, now_s: float) -> Mapping[str, Any] | None:
-    decided = None if state.prediction is None else state.prediction.displayed[0].state
-    if decided is None or state.prediction is None:
+def _presence(
+    prediction: Prediction, since_s: float | None, now_s: float
+) -> Mapping[str, Any] | None:
+    decided = prediction.displayed[0].state
+    if decided is None:
         return None
     return {
         "is_present": not decided.is_background,

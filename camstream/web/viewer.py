@@ -193,8 +193,9 @@ class _Viewer:
     async def _answer(self, asked: message.Message) -> None:
         match asked:
             case message.Ack(number):
-                if number == self._sent & 0xFFFFFFFF:
+                if number == self._sent & 0xFFFFFFFF and not self._is_drawn.is_set():
                     self._is_drawn.set()
+                    self._allowance += 1  # it costs nothing: there is one for each picture
             case message.Classes(query):
                 state = self._hub.state
                 names = [] if state is None else message.suggestions(state, query)

@@ -43,6 +43,7 @@ class TurnsMachine(RuleBasedStateMachine):
         self.frames += 1
         is_replaced = self.turns.offer(camera, self.frames)
         assert is_replaced == (camera in self.waiting)
+        assert self.turns.is_waiting(camera) == (camera in self.cameras)
         if camera in self.cameras:
             self.waiting[camera] = self.frames
             if camera not in self.busy:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -21,6 +24,8 @@ from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.rack import Looking
 from camstream.live.state import LiveState
 from camstream.live.wall import WallSession
+from camstream.picture import Picture
+from camstream.sinks.recorder import Recorder
 from camstream.stages import Infer, Source
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, counted, fake_infer, make_frame
 
@@ -163,8 +168,10 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
         threads.add(threading.current_thread().name)
         return dataclasses.replace(frame, prepared=np.zeros((32, 32, 3), np.uint8))
 
+    made: list[bool] = []
+
     def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
-        assert frame.prepared is not None
+        made.append(frame.prepared is not None)
         assert threading.current_thread().name == "camstream-infer-1"
         return fake_infer(frame, classes=classes)
 
@@ -176,6 +183,36 @@ def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
         limits=RunLimits(frames=10),
     ).run()
     assert threads == {"camstream-camera-1", "camstream-camera-2"}
+    assert any(made)
+
+
+def test_no_input_is_made_in_vain_while_the_model_is_busy() -> None:
+    goes_on, prepared, when_busy = threading.Event(), list[int](), list[int]()
+
+    def prepare(frame: Frame) -> Frame:
+        prepared.append(frame.index)
+        return frame
+
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        goes_on.wait(LIMIT_S)
+        return fake_infer(frame, classes=classes)
+
+    def watch(state: LiveState) -> None:
+        if all(camera.dropped >= 10 for camera in state.cameras):
+            when_busy.append(len(prepared))
+            goes_on.set()
+            session.do(actions.Quit())
+
+    street = Street(one=paced(100), two=paced(100))
+    session = WallSession(
+        list(street.cameras),
+        Looking(infer, FAKE_INFO, prepare),
+        open_camera=street,
+        limits=RunLimits(seconds=LIMIT_S),
+        watch=watch,
+    )
+    session.run()
+    assert 2 <= when_busy[0] <= 3  # of twenty and more: the first of each, and one that waits
 
 
 def test_two_threads_look_at_two_cameras_and_keep_each_one_s_order() -> None:
@@ -335,6 +372,58 @@ def test_cameras_come_and_go_while_it_runs(tmp_path: Path) -> None:
     assert threading.active_count() == threads
     seen = [json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
     assert {record["source"] for record in seen} == set(street.cameras)
+
+
+def test_the_memory_of_a_removed_camera_goes_back() -> None:
+    street = Street(one=paced(60), two=paced(60))
+    kept: list[weakref.ref[object]] = []
+
+    def remember(session: WallSession, state: LiveState) -> bool:
+        kept.append(weakref.ref(session.rack.cameras[0]))
+        kept.append(weakref.ref(session.rack.cameras[0].selector))
+        session.do(actions.RemoveCamera(1))
+        return bool(state.cameras)
+
+    def is_gone(_: WallSession, state: LiveState) -> bool:
+        gc.collect()
+        return len(state.cameras) == 1 and all(one() is None for one in kept)
+
+    session = wall(street, watch=lambda state: step(state))
+    steps = [lambda _, state: all_live(state), remember, is_gone]
+
+    def step(state: LiveState) -> None:
+        if steps[0](session, state):
+            steps.pop(0)
+            if not steps:
+                session.do(actions.Quit())
+                steps.append(lambda *_: False)
+
+    stats = session.run()
+    assert all(one() is None for one in kept)
+    assert [one.source for one in stats.cameras] == ["rtsp://one/", "rtsp://two/"]  # still told of
+    assert stats.cameras[0].frames_out
+
+
+def test_a_camera_whose_file_fails_goes_on_and_so_do_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = itertools.count()
+
+    def write(self: Recorder, picture: Picture, captured_s: float) -> None:
+        if self.target.name == "one.mp4" and next(written) > 3:
+            raise SinkError("cannot write one.mp4: no space left on the disk")
+        whole(self, picture, captured_s)
+
+    whole = Recorder.write
+    monkeypatch.setattr(Recorder, "write", write)
+    street = Street(one=paced(60, (96, 64)), two=paced(60, (96, 64)))
+    session = wall(street, frames=60, outputs=OutputPaths(record=tmp_path))
+    with pytest.raises(SinkError, match="no space left"):
+        session.run()
+    assert {camera.state for camera in session.state.cameras} == {"live"}
+    assert all(camera.figures.shown > 10 for camera in session.rack.cameras)
+    with av.open(str(tmp_path / "two.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) > 10
 
 
 def test_a_clip_that_ends_stays_and_the_run_ends_with_the_last_one() -> None:

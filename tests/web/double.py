@@ -18,7 +18,7 @@ import numpy as np
 import camstream.web
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, WebSocketRoute
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebSocketRoute
 
 PAGE = Path(camstream.web.__file__).parent / "page"
 CSP = (
@@ -182,9 +182,7 @@ class Double:
         }
         self.state = json.loads(json.dumps(STATE))
         self._socket: WebSocketRoute | None = None
-        self.page.on(
-            "console", lambda one: one.type == "error" and self.complaints.append(one.text)
-        )
+        self.page.on("console", self._complain)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.route_web_socket("**/live", self._connect)
 
@@ -219,6 +217,10 @@ class Double:
         found = [(one["action"], one["values"]) for one in self.heard if one["type"] == "do"]
         self.heard.clear()
         return found
+
+    def _complain(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def _send(self, message: str | bytes) -> None:
         assert self._socket is not None

@@ -20,6 +20,7 @@ from camstream.live.guest import Guest
 from camstream.live.models import ModelSwitch
 from camstream.live.session import LiveSession
 from camstream.live.state import ModelChoice
+from camstream.live.wall import WallSession
 from camstream.models.session import Model
 from camstream.stages import Source
 from camstream.testing import FakeSource, make_frame
@@ -126,7 +127,7 @@ class Served:
         port: Of the server.
     """
 
-    def __init__(self, server: WebServer, session: LiveSession) -> None:
+    def __init__(self, server: WebServer, session: LiveSession | WallSession) -> None:
         self.server = server
         self.session = session
         self.port = server.place.port
@@ -180,9 +181,17 @@ def serving(
         open_source=open_source,
         folder=folder,
         watch=server.hub.see,
-        stop=lambda: ended.is_set(),
+        stop=(ended := threading.Event()).is_set,
     )
-    ended = threading.Event()
+    with running(server, session, ended) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def running(
+    server: WebServer, session: LiveSession | WallSession, ended: threading.Event
+) -> Iterator[Served]:
+    """Run a session, and the server of its page, while the body runs."""
     errors: list[BaseException] = []
 
     def run() -> None:

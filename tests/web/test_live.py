@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,9 @@ from websockets.sync.client import connect
 from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.live import actions
+from camstream.live.rack import Looking
 from camstream.live.teaching import Teaching
+from camstream.live.wall import WallSession
 from camstream.models.session import Model
 from camstream.sources.file import FileSource
 from camstream.sources.player import Player
@@ -26,8 +31,9 @@ from camstream.testing import FakeSource, make_frame, write_tiny_model
 from camstream.web import viewer as viewers
 from camstream.web.greeting import ACTIONS
 from camstream.web.place import Place
+from camstream.web.server import WebServer
 from tests.live.test_teaching import Notebook
-from tests.web.serving import Served, at_30_hz, end_of, serving
+from tests.web.serving import LOOPBACK, Served, at_30_hz, end_of, running, serving
 
 
 @pytest.fixture
@@ -162,16 +168,15 @@ def test_impossible_actions_are_answered_in_words(served: Served) -> None:
         viewer.picture()
 
 
-def test_a_click_asks_what_is_there_also_in_a_grid(served: Served) -> None:
+def test_a_click_asks_what_is_there_also_in_a_grid(tiny_model: Model) -> None:
     def bright(source: FakeSource) -> Iterator[Frame]:
         for frame in at_30_hz(source):
             planes = frame.picture.planes()
             planes[0][:180, :320] = 255
             yield frame
 
-    model = served.session._infer.__self__  # type: ignore[attr-defined]
     with (
-        serving(model, FakeSource(bright, is_live=True)) as one,
+        serving(tiny_model, FakeSource(bright, is_live=True)) as one,
         one.viewer() as viewer,
     ):
         viewer.picture()
@@ -313,6 +318,57 @@ def test_a_page_opens_only_what_was_named_and_sees_no_password(tiny_model: Model
         told = served.get("/state.json")[2] + str(viewer.state).encode()
         assert b"s3cret" not in told
         assert b"t0ken" not in told
+
+
+def test_several_cameras_are_one_picture_and_each_has_its_line(tiny_model: Model) -> None:
+    secret = "rtsp://user:s3cret@door/stream"
+    opened: list[str] = []
+
+    def open_camera(address: str, _: object) -> FakeSource:
+        opened.append(address)
+        if address == "rtsp://gone/":
+            raise SourceError("cannot open rtsp://gone/: nothing answers there")
+        source = FakeSource(at_30_hz, is_live=True)
+        source.name = address.replace("user:s3cret@", "")
+        return source
+
+    addresses = ["rtsp://yard/", secret, "rtsp://gone/"]
+    server, ended = WebServer(LOOPBACK, sources=addresses), threading.Event()
+    session = WallSession(
+        addresses,
+        Looking.through(tiny_model),
+        open_camera=open_camera,
+        watch=server.hub.see,
+        stop=ended.is_set,
+    )
+    with running(server, session, ended) as served, served.viewer() as viewer:
+        viewer.until(lambda s: [one["state"] for one in s["cameras"][:2]] == ["live", "live"])
+        viewer.until(lambda s: s["cameras"][2]["state"] == "lost")
+        assert [one["name"] for one in viewer.state["cameras"]] == [
+            "rtsp://yard/",
+            "rtsp://door/stream",
+            "rtsp://gone/",
+        ]
+        assert viewer.state["cameras"][2]["health"]
+        assert viewer.state["top"] == []
+        assert _decoded(viewer.picture()).shape == (720, 1280, 3)
+        viewer.do("Focus", camera=viewer.state["cameras"][1]["id"])
+        viewer.until(lambda s: s["source"] == "rtsp://door/stream" and s["top"])
+        viewer.until(lambda s: s["picture_wh"] == [640, 360])
+        viewer.do("RemoveCamera", camera=viewer.state["cameras"][1]["id"])
+        viewer.until(lambda s: len(s["cameras"]) == 2)
+        viewer.do("AddCamera", address="rtsp://door/other")
+        assert "opens only what was named" in viewer.answer("error")["message"]
+        viewer.do("AddCamera", address="rtsp://door/stream")
+        viewer.until(lambda s: len(s["cameras"]) == 3)
+        viewer.until(lambda s: s["cameras"][2]["state"] == "live")
+        assert opened.count(secret) == 2
+        assert "s3cret" not in str(viewer.state)
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{served.port}/records", timeout=10
+        ) as answer:
+            seen = {json.loads(answer.readline())["source"] for _ in range(20)}
+        assert seen == {"rtsp://yard/", "rtsp://door/stream"}  # it has its name again
 
 
 def test_a_lost_source_is_said_and_not_shown_as_if_it_were_live(tiny_model: Model) -> None:

@@ -15,12 +15,14 @@ import pytest
 
 from camstream.frame import Frame
 from camstream.live import actions
+from camstream.live.state import TaughtClass, TeachingState
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sources.play import open_live
 from camstream.testing import FakeSource, make_frame, write_tiny_model
 from camstream.web import place
 from camstream.web.app import page_files
+from camstream.web.gate import Role
 from camstream.web.greeting import NOT_FROM_A_PAGE
 from tests import clips
 from tests.web.serving import Served, serving
@@ -30,6 +32,31 @@ if TYPE_CHECKING:
 
 OF_CAMERAS = {"Focus", "AddCamera", "RemoveCamera"}  # in tests/web/test_page_states.py
 OF_THE_WINDOW = {"SetDisplay", "SetTrail"}  # the page has its own readings, and toggles the trail
+
+
+class FakeTeaching:
+    """Counts frames, and learns nothing: a ``Guest`` of a session."""
+
+    def __init__(self) -> None:
+        self.state = TeachingState()
+
+    def do(self, action: actions.TeachAction, picture: Picture | None) -> str:
+        """Take a frame for class 1."""
+        if isinstance(action, actions.Teach) and picture is not None:
+            one = TaughtClass(number=1, name="class 1", frames=1, is_named=False)
+            self.state = TeachingState((one,), latest=1)
+        return ""
+
+    def see(self, picture: Picture) -> None:
+        """Nothing is held."""
+
+    def poll(self) -> list[str | Model]:
+        """Nothing comes of it."""
+        return []
+
+    def close(self) -> str:
+        """Nothing is kept."""
+        return ""
 
 
 def lit_on_the_left(source: FakeSource) -> Iterator[Frame]:
@@ -119,7 +146,7 @@ def test_every_action_of_the_page_reaches_the_session(
             open_source=open_source,
             folder=tmp_path,
             other_models=[str(other)],
-            teaches=True,
+            guest=FakeTeaching(),
         )
         served = stack.enter_context(serves)
         reached = listen(served)
@@ -165,7 +192,7 @@ def test_every_action_of_the_page_reaches_the_session(
         page.keyboard.press("Enter")
         soon(page, has(actions.NameClass("cup", 1)))
         page.wait_for_selector("#fit:enabled")
-        for name in ("Fit", "Save the model", "Forget the frames of cup"):
+        for name in ("Fit", "Save the model", "Forget the frames of class 1"):
             press(name)
         page.locator("#model").select_option("other.onnx")
         page.locator("#input").select_option("http://host/stream")
@@ -182,7 +209,7 @@ def test_every_action_of_the_page_reaches_the_session(
 def test_two_viewers_see_the_same_and_one_may_only_look(
     tiny_model: Model, context: BrowserContext
 ) -> None:
-    tokens = {"c" * 32: "control", "v" * 32: "view"}
+    tokens: dict[str, Role] = {"c" * 32: "control", "v" * 32: "view"}
     source = FakeSource(lit_on_the_left, is_live=True)
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(

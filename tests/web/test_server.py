@@ -268,6 +268,41 @@ def test_a_viewer_that_stops_reading_slows_nobody_and_keeps_nothing(served: Serv
     assert served.server.hub.viewers == 0
 
 
+def test_who_does_not_read_a_stream_loses_his_place(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("camstream.web.app._PATIENCE_S", 0.3)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", served.port))
+        client.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        deadline = time.monotonic() + 20
+        while served.server.hub.viewers == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        while served.server.hub.viewers:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert not caplog.records
+
+
+def test_a_picture_that_cannot_be_drawn_ends_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no ink")
+
+    monkeypatch.setattr("camstream.web.hub._AFTER_ERROR_S", 0.05)
+    with served.viewer() as viewer:
+        with monkeypatch.context() as patch:
+            patch.setattr("camstream.web.hub.encode", fails)
+            deadline = time.monotonic() + 10
+            while "the page gets no picture: no ink" not in caplog.text:
+                assert time.monotonic() < deadline
+                viewer.step()
+        viewer.picture()
+
+
 def test_the_end_is_told_and_takes_no_time(tiny_model: Model) -> None:
     codes = []
     with contextlib.ExitStack() as stack:

@@ -1,20 +1,9 @@
 // Several cameras: one tile each with how it is; a click or its number enlarges one.
 
-import { $, fill, make, percent, press, show, span, text } from "./base.js";
+import { $, fill, make, percent, press, show, text } from "./base.js";
 
 export function cameras(app) {
 	const list = $("cameras");
-
-	function health(one) {
-		if (one.lost_s != null) {
-			const next = one.next_try_s > 0 ? `, next try in ${Math.ceil(one.next_try_s)} s` : ", trying again";
-			return `lost ${span(one.lost_s)}${next}`;
-		}
-		if (one.state) return one.state;
-		const comes = one.rate_in_hz == null ? "" : ` of ${Math.round(one.rate_in_hz)}`;
-		const lag = one.lag_ms == null ? "" : ` · ${Math.round(one.lag_ms)} ms`;
-		return `${Math.round(one.rate_hz ?? 0)}${comes} fps${lag}${one.dropped ? ` · ${one.dropped} not looked at` : ""}`;
-	}
 
 	function tile(one, at) {
 		const enlarge = { className: "plain", title: `Enlarge it (${at + 1}), and back`, onclick: () => focus(one.id) };
@@ -48,9 +37,10 @@ export function cameras(app) {
 		all.forEach((one, at) => {
 			const [button, remove] = list.children[at].children;
 			const [, seen, line] = button.children;
-			list.children[at].classList.toggle("lost", one.lost_s != null);
-			text(seen, one.label && one.lost_s == null ? `${one.label} ${percent(one.score ?? 0)}` : "");
-			text(line, health(one));
+			const isAway = ["opening", "lost", "failed"].includes(one.state);
+			list.children[at].classList.toggle("lost", isAway);
+			text(seen, one.label && !isAway ? `${one.label} ${percent(one.score ?? 0)}` : "");
+			text(line, one.health);
 			press(button, state.focus === one.id);
 			button.disabled = !app.can("Focus");
 			show(remove, app.can("RemoveCamera") && all.length > 1);

@@ -1,6 +1,6 @@
 // The keys of the live window, where a browser leaves them to us.
 
-import { $, click, fill, make, show } from "./base.js";
+import { $, click, fill, make } from "./base.js";
 
 const ACTIONS = {
 	" ": ["Pause"],
@@ -30,6 +30,7 @@ const TEACHING = { f: ["Fit"], x: ["Save"], z: ["Forget"] };
 const HELP = [
 	{ keys: "click", words: "what has evidence there? By keys: Tab to the picture, arrows, Enter", needs: "" },
 	{ keys: "1 to 9", words: "enlarge a camera; Escape: all", needs: "cameras" },
+	{ keys: "i", words: "add a camera", needs: "cameras" },
 ];
 const LOOKING = ["d", "?"]; // for those who may only look
 
@@ -74,6 +75,7 @@ export function keys(app) {
 		else if (key === "Escape") return escape(state);
 		else if (/^[1-9]$/.test(key)) return state.teaching ? (app.hold(Number(key)), true) : app.focusAt(Number(key));
 		else if (key === "n" && state.teaching) name();
+		else if (key === "i" && state.cameras?.length) $("camera-address").focus();
 		else if (key === "End" && state.player?.duration) app.act("Seek", { to: state.player.duration });
 		else {
 			const part = PARTS[key] && ["Toggle", { what: PARTS[key] }];
@@ -95,6 +97,4 @@ export function keys(app) {
 		if (did(event, app.state)) event.preventDefault();
 	});
 	document.addEventListener("keyup", (event) => /^[1-9]$/.test(event.key) && app.release(Number(event.key)));
-
-	return { greet: () => show($("tools"), true) };
 }

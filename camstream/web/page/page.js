@@ -19,14 +19,12 @@ const app = {
 	hello: { can_control: false, actions: [] },
 	drawnAt: -Infinity, // of the last picture, performance.now()
 	toScreenMs: null,
-	pageRate: 0,
 	can: (action) => app.hello.can_control && app.hello.actions.includes(action),
 	act: (action, values = {}) => {
 		if (!app.hello.can_control) return;
 		if (!link.send({ type: "do", action, values })) say("not connected: nothing was done");
 	},
 	ask: (query) => link.send({ type: "classes", query }),
-	say: (words, isError) => say(words, isError),
 };
 
 const aloud = seldom(500, (words) => text($("aloud"), words));
@@ -40,18 +38,19 @@ function say(words, isError = false) {
 	aloud(words);
 }
 
-const parts = [picture(app), player(app), controls(app), teaching(app), cameras(app), keys(app)];
-const hearClasses = parts[2].hear;
+const canvas = picture(app);
+const dials = controls(app);
+const parts = [canvas, player(app), dials, teaching(app), cameras(app)];
+keys(app);
 const link = new Link({ hear, draw, change: status });
 
 function hear(message) {
 	if (message.type === "state") take(message);
-	else if (message.type === "classes") hearClasses(message);
+	else if (message.type === "classes") dials.hear(message);
 	else if (message.type === "error") say(message.message, true);
 	else if (message.type === "hello") {
 		app.hello = message;
 		document.body.classList.toggle("viewer", !message.can_control);
-		for (const part of parts) part.greet?.(message);
 	}
 }
 
@@ -63,7 +62,7 @@ function take(state) {
 	text($("source"), state.source || "camstream");
 	document.title = state.recording ? `● ${state.source}` : `${state.source} – camstream`;
 	seen(state);
-	for (const part of parts) part.render?.(state);
+	for (const part of parts) part.render(state);
 	status();
 }
 
@@ -72,10 +71,9 @@ function take(state) {
 function seen(state) {
 	const view = state.displayed?.[0];
 	const best = state.top ?? [];
-	const isSure = view ? view.is_sure : false;
 	text($("name"), view?.name ?? "…");
 	text($("sure"), view ? percent(view.score) : "");
-	$("headline").classList.toggle("unsure", Boolean(view) && !isSure);
+	$("headline").classList.toggle("unsure", view?.is_sure === false);
 	const presence = state.presence;
 	show($("since"), presence);
 	if (presence) {
@@ -90,14 +88,14 @@ function seen(state) {
 		const [button] = rows.children[at].children;
 		setBar(button, one.label, percent(one.score), one.score);
 		rows.children[at].classList.toggle("unsure", one.score < UNSURE);
-		press(button, parts[2].isChosen(one));
+		press(button, dials.isChosen(one));
 		button.one = one;
 		button.disabled = !app.can("ShowClasses");
 	});
 }
 
 function row() {
-	const button = bar(() => parts[2].choose(button.one));
+	const button = bar(() => dials.choose(button.one));
 	return make("li", {}, button);
 }
 
@@ -109,7 +107,7 @@ function draw(bitmap, capturedMs) {
 	const now = performance.now();
 	if (now - app.drawnAt < SLOWEST_MS) gapMs = gapMs * 0.8 + (now - app.drawnAt) * 0.2;
 	app.drawnAt = now;
-	parts[0].paint(bitmap);
+	canvas.paint(bitmap);
 	drawn = [...drawn.filter((at) => now - at < 2000), now];
 	const lag = Date.now() - capturedMs;
 	app.toScreenMs = app.toScreenMs === null ? lag : app.toScreenMs * 0.9 + lag * 0.1;
@@ -125,7 +123,7 @@ function condition() {
 		if (app.drawnAt > 0) return ["lost", `lost ${lost}, trying again`];
 		return ["wait", lost === "0 s" ? "connecting" : `no answer for ${lost}, trying again`];
 	}
-	if (!parts[0].hasPicture()) return ["wait", state.source_state || `waiting for the first picture of ${state.source}`];
+	if (!canvas.hasPicture()) return ["wait", state.source_state || `waiting for the first picture of ${state.source}`];
 	if (state.is_paused) return ["paused", "paused"];
 	if (state.is_stale) return ["stale", state.source_state || `no picture for ${span(state.without_picture_s)}`]; // the picture says it
 	if (state.player) return ["live", state.player.counts === "photos" ? "photos" : state.player.has_ended ? "the end" : "playing"];
@@ -136,17 +134,20 @@ function condition() {
 
 let wasFine = true;
 function status() {
+	const state = app.state;
 	const [look, words] = condition();
 	document.body.dataset.state = look;
 	text($("status"), words);
 	show($("veil"), look === "lost" || look === "wait");
 	text($("why"), words);
 	show($("held"), look === "paused");
-	text($("held"), app.state?.passed ? `paused, ${app.state.passed} frames passed` : "paused");
+	text($("held"), state?.passed ? `paused, ${state.passed} frames passed` : "paused");
+	const isWanted = app.hello.can_control && link.isOpen && state?.source === "phone" && !["live", "paused"].includes(look);
+	show($("code"), isWanted); // a phone is to be the camera, and is not here
+	if (isWanted && !$("code").src) $("code").src = "phone.svg";
 	const isFine = look !== "lost" && look !== "stale"; // seconds are counted for the eye only
 	if (isFine !== wasFine) aloud(isFine ? "the picture is back" : words);
 	wasFine = isFine;
-	const state = app.state;
 	show($("recording"), state?.recording && link.isOpen);
 	text($("recorded"), clock(state?.recorded_s ?? 0).padStart(5, "0"));
 	rates(state, look);

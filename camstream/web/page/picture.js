@@ -6,7 +6,7 @@ const GAP_PX = 4; // between the views of the picture, see camstream/drawing/til
 const STEP = 0.02; // of the cross, a key
 
 export function picture(app) {
-	const [stage, over, canvas, answer] = ["stage", "over", "canvas", "answer"].map($);
+	const [stage, canvas, answer] = ["stage", "canvas", "answer"].map($);
 	const context = canvas.getContext("2d", { alpha: false });
 	let isPainted = false;
 	let cross = null;

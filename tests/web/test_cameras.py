@@ -1,0 +1,107 @@
+"""Several cameras on the page: one mosaic, one of them alone, states, records."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from typing import cast
+
+import cv2
+import numpy as np
+import pytest
+
+from camstream.live.rack import Looking
+from camstream.live.session import LiveSession
+from camstream.live.wall import WallSession
+from camstream.models.session import Model
+from camstream.stages import Source
+from camstream.testing import FakeSource
+from camstream.web.server import WebServer
+from tests.web.serving import LOOPBACK, Served, Viewer, at_30_hz
+
+NAMES = ["rtsp://user:s3cret@one/", "rtsp://user:s3cret@two/"]
+
+
+@pytest.fixture
+def served(tiny_model: Model) -> Iterator[Served]:
+    server = WebServer(LOOPBACK, sources=[*NAMES, "rtsp://user:s3cret@three/"])
+    ended = threading.Event()
+
+    def open_camera(_: str, __: object) -> Source:
+        return FakeSource(at_30_hz, is_live=True)
+
+    session = WallSession(
+        NAMES,
+        Looking.through(tiny_model),
+        open_camera=open_camera,
+        watch=server.hub.see,
+        stop=ended.is_set,
+    )
+    server.attach(session)
+    server.start()
+    thread = threading.Thread(target=session.run, name="session")
+    thread.start()
+    try:
+        yield Served(server, cast("LiveSession", session))  # its methods do not use it
+    finally:
+        server.stop()
+        ended.set()
+        thread.join()
+
+
+def _looked_at(viewer: Viewer) -> None:
+    seen = [("live", "dark")] * 2
+    viewer.until(lambda state: [(one["state"], one["label"]) for one in state["cameras"]] == seen)
+
+
+def test_all_are_shown_and_each_says_how_it_is(served: Served) -> None:
+    with served.viewer() as viewer:
+        _looked_at(viewer)
+        assert [one["name"] for one in viewer.state["cameras"]] == ["rtsp://one/", "rtsp://two/"]
+        assert viewer.state["focus"] is None
+        assert viewer.state["top"] == viewer.state["displayed"] == []  # of which camera?
+        assert {one["label"] for one in viewer.state["cameras"]} == {"dark"}
+        assert "s3cret" not in json.dumps(viewer.state)
+        image = cv2.imdecode(np.frombuffer(viewer.picture(), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape == (720, 1280, 3)
+
+
+def test_one_is_shown_alone_and_all_again(served: Served) -> None:
+    with served.viewer() as viewer:
+        _looked_at(viewer)
+        viewer.do("Focus", camera=2)
+        viewer.until(lambda state: state["focus"] == 2 and state["source"] == "rtsp://two/")
+        assert viewer.state["top"][0]["label"] == "dark"
+        viewer.do("Focus", camera=None)
+        viewer.until(lambda state: state["focus"] is None)
+        viewer.do("AskAt", x=0.1, y=0.5)  # a click on the picture of all
+        viewer.until(lambda state: state["focus"] == 1)
+        viewer.do("Focus", camera=9)
+        viewer.until(lambda state: "there is no camera 9" in state["message"])
+
+
+def test_cameras_are_added_by_their_names_alone_and_removed(served: Served) -> None:
+    with served.viewer() as viewer:
+        _looked_at(viewer)
+        viewer.do("AddCamera", address="rtsp://anywhere/")
+        assert "opens only what was named" in viewer.answer("error")["message"]
+        viewer.do("AddCamera", address="rtsp://three/")
+        viewer.until(lambda state: len(state["cameras"]) == 3)
+        viewer.do("RemoveCamera", camera=1)
+        viewer.until(lambda state: [one["id"] for one in state["cameras"]] == [2, 3])
+
+
+def test_records_say_of_which_camera_they_are(served: Served) -> None:
+    status, _, content = served.get("/state.json")
+    assert status == 200
+    assert len(json.loads(content)["cameras"]) == 2
+    client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    with contextlib.closing(client):
+        client.request("GET", "/records")
+        answer = client.getresponse()
+        sources = {json.loads(answer.readline())["source"] for _ in range(12)}
+    assert sources == {"rtsp://one/", "rtsp://two/"}
