@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from camstream.frame import Annotated
-from camstream.live.timeline import Timeline
+from camstream.live.timeline import Timeline, seen_in
 
 if TYPE_CHECKING:
     from camstream.live.state import LiveState
@@ -37,7 +37,7 @@ class Memory:
             self._played, self.timeline = state.source, Timeline()
         main = prediction.displayed[0]
         if state.player is not None:
-            self.timeline.add(state.player, "" if main.is_background else main.label)
+            self.timeline.add(state.player, seen_in(prediction, state.info))
         is_present = None if main.state is None else not main.state.is_background
         if is_present is not self._is_present:
             self._is_present = is_present
