@@ -72,6 +72,9 @@ export function setBar(row, label, value, share) {
 	row.querySelector("b").style.width = `${Math.max(0, share * 100).toFixed(1)}%`;
 }
 
+// Whether an address is that of a source: a file goes by its name without the folder.
+export const isSame = (address, name) => `/${address}`.endsWith(`/${name}`);
+
 export const percent = (score) => `${Math.round(score * 100)} %`;
 
 export function clock(seconds) {

@@ -1,6 +1,6 @@
 // What is shown and how: classes by name, contrast, grid, heat, smoothing, recording, model, input.
 
-import { $, click, fill, follow, make, options, press, seldom, show, text, touch } from "./base.js";
+import { $, click, fill, follow, isSame, make, options, press, seldom, show, text, touch } from "./base.js";
 import { combobox } from "./combobox.js";
 
 const TOP_KS = [1, 2, 3, 5, 8]; // with the plain picture these fill a grid
@@ -113,7 +113,8 @@ export function controls(app) {
 		const sides = app.can("SetInputSize") && state.models?.length ? sizes(selection, choices) : [];
 		select("input-size", sides, selection.input_size ?? "", (size) => size || "the model's own");
 		select("model", app.can("SetModel") ? state.models : [], state.chosen_model ?? "");
-		select("input", app.can("OpenSource") ? state.sources : [], state.sources?.find((one) => `/${one}`.endsWith(`/${state.source}`)) ?? "");
+		const sources = app.can("OpenSource") && !state.cameras?.length ? state.sources : [];
+		select("input", sources, sources.find((one) => isSame(one, state.source)) ?? "");
 		press($("pause"), state.is_paused);
 		$("pause").querySelector("use").setAttribute("href", state.is_paused ? "#i-play" : "#i-pause");
 		text($("pause").lastChild, state.is_paused ? "Go on" : "Pause");
