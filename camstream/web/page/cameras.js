@@ -15,7 +15,7 @@ export function cameras(app) {
 		app.act("Focus", { camera: app.state?.focus === id ? null : id });
 	}
 
-	// By the number of a key, from 1; nothing where there is no such camera.
+	// By the number of a key, from 1.
 	app.focusAt = (number) => {
 		const one = app.state?.cameras?.[number - 1];
 		if (one) focus(one.id);

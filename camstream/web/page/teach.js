@@ -83,7 +83,7 @@ export function teaching(app) {
 			return;
 		}
 		const known = state.classes;
-		if (known.length && !wasTaught) $("teach").open = true; // the rest of the time nobody needs it
+		if (known.length && !wasTaught) $("teach").open = true; // else nobody needs it
 		wasTaught = known.length > 0;
 		const next = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((number) => !known.some((one) => one.number === number));
 		const isNew = app.hello.can_control && next;
@@ -101,8 +101,9 @@ export function teaching(app) {
 			forget.disabled = !one.frames;
 		});
 		const alike = known.filter((one) => one.is_alike).map((one) => one.name);
-		text($("work"), state.work || (alike.length ? `${alike.join(", ")}: all frames alike: move it` : ""));
 		const isTaught = known.some((one) => one.frames);
+		const hint = alike.length ? `${alike.join(", ")}: all frames alike: move it` : "";
+		text($("work"), state.work || hint || (state.latest && !isTaught ? "one moment ..." : ""));
 		$("fit").disabled = $("save").disabled = !isTaught;
 	}
 
