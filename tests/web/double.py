@@ -73,11 +73,11 @@ STATE: dict[str, Any] = {
         "refine": False,
     },
     "top": [
-        {"class_index": 283, "label": "Persian cat", "score": 0.93},
-        {"class_index": 332, "label": "Angora rabbit", "score": 0.03},
-        {"class_index": 259, "label": "Pomeranian", "score": 0.02},
-        {"class_index": 287, "label": "lynx", "score": 0.01},
-        {"class_index": 281, "label": "tabby cat", "score": 0.01},
+        {"class_index": 283, "label": "Persian cat", "name": "Persian cat", "score": 0.93},
+        {"class_index": 332, "label": "Angora rabbit", "name": "Angora rabbit", "score": 0.03},
+        {"class_index": 259, "label": "Pomeranian", "name": "Pomeranian", "score": 0.02},
+        {"class_index": 287, "label": "lynx", "name": "lynx", "score": 0.01},
+        {"class_index": 281, "label": "tabby cat", "name": "tabby cat", "score": 0.01},
     ],
     "displayed": [
         {
@@ -206,10 +206,10 @@ class Double:
         """Send a message."""
         self._send(json.dumps(message))
 
-    def cut(self) -> None:
-        """Close the connection."""
+    def cut(self, reason: str = "") -> None:
+        """Close the connection, and say why."""
         assert self._socket is not None
-        self._socket.close()
+        self._socket.close(code=1001 if reason else None, reason=reason or None)
 
     def done(self) -> list[tuple[str, dict[str, Any]]]:
         """Return and forget the actions that the page has asked for."""

@@ -31,18 +31,19 @@ export function press(button, on) {
 	if (button.getAttribute("aria-pressed") !== value) button.setAttribute("aria-pressed", value);
 }
 
-// Make a list's items anew only when what they stand for has changed, so that focus stays.
+// Make a list's items anew from the first that stands for something else; so focus stays, and a
+// button that is held.
 export function fill(list, items, key, build) {
-	const wanted = JSON.stringify(items.map(key));
-	if (list.dataset.for === wanted) return false;
+	const wanted = items.map((item) => JSON.stringify(key(item)));
+	const old = list.wanted ?? [];
+	const same = wanted.findIndex((one, at) => one !== old[at]);
+	if (same < 0 && wanted.length === old.length) return;
+	list.wanted = wanted;
 	const at = [...list.children].findIndex((child) => child.contains(document.activeElement));
-	list.dataset.for = wanted;
-	list.replaceChildren(...items.map(build));
-	if (at >= 0) {
-		const next = list.children[Math.min(at, list.children.length - 1)];
-		(next?.matches("button, input") ? next : next?.querySelector("button, input"))?.focus();
-	}
-	return true;
+	const kept = same < 0 ? wanted.length : same;
+	while (list.children.length > kept) list.lastChild.remove();
+	list.append(...items.slice(kept).map(build));
+	if (at >= kept) list.children[Math.min(at, list.children.length - 1)]?.querySelector("button, input")?.focus();
 }
 
 export function options(select, values, words = (value) => value) {
@@ -71,6 +72,9 @@ export function setBar(row, label, value, share) {
 	text(row.children[1], value);
 	row.querySelector("b").style.width = `${Math.max(0, share * 100).toFixed(1)}%`;
 }
+
+// Whether an address is that of a source: a file goes by its name without the folder.
+export const isSame = (address, name) => `/${address}`.endsWith(`/${name}`);
 
 export const percent = (score) => `${Math.round(score * 100)} %`;
 

@@ -1,6 +1,6 @@
 // Several cameras: one tile each with how it is; a click or its number enlarges one.
 
-import { $, fill, make, percent, press, show, text } from "./base.js";
+import { $, fill, isSame, make, options, percent, press, show, text } from "./base.js";
 
 export function cameras(app) {
 	const list = $("cameras");
@@ -15,24 +15,22 @@ export function cameras(app) {
 		app.act("Focus", { camera: app.state?.focus === id ? null : id });
 	}
 
-	// By the number of a key, from 1; nothing where there is no such camera.
+	// By the number of a key, from 1.
 	app.focusAt = (number) => {
 		const one = app.state?.cameras?.[number - 1];
 		if (one) focus(one.id);
 		return Boolean(one);
 	};
 
-	$("add-camera").addEventListener("submit", (event) => {
-		event.preventDefault();
-		const address = $("camera-address").value.trim();
-		if (address) app.act("AddCamera", { address });
-		$("camera-address").value = "";
-	});
+	$("add").onchange = () => app.act("AddCamera", { address: $("add").value });
 
 	function render(state) {
 		const all = state.cameras ?? [];
 		show(list, all.length);
-		show($("add-camera"), all.length && app.can("AddCamera"));
+		// A page opens only what was named at the start.
+		const rest = (state.sources ?? []).filter((one) => !all.some(({ name }) => isSame(one, name)));
+		show($("add"), all.length && rest.length && app.can("AddCamera"));
+		options($("add"), ["", ...rest], (one) => one || "Add a camera");
 		fill(list, all, (one) => [one.id, one.name], tile);
 		all.forEach((one, at) => {
 			const [button, remove] = list.children[at].children;

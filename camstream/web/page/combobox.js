@@ -26,7 +26,7 @@ export function combobox(app, input, list, pick) {
 	}
 
 	function take(one) {
-		input.value = one.name ?? one.label;
+		input.value = one.name;
 		names = [];
 		open(false);
 		pick(one);
@@ -58,7 +58,7 @@ export function combobox(app, input, list, pick) {
 		if (event.key === "ArrowDown" && names.length) mark(list.hidden ? (open(true), 0) : active + 1);
 		else if (event.key === "ArrowUp" && names.length) mark(active - 1 + (active < 1 ? names.length : 0));
 		else if (event.key === "Enter" && names.length && !list.hidden) take(names[Math.max(0, active)]);
-		else if (event.key === "Enter" && input.value.trim()) take({ label: input.value.trim() });
+		else if (event.key === "Enter" && input.value.trim()) take({ name: input.value.trim() });
 		else if (event.key === "Escape") {
 			if (list.hidden) input.blur();
 			open(false);

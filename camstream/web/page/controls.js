@@ -1,6 +1,6 @@
 // What is shown and how: classes by name, contrast, grid, heat, smoothing, recording, model, input.
 
-import { $, click, fill, follow, make, options, press, seldom, show, text, touch } from "./base.js";
+import { $, click, fill, follow, isSame, make, options, press, seldom, show, text, touch } from "./base.js";
 import { combobox } from "./combobox.js";
 
 const TOP_KS = [1, 2, 3, 5, 8]; // with the plain picture these fill a grid
@@ -16,19 +16,18 @@ const PARTS = [
 
 export function controls(app) {
 	const chosen = () => app.state?.selection.classes ?? [];
-	const name = (one) => one.name ?? one.label ?? String(one);
 	const showClasses = (names) => app.act("ShowClasses", { names });
 
 	function isChosen(one) {
-		return chosen().some((other) => name(other) === name(one));
+		return chosen().some((other) => other.name === one.name);
 	}
 
 	function pin(one) {
-		if (!isChosen(one)) showClasses([...chosen().map(name), name(one)]);
+		if (!isChosen(one)) showClasses([...chosen().map(({ name }) => name), one.name]);
 	}
 
 	function drop(one) {
-		showClasses(chosen().filter((other) => name(other) !== name(one)).map(name));
+		showClasses(chosen().filter((other) => other.name !== one.name).map(({ name }) => name));
 	}
 
 	app.pin = pin;
@@ -48,17 +47,14 @@ export function controls(app) {
 		if (Boolean(first) === Boolean(second)) app.act("SetContrast", { first, second });
 	}
 
-	for (const id of ["first", "second"]) {
-		$(id).addEventListener("change", () => $(id).value.trim() || against()); // emptied
-	}
+	$("first").onchange = $("second").onchange = (event) => event.target.value.trim() || against(); // emptied
 
 	// Parts
-	const buttons = PARTS.map(([what, words, key, isOn]) => {
-		const button = make("button", { title: `${words} (${key})`, onclick: () => app.act("Toggle", { what }) }, words);
-		return { button, isOn };
-	});
+	const buttons = PARTS.map(([what, words, key]) =>
+		make("button", { title: `${words} (${key})`, onclick: () => app.act("Toggle", { what }) }, words),
+	);
 	const refine = make("button", { title: "Finer maps, slower", onclick: () => app.act("Refine") }, "Finer");
-	$("parts").append(...buttons.map(({ button }) => button), refine);
+	$("parts").append(...buttons, refine);
 	const grid = TOP_KS.map((count) =>
 		make("button", { ariaLabel: `The best ${count}`, title: "(k)", onclick: () => app.act("SetTopK", { count }) }, count),
 	);
@@ -93,19 +89,19 @@ export function controls(app) {
 	function render(state) {
 		const { style, selection } = state;
 		const choices = app.hello.choices ?? {};
-		fill($("chosen"), chosen(), (one) => [name(one), app.hello.can_control], (one) => {
+		fill($("chosen"), chosen(), (one) => [one.name, app.hello.can_control], (one) => {
 			if (!app.can("ShowClasses")) return make("li", {}, make("span", {}, one.label));
 			const button = { ariaLabel: `Show ${one.label} no more`, ariaPressed: "true", onclick: () => drop(one) };
 			return make("li", {}, make("button", button, `${one.label} ×`));
 		});
-		for (const { button, isOn } of buttons) press(button, isOn(state));
+		buttons.forEach((button, at) => press(button, PARTS[at][3](state)));
 		show(refine, app.can("Refine") && state.models?.length);
 		press(refine, selection.refine);
 		grid.forEach((button, at) => press(button, TOP_KS[at] === selection.top_k));
 		const against = selection.contrast?.sides;
 		show(document.querySelector(".against"), selection.contrast && app.can("SetContrast"));
 		["first", "second"].forEach((id, at) => {
-			if (document.activeElement !== $(id)) follow($(id), against ? name(against[at]) : "");
+			if (document.activeElement !== $(id)) follow($(id), against ? against[at].name : "");
 		});
 		follow($("opacity"), style.heatmap_opacity);
 		select("colormap", choices.colormaps, style.colormap);
@@ -113,7 +109,8 @@ export function controls(app) {
 		const sides = app.can("SetInputSize") && state.models?.length ? sizes(selection, choices) : [];
 		select("input-size", sides, selection.input_size ?? "", (size) => size || "the model's own");
 		select("model", app.can("SetModel") ? state.models : [], state.chosen_model ?? "");
-		select("input", app.can("OpenSource") ? state.sources : [], state.sources?.find((one) => `/${one}`.endsWith(`/${state.source}`)) ?? "");
+		const sources = app.can("OpenSource") && !state.cameras?.length ? state.sources : [];
+		select("input", sources, sources.find((one) => isSame(one, state.source)) ?? "");
 		press($("pause"), state.is_paused);
 		$("pause").querySelector("use").setAttribute("href", state.is_paused ? "#i-play" : "#i-pause");
 		text($("pause").lastChild, state.is_paused ? "Go on" : "Pause");
@@ -129,9 +126,6 @@ export function controls(app) {
 		return `Shown: ${on.join(", ") || "the picture alone"}; smoothing ${selection.smoothing}; you look, somebody else decides.`;
 	}
 
-	function hear(message) {
-		for (const find of finds) find.hear(message);
-	}
-
+	const hear = (message) => finds.forEach((find) => find.hear(message));
 	return { render, hear, isChosen, choose: (one) => (isChosen(one) ? drop(one) : pin(one)) };
 }

@@ -30,7 +30,6 @@ const TEACHING = { f: ["Fit"], x: ["Save"], z: ["Forget"] };
 const HELP = [
 	{ keys: "click", words: "what has evidence there? By keys: Tab to the picture, arrows, Enter", needs: "" },
 	{ keys: "1 to 9", words: "enlarge a camera; Escape: all", needs: "cameras" },
-	{ keys: "i", words: "add a camera", needs: "cameras" },
 ];
 const LOOKING = ["d", "?"]; // for those who may only look
 
@@ -41,7 +40,8 @@ export function keys(app) {
 		if (help.open) help.close();
 		else {
 			const state = app.state ?? {};
-			const holds = { clip: state.player?.counts === "seconds", photos: state.player?.counts === "photos", cameras: state.cameras?.length > 0 && !state.teaching, teaching: state.teaching };
+			const counts = state.player?.counts;
+			const holds = { clip: counts === "seconds", photos: counts === "photos", cameras: state.cameras?.length > 0 && !state.teaching, teaching: state.teaching };
 			const rows = [...HELP, ...(app.hello.help ?? [])].filter(({ keys, needs }) => (app.hello.can_control ? !needs || holds[needs] : LOOKING.includes(keys)));
 			fill($("keys"), rows, (row) => row.keys + row.words, ({ keys, words }) => make("div", {}, make("dt", {}, keys), make("dd", {}, words)));
 			help.showModal();
@@ -75,7 +75,6 @@ export function keys(app) {
 		else if (key === "Escape") return escape(state);
 		else if (/^[1-9]$/.test(key)) return state.teaching ? (app.hold(Number(key)), true) : app.focusAt(Number(key));
 		else if (key === "n" && state.teaching) name();
-		else if (key === "i" && state.cameras?.length) $("camera-address").focus();
 		else if (key === "End" && state.player?.duration) app.act("Seek", { to: state.player.duration });
 		else {
 			const part = PARTS[key] && ["Toggle", { what: PARTS[key] }];

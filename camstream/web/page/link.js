@@ -89,7 +89,7 @@ export class Link {
 			const answer = await fetch("state.json", { cache: "no-store" });
 			this.why = answer.ok ? "" : (await answer.text()).trim();
 		} catch {
-			this.why = "";
+			// Nobody answers; what was said last holds.
 		}
 		this.change(this);
 	}

@@ -114,7 +114,7 @@ function draw(bitmap, capturedMs) {
 	if (document.body.dataset.state !== "live") status();
 }
 
-// What is the matter: a word for the page's look, and words for people.
+// A word for the page's look, and words for people.
 function condition() {
 	const state = app.state;
 	const lost = span((performance.now() - link.lostAt) / 1000);

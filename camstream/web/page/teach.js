@@ -3,7 +3,6 @@
 import { $, click, fill, make, show, text } from "./base.js";
 
 const EVERY_MS = 100; // ten frames a second, as in the window
-const MOST = 9;
 
 export function teaching(app) {
 	let wasTaught = false;
@@ -37,26 +36,39 @@ export function teaching(app) {
 	app.hold = hold;
 	app.release = release;
 
-	function row({ number, name }) {
-		const button = make("button", { className: "hold control" }, make("b", {}, number), make("span"));
+	function row({ number }) {
+		const isPress = ({ key }) => key === " " || key === "Enter";
+		const end = () => release(number);
+		const holding = {
+			className: "hold control",
+			onpointerdown: (event) => {
+				if (event.button !== 0) return;
+				button.setPointerCapture(event.pointerId);
+				hold(number);
+			},
+			onlostpointercapture: end,
+			onblur: end,
+			oncontextmenu: (event) => event.preventDefault(), // of a long touch
+			onkeydown: (event) => {
+				if (!isPress(event)) return;
+				event.preventDefault();
+				event.stopPropagation();
+				hold(number);
+			},
+			onkeyup: (event) => void (isPress(event) && end()),
+		};
+		const button = make("button", holding, make("b", {}, number), make("span"));
 		button.number = number;
-		button.addEventListener("pointerdown", (event) => {
-			if (event.button !== 0) return;
-			button.setPointerCapture(event.pointerId);
-			hold(number);
-		});
-		for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) button.addEventListener(end, () => release(number));
-		button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a long touch
-		button.addEventListener("keydown", (event) => {
-			if (event.key !== " " && event.key !== "Enter") return;
-			event.preventDefault();
-			event.stopPropagation();
-			hold(number);
-		});
-		button.addEventListener("keyup", (event) => (event.key === " " || event.key === "Enter") && release(number));
-		const input = make("input", { className: "control", maxLength: 60, spellcheck: false, autocomplete: "off", ariaLabel: `Name of class ${number}` });
-		input.addEventListener("change", () => input.value.trim() && app.act("NameClass", { name: input.value.trim(), number }));
-		input.addEventListener("keydown", (event) => event.key === "Enter" && input.blur());
+		const naming = {
+			className: "control",
+			maxLength: 60,
+			spellcheck: false,
+			autocomplete: "off",
+			ariaLabel: `Name of class ${number}`,
+			onchange: () => input.value.trim() && app.act("NameClass", { name: input.value.trim(), number }),
+			onkeydown: ({ key }) => void (key === "Enter" && input.blur()), // false would take the key
+		};
+		const input = make("input", naming);
 		const forget = { className: "close control", title: "Forget its frames (z)", onclick: () => app.act("Forget", { number }) };
 		return make("li", {}, button, make("span", { className: "told" }), input, make("button", forget, "×"));
 	}
@@ -71,10 +83,10 @@ export function teaching(app) {
 			return;
 		}
 		const known = state.classes;
-		if (known.length && !wasTaught) $("teach").open = true; // the rest of the time nobody needs it
+		if (known.length && !wasTaught) $("teach").open = true; // else nobody needs it
 		wasTaught = known.length > 0;
 		const next = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((number) => !known.some((one) => one.number === number));
-		const isNew = app.hello.can_control && next && known.length < MOST;
+		const isNew = app.hello.can_control && next;
 		const rows = isNew ? [...known, { number: next, name: "", frames: 0, is_named: false }] : known;
 		fill($("taught"), rows, (one) => one.number, row);
 		rows.forEach((one, at) => {
@@ -89,8 +101,9 @@ export function teaching(app) {
 			forget.disabled = !one.frames;
 		});
 		const alike = known.filter((one) => one.is_alike).map((one) => one.name);
-		text($("work"), state.work || (alike.length ? `${alike.join(", ")}: all frames alike: move it` : ""));
 		const isTaught = known.some((one) => one.frames);
+		const hint = alike.length ? `${alike.join(", ")}: all frames alike: move it` : "";
+		text($("work"), state.work || hint || (state.latest && !isTaught ? "one moment ..." : ""));
 		$("fit").disabled = $("save").disabled = !isTaught;
 	}
 
