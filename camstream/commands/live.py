@@ -192,7 +192,7 @@ def live(
         Receiver | None,
         output_option(
             metavar="URL|COMMAND",
-            help="Told when something appears and when it has gone: JSON by POST, or a command.",
+            help="Is told when something comes and goes.",
             parser=parse_receiver,
         ),
     ] = None,
@@ -210,7 +210,6 @@ def live(
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
-    $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     $ camstream live 0 --web
     $ camstream live phone --web
