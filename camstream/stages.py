@@ -47,11 +47,13 @@ class SourceStatus:
         rate_hz: Nominal frames a second, None where unknown.
         state: Empty while frames come, otherwise what happens instead ("reconnecting ...").
         reconnects: How often the source was opened again.
+        next_try_s: When it is tried again, ``time.perf_counter()``; None while it is not waited for.
     """
 
     rate_hz: float | None = None
     state: str = ""
     reconnects: int = 0
+    next_try_s: float | None = None
 
 
 def status_of(source: Source) -> SourceStatus:

@@ -55,9 +55,11 @@ from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
 from camstream.live.models import ModelSwitch
 from camstream.live.outputs import OutputPaths, RunLimits
+from camstream.live.rack import Looking
 from camstream.live.session import LiveSession
 from camstream.live.state import ModelChoice
 from camstream.live.teaching import Teaching
+from camstream.live.wall import WallSession
 from camstream.models.zoo import DEFAULT_MODEL, SHIPPED, load_model
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.receivers import Receiver, receiver_of
@@ -65,6 +67,8 @@ from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
 from camstream.sources.player import SPEEDS
+from camstream.sources.several import cameras_in
+from camstream.stats import RunStats
 from camstream.web import place
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
@@ -86,6 +90,17 @@ class _Patience:
         if waited_s >= _PATIENCE_S and not self._is_told:
             self._is_told = True
             remark(f"still opening {self._name}; Ctrl-C ends it")
+
+
+def _summary(result: RunStats) -> str:
+    """Say in one line what was done with a source."""
+    lag = result.stages_ms.get("lag")
+    back = f", back {result.reconnects} times" if result.reconnects else ""
+    return (
+        f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
+        f"{result.frames_dropped} dropped, {result.frames_mapped} inferred{back}"
+        + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
+    )
 
 
 def check_speed(speed: float) -> float:
@@ -140,7 +155,7 @@ def live(
         str | None,
         show_option(
             metavar="HOST:PORT",
-            help=f"Serve a page for browsers; without HOST:PORT at {place.DEFAULT}.",
+            help=f"A page for browsers, at {place.DEFAULT}.",
         ),
     ] = None,
     fullscreen: Annotated[bool, show_option("--fullscreen", help="Fill the screen; F11.")] = False,
@@ -180,9 +195,7 @@ def live(
     ] = None,
     record_on_presence: Annotated[
         Path | None,
-        output_option(
-            metavar="FOLDER", help="A video into this folder each time that something is there."
-        ),
+        output_option(metavar="FOLDER", help="A video of each visit into this folder."),
     ] = None,
     pre_roll: Annotated[
         float,
@@ -210,6 +223,7 @@ def live(
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
+    $ camstream live 0 1 rtsp://host/stream --records seen.jsonl
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
     $ camstream live 0 --web
     $ camstream live phone --web
@@ -217,6 +231,9 @@ def live(
     with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:
         window = web is None if window is None else window
         named = sources or ["0"]
+        several = cameras_in(named)
+        if several and (teach or teach_output):
+            raise UsageError("--teach and --teach-output: several cameras cannot be taught")
         style = Style(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
@@ -234,7 +251,7 @@ def live(
         phone = phone_camera(named, is_served=web is not None)
         server = None
         if web is not None:
-            server = open_page(web, named) if phone is None else phone.open_page(web)
+            server = open_page(web, several or named) if phone is None else phone.open_page(web)
         if server is not None:
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
@@ -258,7 +275,8 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        can_teach = is_seen and maps is None  # a file of maps has one model's classes
+        # A file of maps has one model's classes.
+        can_teach = is_seen and maps is None and not several
         guest = (
             Teaching(
                 model,
@@ -271,13 +289,12 @@ def live(
             if can_teach
             else None
         )
-        open_source = partial(
+        open_any = partial(
             open_live,
             size_wh=camera_size,
             stays=is_seen,
             is_looping=loop,
             speed=check_speed(speed),
-            waiting=_Patience(named[0], stop),
         )
         models = ModelSwitch(
             ModelChoice(name=model_name, input_size=input_size, refine=refine),
@@ -286,36 +303,54 @@ def live(
                 wanted.name, device=device, input_size=wanted.input_size, refine=wanted.refine
             ),
         )
-        opened = open_source(named) if phone is None else phone.source
-        if display is not None:
-            display.title = f"{opened.name} - camstream"
-        crash.working_on(opened.name)
-        session = LiveSession(
-            opened,
-            model.infer,
-            model.info,
-            device=model.device,
-            style=style,
-            selection=selection,
-            outputs=OutputPaths(
-                record=output,
-                records=records,
-                maps=maps,
-                presence=presence,
-                visits=record_on_presence,
-                pre_roll_s=pre_roll,
-                on_presence=on_presence,
-                inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
-                overwrite=overwrite,
-            ),
-            limits=RunLimits(frames=frames, seconds=seconds),
-            display=display,
-            guest=guest,
-            stop=stop,
-            open_source=open_source,
-            models=None if maps is not None else models,
-            watch=None if server is None else server.hub.see,
+        written = OutputPaths(
+            record=output,
+            records=records,
+            maps=maps,
+            presence=presence,
+            visits=record_on_presence,
+            pre_roll_s=pre_roll,
+            on_presence=on_presence,
+            inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
+            overwrite=overwrite,
         )
+        limits = RunLimits(frames=frames, seconds=seconds)
+        session: LiveSession | WallSession
+        if several:
+            session = WallSession(
+                several,
+                Looking.through(model),
+                open_camera=lambda address, waiting: open_any(address, waiting=waiting),
+                style=style,
+                selection=selection,
+                outputs=written,
+                limits=limits,
+                display=display,
+                stop=stop,
+                models=None if maps is not None else models,
+                watch=None if server is None else server.hub.see,
+            )
+        else:
+            open_source = partial(open_any, waiting=_Patience(named[0], stop))
+            session = LiveSession(
+                open_source(named) if phone is None else phone.source,
+                model.infer,
+                model.info,
+                device=model.device,
+                style=style,
+                selection=selection,
+                outputs=written,
+                limits=limits,
+                display=display,
+                guest=guest,
+                stop=stop,
+                open_source=open_source,
+                models=None if maps is not None else models,
+                watch=None if server is None else server.hub.see,
+            )
+        if display is not None:
+            display.title = f"{session.state.source} - camstream"
+        crash.working_on(session.state.source)
         if server is not None:
             server.attach(session)
             server.start()
@@ -327,12 +362,8 @@ def live(
         finally:
             if session.parting:
                 typer.echo(session.parting)
-        lag = result.stages_ms.get("lag")
-        say(
-            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
-            f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
-            + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
-        )
+        for one in result.cameras or (result,):
+            say(_summary(one))
         if stats is not None:
             told = dataclasses.replace(result, settings=in_force(context))
             write_json(stats, told.to_dict(), overwrite=overwrite)

@@ -17,6 +17,8 @@ def hud(state: LiveState, now_s: float) -> list[str]:
         state: Of the session.
         now_s: ``time.perf_counter()``.
     """
+    if state.is_mosaic:
+        return _typed(state, now_s)
     if state.frame is None or state.prediction is None:
         return [state.source_state or f"waiting for the first picture of {state.source}"]
     notes = []
@@ -26,15 +28,20 @@ def hud(state: LiveState, now_s: float) -> list[str]:
         )
     elif note := state.source_state or absence(state, now_s):
         notes.append(note)
-    if state.prompt is not None:
-        notes += _lines(state.prompt)
-    elif message := message_of(state, now_s):
-        notes.append(message)
+    notes += _typed(state, now_s)
     if state.teaching is not None:
         notes += _counts(state.teaching)
     if state.display != "off":
         notes.append(_readings(state, now_s))
     return notes
+
+
+def _typed(state: LiveState, now_s: float) -> list[str]:
+    """The question that is being answered, or the message of the moment."""
+    if state.prompt is not None:
+        return _lines(state.prompt)
+    message = message_of(state, now_s)
+    return [message] if message else []
 
 
 def message_of(state: LiveState, now_s: float) -> str:
@@ -45,7 +52,7 @@ def message_of(state: LiveState, now_s: float) -> str:
 
 def is_stale(state: LiveState, now_s: float) -> bool:
     """Whether nothing comes from the source, so that the picture is not that of now."""
-    if state.frame is None or state.is_paused or state.player is not None:
+    if state.is_mosaic or state.frame is None or state.is_paused or state.player is not None:
         return False
     age_s = now_s - state.frame.captured_s
     return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))

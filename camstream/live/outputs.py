@@ -19,6 +19,7 @@ from camstream.sinks.presence_news import PresenceNews
 from camstream.sinks.receivers import Receiver
 from camstream.sinks.recorder import Recorder
 from camstream.sinks.visits import Visits
+from camstream.stages import Sink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,8 @@ class Outputs:
         *,
         labels: Sequence[str],
         rate_hz: float | None,
+        stem: str = "",
+        more: Sequence[Sink] = (),
         source: Callable[[], str] = lambda: "",
     ) -> None:
         """Open what is written from the start.
@@ -80,6 +83,8 @@ class Outputs:
             folder: Where snapshots and recordings that an action begins are put.
             labels: One name a class, in the order of the logits.
             rate_hz: The source's nominal rate, a hint for the encoder.
+            stem: Of the source's files where there are several sources, else empty.
+            more: Other sinks that get each frame whose map is shown.
             source: Returns the name of what is looked at now, for events of presence.
 
         Raises:
@@ -95,14 +100,20 @@ class Outputs:
         self._last_s = 0.0
         self._visits: Visits | None = None
         if paths.visits is not None:
-            self._visits = Visits(paths.visits, pre_roll_s=paths.pre_roll_s, rate_hz=rate_hz)
+            self._visits = Visits(
+                paths.visits,
+                pre_roll_s=paths.pre_roll_s,
+                rate_hz=rate_hz,
+                name=f"visit-{stem}" if stem else "visit",
+            )
         self._news: PresenceNews | None = None
         if paths.on_presence is not None:
             self._news = PresenceNews(paths.on_presence, source)
         side_paths = SidePaths(records=paths.records, maps=paths.maps, presence=paths.presence)
-        self._has_sides = side_paths != SidePaths()
+        self._stem = f"camstream-{stem}" if stem else "camstream"
+        self._has_sides = side_paths != SidePaths() or bool(more)
         self._sides = SideFiles(
-            side_paths, labels, overwrite=paths.overwrite, inputs=paths.inputs, once=True
+            side_paths, labels, overwrite=paths.overwrite, inputs=paths.inputs, once=True, more=more
         )
         if paths.record is not None:
             try:
@@ -191,7 +202,7 @@ class Outputs:
     def snapshot(self, picture: Picture) -> str:
         """Write a picture to a PNG file; a failure becomes the message and does not end the run."""
         try:
-            atomic_file = AtomicFile(self._folder / f"camstream-{_stamp()}.png")
+            atomic_file = AtomicFile(self._folder / f"{self._stem}-{_stamp()}.png")
             atomic_file.path.write_bytes(cv2.imencode(".png", picture.bgr())[1].tobytes())
             atomic_file.commit()
         except OSError as error:
@@ -208,7 +219,7 @@ class Outputs:
             return ""
         try:
             if self._recorder is None:
-                target = self._folder / f"camstream-{_stamp()}.mp4"
+                target = self._folder / f"{self._stem}-{_stamp()}.mp4"
                 self._recorder = self._record_to(target, overwrite=False)
                 return ""
             recorder, self._recorder, self._first_s = self._recorder, None, None
@@ -240,6 +251,12 @@ class Outputs:
         if self._news is not None:
             self._news.keep()
         say_kept(error, kept)
+
+    def discard(self) -> None:
+        """Remove the files: there was nothing to write."""
+        for sink in (self._recorder, self._visits, self._news, self._sides):
+            if sink is not None:
+                sink.discard()
 
     def _record_to(self, target: Path, *, overwrite: bool) -> Recorder:
         return Recorder(

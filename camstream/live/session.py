@@ -325,6 +325,8 @@ class LiveSession:
             if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
                 return
+            if isinstance(action, actions.CameraAction):
+                raise UsageError("this run has one source: name several at its start")
             if isinstance(action, actions.ModelAction):
                 no_choice = "this run keeps its model"
                 self._say(no_choice if self._models is None else self._models.do(action))

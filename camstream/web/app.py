@@ -35,7 +35,7 @@ _TYPES = {
     ".png": "image/png",
 }
 _OPENING = (
-    '<!doctype html><html lang="en"><title>camstream</title><link rel="icon" href="data:,">'
+    '<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>camstream</title>'
     "<p>One moment ...</p></html>"
 )
 _COOKIE_S = 7 * 24 * 3600

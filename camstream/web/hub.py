@@ -21,6 +21,7 @@ import msgspec
 
 from camstream.frame import Annotated
 from camstream.live.hud import absence
+from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
 from camstream.live.paint import add_absence, draw
 from camstream.live.screen import fit
 from camstream.live.timeline import Timeline
@@ -28,8 +29,8 @@ from camstream.sinks.records import to_json_line, to_record
 from camstream.web import message, telling
 
 if TYPE_CHECKING:
-    from camstream.frame import Prediction
     from camstream.live.state import LiveState
+    from camstream.picture import Picture
 
 QUALITY = 80  # of JPEG
 MAX_VIEWERS = 16
@@ -100,6 +101,7 @@ class Hub:
         self._max_viewers = max_viewers
         self._state: LiveState | None = None
         self._picture: tuple[_Look, Encoded] | None = None
+        self._tiles = Tiles()
         self._timeline = Timeline()
         self._played = ""
         self._present: bool | None = None
@@ -110,8 +112,8 @@ class Hub:
         # Who waits, and the number of the picture that each has.
         self._waiting: dict[asyncio.Future[Encoded | None], int] = {}
         self._readers: dict[int, deque[str]] = {}
-        self._unread: deque[Prediction] = deque(maxlen=_MAX_RECORDS)
-        self._last_index = -1
+        self._unread: deque[Annotated] = deque(maxlen=_MAX_RECORDS)
+        self._last_index: dict[int, int] = {}  # of each camera; 0 is the only source
         self._news: asyncio.Event | None = None
         self._records_came: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,11 +127,12 @@ class Hub:
         self._note(state, before)
         with self._changed:
             self._state = state
-            prediction = state.prediction
-            if prediction is not None and prediction.frame.index > self._last_index:
-                self._last_index = prediction.frame.index
-                if self._readers:
-                    self._unread.append(prediction)
+            for number, looked_at in _looked_at(state):
+                index = looked_at.prediction.frame.index
+                if index > self._last_index.get(number, -1):
+                    self._last_index[number] = index
+                    if self._readers:
+                        self._unread.append(looked_at)
             if self._waiting or self._unread:
                 self._changed.notify()
         if before is None or _differ(state, before):
@@ -324,7 +327,7 @@ class Hub:
             if state is not None:
                 self._encode(state)
             if unread:
-                self._call(self._wake_readers, [_record(one) for one in unread])
+                self._call(self._wake_readers, [to_json_line(to_record(one)) for one in unread])
 
     def _wants(self) -> bool:
         """Whether somebody waits, and the picture would be another than the last one."""
@@ -336,13 +339,7 @@ class Hub:
     def _encode(self, state: LiveState) -> None:
         assert state.frame is not None
         look = _look(state)
-        width, height = state.frame.picture.size_wh
-        scale = min(1.0, _LONGEST_SIDE / max(width, height))
-        room_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-        size_wh = fit((width, height), room_wh)
-        small = state.frame.picture if scale == 1 else state.frame.picture.resized(size_wh)
-        drawn = draw(state, small, room_wh)
-        add_absence(drawn, state, time.perf_counter())
+        drawn = draw_mosaic(state, MOSAIC_WH, self._tiles) if state.is_mosaic else _draw(state)
         quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
         jpeg = cv2.imencode(".jpg", drawn.bgr(is_exact=False), quality)[1].tobytes()
         self.encoded += 1
@@ -355,13 +352,37 @@ class Hub:
         self._call(self._give, found)
 
 
+def _draw(state: LiveState) -> Picture:
+    """Draw the picture of one source, no larger than is sent."""
+    assert state.frame is not None
+    width, height = state.frame.picture.size_wh
+    scale = min(1.0, _LONGEST_SIDE / max(width, height))
+    room_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size_wh = fit((width, height), room_wh)
+    small = state.frame.picture if scale == 1 else state.frame.picture.resized(size_wh)
+    drawn = draw(state, small, room_wh)
+    add_absence(drawn, state, time.perf_counter())
+    return drawn
+
+
 def _look(state: LiveState) -> _Look:
+    if state.is_mosaic:  # a new tuple with each change
+        return _Look((state.cameras, None, state.style, ""))
     return _Look((state.frame, state.prediction, state.style, absence(state, time.perf_counter())))
 
 
 # A change of one of these is told at once; measured values are told ten times a second.
 _REPLACED = ("style", "selection", "info", "answer")
-_CHANGED = ("source", "source_state", "is_paused", "message_s", "recording", "model", "teaching")
+_CHANGED = (
+    "source",
+    "source_state",
+    "is_paused",
+    "message_s",
+    "recording",
+    "model",
+    "teaching",
+    "focus",
+)
 
 
 def _differ(state: LiveState, other: LiveState) -> bool:
@@ -371,7 +392,11 @@ def _differ(state: LiveState, other: LiveState) -> bool:
     )
 
 
-def _record(prediction: Prediction) -> str:
-    return to_json_line(
-        to_record(Annotated(prediction=prediction, picture=prediction.frame.picture))
-    )
+def _looked_at(state: LiveState) -> list[tuple[int, Annotated]]:
+    """The newest frame that the model looked at, of each camera with its number."""
+    sources = [(camera.id, camera.name, camera.prediction) for camera in state.cameras]
+    return [
+        (number, Annotated(prediction=made, picture=made.frame.picture, source=name))
+        for number, name, made in sources or [(0, "", state.prediction)]
+        if made is not None
+    ]

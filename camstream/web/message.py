@@ -75,7 +75,8 @@ def suggestions(state: LiveState, query: str) -> list[dict[str, object]]:
             indices = tuple(
                 n for n, one in enumerate(state.info.labels) if one.casefold() == folded
             )
-            found += [{"class_index": index, "label": name} for index in indices]
+            found += [{"class_index": n, "label": name, "name": str(n)} for n in indices]
             continue
-        found.append({"class_index": indices[0] if len(indices) == 1 else None, "label": name})
+        number = indices[0] if len(indices) == 1 else None
+        found.append({"class_index": number, "label": name, "name": name})
     return found[:_SUGGESTED]

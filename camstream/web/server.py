@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from camstream.live.session import LiveSession
+    from camstream.live.wall import WallSession
 
 _START_S = 10.0
 _GRACE_S = 1  # for clients to take what was sent, when it ends
@@ -113,7 +114,7 @@ class WebServer:
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camstream-web", daemon=True)
 
-    def attach(self, session: LiveSession) -> None:
+    def attach(self, session: LiveSession | WallSession) -> None:
         """Show a session that has not begun yet, and pass the actions of pages on to it."""
         self.hub.see(session.state)
         self.wishes.do = session.do

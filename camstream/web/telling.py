@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from camstream.live import layout
-from camstream.live.ask import name_of
 from camstream.live.hud import is_stale, message_of
 from camstream.live.models import shown_model
 from camstream.live.state import LiveState
+from camstream.maps.select import ClassGroup
 
 
 def tell(
@@ -60,7 +60,7 @@ def tell(
         "tiles": None if size_wh is None else _tiles(state, size_wh),
         "style": dataclasses.asdict(state.style),
         "selection": {
-            "classes": [group.label for group in selection.classes],
+            "classes": [_side(state, group) for group in selection.classes],
             "contrast": _contrast(state),
             "top_k": selection.top_k,
             "smoothing": selection.smoothing,
@@ -80,7 +80,8 @@ def tell(
         "answer": _answer(state),
         "teaching": _teaching(state),
         "player": _player(state, timeline),
-        "cameras": [],
+        "cameras": [camera.to_dict() for camera in state.cameras],
+        "focus": state.focus,
         "models": [shown_model(name) for name in state.models],
         "chosen_model": None if state.model is None else shown_model(state.model.name),
     }
@@ -90,7 +91,12 @@ def _top(state: LiveState) -> list[dict[str, Any]]:
     if state.prediction is None:
         return []
     return [
-        {"class_index": one.class_index, "label": one.label, "score": round(one.score, 4)}
+        {
+            "class_index": one.class_index,
+            "label": one.label,
+            "name": state.names.name_of(one.label, one.class_index),
+            "score": round(one.score, 4),
+        }
         for one in state.prediction.top
     ]
 
@@ -116,7 +122,14 @@ def _contrast(state: LiveState) -> Mapping[str, Any] | None:
     if contrast is None:
         return None
     sides = contrast.sides
-    return {"sides": None if sides is None else [side.label for side in sides]}
+    return {"sides": None if sides is None else [_side(state, side) for side in sides]}
+
+
+def _side(state: LiveState, group: ClassGroup) -> Mapping[str, str]:
+    """A class or a group: what it is called, and the name that finds it."""
+    is_one = len(group.indices) == 1
+    name = state.names.name_of(group.label, group.indices[0]) if is_one else group.label
+    return {"label": group.label, "name": name}
 
 
 def _presence(state: LiveState, since_s: float | None, now_s: float) -> Mapping[str, Any] | None:
@@ -142,7 +155,7 @@ def _answer(state: LiveState) -> Mapping[str, Any] | None:
                 "class_index": one.class_index,
                 "label": one.label,
                 "value": round(one.value, 2),
-                "name": name_of(one, state.info),
+                "name": state.names.name_of(one.label, one.class_index),
             }
             for one in answer.classes
         ],
@@ -185,6 +198,8 @@ def _player(
 
 def _tiles(state: LiveState, size_wh: tuple[int, int]) -> Mapping[str, int]:
     """How many pictures are side by side in the one that is sent."""
+    if state.is_mosaic:  # its cameras are told apart by their own places
+        return {"count": 1, "columns": 1, "rows": 1}
     count = layout.tile_count(state)
     width, _ = layout.tile_size_in(state, size_wh)
     columns = max(1, round(size_wh[0] / width))

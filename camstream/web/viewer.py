@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-import camstream
 from camstream.address import shown
 from camstream.errors import CamstreamError, UsageError
 from camstream.live import actions, layout, values
 from camstream.web import message
+from camstream.web.greeting import NOT_FROM_A_PAGE, greeting
 from camstream.web.hub import CrowdedError, Hub, HubClosedError
 
 _MESSAGES_HZ = 100.0  # of a viewer; a page that is held down sends 60 at most
@@ -22,9 +23,6 @@ _BURST = 200.0
 
 # Codes of the end of a socket, RFC 6455.
 _GOING_AWAY, _NOT_TEXT, _POLICY, _TOO_BIG, _LATER = 1001, 1003, 1008, 1009, 1013
-
-_NOT_FROM_A_PAGE = (actions.Quit, actions.ToggleFullscreen)
-ACTIONS = [name for name, kind in actions.ACTIONS.items() if kind not in _NOT_FROM_A_PAGE]
 
 
 class _EndedError(Exception):
@@ -61,15 +59,15 @@ class Wishes:
         self.do(self._allowed(action))
 
     def _allowed(self, action: actions.Action) -> actions.Action:
-        if isinstance(action, _NOT_FROM_A_PAGE):
+        if isinstance(action, NOT_FROM_A_PAGE):
             raise UsageError(f"a page cannot ask for {type(action).__name__}")
-        if isinstance(action, actions.OpenSource):
+        if isinstance(action, actions.OpenSource | actions.AddCamera):
             if action.address not in self._addresses:
                 known = ", ".join(self._addresses) or "none"
                 raise UsageError(
                     f"a page opens only what was named when camstream was started: {known}"
                 )
-            return actions.OpenSource(self._addresses[action.address])
+            return dataclasses.replace(action, address=self._addresses[action.address])
         if isinstance(action, actions.AskAt):
             return self._in_tile(action)
         return action
@@ -77,7 +75,12 @@ class Wishes:
     def _in_tile(self, action: actions.AskAt) -> actions.AskAt:
         """Where several views are side by side, find the place in the one that was meant."""
         state = self._hub.state
-        if state is None or state.frame is None or not (0 <= action.x <= 1 and 0 <= action.y <= 1):
+        if (
+            state is None
+            or state.is_mosaic
+            or state.frame is None
+            or not (0 <= action.x <= 1 and 0 <= action.y <= 1)
+        ):
             return action
         size_wh = self._hub.size_wh or state.frame.picture.size_wh
         place = layout.tile_at(state, size_wh, action.x, action.y)
@@ -132,13 +135,7 @@ class _Viewer:
         """Run its three tasks until one of them ends; that one's error is raised."""
         state = self._hub.state
         await self._socket.send_text(
-            message.text(
-                "hello",
-                can_control=self._wishes is not None,
-                version=camstream.__version__,
-                actions=ACTIONS if self._wishes is not None else [],
-                classes_total=0 if state is None else len(state.info.labels),
-            )
+            message.text("hello", **greeting(state, can_control=self._wishes is not None))
         )
         tasks = [
             asyncio.ensure_future(one)

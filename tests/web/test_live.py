@@ -24,6 +24,7 @@ from camstream.sources.file import FileSource
 from camstream.sources.player import Player
 from camstream.testing import FakeSource, make_frame, write_tiny_model
 from camstream.web import viewer as viewers
+from camstream.web.greeting import ACTIONS
 from camstream.web.place import Place
 from tests.live.test_teaching import Notebook
 from tests.web.serving import Served, at_30_hz, end_of, serving
@@ -119,7 +120,9 @@ def test_an_action_is_told_at_once(served: Served) -> None:
         viewer.until(lambda state: state["style"]["heatmap_opacity"] == 0.25)
         assert "opacity 25%" in viewer.state["message"]
         viewer.do("ShowClasses", names=["dark"])
-        viewer.until(lambda state: state["selection"]["classes"] == ["dark"])
+        viewer.until(
+            lambda state: state["selection"]["classes"] == [{"label": "dark", "name": "dark"}]
+        )
         viewer.until(lambda state: [one["label"] for one in state["displayed"]] == ["dark"])
         viewer.do("Toggle", what="contrast", on=True)
         viewer.until(lambda state: state["selection"]["contrast"] == {"sides": None})
@@ -195,7 +198,7 @@ def test_classes_are_found_by_a_part_of_their_name(served: Served) -> None:
         viewer.send(type="classes", query="LIG")
         found = viewer.answer("classes")
         assert found["query"] == "LIG"
-        assert found["names"] == [{"class_index": 0, "label": "light"}]
+        assert found["names"] == [{"class_index": 0, "label": "light", "name": "light"}]
         viewer.send(type="classes", query="")
         assert viewer.answer("classes")["names"] == []
 
@@ -449,4 +452,4 @@ def test_the_seventeenth_viewer_is_told_so(served: Served) -> None:
 
 
 def test_every_action_that_there_is_may_be_asked_for_but_two() -> None:
-    assert set(actions.ACTIONS) - set(viewers.ACTIONS) == {"Quit", "ToggleFullscreen"}
+    assert set(actions.ACTIONS) - set(ACTIONS) == {"Quit", "ToggleFullscreen"}
