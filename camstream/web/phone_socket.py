@@ -31,6 +31,7 @@ from camstream.web.phone import MAX_JPEG, PhoneSource
 from camstream.web.qr import as_svg
 
 PATH = "/phone"
+_CODE = b'<script type="module" src="phone-code.js"></script>\n'
 _HEAD = struct.Struct(">d")
 LARGEST_MESSAGE = MAX_JPEG + _HEAD.size
 _OLDEST_S = 30.0  # a picture that claims to be older is dated by its arrival
@@ -73,9 +74,11 @@ class PhoneDoor:
         self.link = ""
         self._source = source
         self._phone: _Phone | None = None
-        content, kind = page_files()["phone.html"]
+        files = page_files()
+        index, kind = files["index.html"]
         self.routes: list[BaseRoute] = [
-            Route(PATH, partial(_page, content, kind)),
+            Route(PATH, partial(_page, *files["phone.html"])),
+            Route("/", partial(_page, index.replace(b"</head>", _CODE + b"</head>"), kind)),
             Route("/phone.svg", self._code),
             WebSocketRoute(PATH, self._serve),
         ]

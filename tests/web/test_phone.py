@@ -25,12 +25,7 @@ from camstream.web import phone_socket
 from camstream.web.clock import Clock
 from camstream.web.phone import PhoneSource, decode, size_of
 from camstream.web.place import Place
-from tests.web.phone_serving import FakePhone, ServedPhone, serving_phone
-
-
-def jpeg(grey: int = 128, size_wh: tuple[int, int] = (320, 240)) -> bytes:
-    image = np.full((size_wh[1], size_wh[0], 3), grey, np.uint8)
-    return bytes(cv2.imencode(".jpg", image)[1].tobytes())
+from tests.web.phone_serving import FakePhone, ServedPhone, jpeg, serving_phone
 
 
 @pytest.fixture(scope="module")
