@@ -192,8 +192,9 @@ def test_who_does_not_keep_the_rules_is_sent_away(
     with served.phone() as phone:
         with pytest.raises(ConnectionClosed) as caught:
             phone.until_closed(message)
-        assert caught.value.rcvd is not None
-        assert caught.value.rcvd.code == code
+        # Of a message that is too long a part is never read, so the word may not arrive.
+        assert caught.value.rcvd is not None or code == 1009
+        assert caught.value.rcvd is None or caught.value.rcvd.code == code
 
 
 def test_what_cannot_be_decoded_or_dated_is_skipped_or_dated_by_its_arrival(
