@@ -90,7 +90,13 @@ class Sink(Protocol):
 
 
 class Display(Protocol):
-    """Where a live session shows its pictures, and where keys and clicks come from."""
+    """Where a live session shows its pictures, and where keys and clicks come from.
+
+    Attributes:
+        title: What its title bar says; the session sets it.
+    """
+
+    title: str
 
     def size_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:
         """Return the size of the image to show next, pixels: what there is room for.

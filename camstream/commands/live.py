@@ -348,8 +348,6 @@ def live(
                 models=None if maps is not None else models,
                 watch=None if server is None else server.hub.see,
             )
-        if display is not None:
-            display.title = f"{session.state.source} - camstream"
         crash.working_on(session.state.source)
         if server is not None:
             server.attach(session)

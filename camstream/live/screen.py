@@ -64,6 +64,7 @@ class Screen:
             return
         if state.source != self._source:
             self._source, self.timeline = state.source, Timeline()
+            self._display.title = f"{state.source} - camstream"
         size_wh, room_wh = self._sizes(state)
         small = (
             None if state.frame is None or state.is_mosaic else self._fitted(state.frame, room_wh)
