@@ -136,7 +136,8 @@ def test_a_source_that_is_lost_is_dimmed_and_says_so(notebook: Notebook) -> None
         "def frames(source):\n"
         "    yield make_frame(200)\n"
         "    source.state = 'no picture: reconnecting, attempt 1'\n"
-        "    source.stopped.wait(2.5)\n"
+        "    source.stopped.wait(1.2)\n"
+        "camstream.notebook._LOST_S = 0.3\n"
         "camstream.stream(FakeSource(frames, is_live=True), model)"
     )
     pictures, text, _ = notebook.run(code)

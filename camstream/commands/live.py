@@ -129,7 +129,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen:, - (MJPEG on stdin), phone (with --web).",
+            "screen:, - (MJPEG on stdin) or phone (with --web).",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -158,7 +158,7 @@ def live(
         str | None,
         show_option(
             metavar="HOST:PORT",
-            help=f"Serve a page for browsers; without HOST:PORT at {place.DEFAULT}.",
+            help=f"A page for browsers, at {place.DEFAULT}.",
         ),
     ] = None,
     fullscreen: Annotated[bool, show_option("--fullscreen", help="Fill the screen; F11.")] = False,
@@ -198,9 +198,7 @@ def live(
     ] = None,
     record_on_presence: Annotated[
         Path | None,
-        output_option(
-            metavar="FOLDER", help="A video into this folder each time that something is there."
-        ),
+        output_option(metavar="FOLDER", help="A video of each visit into this folder."),
     ] = None,
     pre_roll: Annotated[
         float,
@@ -210,7 +208,7 @@ def live(
         Receiver | None,
         output_option(
             metavar="URL|COMMAND",
-            help="Told when something appears and when it has gone: JSON by POST, or a command.",
+            help="Is told when something comes and goes.",
             parser=parse_receiver,
         ),
     ] = None,

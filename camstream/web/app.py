@@ -68,7 +68,7 @@ def make_app(
         hub: Gives pictures and states.
         wishes: Takes actions.
         gate: Decides who comes in; ``scope["role"]`` then says what he may do.
-        routes: More addresses.
+        routes: More addresses; they come before those of the page.
     """
     own: list[BaseRoute] = [
         Route("/stream.mjpg", partial(_stream, hub)),
@@ -83,7 +83,7 @@ def make_app(
         own.append(Route(f"/{name}", answer))
         if name == "index.html":
             own.append(Route("/", answer))
-    return _Guarded(Starlette(routes=[*own, *routes]), gate)
+    return _Guarded(Starlette(routes=[*routes, *own]), gate)
 
 
 def page_files() -> dict[str, tuple[bytes, str]]:

@@ -31,6 +31,7 @@ from camstream.web.phone import MAX_JPEG, PhoneSource
 from camstream.web.qr import as_svg
 
 PATH = "/phone"
+_CODE = b'<script type="module" src="phone-code.js"></script>\n'
 _HEAD = struct.Struct(">d")
 LARGEST_MESSAGE = MAX_JPEG + _HEAD.size
 _OLDEST_S = 30.0  # a picture that claims to be older is dated by its arrival
@@ -62,6 +63,7 @@ class PhoneDoor:
 
     Attributes:
         link: The link that the code holds; set before the server starts.
+        phone: The phone that is here; None: none is.
     """
 
     def __init__(self, source: PhoneSource) -> None:
@@ -72,10 +74,12 @@ class PhoneDoor:
         """
         self.link = ""
         self._source = source
-        self._phone: _Phone | None = None
-        content, kind = page_files()["phone.html"]
+        self.phone: _Phone | None = None
+        files = page_files()
+        index, kind = files["index.html"]
         self.routes: list[BaseRoute] = [
-            Route(PATH, partial(_page, content, kind)),
+            Route(PATH, partial(_page, *files["phone.html"])),
+            Route("/", partial(_page, index.replace(b"</head>", _CODE + b"</head>"), kind)),
             Route("/phone.svg", self._code),
             WebSocketRoute(PATH, self._serve),
         ]
@@ -90,9 +94,9 @@ class PhoneDoor:
         if socket.scope["role"] not in ("phone", "control"):
             await socket.close(_NOT_ALLOWED, "this link is not for a camera")
             return
-        if self._phone is not None:
-            self._phone.end(_REPLACED, "another phone is the camera now")
-        phone = self._phone = _Phone(socket, self._source)
+        if self.phone is not None:
+            self.phone.end(_REPLACED, "another phone is the camera now")
+        phone = self.phone = _Phone(socket, self._source)
         try:
             await phone.run()
             code, why = _GOING_AWAY, "camstream has ended"
@@ -101,19 +105,23 @@ class PhoneDoor:
         except WebSocketDisconnect:
             return
         finally:
-            if self._phone is phone:
-                self._phone = None
+            if self.phone is phone:
+                self.phone = None
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may be gone by now
             await socket.close(code, why)
 
 
 class _Phone:
-    """One phone on its socket."""
+    """One phone on its socket.
+
+    Attributes:
+        clock: The phone's.
+    """
 
     def __init__(self, socket: WebSocket, source: PhoneSource) -> None:
         self._socket = socket
         self._source = source
-        self._clock = Clock()
+        self.clock = Clock()
         self._asked: dict[int, float] = {}  # pings that are not answered
         self._may_send = asyncio.Event()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -182,8 +190,8 @@ class _Phone:
             raise _EndedError(_POLICY, "a picture has a time before it")
         there_s = _HEAD.unpack_from(message)[0] / 1e3
         captured_s = now_s
-        if self._clock.is_known and math.isfinite(there_s):
-            claimed_s = self._clock.here(there_s)
+        if self.clock.is_known and math.isfinite(there_s):
+            claimed_s = self.clock.here(there_s)
             if now_s - _OLDEST_S <= claimed_s <= now_s:
                 captured_s = claimed_s
         self._source.offer(message[_HEAD.size :], captured_s)
@@ -197,7 +205,7 @@ class _Phone:
         if asked_s is not None and math.isfinite(pong.ms):
             self._heard_s = now_s
             self._asked = {one: at for one, at in self._asked.items() if one > pong.id}
-            self._clock.add(asked_s, pong.ms / 1e3, now_s)
+            self.clock.add(asked_s, pong.ms / 1e3, now_s)
 
     def _pay(self, now_s: float) -> None:
         """Count a message; raises _EndedError where there are too many."""

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 from camstream.live.session import LiveSession
@@ -22,6 +24,12 @@ from camstream.web.place import Place
 from camstream.web.server import Certificate, WebServer
 
 LOOPBACK = Place("127.0.0.1", 0)
+
+
+def jpeg(grey: int = 128, size_wh: tuple[int, int] = (320, 240)) -> bytes:
+    """Make a grey picture."""
+    image = np.full((size_wh[1], size_wh[0], 3), grey, np.uint8)
+    return bytes(cv2.imencode(".jpg", image)[1].tobytes())
 
 
 class ServedPhone:

@@ -25,12 +25,7 @@ from camstream.web import phone_socket
 from camstream.web.clock import Clock
 from camstream.web.phone import PhoneSource, decode, size_of
 from camstream.web.place import Place
-from tests.web.phone_serving import FakePhone, ServedPhone, serving_phone
-
-
-def jpeg(grey: int = 128, size_wh: tuple[int, int] = (320, 240)) -> bytes:
-    image = np.full((size_wh[1], size_wh[0], 3), grey, np.uint8)
-    return bytes(cv2.imencode(".jpg", image)[1].tobytes())
+from tests.web.phone_serving import FakePhone, ServedPhone, jpeg, serving_phone
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +192,9 @@ def test_who_does_not_keep_the_rules_is_sent_away(
     with served.phone() as phone:
         with pytest.raises(ConnectionClosed) as caught:
             phone.until_closed(message)
-        assert caught.value.rcvd is not None
-        assert caught.value.rcvd.code == code
+        # Of a message that is too long a part is never read, so the word may not arrive.
+        assert caught.value.rcvd is not None or code == 1009
+        assert caught.value.rcvd is None or caught.value.rcvd.code == code
 
 
 def test_what_cannot_be_decoded_or_dated_is_skipped_or_dated_by_its_arrival(

@@ -12,8 +12,9 @@ import pytest
 from camstream.models.session import Model
 from camstream.web import phone as phone_module
 from camstream.web.certificate import get_certificate
+from camstream.web.gate import Role
 from camstream.web.place import Place
-from tests.web.phone_serving import ServedPhone, serving_phone
+from tests.web.phone_serving import ServedPhone, jpeg, serving_phone
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -209,8 +210,37 @@ def test_the_page_without_script_says_that_the_browser_is_too_old(
     context.close()
 
 
+def test_the_page_of_others_shows_the_code_while_there_is_no_phone(
+    context: BrowserContext, tiny_model: Model
+) -> None:
+    roles: dict[str, Role] = {"c" * 30: "control", "v" * 30: "view", "p" * 30: "phone"}
+    with serving_phone(tiny_model, place=Place("0.0.0.0", 0), tokens=roles) as served:
+        served.door.link = "http://192.0.2.7:8765/phone?token=abc"
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{served.port}/?token={'c' * 30}")
+        code = page.get_by_alt_text("QR code")
+        code.wait_for(state="visible")
+        page.wait_for_function("() => document.getElementById('phone-code').naturalWidth > 0")
+        below = page.locator("#why").bounding_box()
+        above = code.bounding_box()
+        assert above is not None
+        assert below is not None
+        assert above["y"] + above["height"] <= below["y"]
+        with served.phone(additional_headers={"Authorization": f"Bearer {'p' * 30}"}) as phone:
+            phone.until_asked()
+            phone.send(jpeg())
+            code.wait_for(state="hidden")
+        other = context.browser.new_page() if context.browser else page
+        other.goto(f"http://127.0.0.1:{served.port}/?token={'v' * 30}")
+        other.wait_for_function(
+            "() => document.getElementById('status').textContent !== 'connecting'"
+        )
+        assert other.get_by_alt_text("QR code").is_hidden()
+        other.close()
+
+
 def test_the_page_is_small_and_names_no_other_address() -> None:
-    files = sorted(_PAGE.glob("phone.*"))
-    assert [file.suffix for file in files] == [".css", ".html", ".js"]
+    files = sorted(_PAGE.glob("phone*"))
+    assert [file.name for file in files] == ["phone-code.js", "phone.css", "phone.html", "phone.js"]
     assert sum(file.stat().st_size for file in files) <= 15_000
     assert not any("http://" in file.read_text(encoding="utf-8") for file in files)

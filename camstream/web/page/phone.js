@@ -19,6 +19,7 @@ const state = {
   busy: false, // one is being encoded
   paused: false,
   captured: 0, // of the newest picture, ms
+  went: 0, // the same, of the last that was sent
   sent: [], // when pictures were sent, the last two seconds
   lag: null, // from capture to map, ms, as camstream measures it
   shownAt: 0, // the last annotated picture
@@ -150,7 +151,7 @@ async function send() {
   if (!state.asked || state.busy || state.paused || !state.stream || !width || !sending.isOpen()) return;
   state.asked = false;
   state.busy = true;
-  const captured = state.captured;
+  const captured = (state.went = state.captured);
   try {
     const scale = Math.min(1, LONGEST_PX / Math.max(width, height));
     drawing.width = Math.round((width * scale) / 2) * 2;
@@ -231,7 +232,8 @@ const sending = new Link("/phone", (data) => {
   if (message.type === "ping") {
     sending.send(JSON.stringify({ type: "pong", id: message.id, ms: performance.now() }));
   } else if (message.type === "next") {
-    state.asked = true; // the next new picture goes
+    state.asked = true; // the newest picture goes, or the next where that has gone already
+    if (state.captured > state.went) send();
   }
 });
 
