@@ -157,7 +157,7 @@ def test_what_goes_wrong_in_one_file_costs_that_file(
 def long_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips that take some seconds each."""
     folder = tmp_path_factory.mktemp("long")
-    size = Video(frames=300, size_wh=(320, 192), options={"preset": "ultrafast"})
+    size = Video(frames=300, size_wh=(160, 96), options={"preset": "ultrafast"})
     for name in ("a.mp4", "b.mp4"):
         make(folder / name, size)
     return folder
