@@ -30,6 +30,7 @@ COMMANDS = (
     "export",
     "info",
     "live",
+    "query",
     "report",
     "teach",
     "train",
