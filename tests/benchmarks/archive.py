@@ -31,9 +31,9 @@ from pathlib import Path
 
 import psutil
 
-from camstream.archive.options import LookOptions
+from camstream.archive.options import LookOptions, WorkerOptions
 from camstream.archive.tasks import find_videos, message_of, plan_archive, task_of
-from camstream.archive.work import ArchiveWork, WorkerOptions
+from camstream.archive.work import ArchiveWork
 from camstream.batch.store import Store
 from camstream.testing import write_tiny_model
 from tests.archive import clips, sets
