@@ -39,6 +39,7 @@ except ImportError as missing:
 LOCAL = "local"
 _TICK_S = 0.1
 _ANSWER_S = 10.0
+_PLACES_S = 10.0  # the size of the cluster is asked so often
 _STARTS = 3  # so many actors in a row may die before they are ready
 
 
@@ -141,6 +142,7 @@ class Cluster:
         self._idle: list[_Actor] = []
         self._failed_starts = 0
         self._is_known = False
+        self._places, self._places_known_until_s = 1, 0.0
 
     def __enter__(self) -> Self:
         """Connect.
@@ -209,20 +211,23 @@ class Cluster:
             actor.begun_s = time.monotonic()
             self._pending[actor.handle.run.remote(message)] = actor
         starting = sum(not actor.is_ready for actor in self._pending.values())
-        while starting < len(self._waiting) and len(self._pending) < self._most:
+        while starting < len(self._waiting) and len(self._pending) < self._most():
             self._start()
             starting += 1
 
-    @property
     def _most(self) -> int:
-        """How many actors there may be: as many as find their places at once."""
+        """How many actors there may be: as many as find their places, also on machines that join."""
         if self._jobs is not None:
             return self._jobs
+        if time.monotonic() < self._places_known_until_s:
+            return self._places
+        self._places_known_until_s = time.monotonic() + _PLACES_S
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         places = have.get("CPU", 1) / self._threads
         if self._gpus:
             places = min(places, have.get("GPU", 0) / self._gpus)
-        return max(1, int(places))
+        self._places = max(1, int(places))
+        return self._places
 
     def _start(self) -> None:
         kind = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_restarts=0)(Worker)
