@@ -10,21 +10,28 @@ from camstream.models.cores import usable_cores
 
 # A child that annotates 1080p has half of it (tests/benchmarks/memory.py).
 _CHILD_BYTES = 1_000_000_000
+_ON_ONE_GPU = (
+    4  # each has a context of its own there, half a gigabyte; no GPU was at hand to measure
+)
 _FILE_BYTES = 8_000_000_000
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def default_jobs(tasks: int, *, cores: int | None = None, memory: int | None = None) -> int:
+def default_jobs(
+    tasks: int, *, cores: int | None = None, memory: int | None = None, on_gpu: bool = False
+) -> int:
     """Return how many children are best: one a core, as far as there is memory and work for them.
 
     Args:
         tasks: How many there are to do.
         cores: Of this process; None: counts them.
         memory: Bytes that are free; None: asks.
+        on_gpu: Whether the model runs on a GPU, which the children share.
     """
     cores = usable_cores() if cores is None else cores
     memory = free_memory() if memory is None else memory
-    return max(1, min(tasks, cores, memory // _CHILD_BYTES))
+    most = _ON_ONE_GPU if on_gpu else cores
+    return max(1, min(tasks, cores, most, memory // _CHILD_BYTES))
 
 
 def threads_for(jobs: int) -> int | None:

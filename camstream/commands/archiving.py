@@ -26,6 +26,7 @@ from camstream.commands.options import say_device
 from camstream.commands.summary import report_failures
 from camstream.console import Stop, note, remark, report_error, say
 from camstream.models.cores import usable_cores
+from camstream.models.device import has_nvidia_driver
 
 WORK = "camstream.archive.work:open_work"
 _DAMAGED = "it is damaged; what can be read is in the archive"
@@ -171,7 +172,10 @@ def _open_engine(
             debug=debug,
         )
     # A long video has work for several, so the number of videos is no limit.
-    jobs = options.jobs or limits.default_jobs(1024)
+    on_gpu = worker.device not in ("auto", "cpu") or (
+        worker.device == "auto" and has_nvidia_driver()
+    )
+    jobs = options.jobs or limits.default_jobs(1024, on_gpu=on_gpu)
     worker = dataclasses.replace(worker, threads=limits.threads_for(jobs))
     memory_gb = options.memory_gb
     return Pool(

@@ -23,6 +23,7 @@ from camstream.commands.options import say_device
 from camstream.commands.summary import report_failures
 from camstream.console import Stop, note, remark, report_error, say
 from camstream.errors import SourceError
+from camstream.models.device import has_nvidia_driver
 from camstream.sinks import temporary
 
 STATE = ".camstream"  # the folder of the notes, in the one of the outputs
@@ -97,7 +98,10 @@ def annotate_many(
         remark(f"{skipped} of {len(jobs)} files were done before (--overwrite does them anew)")
     if left:
         remark(f"{left} of {len(jobs)} failed twice before (--retry-failed tries them again)")
-    at_once = options.jobs or limits.default_jobs(wanted)
+    on_gpu = opening.device not in ("auto", "cpu") or (
+        opening.device == "auto" and has_nvidia_driver()
+    )
+    at_once = options.jobs or limits.default_jobs(wanted, on_gpu=on_gpu)
     opening = dataclasses.replace(opening, threads=limits.threads_for(at_once))
     memory_gb = options.memory_gb
     with batch_display(len(jobs), skipped=skipped + left) as display:

@@ -140,7 +140,7 @@ def test_a_death_is_tried_again_after_the_others(runs: Runs) -> None:
 
 
 def test_a_death_between_two_outputs_is_no_hindrance(runs: Runs) -> None:
-    deaths = []
+    deaths: list[str] = []
 
     def answer(task: str, message: Json) -> Done | Failed | None:
         result = runs.well(task, message)
