@@ -14,7 +14,7 @@ from camstream.address import shown
 from camstream.archive.notes import open_store
 from camstream.archive.options import Video, WorkerOptions
 from camstream.archive.steps import Steps
-from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of
+from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of, tidy
 from camstream.batch import limits
 from camstream.batch.annotating import sha256_of_model
 from camstream.batch.messages import plain
@@ -92,11 +92,11 @@ def archive_many(
     digest = sha256_of_model(worker.model)
     tasks = [task_of(video, target, worker.look, digest, verify=options.verify) for video in videos]
     by_id = {task.id: video for task, video in zip(tasks, videos, strict=True)}
-    keys = [task.key for task in tasks]
-    with own_folder(target, keys), open_store(target) as store:
+    with own_folder(target), open_store(target) as store:
         planned = plan_archive(
             tasks, store, target, retry_failed=options.retry_failed, anew=options.anew
         )
+        tidy(target, planned.of("do"))
         skipped, left = (len(planned.of(action)) for action in ("skip", "leave"))
         if skipped:
             remark(f"{skipped} of {len(videos)} videos are in the archive (--overwrite: anew)")
@@ -147,6 +147,7 @@ def archive_many(
             )
             with _open_engine(worker, options, calls, debug=debug) as engine:
                 outcome = batch.run(Steps(engine, on_end=display.again))
+        tidy(target, outcome.unfinished)
     _report(outcome, by_id, stop)
 
 

@@ -321,7 +321,7 @@ def simulate(workers: int, *, task_s: float, serial_s: float, tasks: int) -> flo
 def cost(arguments: argparse.Namespace) -> None:
     """Seconds of processor for an hour of video, by kind."""
     with tempfile.TemporaryDirectory() as name:
-        for rate_hz in (None, 10.0, 2.0, 0.5):
+        for rate_hz in (one or None for one in arguments.rate_hz):
             look = LookOptions(rate_hz=rate_hz)
             target = Path(name) / f"at{rate_hz}"
             target.mkdir()
@@ -370,7 +370,8 @@ def main() -> None:
     three.add_argument("--videos", type=int, default=2000)
     three.set_defaults(run=scale)
     four = kinds.add_parser("cost")
-    four.add_argument("videos", nargs="+")
+    four.add_argument("videos", nargs="+", help="real videos")
+    four.add_argument("--rate-hz", type=float, nargs="+", default=[0, 10, 2, 0.5])
     four.add_argument("--model", default="efficientnet_lite0")
     four.set_defaults(run=cost)
     arguments = parser.parse_args()
