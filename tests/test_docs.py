@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import onnx
 import pytest
 from typer.main import get_command
@@ -28,6 +29,7 @@ from camstream.frame import Frame
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
 from tests.graph.small import CLASSES, classifier
+from tests.query.made_set import Made, write_video
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/manual/*.md"))]
@@ -102,6 +104,7 @@ def things(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Path:
         for row in truth[:CLIP_FRAMES]:
             half = (float(row[key]) / 2 for key in ("x0", "y0", "x1", "y1"))
             writer.writerow([row["index"], row["label"], *half])
+    _make_archive(folder / "seen", folder / "clip.mp4")
     onnx.save(classifier(), folder / "theirs.onnx")
     names = "\n".join(f"class {number}" for number in range(CLASSES))
     (folder / "names.txt").write_text(names, encoding="utf-8")
@@ -124,6 +127,19 @@ def _make_clips(sample: Path, folder: Path) -> None:
     (folder / "clips").mkdir()
     for name in ("cat.mp4", "street.mp4", "clips/cat.mp4"):
         shutil.copy(folder / "clip.mp4", folder / name)
+
+
+def _make_archive(folder: Path, clip: Path) -> None:
+    """Write an archive in which a person was in a clip."""
+    made = Made(
+        video=clip.name,
+        labels=["person"],
+        pts_s=np.arange(2) / 2,
+        classes=np.zeros((2, 1), np.int64),
+        scores=np.full((2, 1), 0.9, np.float32),
+        path=str(clip),
+    )
+    write_video(folder, made)
 
 
 @pytest.fixture

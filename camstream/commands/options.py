@@ -91,6 +91,15 @@ ModelOption = Annotated[
         autocompletion=_complete_model,
     ),
 ]
+OtherModelsOption = Annotated[
+    list[str] | None,
+    model_option(
+        "--other-model",
+        metavar="FILE",
+        help="A model that the page can change to; may be given again.",
+        autocompletion=_complete_model,
+    ),
+]
 DeviceOption = Annotated[
     str,
     model_option(

@@ -15,7 +15,7 @@ from camstream.commands.options import (
     show_option,
 )
 from camstream.commands.settings import PresetOption
-from camstream.console import console, note, plain_errors, say, steps
+from camstream.console import console, counting, note, plain_errors, say, steps
 from camstream.errors import UsageError
 from camstream.maps.presence import PresenceRule
 
@@ -24,7 +24,11 @@ _RULE = PresenceRule()
 
 def report(
     records: Annotated[
-        Path, typer.Argument(metavar="RECORDS", help="The file that --records wrote in a run.")
+        Path,
+        typer.Argument(
+            metavar="RECORDS|DIR",
+            help="The file that --records wrote in a run, or the folder of an archive.",
+        ),
     ],
     video: Annotated[
         Path | None,
@@ -61,11 +65,12 @@ def report(
     _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Write one HTML page about a clip: labels over time, and where the heat went.
+    """Write one HTML page about a clip, or about all videos of an archive.
 
     $ camstream annotate cat.mp4 --records cat.jsonl
     $ camstream report cat.jsonl --video cat.mp4
     $ camstream report cat.jsonl --video cat.cam.mp4 --moment 3.2 -o moment.gif
+    $ camstream report seen/          # an archive: what was seen when, in which video
     """
     from camstream.report import Request
     from camstream.report import report as write_report
@@ -76,6 +81,12 @@ def report(
             _write_moment(records, video, moment, moment_length, output, overwrite=overwrite)
             return
         on_threshold, off_threshold = presence_thresholds
+        if records.is_dir():
+            if video is not None or stats is not None:
+                raise UsageError("--video and --stats are of one clip; an archive has its own")
+            rule = PresenceRule(on_threshold, off_threshold)
+            _write_overview(records, output, rule, overwrite=overwrite)
+            return
         request = Request(
             records=records,
             output=output or Path(f"{records.stem}.report.html"),
@@ -93,6 +104,27 @@ def report(
         )
         for warning in result.warnings:
             note(warning)
+
+
+def _write_overview(
+    archive: Path, output: Path | None, rule: PresenceRule, *, overwrite: bool
+) -> None:
+    from camstream.query.report import Request, write_report
+
+    request = Request(
+        archive=archive,
+        output=output or Path(f"{archive.resolve().name}.report.html"),
+        rule=rule,
+        overwrite=overwrite,
+    )
+    with counting("writing reports") as progress:
+        result = write_report(request, progress=progress)
+    say(
+        f"{archive} -> {request.output}: {result.videos:,} video{'s' * (result.videos != 1)}, "
+        f"{result.size_bytes / 1e6:.1f} MB; {result.written:,} reports of their own in {request.folder}"
+    )
+    for warning in result.warnings:
+        note(warning)
 
 
 def _write_moment(

@@ -202,9 +202,9 @@ def draw_ribbon(timeline: Timeline, key: int) -> Ribbon:
 
 def draw_line(timeline: Timeline, values: F64) -> str:
     """Draw values of 0 to 1, one a frame, as a line from the bottom to the top of its box."""
-    points = curve(timeline, values)
+    points, edges = curve(timeline, values), spans(timeline)
     return "".join(
-        "M" + "L".join(_steps(timeline, HEIGHT * (1 - points), piece))
+        "M" + "L".join(_steps(timeline, HEIGHT * (1 - points), piece, edges))
         for piece in pieces(timeline, np.isfinite(points))
     )
 
@@ -237,9 +237,9 @@ def colour_at(part: float) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
-def _steps(timeline: Timeline, ys: F64, piece: slice) -> list[str]:
+def _steps(timeline: Timeline, ys: F64, piece: slice, edges: tuple[F64, F64]) -> list[str]:
     """The corners of a curve that keeps each value until the next; equal ones are joined."""
-    starts, ends = spans(timeline)
+    starts, ends = edges
     corners: list[str] = []
     y = ""
     for place in range(piece.start, piece.stop):
@@ -256,9 +256,9 @@ def _steps(timeline: Timeline, ys: F64, piece: slice) -> list[str]:
 def _band(
     timeline: Timeline, heights: F64, known: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> str:
-    parts = []
+    parts, edges = [], spans(timeline)
     for piece in pieces(timeline, known):
-        upper = _steps(timeline, HEIGHT / 2 * (1 - heights), piece)
-        lower = _steps(timeline, HEIGHT / 2 * (1 + heights), piece)
+        upper = _steps(timeline, HEIGHT / 2 * (1 - heights), piece, edges)
+        lower = _steps(timeline, HEIGHT / 2 * (1 + heights), piece, edges)
         parts.append("M" + "L".join([*upper, *reversed(lower)]) + "Z")
     return "".join(parts)

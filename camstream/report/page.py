@@ -56,9 +56,9 @@ def to_html(
     size_wh = timeline.size_wh or (thumbnails.size_wh if thumbnails else _around(timeline))
     best = list(shares(timeline).items())[:_SHARES]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string(_text("page.html.j2")).render(
-        css=Markup(_text("page.css")),
-        js=Markup(_text("page.js")),
+    return environment.from_string(read_text("page.html.j2")).render(
+        css=Markup(read_text("page.css")),
+        js=Markup(read_text("page.js")),
         title=title,
         subtitle=f"Made by camstream from {safe_text(timeline.records.name)}",
         video=video,
@@ -82,12 +82,13 @@ def to_html(
         changes_note=_changes_note(timeline),
         presence=_presence(timeline),
         presence_note=_presence_note(timeline),
-        data=_to_json(_data(timeline, thumbnails) | {"command": command}),
+        data=to_script(_data(timeline, thumbnails) | {"command": command}),
         **_path(timeline, thumbnails),
     )
 
 
-def _text(name: str) -> str:
+def read_text(name: str) -> str:
+    """Read a part of the page that comes with camstream: its style, its script."""
     return resources.files("camstream.report").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -261,7 +262,7 @@ def _pairs(places: F64) -> list[list[float] | None]:
     ]
 
 
-def _to_json(values: object) -> Markup:
+def to_script(values: object) -> Markup:
     """Write JSON that no HTML parser takes for a tag, whatever a label holds."""
     text = json.dumps(values, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for character in "<>&":

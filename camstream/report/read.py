@@ -121,6 +121,7 @@ class _Gathered:
         self._keys: dict[tuple[int, str], int] = {}
         self._labels: list[str] = []
         self._method = ""
+        self._source: object = None
         self._remarks: list[str] = []
 
     def add_text(self, file: TextIO, rows: Any) -> None:
@@ -146,6 +147,12 @@ class _Gathered:
             raise self._failure(where, f"no value {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise self._failure(where, str(error)) from error
+        if self._times and row.get("source") != self._source:
+            raise SourceError(
+                f"cannot read {self._path}: {where} is of another camera than the one before; record "
+                "each into a file of its own, with --records FOLDER"
+            )
+        self._source = row.get("source")
         if self._times and not pts_s > self._times[-1]:
             raise SourceError(
                 f"cannot read {self._path}: {where} is of {pts_s:g} s and the one before of "
@@ -176,7 +183,7 @@ class _Gathered:
             centroid_xy=places[:, 3:5],
             area=places[:, 5],
             size_wh=places[:, 6:8],
-            labels=_names(self._keys),
+            labels=name_classes(self._keys),
             method=self._method,
             warnings=tuple(self._remarks),
         )
@@ -331,7 +338,7 @@ def _first_of(displayed: object) -> tuple[str, float] | None:
     return None if not isinstance(label, str) or math.isnan(score) else (label, score)
 
 
-def _names(keys: Mapping[tuple[int, str], int]) -> dict[int, str]:
+def name_classes(keys: Mapping[tuple[int, str], int]) -> dict[int, str]:
     """Name every class; those of one name get their index beside it ("crane (134)")."""
     counts = Counter(label for _, label in keys)
     return {

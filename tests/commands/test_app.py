@@ -31,6 +31,7 @@ COMMANDS = (
     "export",
     "info",
     "live",
+    "query",
     "report",
     "teach",
     "train",
