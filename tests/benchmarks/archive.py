@@ -6,6 +6,7 @@
     python -m tests.benchmarks.archive engines --clips 12 --seconds 12
     python -m tests.benchmarks.archive scale --videos 2000
     python -m tests.benchmarks.archive cost ../shared/data/videos/intel_bottle.mp4
+    python -m tests.benchmarks.archive ways                                # Ray's actors or Ray Data
 
 ``kills`` ends processes at random moments, runs the same command again until it is through, and
 compares the archive, row by row, with that of an undisturbed run. ``engines`` does the same clips in a
@@ -345,6 +346,52 @@ def cost(arguments: argparse.Namespace) -> None:
                 )
 
 
+class _Sleeper:
+    """An actor for ``ways``: a task takes a fixed time."""
+
+    def run(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return time.time()
+
+    def __call__(self, row: dict[str, float]) -> dict[str, float]:
+        """Do the same for a row of Ray Data."""
+        return {"ended": self.run(row["seconds"])}
+
+
+def ways(arguments: argparse.Namespace) -> None:
+    """Actors against Ray Data: what each adds to tasks of a fixed time, and when results come."""
+    import ray
+    import ray.data
+
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
+    count, seconds, workers = arguments.tasks, arguments.seconds, 2
+    ideal_s = count * seconds / workers
+    for _ in range(2):  # the first time also starts processes
+        begun_s = time.time()
+        actors = [ray.remote(_Sleeper).remote() for _ in range(workers)]
+        pending = {actor.run.remote(seconds): actor for actor in actors}
+        left, first_s = count - workers, 0.0
+        while pending:
+            ready, _ = ray.wait(list(pending), num_returns=1)
+            first_s = first_s or time.time() - begun_s
+            actor = pending.pop(ready[0])
+            if left:
+                left -= 1
+                pending[actor.run.remote(seconds)] = actor
+        print(_way("actors", time.time() - begun_s, first_s, ideal_s))
+        del actors, actor
+        begun_s, first_s = time.time(), 0.0
+        rows = ray.data.from_items([{"seconds": seconds}] * count, override_num_blocks=count)
+        for _ in rows.map(_Sleeper, concurrency=workers).iter_rows():
+            first_s = first_s or time.time() - begun_s
+        print(_way("Ray Data", time.time() - begun_s, first_s, ideal_s))
+    ray.shutdown()
+
+
+def _way(name: str, whole_s: float, first_s: float, ideal_s: float) -> str:
+    return f"{name}: {whole_s:.2f} s ({whole_s / ideal_s:.3f} of ideal), first result at {first_s:.2f} s"
+
+
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(
@@ -374,6 +421,10 @@ def main() -> None:
     four.add_argument("--rate-hz", type=float, nargs="+", default=[0, 10, 2, 0.5])
     four.add_argument("--model", default="efficientnet_lite0")
     four.set_defaults(run=cost)
+    five = kinds.add_parser("ways", help="needs ray[data]")
+    five.add_argument("--tasks", type=int, default=100)
+    five.add_argument("--seconds", type=float, default=0.2)
+    five.set_defaults(run=ways)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
