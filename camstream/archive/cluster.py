@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from camstream.archive.actor import Worker
-from camstream.archive.head import check_answers, gone, no_cluster
+from camstream.archive.head import LOCAL, check_answers, gone, no_cluster
 from camstream.batch.messages import error_from_json
 from camstream.batch.pool import Done, Failed
 from camstream.batch.task import Json
@@ -36,7 +36,6 @@ try:
 except ImportError as missing:
     raise SetupError('--ray needs Ray; install it with pip install "camstream[ray]"') from missing
 
-LOCAL = "local"
 _TICK_S = 0.1
 _LOOK_S, _MISSED = 1.0, 3  # whether the cluster is there is looked at so often, and so many times
 _PLACES_S = 10.0  # the size of the cluster is asked so often

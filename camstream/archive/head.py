@@ -6,6 +6,7 @@ import socket
 
 from camstream.errors import SetupError, first_line
 
+LOCAL = "local"
 _ANSWER_S = 10.0
 
 
@@ -31,6 +32,8 @@ def check_answers(address: str) -> None:
 
 def no_cluster(address: str, error: Exception) -> SetupError:
     """Return the error that says that there is none."""
+    if address == LOCAL:
+        return SetupError(f"no Ray cluster can be started on this machine: {first_line(error)}")
     return SetupError(
         f"there is no Ray cluster at {address} ({first_line(error)}); "
         "start one with: ray start --head"

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from camstream.address import shown
+from camstream.archive.head import LOCAL
 from camstream.archive.notes import open_store
 from camstream.archive.options import Video, WorkerOptions
 from camstream.archive.steps import Steps
@@ -156,7 +157,7 @@ def _open_engine(
 ) -> contextlib.AbstractContextManager[Engine]:
     """Open what does the work."""
     if options.ray is not None:
-        from camstream.archive.cluster import LOCAL, Cluster  # imports Ray
+        from camstream.archive.cluster import Cluster  # imports Ray
 
         is_here = options.ray == LOCAL
         jobs = options.jobs or (limits.default_jobs(1024) if is_here else None)

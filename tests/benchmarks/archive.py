@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import importlib
 import os
 import random
 import shutil
@@ -29,6 +30,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -136,7 +138,11 @@ def kills(arguments: argparse.Namespace) -> None:
         begun_s = time.monotonic()
         while run.code is None and time.monotonic() - begun_s < at_s:
             time.sleep(0.01)
-        killed += run.kill(arguments.who)
+        done = run.kill(arguments.who)
+        while not done and run.code is None:  # there is no worker yet
+            time.sleep(0.01)
+            done = run.kill(arguments.who)
+        killed += done
         before = stamps(target)
         run.wait()
         for other in run.others():
@@ -360,8 +366,8 @@ class _Sleeper:
 
 def ways(arguments: argparse.Namespace) -> None:
     """Actors against Ray Data: what each adds to tasks of a fixed time, and when results come."""
-    import ray
-    import ray.data
+    ray: Any = importlib.import_module("ray")
+    importlib.import_module("ray.data")
 
     ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
     count, seconds, workers = arguments.tasks, arguments.seconds, 2
@@ -381,6 +387,7 @@ def ways(arguments: argparse.Namespace) -> None:
         print(_way("actors", time.time() - begun_s, first_s, ideal_s))
         del actors, actor
         begun_s, first_s = time.time(), 0.0
+        ray.data.DataContext.get_current().enable_progress_bars = False
         rows = ray.data.from_items([{"seconds": seconds}] * count, override_num_blocks=count)
         for _ in rows.map(_Sleeper, concurrency=workers).iter_rows():
             first_s = first_s or time.time() - begun_s
