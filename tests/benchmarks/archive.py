@@ -189,7 +189,13 @@ def engines(arguments: argparse.Namespace) -> None:
         folder = work / "videos"
         folder.mkdir()
         first = folder / "c0.mp4"
-        clips.write(first, frames=int(30 * arguments.seconds), size_wh=(1280, 720), g="60")
+        clips.write(
+            first,
+            frames=int(30 * arguments.seconds),
+            size_wh=(1280, 720),
+            g="60",
+            preset="ultrafast",
+        )
         for number in range(1, arguments.clips):
             shutil.copy(first, folder / f"c{number}.mp4")
         common = [str(folder), "--rate-hz", str(arguments.rate_hz), "--jobs", str(arguments.jobs)]
