@@ -8,7 +8,8 @@ its input, such as a full disk, counts no try; a full disk ends the run, since t
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from camstream.batch.pool import Done, Engine, Failed
@@ -17,6 +18,7 @@ from camstream.batch.task import Json, Task
 from camstream.errors import SinkError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_AHEAD = 1000  # tasks that an engine has at once: messages of millions would fill the memory
 # Errors that say nothing of the input.
 _NOT_ITS_OWN = ("SinkError", "ModelError", "SetupError", "mistake")
 
@@ -123,12 +125,12 @@ class Batch:
         """
         standing = self._left_alone()
         left = {task.id: task for task in self._plan.of("do")}
-        for name, task in left.items():
-            may_replace = self._plan.verdicts[name].may_replace
-            engine.submit(name, self._message_of(task, may_replace))
+        waiting = iter(self._plan.of("do"))
+        self._submit(engine, itertools.islice(waiting, _AHEAD))
         trouble: SinkError | None = None
         try:
             for result in engine.results():
+                self._submit(engine, itertools.islice(waiting, 1))
                 task = self._by_id[result.name]
                 if isinstance(result, Done):
                     if self._is_whole(result.result):
@@ -163,6 +165,11 @@ class Batch:
         except SinkError as error:
             trouble = trouble or error
         return Outcome(failures=failures, unfinished=list(left.values()), trouble=trouble)
+
+    def _submit(self, engine: Engine, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            may_replace = self._plan.verdicts[task.id].may_replace
+            engine.submit(task.id, self._message_of(task, may_replace))
 
     def _left_alone(self) -> dict[str, Failure]:
         """What failed before and stays so: left alone, or done as far as it is whole."""

@@ -22,7 +22,7 @@ from camstream.commands.batch_display import batch_display
 from camstream.commands.options import say_device
 from camstream.commands.summary import report_failures
 from camstream.console import Stop, note, remark, report_error, say
-from camstream.errors import SourceError
+from camstream.errors import SinkError, SourceError
 from camstream.models.device import has_nvidia_driver
 from camstream.sinks import temporary
 
@@ -104,6 +104,7 @@ def annotate_many(
     at_once = options.jobs or limits.default_jobs(wanted, on_gpu=on_gpu)
     opening = dataclasses.replace(opening, threads=limits.threads_for(at_once))
     memory_gb = options.memory_gb
+    unread: list[SinkError] = []
     with batch_display(len(jobs), skipped=skipped + left) as display:
 
         def on_begin(name: str) -> None:
@@ -113,7 +114,11 @@ def annotate_many(
         def on_done(task: Task, result: Json) -> None:
             summary = record(result, Summary)
             display.end(task.id, summary.frames)
-            tell(by_id[task.id].source, summary)
+            try:
+                tell(by_id[task.id].source, summary)
+            except SinkError as error:  # nobody reads the results, but the work is wanted
+                unread.append(error)
+                report_error(error.for_command_line())
 
         def on_failed(task: Task, failed: Failed) -> None:
             display.end(task.id)
@@ -157,6 +162,8 @@ def annotate_many(
             outcome = batch.run(pool)
     _tidy(jobs)
     _report(outcome, by_id, stop)
+    if unread:
+        raise typer.Exit(1)
 
 
 def _task_of(job: AnnotationJob, digest: str, options: Json, *, verify: bool) -> Task:

@@ -52,11 +52,13 @@ def annotate(folder: Path, out: Path, model: str, *more: str) -> list[str]:
     return [*PROGRAM, str(folder), "-o", str(out), "-m", model, "--records", str(out), *more]
 
 
-def timed(command: list[str]) -> float:
-    """Run a command; returns seconds."""
-    started = time.perf_counter()
+def timed(command: list[str]) -> tuple[float, float]:
+    """Run a command; returns seconds by the clock, and of processors (of children, too)."""
+    before = os.times()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    after = os.times()
+    used = after.children_user + after.children_system
+    return after.elapsed - before.elapsed, used - before.children_user - before.children_system
 
 
 def cut(clip: Path, target: Path, frames: int) -> None:
@@ -89,28 +91,31 @@ def speed(arguments: argparse.Namespace, top: Path) -> bool:
     ways = {"one process": 0, "pool -j 1": 1, "pool -j 2": 2, "pool -j 3": 3}
     rates: dict[str, float] = {}
     a_file: dict[str, float] = {}
+    cpu: dict[str, float] = {}
     for name, jobs in ways.items():
-        seconds = {}
+        seconds, used = {}, {}
         for count, folder in folders.items():
             out = top / f"{name}{count}"
             out.mkdir()
             one = [sys.executable, "-P", "-c", ONE_PROCESS, str(folder), str(out), arguments.model]
             many = annotate(folder, out, arguments.model, "-j", str(jobs))
-            seconds[count] = timed(many if jobs else one)
+            seconds[count], used[count] = timed(many if jobs else one)
         few, most = sorted(folders)
         a_file[name] = (seconds[most] - seconds[few]) / (most - few)
+        cpu[name] = (used[most] - used[few]) / (most - few)
         rates[name] = 60 * most / seconds[most]
         start_s = seconds[most] - most * a_file[name]
         print(
             f"{name:12} {rates[name]:6.1f} files a minute, all told; {a_file[name]:.3f} s a file and "
-            f"{start_s:.2f} s to start",
+            f"{start_s:.2f} s to start; {cpu[name]:.3f} s of processors a file",
             flush=True,
         )
     overhead = a_file["pool -j 1"] - a_file["one process"]
     print(
         f"two children / one process: {a_file['one process'] / a_file['pool -j 2']:.2f} times the "
         f"files (wanted 1.6), {rates['pool -j 2'] / rates['one process']:.2f} with the start; a warm "
-        f"child costs {overhead:+.3f} s a file (wanted 0.3 at most)"
+        f"child costs {overhead:+.3f} s a file (wanted 0.3 at most), "
+        f"{cpu['pool -j 1'] - cpu['one process']:+.3f} s of processors"
     )
     return overhead <= 0.3
 
@@ -161,7 +166,7 @@ def kills(arguments: argparse.Namespace, top: Path) -> bool:
         frames = random.randrange(40, 200)
         make(folder / f"c{number:02}.mp4", Video(frames=frames, size_wh=(320, 192)), audio=["aac"])
     model = str(write_tiny_model(top / "tiny.onnx"))
-    whole_s = timed(annotate(folder, top / "whole", model))
+    whole_s, _ = timed(annotate(folder, top / "whole", model))
     wanted = contents(top / "whole")
     print(f"an undisturbed run over {arguments.files} files: {whole_s:.1f} s", flush=True)
     wrong = 0

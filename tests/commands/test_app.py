@@ -36,7 +36,7 @@ COMMANDS = (
     "teach",
     "train",
 )
-PANELS = {"Arguments", "Options", "Input", "Model", "What to show", "Output"}
+PANELS = {"Arguments", "Options", "Input", "Model", "What to show", "Output", "Many files"}
 
 
 def run(*arguments: str) -> Result:

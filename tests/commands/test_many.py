@@ -157,7 +157,7 @@ def test_what_goes_wrong_in_one_file_costs_that_file(
 def long_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips that take some seconds each."""
     folder = tmp_path_factory.mktemp("long")
-    size = Video(frames=300, size_wh=(320, 192), options={"preset": "ultrafast"})
+    size = Video(frames=150, size_wh=(160, 96), options={"preset": "ultrafast"})
     for name in ("a.mp4", "b.mp4"):
         make(folder / name, size)
     return folder
@@ -196,7 +196,7 @@ def test_ctrl_c_and_a_kill_lose_nothing(here: Path, long_clips: Path) -> None:
     assert said.count("plays up to there") == 2
     assert "2 of 2 files are not done; the same command goes on from here" in said
     assert partials(out) == []
-    assert 0 < len(read(out / "a.cam.mp4").numbers) < 300
+    assert 0 < len(read(out / "a.cam.mp4").numbers) < 150
     code, _, _ = interrupt(command, out, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert len(partials(out)) == 2
@@ -205,7 +205,7 @@ def test_ctrl_c_and_a_kill_lose_nothing(here: Path, long_clips: Path) -> None:
     assert said_lines == []
     assert partials(out) == []
     for name in ("a", "b"):
-        assert read(out / f"{name}.cam.mp4").numbers == list(range(300))
+        assert read(out / f"{name}.cam.mp4").numbers == list(range(150))
     assert [note["state"] for note in notes(out)] == ["done", "done"]
 
 
