@@ -193,8 +193,7 @@ def _run(
                 annotated = annotate(prediction, job.style)
             with pipeline.times.measure("write"):
                 outputs.write(annotated)
-            is_asked = job.selection.classes or job.selection.contrast
-            label = (prediction.top if is_asked else prediction.displayed)[0].label
+            label = prediction.main.label
             labels[label] = labels.get(label, 0) + 1
             end_s = prediction.frame.pts_s
             on_frame(prediction, source.frame_count)

@@ -161,6 +161,7 @@ class View:
         is_sure: False for a best class whose score is too low to name it, and for a state that is
             little more than likely.
         is_contrast: Whether its map is the difference of two: evidence for the second is negative.
+        is_asked: Whether it was asked for by name: then it is displayed whether it is there or not.
     """
 
     label: str
@@ -171,6 +172,7 @@ class View:
     state: State | None = None
     is_sure: bool = True
     is_contrast: bool = False
+    is_asked: bool = False
 
     @property
     def key(self) -> int | str:
@@ -256,6 +258,12 @@ class Prediction:
         best = self.top[0]
         cam, is_sure = self.cam.displayed[0], best.score >= NAMED_FROM
         return (View(best.label, best.score, cam, best.class_index, is_sure=is_sure),)
+
+    @property
+    def main(self) -> View | TopClass:
+        """The best class as it is displayed; where classes were asked for by name, the model's own."""
+        view = self.displayed[0]
+        return self.top[0] if view.is_asked else view
 
     @property
     def presence(self) -> float:

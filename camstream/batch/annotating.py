@@ -117,7 +117,7 @@ class Annotating:
     def run(self, message: Json, control: Control) -> Json:
         """Annotate one file; the message is a job, with paths as text and no selection."""
         job = dataclasses.replace(record(message, AnnotationJob), selection=self._selection)
-        seen = Seen(is_asked=bool(job.selection.classes or job.selection.contrast))
+        seen = Seen()
         frames = 0
 
         def on_frame(prediction: Prediction, total: int | None) -> None:

@@ -12,20 +12,14 @@ _MAX_LABELS = 3
 class Seen:
     """Which labels were seen in a clip, in how many frames, and how sure the model was."""
 
-    def __init__(self, *, is_asked: bool = False) -> None:
-        """Begin with nothing.
-
-        Args:
-            is_asked: Whether classes were asked for by name; then the best class counts, else the
-                displayed one.
-        """
-        self._is_asked = is_asked
+    def __init__(self) -> None:
+        """Begin with nothing."""
         self._frames: dict[str, int] = defaultdict(int)
         self._scores: dict[str, float] = defaultdict(float)
 
     def add(self, prediction: Prediction) -> None:
         """Count one frame."""
-        best = (prediction.top if self._is_asked else prediction.displayed)[0]
+        best = prediction.main
         self._frames[best.label] += 1
         self._scores[best.label] += best.score
 

@@ -89,6 +89,7 @@ class Commands(TyperGroup):
 def _report_wrong_words(error: Any) -> None:
     """Print what is wrong, and how to see what is right."""
     message = " ".join(error.format_message().split()).removesuffix(".")
+    message = message.replace("Value error, ", "")  # words of the library that checks settings
     if message:  # there is none where help was printed, since nothing was asked for
         where = error.ctx.command_path if error.ctx is not None else "camstream"
         report_error(f"{message[0].lower()}{message[1:]}; see: {where} --help")

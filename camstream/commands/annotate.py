@@ -211,7 +211,7 @@ def annotate(
 
 def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResult:
     """Annotate one file with a progress bar, and print the result."""
-    seen = Seen(is_asked=bool(job.selection.classes or job.selection.contrast))
+    seen = Seen()
     with progress_of(job.source.name) as show:
 
         def on_frame(prediction: Prediction, total: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -41,11 +42,13 @@ def info(
     """Print what a model is for, its file, speed, input, weights; or its classes.
 
     $ camstream info person
-    $ camstream info efficientnet_lite0 --classes dog
+    $ camstream info --classes dog
     """
     with plain_errors(debug):
         if word is not None and not classes:
             raise UsageError(f"{word!r} is one name too many; to find classes add --classes")
+        if classes:
+            model_name, word = _model_and_word(model_name, word)
         model = open_model(model_name, device="cpu")
         if classes:
             _list_classes(model.info.labels, word or "")
@@ -56,6 +59,17 @@ def info(
         for name, value in {**_here(model), **_rows(model.info)}.items():
             table.add_row(Text(name), Text(value))
         results.print(table)
+
+
+def _model_and_word(first: str, second: str | None) -> tuple[str, str | None]:
+    """Tell the model from the word, in whatever order they came; one alone may be either."""
+
+    def is_model(name: str) -> bool:
+        return name in SHIPPED or Path(name).suffix.lower() == ".onnx"
+
+    if second is None:
+        return (first, None) if is_model(first) else (DEFAULT_MODEL, first)
+    return (second, first) if is_model(second) and not is_model(first) else (first, second)
 
 
 def _list_classes(labels: tuple[str, ...], word: str) -> None:

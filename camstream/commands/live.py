@@ -66,7 +66,7 @@ from camstream.sinks.receivers import Receiver, receiver_of
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
-from camstream.sources.player import SPEEDS
+from camstream.sources.player import SPEEDS, PlayerState
 from camstream.sources.several import cameras_in
 from camstream.stats import RunStats
 from camstream.web import place
@@ -92,8 +92,11 @@ class _Patience:
             remark(f"still opening {self._name}; Ctrl-C ends it")
 
 
-def _summary(result: RunStats) -> str:
+def _summary(result: RunStats, player: PlayerState | None) -> str:
     """Say in one line what was done with a source."""
+    if player is not None and player.counts == "photos":
+        shown = f"{result.frames_out} photo{'' if result.frames_out == 1 else 's'} shown"
+        return f"{result.source}: {shown}"
     lag = result.stages_ms.get("lag")
     back = f", back {result.reconnects} times" if result.reconnects else ""
     return (
@@ -364,7 +367,7 @@ def live(
             if session.parting:
                 typer.echo(session.parting)
         for one in result.cameras or (result,):
-            say(_summary(one))
+            say(_summary(one, session.state.player))
         if stats is not None:
             told = dataclasses.replace(result, settings=in_force(context))
             write_json(stats, told.to_dict(), overwrite=overwrite)

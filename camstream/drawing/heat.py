@@ -135,6 +135,12 @@ def draw_legend(
     return left, top - bar_px, left + panel_wh[0], top + panel_wh[1]
 
 
+def legend_px(target: Picture) -> int:
+    """Height of the part at the bottom of a picture in which ``draw_legend`` draws, pixels."""
+    line_px = line_height(target, share=0.6)
+    return panel_size(target, "0", line_px)[1] + 2 * (line_px // 4 * 2)
+
+
 def _step(size_wh: tuple[int, int]) -> int:
     """Pixels of the picture a cell of the heat: a power of 2 that divides both sides.
 

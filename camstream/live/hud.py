@@ -68,6 +68,8 @@ def absence(state: LiveState, now_s: float) -> str:
 def _readings(state: LiveState, now_s: float) -> str:
     """Rate, lag and device; no rate and no lag are claimed while no picture comes."""
     device = state.device.upper()
+    if state.player is not None and state.player.counts == "photos":
+        return device  # a photo has no rate
     is_running = not state.is_paused and not is_stale(state, now_s)
     line = f"{state.rate_hz:.0f} fps, {state.lag_ms:.0f} ms, {device}" if is_running else device
     if state.display == "short" or state.frame is None or state.prediction is None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from camstream.drawing.blend import blend, regions
+from camstream.drawing.heat import legend_px
 from camstream.drawing.overlay import annotate
 from camstream.drawing.text import panel_size, text_size, wrapped, write
 from camstream.live import layout
@@ -69,15 +70,21 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
     bottom = target.size_wh[1] - bottom_px - margin
     if state.show_help:
         _darken(target, _UNDER_HELP)
-    bottom = _draw_recording(target, state, line_px, bottom)
+    _draw_recording(target, state, line_px)
+    if state.style.show_legend and state.prediction is not None:
+        bottom -= legend_px(target)
     notes = [
         wrapped(one, line_px, target.size_wh[0])
         for note in hud(state, now_s)
         for one in note.split("\n")
     ]
+    # Labels of boxes begin at the left: what is written at the right seldom lies on one.
+    is_right = state.style.show_boxes and state.prompt is None
     for note in reversed(notes):
-        bottom -= panel_size(target, note, line_px)[1]
-        _write(target, note, line_px, bottom // 2 * 2)
+        width, height = panel_size(target, note, line_px)
+        bottom -= height
+        left = (target.size_wh[0] - margin - width) // 2 * 2 if is_right else None
+        _write(target, note, line_px, bottom // 2 * 2, left)
     if state.show_help:
         _draw_help(target, help_rows(state), bottom)
 
@@ -113,20 +120,19 @@ def _write(target: Picture, text: str, line_px: int, top: int, left: int | None 
         write(target, text, line_px, top, left)
 
 
-def _draw_recording(target: Picture, state: LiveState, line_px: int, bottom: int) -> int:
-    """Draw a red dot and how long the recording is, bottom right; returns where the notes end."""
+def _draw_recording(target: Picture, state: LiveState, line_px: int) -> None:
+    """Draw a red dot and how long the recording is, top right."""
     if not state.recording:
-        return bottom
+        return
     minutes, seconds = divmod(int(state.recorded_s), 60)
     text = f"     {minutes:02}:{seconds:02}"  # the dot stands on the blanks
     width, height = panel_size(target, text, line_px)
     left = (target.size_wh[0] - line_px // 4 * 2 - width) // 2 * 2
-    top = (bottom - height) // 2 * 2
-    if left < 0 or top < 0:
-        return bottom
+    top = line_px // 4 * 2
+    if left < 0 or top + height > target.size_wh[1]:
+        return
     _write(target, text, line_px, top, left)
     _dot(target, (left + line_px * 3 // 4, top + height // 2), line_px * 0.36, _RED)
-    return top
 
 
 def _dot(

@@ -24,6 +24,7 @@ from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
 from camstream.live.switch import SwitchingSource
 from camstream.live.sync import Sync
+from camstream.live.timeline import seen_in
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
 from camstream.models.classes import ClassNames
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _IDLE_S = 0.03  # the longest time between two looks at window and actions while no frame comes
 _HELD_S = 0.5  # a picture that is to stay waits so long for its own map
 _EVERY_S = 3600.0  # the same, where no picture may be left out
+_ASKED_EVERY_S = 0.5
 _BLANK_S = 1.0  # without a picture for so long, the window opens and says what it waits for
 
 
@@ -119,6 +121,7 @@ class LiveSession:
         self._limits = limits
         self._screen = None if display is None else Screen(display)
         self._begun_s = time.perf_counter()
+        self._asked_s = 0.0
         self._unshown: Frame | None = None  # the newest one, while the model has not answered yet
         self._guest = guest
         self._models = models
@@ -235,6 +238,7 @@ class LiveSession:
         self._unshown = None
         self._update(frame=frame, prediction=prediction)
         self._mark(prediction)
+        self._ask_again()
         times = self._pipeline.times
         with times.measure("annotate"):
             self._show()
@@ -253,11 +257,9 @@ class LiveSession:
         return self.state.is_paused or (player is not None and player.has_ended)
 
     def _mark(self, prediction: Prediction) -> None:
-        """Add what is displayed to the timeline of a file."""
-        view = prediction.displayed[0]
+        """Add what is seen to the timeline of a file."""
         if self._screen is not None and self.state.player is not None:
-            label = "" if view.is_background else view.label
-            self._screen.timeline.add(self.state.player, label)
+            self._screen.timeline.add(self.state.player, seen_in(prediction, self.state.info))
 
     def _show_again(self) -> None:
         """Show the last picture again: its map may have come, its state or style have changed."""
@@ -373,9 +375,16 @@ class LiveSession:
         return self._outputs.snapshot(draw(self.state))
 
     def _ask(self, x: float, y: float) -> None:
+        self._asked_s = time.perf_counter()
         if self.state.frame is not None and self.state.prediction is not None:
             shown = dataclasses.replace(self.state.prediction, frame=self.state.frame)
             self._update(answer=ask_at(shown, self._infer, self.state.info, x, y))
+
+    def _ask_again(self) -> None:
+        """Let the answer to a click follow the picture, twice a second."""
+        answer = self.state.answer
+        if answer is not None and time.perf_counter() - self._asked_s > _ASKED_EVERY_S:
+            self._ask(answer.x, answer.y)
 
     def _select(self) -> None:
         """Use a selection that was changed, for a held picture too."""

@@ -271,7 +271,10 @@ def _toggle(state: LiveState, action: actions.Toggle) -> LiveState:
 
 def _show_classes(state: LiveState, groups: tuple[ClassGroup, ...]) -> LiveState:
     shown = ", ".join(group.label for group in groups)
-    message = f"shown: {shown}" if groups else "no class is chosen: / names one"
+    if groups:
+        return state.select(f"shown: {shown}", classes=groups)
+    named = ", ".join(group.label for group in state.named_classes)
+    message = f"the best class; w: {named} again" if named else "no class is chosen: / names one"
     return state.select(message, classes=groups)
 
 

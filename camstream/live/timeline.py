@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from camstream.contract import ModelInfo
+from camstream.frame import Prediction
 from camstream.sources.player import PlayerState
 
 _CELLS = 600  # the timeline is never drawn finer
 _LONGEST_S = 2.0  # between two frames that belong together; after a jump nothing is known between
+
+
+def seen_in(prediction: Prediction, info: ModelInfo) -> str:
+    """Return the label of what is seen, whatever was asked for by name; empty for the background."""
+    label = prediction.main.label
+    return "" if label == info.background else label
 
 
 class Timeline:
@@ -23,7 +31,7 @@ class Timeline:
         self._last = -1.0
 
     def add(self, player: PlayerState, label: str) -> None:
-        """Add what is displayed at the player's position; an empty label is nothing."""
+        """Add what is seen at the player's position; an empty label is nothing."""
         if not player.length:
             return
         if label and label not in self.labels:

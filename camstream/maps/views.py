@@ -107,7 +107,7 @@ def group_view(label: str, indices: Sequence[int], smoothed: Smoothed) -> View:
     shares = scores / total if total > 0 else np.full(len(indices), 1 / len(indices))
     cam = np.tensordot(shares, np.stack([smoothed.maps[index] for index in indices]), 1)
     only = indices[0] if len(indices) == 1 else None
-    return View(label, min(1.0, total), cam.astype(np.float32), only)
+    return View(label, min(1.0, total), cam.astype(np.float32), only, is_asked=True)
 
 
 def contrast_view(first: View, second: View) -> View:
@@ -115,7 +115,7 @@ def contrast_view(first: View, second: View) -> View:
     both = first.score + second.score
     score = first.score / both if both > 0 else 0.5
     label = f"{first.label} against {second.label}"
-    return View(label, score, first.cam - second.cam, is_contrast=True)
+    return View(label, score, first.cam - second.cam, is_contrast=True, is_asked=True)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

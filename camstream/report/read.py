@@ -334,6 +334,8 @@ def _first_of(displayed: object) -> tuple[str, float] | None:
         return None
     if not isinstance(shown, list) or not shown or not isinstance(shown[0], dict):
         return None
+    if shown[0].get("is_asked") is True:
+        return None  # it was displayed whether it was there or not
     label, score = shown[0].get("label"), _number(shown[0].get("score"), "score", 0, 1)
     return None if not isinstance(label, str) or math.isnan(score) else (label, score)
 

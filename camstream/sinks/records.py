@@ -12,7 +12,8 @@ index        the frame's number in its source, from 0
 pts_s        media time, seconds
 top          the five best classes, as the model returned them
 displayed    what the picture shows after smoothing, one entry a map; class_index is null where it
-             is not one class; "is_sure": false where the picture shows no name ("not sure") or a
+             is not one class; "is_asked": true where a class was asked for by name and is displayed
+             whether it is there or not; "is_sure": false where the picture shows no name ("not sure") or a
              question ("person?")
 peak_xy      where the largest value of the best class's raw map is, pixels of the frame
 peak         that value, logit units
@@ -156,6 +157,7 @@ def to_record(annotated: Annotated) -> dict[str, object]:
                 "class_index": view.class_index,
                 "score": round(view.score, 6),
                 **({} if view.is_sure else {"is_sure": False}),
+                **({"is_asked": True} if view.is_asked else {}),
             }
             for view in prediction.displayed
         ],

@@ -10,10 +10,12 @@ import atexit
 import contextlib
 import ctypes
 import sys
+import time
 from types import ModuleType
 from typing import Any
 
 _X11 = 2  # SDL_SYSWM_X11
+_FRAMED_S = 0.3  # a window manager draws its frame in less
 
 
 class _Rect(ctypes.Structure):
@@ -65,10 +67,13 @@ class Sdl:
         width, height = self._game.display.get_desktop_sizes()[0]
         return 0, 0, width, height * 9 // 10
 
-    def middle_xy(self, size_wh: tuple[int, int], frame_wh: tuple[int, int]) -> tuple[int, int]:
+    def middle_xy(
+        self, window_id: int, size_wh: tuple[int, int], frame_wh: tuple[int, int]
+    ) -> tuple[int, int]:
         """Return where a window lies in the middle of the work area: left and top, pixels.
 
         Args:
+            window_id: Of the window, which is shown already.
             size_wh: Width and height of what is in its frame.
             frame_wh: Of what the frame adds at most; the title is above.
         """
@@ -76,7 +81,26 @@ class Sdl:
         spare_x, spare_y = width - size_wh[0] - frame_wh[0], height - size_wh[1] - frame_wh[1]
         if sys.platform in ("win32", "darwin"):  # a place is that of what is in the frame
             return left + (spare_x + frame_wh[0]) // 2, top + spare_y // 2 + frame_wh[1] * 3 // 4
-        return left + spare_x // 2, top + spare_y // 2
+        # With X, too, once SDL knows the frame; until then it is the frame's own place.
+        border_left, border_top = self._borders(window_id)
+        return left + spare_x // 2 + border_left, top + spare_y // 2 + border_top
+
+    def _borders(self, window_id: int) -> tuple[int, int]:
+        """Wait for a window's frame; returns what it adds at the left and above, 0 for no frame."""
+        if self._library is None:
+            return 0, 0
+        above, beside = ctypes.c_int(), ctypes.c_int()
+        with contextlib.suppress(AttributeError):
+            self._library.SDL_GetWindowFromID.restype = ctypes.c_void_p
+            window = ctypes.c_void_p(self._library.SDL_GetWindowFromID(window_id))
+            ask = self._library.SDL_GetWindowBordersSize
+            end = time.monotonic() + _FRAMED_S
+            while time.monotonic() < end and above.value == 0:
+                self._game.event.pump()
+                if ask(window, ctypes.byref(above), ctypes.byref(beside), None, None) != 0:
+                    break
+                time.sleep(0.005)
+        return beside.value, above.value
 
     def watch(self, window_id: int) -> None:
         """Learn of the loss of an X display, which would end the process at once otherwise.

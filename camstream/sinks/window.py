@@ -165,7 +165,7 @@ class Window:
         self._window.set_icon(_icon(self._game))
         self._game.key.set_repeat(*_REPEAT_MS)
         self._window.show()
-        self._window.position = self._sdl.middle_xy(self._window.size, _FRAME_WH)
+        self._window.position = self._sdl.middle_xy(self._window.id, self._window.size, _FRAME_WH)
         if self._is_fullscreen:
             self._window.set_fullscreen(desktop=True)
         self._read()

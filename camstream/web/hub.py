@@ -24,7 +24,7 @@ from camstream.live.hud import absence
 from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
 from camstream.live.paint import add_absence, draw
 from camstream.live.screen import fit
-from camstream.live.timeline import Timeline
+from camstream.live.timeline import Timeline, seen_in
 from camstream.sinks.records import to_json_line, to_record
 from camstream.web import message, telling
 
@@ -147,7 +147,7 @@ class Hub:
             self._played, self._timeline = state.source, Timeline()
         main = prediction.displayed[0]
         if state.player is not None:
-            self._timeline.add(state.player, "" if main.is_background else main.label)
+            self._timeline.add(state.player, seen_in(prediction, state.info))
         is_present = None if main.state is None else not main.state.is_background
         if is_present is not self._present:
             self._present, self._present_since_s = is_present, time.perf_counter()

@@ -73,3 +73,9 @@ def test_a_missing_file_that_is_spelt_wrong(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cups.onnx").write_bytes(tiny_path.read_bytes())
     assert "no model file cup.onnx; did you mean cups.onnx?" in fails("cup.onnx")
+
+
+def test_a_word_alone_is_looked_for_in_the_default_model() -> None:
+    of_the_model = info("efficientnet_lite0", "--classes", "persian")
+    assert info("--classes", "persian") == of_the_model == "  283  Persian cat\n"
+    assert info("--classes", "persian", "efficientnet_lite0") == of_the_model

@@ -478,6 +478,34 @@ def test_a_place_is_asked_about_and_a_class_shown(tiny_model: Model) -> None:
     assert [group.label for group in session.state.selection.classes] == ["light"]
 
 
+def test_the_answer_to_a_click_follows_the_picture(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camstream.live.session._ASKED_EVERY_S", 0.0)
+    display = FakeDisplay()
+    session = LiveSession(
+        FakeSource(endless, is_live=True),
+        tiny_model.infer,
+        tiny_model.info,
+        device="cpu",
+        display=display,
+    )
+    values: set[float] = set()
+
+    def steer(_: ImageU8) -> None:
+        state = session.state
+        if state.answer is None:
+            session.do(actions.AskAt(0.5, 0.5))
+        elif state.answer.classes:
+            values.add(state.answer.classes[0].value)
+        if len(values) > 3:  # it grows brighter from frame to frame
+            session.do(actions.Quit())
+
+    display.on_show = steer
+    session.run()
+    assert len(values) > 3
+
+
 def test_after_a_pause_the_rate_begins_anew() -> None:
     source, display = FakeSource(endless, is_live=True), FakeDisplay()
     session = _session(source, display=display, seconds=20)

@@ -15,6 +15,7 @@ from camstream.live.hud import hud
 from camstream.live.prompt import Prompt
 from camstream.live.state import LiveState, TaughtClass, TeachingState, apply
 from camstream.maps.select import ClassGroup, Contrast, Selection
+from camstream.sources.player import PlayerState
 from camstream.testing import FAKE_INFO, fake_infer, make_frame
 from tests.live.states import state_of
 
@@ -64,6 +65,7 @@ def test_named_classes_are_switched_off_and_on() -> None:
     assert state.selection.classes == TENT
     assert state.message == "shown: tent"
     assert after(state, actions.Toggle("classes")).selection.classes == ()
+    assert after(state, actions.Toggle("classes")).message == "the best class; w: tent again"
     assert (
         after(state, actions.Toggle("classes"), actions.Toggle("classes")).selection.classes == TENT
     )
@@ -162,6 +164,8 @@ def displaying(**attributes: Any) -> LiveState:
 def test_the_display_says_rate_lag_and_device_and_more_on_a_second_key() -> None:
     state = displaying(rate_hz=29.6, lag_ms=31.4, dropped=7, device="cpu")
     assert hud(state, 100.1) == ["30 fps, 31 ms, CPU"]
+    photo = PlayerState(position=0, length=1, counts="photos")
+    assert hud(dataclasses.replace(state, player=photo), 100.1) == ["CPU"]
     state = after(state, actions.SetDisplay())
     assert hud(state, 100.1) == [
         "30 fps, 31 ms, CPU\n31 ms from arrival to screen; map 50 ms old; 7 frames not shown"

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-TOOLS = ("Xvfb", "openbox", "xdotool", "wmctrl")
+TOOLS = ("Xvfb", "openbox", "xdotool", "wmctrl", "xprop", "xwininfo")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
@@ -111,6 +111,18 @@ class Running:
         lines = self.tool("xdotool", "getwindowgeometry", "--shell", self.number).splitlines()
         found = dict(line.split("=") for line in lines if "=" in line)
         return int(found["WIDTH"]), int(found["HEIGHT"])
+
+    def place(self) -> tuple[int, int, int, int]:
+        """Where what is in the frame begins: top and left; what the frame adds there."""
+        found = dict(
+            line.strip().split(":", 1)
+            for line in self.tool("xwininfo", "-id", self.number).splitlines()
+            if ":" in line
+        )
+        top, left = (int(found[f"Absolute upper-left {axis}"]) for axis in ("Y", "X"))
+        extents = self.tool("xprop", "-id", self.number, "_NET_FRAME_EXTENTS").split("=")[1]
+        beside, _, above, _ = (int(one) for one in extents.split(","))
+        return top, left, above, beside
 
     @property
     def number(self) -> str:
@@ -234,6 +246,11 @@ def test_the_window_fits_the_screen_and_only_the_user_changes_its_size(
         width, height = session.size_wh()
         assert 0.9 * SCREEN_WH[0] < width < SCREEN_WH[0]
         assert height < SCREEN_WH[1]
+        # Its title is on the screen, whole: what is in the frame begins below it.
+        top, left, above, beside = session.place()
+        assert top >= above > 0
+        assert left >= beside
+        assert top + height <= SCREEN_WH[1]
         assert width / (height * 21 / 22) == pytest.approx(640 / 360, rel=0.04)
         for key in ("k", "k", "space", "period", "k", "v", "k"):
             session.press(key)

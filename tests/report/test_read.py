@@ -32,6 +32,16 @@ def read(path: Path, *records: dict[str, Any]) -> Records:
     return read_records(path)
 
 
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_what_was_asked_for_by_name_is_not_what_was_seen(is_asked: bool, tmp_path: Path) -> None:
+    dog = {"label": "dog", "class_index": None, "score": 0.02}
+    displayed = [dog | ({"is_asked": True} if is_asked else {})]
+    rows = [record(index, ("cat", 0, 0.7), displayed=displayed) for index in range(5)]
+    timeline = build_timeline(read(tmp_path / "r.jsonl", *rows))
+    seen = "cat" if is_asked else "dog"
+    assert [timeline.label(one.key) for one in timeline.segments] == [seen]
+
+
 def test_a_run_that_was_taught_half_way_keeps_the_names_of_its_old_frames(tmp_path: Path) -> None:
     before = [record(index, ("tench", 0, 0.9)) for index in range(3)]
     after = [record(index, ("cup", 0, 0.9)) for index in range(3, 6)]
