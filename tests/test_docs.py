@@ -43,6 +43,7 @@ NOT_RUN = {
     "live": "needs a camera or a stream, and mostly a window",
     "demo": "takes long; tests/commands/test_sample.py and test_people.py run it",
     "train": "trains",
+    "archive": "starts processes, clusters; tests/archive runs it",
     "doctor": "opens cameras",
 }
 

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,11 +20,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from camstream.archive.work import open_work
-from camstream.batch.messages import error_from_json, error_to_json
+from camstream.archive.actor import Worker
+from camstream.archive.head import LOCAL, check_answers, gone, no_cluster
+from camstream.batch.messages import error_from_json
 from camstream.batch.pool import Done, Failed
 from camstream.batch.task import Json
-from camstream.errors import CamstreamError, SetupError, first_line
+from camstream.errors import SetupError, first_line
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming default, said quietly
@@ -36,49 +36,10 @@ try:
 except ImportError as missing:
     raise SetupError('--ray needs Ray; install it with pip install "camstream[ray]"') from missing
 
-LOCAL = "local"
 _TICK_S = 0.1
-_ANSWER_S = 10.0
+_LOOK_S, _MISSED = 1.0, 3  # whether the cluster is there is looked at so often, and so many times
+_PLACES_S = 10.0  # the size of the cluster is asked so often
 _STARTS = 3  # so many actors in a row may die before they are ready
-
-
-class _Alone:
-    """The control of an actor: nobody watches it, and it is ended from outside."""
-
-    def progress(self, done: int, total: int | None = None, label: str = "") -> None:
-        """Tell nobody."""
-
-    def is_stopped(self) -> bool:
-        """Never."""
-        return False
-
-
-class Worker:
-    """What an actor is: the work, opened once."""
-
-    def __init__(self, options: Json) -> None:
-        """Open it; an error of ours is kept, to be told in words."""
-        import cv2
-
-        cv2.setNumThreads(1)  # as in the program
-        self._unusable: Json | None = None
-        try:
-            self._work = open_work(options)
-        except CamstreamError as error:
-            self._unusable = error_to_json(error)
-
-    def about(self) -> Json:
-        """Tell what it works with, or why it cannot."""
-        if self._unusable is not None:
-            return {"unusable": self._unusable}
-        return {"ready": self._work.about}
-
-    def run(self, message: Json) -> Json:
-        """Do one step."""
-        try:
-            return {"done": self._work.run(message, _Alone())}
-        except CamstreamError as error:
-            return {"failed": error_to_json(error)}
 
 
 @dataclass(slots=True)
@@ -141,6 +102,8 @@ class Cluster:
         self._idle: list[_Actor] = []
         self._failed_starts = 0
         self._is_known = False
+        self._places, self._places_known_until_s = 1, 0.0
+        self._head, self._look_at_s, self._missed, self._is_gone = "", 0.0, 0, False
 
     def __enter__(self) -> Self:
         """Connect.
@@ -148,7 +111,9 @@ class Cluster:
         Raises:
             SetupError: There is no such cluster.
         """
-        _check_answers(self._address)
+        check_answers(self._address)
+        if self._address == LOCAL:  # one that has gone does not come back
+            os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             ray.init(
@@ -158,10 +123,13 @@ class Cluster:
                 logging_level=logging.INFO if self._debug else logging.ERROR,
             )
         except Exception as error:  # of several kinds, none of them Ray's own
-            raise _no_cluster(self._address, error) from error
+            raise no_cluster(self._address, error) from error
         finally:
             for number, handler in before.items():  # Ray sets its own
                 signal.signal(number, handler)
+        self._head = self._address
+        if not self._address.startswith("ray://"):
+            self._head = str(ray.get_runtime_context().gcs_address)
         return self
 
     def __exit__(
@@ -170,6 +138,8 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._is_gone:
+            return  # there is nobody to say goodbye to, which Ray would wait for
         for actor in [*self._pending.values(), *self._idle]:
             self._kill(actor)
         self._pending.clear()
@@ -194,12 +164,13 @@ class Cluster:
             try:
                 ready, _ = ray.wait(list(self._pending), num_returns=1, timeout=_TICK_S)
             except exceptions.RayError as error:
-                raise _gone(error) from error
+                raise gone(error) from error
             for reference in ready:
                 result = self._end(reference)
                 if result is not None:
                     yield result
             self._check_time()
+            self._check_head()
 
     def _hand_out(self) -> None:
         while self._waiting and self._idle:
@@ -209,20 +180,23 @@ class Cluster:
             actor.begun_s = time.monotonic()
             self._pending[actor.handle.run.remote(message)] = actor
         starting = sum(not actor.is_ready for actor in self._pending.values())
-        while starting < len(self._waiting) and len(self._pending) < self._most:
+        while starting < len(self._waiting) and len(self._pending) < self._most():
             self._start()
             starting += 1
 
-    @property
     def _most(self) -> int:
-        """How many actors there may be: as many as find their places at once."""
+        """How many actors there may be: as many as find their places, also on machines that join."""
         if self._jobs is not None:
             return self._jobs
+        if time.monotonic() < self._places_known_until_s:
+            return self._places
+        self._places_known_until_s = time.monotonic() + _PLACES_S
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         places = have.get("CPU", 1) / self._threads
         if self._gpus:
             places = min(places, have.get("GPU", 0) / self._gpus)
-        return max(1, int(places))
+        self._places = max(1, int(places))
+        return self._places
 
     def _start(self) -> None:
         kind = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_restarts=0)(Worker)
@@ -245,7 +219,7 @@ class Cluster:
             line = f"{first_line(error.cause)}; this is a mistake in camstream"
             return Failed(name=name, error=line, kind="mistake")
         except exceptions.RayError as error:
-            raise _gone(error) from error
+            raise gone(error) from error
         if "unusable" in answer:
             raise error_from_json(answer["unusable"])
         self._idle.append(actor)
@@ -285,34 +259,21 @@ class Cluster:
                 actor.why = f"it took longer than {self._timeout_s:g} s (--file-timeout)"
                 self._kill(actor)
 
+    def _check_head(self) -> None:
+        """Raise where the cluster is gone: Ray itself would wait, and then end the process."""
+        now = time.monotonic()
+        if now < self._look_at_s:
+            return
+        self._look_at_s = now + _LOOK_S
+        try:
+            check_answers(self._head)
+            self._missed = 0
+        except SetupError as error:
+            self._missed += 1
+            if self._missed >= _MISSED:
+                self._is_gone = True
+                raise gone(error.__cause__ or error) from error
+
     def _kill(self, actor: _Actor) -> None:
         with contextlib.suppress(exceptions.RayError):
             ray.kill(actor.handle)
-
-
-def _check_answers(address: str) -> None:
-    """Raise where nothing answers: Ray itself would end the process.
-
-    Raises:
-        SetupError: Nothing does.
-    """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon:  # "local" and "auto"
-        return
-    try:
-        if not port.isdecimal():
-            raise OSError("an address is HOST:PORT")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
-    except (OSError, OverflowError) as error:
-        raise _no_cluster(address, error) from error
-
-
-def _no_cluster(address: str, error: Exception) -> SetupError:
-    return SetupError(
-        f"there is no Ray cluster at {address} ({first_line(error)}); "
-        "start one with: ray start --head"
-    )
-
-
-def _gone(error: Exception) -> SetupError:
-    return SetupError(f"the cluster is gone ({first_line(error)}); the same command goes on later")

@@ -123,12 +123,11 @@ def plan_archive(
 
 
 @contextlib.contextmanager
-def own_folder(target: str, keys: Sequence[str]) -> Iterator[None]:
-    """Have the folder of an archive for this run alone, and tidy it.
+def own_folder(target: str) -> Iterator[None]:
+    """Have the folder of an archive for this run alone.
 
     Args:
         target: The archive's folder. At an address nobody is kept out.
-        keys: Of tasks whose parts may be there from a run before.
 
     Raises:
         SinkError: Another run writes there, or it cannot be written.
@@ -150,17 +149,26 @@ def own_folder(target: str, keys: Sequence[str]) -> Iterator[None]:
                 ) from None
             except OSError:  # a file system without locks
                 pass
-        _tidy(target, keys)
         yield
     finally:
         os.close(lock)
 
 
-def _tidy(target: str, keys: Sequence[str]) -> None:
-    """Remove what killed runs left, but for parts that are still wanted."""
+def tidy(target: str, tasks: Sequence[Task]) -> None:
+    """Remove what killed workers and runs left; nobody may be at work.
+
+    Args:
+        target: The archive's folder; nothing is done at an address.
+        tasks: Those whose parts are still wanted.
+
+    Raises:
+        SinkError: That is impossible.
+    """
+    if is_address(target):
+        return
     folder = open_folder(target)
     work = file_of(target) / layout.WORK
-    wanted = {Path(layout.parts_name(key)).name for key in keys}
+    wanted = {Path(layout.parts_name(task.key)).name for task in tasks}
     for path in work.iterdir():
         if path.is_dir() and path.name != "parts":
             folder.remove(f"{layout.WORK}/{path.name}")

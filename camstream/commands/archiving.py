@@ -11,10 +11,11 @@ from pathlib import Path
 import typer
 
 from camstream.address import shown
+from camstream.archive.head import LOCAL
 from camstream.archive.notes import open_store
 from camstream.archive.options import Video, WorkerOptions
 from camstream.archive.steps import Steps
-from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of
+from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of, tidy
 from camstream.batch import limits
 from camstream.batch.annotating import sha256_of_model
 from camstream.batch.messages import plain
@@ -26,6 +27,7 @@ from camstream.commands.options import say_device
 from camstream.commands.summary import report_failures
 from camstream.console import Stop, note, remark, report_error, say
 from camstream.models.cores import usable_cores
+from camstream.models.device import has_nvidia_driver
 
 WORK = "camstream.archive.work:open_work"
 _DAMAGED = "it is damaged; what can be read is in the archive"
@@ -91,11 +93,11 @@ def archive_many(
     digest = sha256_of_model(worker.model)
     tasks = [task_of(video, target, worker.look, digest, verify=options.verify) for video in videos]
     by_id = {task.id: video for task, video in zip(tasks, videos, strict=True)}
-    keys = [task.key for task in tasks]
-    with own_folder(target, keys), open_store(target) as store:
+    with own_folder(target), open_store(target) as store:
         planned = plan_archive(
             tasks, store, target, retry_failed=options.retry_failed, anew=options.anew
         )
+        tidy(target, planned.of("do"))
         skipped, left = (len(planned.of(action)) for action in ("skip", "leave"))
         if skipped:
             remark(f"{skipped} of {len(videos)} videos are in the archive (--overwrite: anew)")
@@ -146,6 +148,7 @@ def archive_many(
             )
             with _open_engine(worker, options, calls, debug=debug) as engine:
                 outcome = batch.run(Steps(engine, on_end=display.again))
+        tidy(target, outcome.unfinished)
     _report(outcome, by_id, stop)
 
 
@@ -154,7 +157,7 @@ def _open_engine(
 ) -> contextlib.AbstractContextManager[Engine]:
     """Open what does the work."""
     if options.ray is not None:
-        from camstream.archive.cluster import LOCAL, Cluster  # imports Ray
+        from camstream.archive.cluster import Cluster  # imports Ray
 
         is_here = options.ray == LOCAL
         jobs = options.jobs or (limits.default_jobs(1024) if is_here else None)
@@ -171,7 +174,10 @@ def _open_engine(
             debug=debug,
         )
     # A long video has work for several, so the number of videos is no limit.
-    jobs = options.jobs or limits.default_jobs(1024)
+    on_gpu = worker.device not in ("auto", "cpu") or (
+        worker.device == "auto" and has_nvidia_driver()
+    )
+    jobs = options.jobs or limits.default_jobs(1024, on_gpu=on_gpu)
     worker = dataclasses.replace(worker, threads=limits.threads_for(jobs))
     memory_gb = options.memory_gb
     return Pool(

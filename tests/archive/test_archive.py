@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -17,8 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from camstream.archive.cuts import Cuts, find_cuts
 from camstream.archive.options import WorkerOptions
-from camstream.archive.work import open_work
+from camstream.archive.read import Facts, Span
+from camstream.archive.work import ArchiveWork, open_work
 from camstream.batch.messages import plain
 from camstream.batch.pool import Done, Failed
 from camstream.batch.task import Json
@@ -117,6 +120,62 @@ def test_parts_are_joined_without_a_seam(videos: Path, dark_path: Path, tmp_path
         for array in first.files:
             np.testing.assert_array_equal(first[array], second[array])
     assert sets.is_tidy(tmp_path / "parts")
+
+
+@pytest.mark.usefixtures("here")
+def test_parts_that_are_not_what_they_should_be(
+    videos: Path, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as where a decoder gives other frames than the file's packets promise."""
+    clip = videos / "20261129T001500.mp4"
+    run = (clip, "--model", tiny_path, "--rate-hz", 0, "--part-minutes", 0.7 / 60)
+    archive(*run, "-o", tmp_path / "right")
+    assert sets.parts(tmp_path / "right")[clip.name] >= 3
+
+    def wrong(path: Path, part_s: float) -> Cuts:
+        first, *others = find_cuts(path, part_s).spans
+        return Cuts((first, *(dataclasses.replace(one, check=1) for one in others)))
+
+    monkeypatch.setattr("camstream.archive.work.find_cuts", wrong)
+    output = archive(*run, "-o", tmp_path / "wrong")
+    assert "read in one piece: its parts do not have the frames" in output
+    assert sets.parts(tmp_path / "wrong")[clip.name] == 1
+    assert sets.records(tmp_path / "wrong") == sets.records(tmp_path / "right")
+    assert sets.is_tidy(tmp_path / "wrong")
+
+
+@pytest.mark.usefixtures("here")
+def test_parts_of_a_killed_run_are_not_read_again(
+    videos: Path, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = videos / "20261129T001500.mp4"
+    run = (clip, "--model", tiny_path, "--rate-hz", 0, "--part-minutes", 0.7 / 60)
+    target = tmp_path / "seen"
+    read: list[Span] = []
+    real = ArchiveWork._read
+
+    def counted(self: ArchiveWork, path: Path, span: Span, *rest: Any) -> Facts:
+        if len(read) == 2:
+            raise KeyboardInterrupt  # nothing of ours catches it, as nothing catches a SIGKILL
+        read.append(span)
+        return real(self, path, span, *rest)
+
+    monkeypatch.setattr(ArchiveWork, "_read", counted)
+    assert CliRunner().invoke(app, ["archive", *map(str, run), "-o", str(target)]).exit_code != 0
+    assert len(list((target / "work" / "parts").glob("*/*.json"))) == 2
+    spans: list[Span] = []
+
+    def noted(self: ArchiveWork, path: Path, span: Span, *rest: Any) -> Facts:
+        spans.append(span)
+        return real(self, path, span, *rest)
+
+    monkeypatch.setattr(ArchiveWork, "_read", noted)
+    archive(*run, "-o", target)
+    assert not set(spans) & set(read)
+    assert len(spans) + 2 == sets.parts(target)[clip.name]
+    archive(*run, "-o", tmp_path / "whole", "--part-minutes", 0)
+    assert sets.records(target) == sets.records(tmp_path / "whole")
+    assert sets.is_tidy(target)
 
 
 @pytest.mark.usefixtures("here")

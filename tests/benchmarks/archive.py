@@ -6,6 +6,7 @@
     python -m tests.benchmarks.archive engines --clips 12 --seconds 12
     python -m tests.benchmarks.archive scale --videos 2000
     python -m tests.benchmarks.archive cost ../shared/data/videos/intel_bottle.mp4
+    python -m tests.benchmarks.archive ways                                # Ray's actors or Ray Data
 
 ``kills`` ends processes at random moments, runs the same command again until it is through, and
 compares the archive, row by row, with that of an undisturbed run. ``engines`` does the same clips in a
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import importlib
 import os
 import random
 import shutil
@@ -28,12 +30,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from camstream.archive.options import LookOptions
+from camstream.archive.options import LookOptions, WorkerOptions
 from camstream.archive.tasks import find_videos, message_of, plan_archive, task_of
-from camstream.archive.work import ArchiveWork, WorkerOptions
+from camstream.archive.work import ArchiveWork
 from camstream.batch.store import Store
 from camstream.testing import write_tiny_model
 from tests.archive import clips, sets
@@ -135,7 +138,11 @@ def kills(arguments: argparse.Namespace) -> None:
         begun_s = time.monotonic()
         while run.code is None and time.monotonic() - begun_s < at_s:
             time.sleep(0.01)
-        killed += run.kill(arguments.who)
+        done = run.kill(arguments.who)
+        while not done and run.code is None:  # there is no worker yet
+            time.sleep(0.01)
+            done = run.kill(arguments.who)
+        killed += done
         before = stamps(target)
         run.wait()
         for other in run.others():
@@ -182,7 +189,13 @@ def engines(arguments: argparse.Namespace) -> None:
         folder = work / "videos"
         folder.mkdir()
         first = folder / "c0.mp4"
-        clips.write(first, frames=int(30 * arguments.seconds), size_wh=(1280, 720), g="60")
+        clips.write(
+            first,
+            frames=int(30 * arguments.seconds),
+            size_wh=(1280, 720),
+            g="60",
+            preset="ultrafast",
+        )
         for number in range(1, arguments.clips):
             shutil.copy(first, folder / f"c{number}.mp4")
         common = [str(folder), "--rate-hz", str(arguments.rate_hz), "--jobs", str(arguments.jobs)]
@@ -321,7 +334,7 @@ def simulate(workers: int, *, task_s: float, serial_s: float, tasks: int) -> flo
 def cost(arguments: argparse.Namespace) -> None:
     """Seconds of processor for an hour of video, by kind."""
     with tempfile.TemporaryDirectory() as name:
-        for rate_hz in (None, 10.0, 2.0, 0.5):
+        for rate_hz in (one or None for one in arguments.rate_hz):
             look = LookOptions(rate_hz=rate_hz)
             target = Path(name) / f"at{rate_hz}"
             target.mkdir()
@@ -343,6 +356,53 @@ def cost(arguments: argparse.Namespace) -> None:
                     f"{used_s / hours:.0f} s of processor and {wall_s / hours:.0f} s an hour of video, "
                     f"{size / hours / 1e6:.2f} MB, {result['frames'] / hours:.0f} rows"
                 )
+
+
+class _Sleeper:
+    """An actor for ``ways``: a task takes a fixed time."""
+
+    def run(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return time.time()
+
+    def __call__(self, row: dict[str, float]) -> dict[str, float]:
+        """Do the same for a row of Ray Data."""
+        return {"ended": self.run(row["seconds"])}
+
+
+def ways(arguments: argparse.Namespace) -> None:
+    """Actors against Ray Data: what each adds to tasks of a fixed time, and when results come."""
+    ray: Any = importlib.import_module("ray")
+    importlib.import_module("ray.data")
+
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
+    count, seconds, workers = arguments.tasks, arguments.seconds, 2
+    ideal_s = count * seconds / workers
+    for _ in range(2):  # the first time also starts processes
+        begun_s = time.time()
+        actors = [ray.remote(_Sleeper).remote() for _ in range(workers)]
+        pending = {actor.run.remote(seconds): actor for actor in actors}
+        left, first_s = count - workers, 0.0
+        while pending:
+            ready, _ = ray.wait(list(pending), num_returns=1)
+            first_s = first_s or time.time() - begun_s
+            actor = pending.pop(ready[0])
+            if left:
+                left -= 1
+                pending[actor.run.remote(seconds)] = actor
+        print(_way("actors", time.time() - begun_s, first_s, ideal_s))
+        del actors, actor
+        begun_s, first_s = time.time(), 0.0
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        rows = ray.data.from_items([{"seconds": seconds}] * count, override_num_blocks=count)
+        for _ in rows.map(_Sleeper, concurrency=workers).iter_rows():
+            first_s = first_s or time.time() - begun_s
+        print(_way("Ray Data", time.time() - begun_s, first_s, ideal_s))
+    ray.shutdown()
+
+
+def _way(name: str, whole_s: float, first_s: float, ideal_s: float) -> str:
+    return f"{name}: {whole_s:.2f} s ({whole_s / ideal_s:.3f} of ideal), first result at {first_s:.2f} s"
 
 
 def main() -> None:
@@ -370,9 +430,14 @@ def main() -> None:
     three.add_argument("--videos", type=int, default=2000)
     three.set_defaults(run=scale)
     four = kinds.add_parser("cost")
-    four.add_argument("videos", nargs="+")
+    four.add_argument("videos", nargs="+", help="real videos")
+    four.add_argument("--rate-hz", type=float, nargs="+", default=[0, 10, 2, 0.5])
     four.add_argument("--model", default="efficientnet_lite0")
     four.set_defaults(run=cost)
+    five = kinds.add_parser("ways", help="needs ray[data]")
+    five.add_argument("--tasks", type=int, default=100)
+    five.add_argument("--seconds", type=float, default=0.2)
+    five.set_defaults(run=ways)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
