@@ -161,12 +161,13 @@ def test_a_damaged_video_is_a_line_and_the_others_are_there(archive: Path, tmp_p
 
 
 def test_what_cannot_be_reported_is_one_line(archive: Path, tmp_path: Path) -> None:
-    for arguments in (
+    wrong: list[list[str | Path]] = [
         [tmp_path, "-o", tmp_path / "x.html"],
         [archive, "--video", archive / "x.mp4"],
         [archive, "-o", tmp_path / "page"],
         [archive, "-o", tmp_path / "no" / "page.html"],
-    ):
+    ]
+    for arguments in wrong:
         done = run(*arguments)
         assert done.exit_code in (1, 2)
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
