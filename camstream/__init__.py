@@ -58,6 +58,7 @@ from camstream.frame import (
 )
 from camstream.models.session import Model
 from camstream.models.zoo import load_model
+from camstream.notebook import Stream
 from camstream.picture import Picture
 from camstream.sinks.encoding import Encoding
 from camstream.stages import Sink, Source
@@ -80,6 +81,7 @@ __all__ = [
     "SinkError",
     "Source",
     "SourceError",
+    "Stream",
     "Style",
     "TopClass",
     "UsageError",

@@ -59,7 +59,7 @@ def shown(source: str | int | Path) -> str:
     if mistyped := _SCHEME.match(text):
         return _without_secrets(mistyped, text)
     start = 2 if re.match(r"[A-Za-z]:[\\/]", text) else 0  # a drive of Windows is no user
-    if re.search(r":[^@]*@", text[start:], re.DOTALL):  # user:password@host
+    if "@" in text[start:].partition(":")[2]:  # user:password@host
         text = f"{HIDDEN}@{text.rpartition('@')[2]}"
     return re.sub(r"\?[^?]*=.*", "", text, flags=re.DOTALL)  # host/stream?token=...
 

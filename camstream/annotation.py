@@ -21,6 +21,7 @@ from camstream.sinks.encoding import Encoding
 from camstream.sinks.gif import GifFile
 from camstream.sinks.group import SinkGroup, say_kept
 from camstream.sinks.photo import PhotoFile
+from camstream.sinks.picture_file import PictureFile
 from camstream.sinks.records import write_json
 from camstream.sinks.video import VideoFile
 from camstream.sources.file import FileSource
@@ -148,7 +149,7 @@ def open_recorded(path: Path) -> FileSource | PhotoSource:
 
 def _open_output(
     job: AnnotationJob, source: FileSource | PhotoSource, inputs: Sequence[Path]
-) -> VideoFile | PhotoFile | GifFile:
+) -> PictureFile:
     """Open what the suffix of the output names."""
     suffix = job.output.suffix.lower()
     if suffix in PHOTO_SUFFIXES:
@@ -177,7 +178,7 @@ def _run(
     job: AnnotationJob,
     model: Model,
     source: FileSource | PhotoSource,
-    video: VideoFile | PhotoFile | GifFile,
+    video: PictureFile,
     outputs: SinkGroup,
     on_frame: Callable[[Prediction, int | None], None],
     stop: Callable[[], bool],

@@ -14,7 +14,7 @@ from camstream.maps.smoothing import SmoothingLevel
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL, load_model
-from camstream.pipeline import Pipeline
+from camstream.notebook import Stream
 from camstream.sinks.encoding import Encoding
 from camstream.sinks.naming import default_name
 from camstream.sources import open_source
@@ -37,7 +37,7 @@ def stream(
     refine: bool = False,
     input_size: int | None = None,
     device: str = "auto",
-) -> Pipeline:
+) -> Stream:
     """Run a source through a model; iterate over the result for the predictions.
 
     Files give every frame; cameras and streams the newest, so that a slow loop never falls
@@ -46,6 +46,9 @@ def stream(
         with camstream.stream("clip.mp4", classes=["cat"]) as predictions:
             for prediction in predictions:
                 print(prediction.frame.pts_s, prediction.displayed[0].score, prediction.boxes)
+
+    In a notebook, ``camstream.stream(0)`` as the last line of a cell shows live pictures until
+    somebody interrupts it; see ``Stream.show``.
 
     Args:
         source: A file's path, a camera's number or device, a URL, or any ``Source``.
@@ -81,7 +84,7 @@ def stream(
         box_threshold=box_threshold,
         cam_range=cam_range,
     )
-    return Pipeline(open_source(source), MapSelector(opened.infer, opened.info, selection))
+    return Stream(open_source(source), MapSelector(opened.infer, opened.info, selection))
 
 
 def annotate(

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from camstream import starting
-from camstream.address import shown
+from camstream.address import HIDDEN, shown
 from camstream.errors import CamstreamError, SinkError, UsageError
 from camstream.frame import Prediction
 from camstream.safe_text import safe_text
@@ -64,8 +64,9 @@ results = _Results(highlight=False, markup=False, emoji=False, soft_wrap=True)
 # A message holds names of files, and says at its end what to do.
 _MESSAGE_LIMIT = 2000
 _RESULT_LIMIT = 100_000
-# A word that may be an address: with "//", or what is left of that in a path, or with a password.
-_ADDRESS = re.compile(r"[^\s'\"]*(?::/|//|:[^\s'\"]*@)[^\s'\"]*")
+_WORD = re.compile(r"[^\s'\"]+")
+_WORD_LIMIT = 4096  # longer ones are no address that anybody typed
+_SPACED_PASSWORD = re.compile(r"(?<=://)[^\s'\"/@]{1,64}:[^'\"@\n]{1,64}@")
 
 OnFrame = Callable[[Prediction, int | None], None]
 
@@ -85,7 +86,15 @@ def _without_secrets(text: str) -> str:
     Whoever speaks of a source shows its address by ``camstream.address.shown``; here it is done for what
     was meant as a file, a model or an option, too.
     """
-    return _ADDRESS.sub(lambda word: shown(word[0].lstrip("-")), text)
+    return _WORD.sub(lambda word: _shown_word(word[0]), _SPACED_PASSWORD.sub("", text))
+
+
+def _shown_word(word: str) -> str:
+    """Return a word; one that may be an address, whole or in parts, without its secrets."""
+    _, colon, rest = word.partition(":")
+    if not ("//" in word or ":/" in word or (colon and "@" in rest)):
+        return word
+    return shown(word.lstrip("-")) if len(word) <= _WORD_LIMIT else HIDDEN
 
 
 def lost_results(error: OSError) -> SinkError:

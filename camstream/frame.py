@@ -32,12 +32,15 @@ class Frame:
         pts_s: Media time, seconds; for a live source seconds since its first frame.
         captured_s: ``time.perf_counter()`` when it arrived; for latency only.
         picture: The pixels.
+        prepared: (H, W, 3) uint8 BGR, the same picture as the network takes it, where that was made
+            already, see ``Model.prepare``; else None.
     """
 
     index: int
     pts_s: float
     captured_s: float
     picture: Picture
+    prepared: ImageU8 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,12 @@ class Prediction:
             f"{boxes} box{'' if boxes == 1 else 'es'}>"
         )
 
+    def _repr_jpeg_(self) -> bytes:
+        """Show it in a notebook: the picture with heatmap and label."""
+        import cv2
+
+        return cv2.imencode(".jpg", self.draw())[1].tobytes()
+
     @property
     def displayed(self) -> tuple[View, ...]:
         """What is displayed, at least one view; the first is the main one."""
@@ -280,7 +289,9 @@ class Annotated:
     Attributes:
         prediction: What was drawn.
         picture: The picture with the overlay; the prediction's own is unchanged.
+        source: What the source is called, where several are written together; else empty.
     """
 
     prediction: Prediction
     picture: Picture
+    source: str = ""

@@ -7,10 +7,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camstream.address import shown
 from camstream.errors import NotFoundError, SourceError, first_line
 from camstream.picture import ImageU8
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CHUNK_HEAD, _CHUNK_TAIL = 8, 4  # bytes: length and kind before, a check sum behind
 
 PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 VIDEO_SUFFIXES = frozenset(
@@ -35,14 +39,15 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def read_photo(path: Path) -> ImageU8:
+def read_photo(path: Path, *, is_grey: bool = False) -> ImageU8:
     """Read a photo, turned upright and reduced to 8 bits a colour.
 
     Args:
         path: Any name that the file system allows.
+        is_grey: Whether only its brightness is wanted.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 3) uint8 BGR; (H, W) uint8 where it is grey.
 
     Raises:
         NotFoundError: There is no such file.
@@ -50,7 +55,9 @@ def read_photo(path: Path) -> ImageU8:
     """
     try:
         coded = np.fromfile(path, np.uint8)  # cv2.imread takes no name outside the code page
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
+        is_readable = coded.size > 0 and (coded[:8].tobytes() != _PNG or _is_whole_png(coded))
+        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
+        image = cv2.imdecode(coded, mode) if is_readable else None
     except FileNotFoundError as error:
         raise NotFoundError(f"cannot read {shown(path)}: there is no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -60,6 +67,20 @@ def read_photo(path: Path) -> ImageU8:
     if image is None:
         raise SourceError(f"cannot read {path}: it is not a photo of a kind that OpenCV reads")
     return np.asarray(image, np.uint8)
+
+
+def _is_whole_png(coded: NDArray[np.uint8]) -> bool:
+    """Whether each chunk of a PNG file lies within it, up to the last one.
+
+    OpenCV makes room for what a chunk says of its own length, 2 GB, before it looks whether it is
+    there; and it reads no file that is cut off.
+    """
+    place = len(_PNG)
+    while place + _CHUNK_HEAD <= len(coded):
+        if coded[place + 4 : place + 8].tobytes() == b"IEND":
+            return True
+        place += _CHUNK_HEAD + int.from_bytes(coded[place : place + 4].tobytes()) + _CHUNK_TAIL
+    return False
 
 
 def to_image(image: Any) -> ImageU8:

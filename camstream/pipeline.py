@@ -132,6 +132,16 @@ class Pipeline:
         self._forgotten = weakref.finalize(self, self._run.forget)
 
     @property
+    def source(self) -> Source:
+        """Where the frames come from."""
+        return self._run.source
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it runs or has run; it does that once."""
+        return self._run.threads[0].ident is not None
+
+    @property
     def captured(self) -> int:
         """Frames that the source gave."""
         return self._run.captured
@@ -172,7 +182,7 @@ class Pipeline:
         Raises:
             RuntimeError: It is used without a ``with`` statement, so nothing runs.
         """
-        if self._run.threads[0].ident is None:
+        if not self.is_begun:
             raise RuntimeError("nothing runs yet: use it as `with camstream.stream(...) as ...`")
         while True:
             try:

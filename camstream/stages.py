@@ -47,11 +47,13 @@ class SourceStatus:
         rate_hz: Nominal frames a second, None where unknown.
         state: Empty while frames come, otherwise what happens instead ("reconnecting ...").
         reconnects: How often the source was opened again.
+        next_try_s: When it is tried again, ``time.perf_counter()``; None while it is not waited for.
     """
 
     rate_hz: float | None = None
     state: str = ""
     reconnects: int = 0
+    next_try_s: float | None = None
 
 
 def status_of(source: Source) -> SourceStatus:
@@ -88,7 +90,13 @@ class Sink(Protocol):
 
 
 class Display(Protocol):
-    """Where a live session shows its pictures, and where keys and clicks come from."""
+    """Where a live session shows its pictures, and where keys and clicks come from.
+
+    Attributes:
+        title: What its title bar says; the session sets it.
+    """
+
+    title: str
 
     def size_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:
         """Return the size of the image to show next, pixels: what there is room for.

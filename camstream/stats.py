@@ -91,6 +91,7 @@ class RunStats:
         reconnects: How often a live source was opened again.
         settings: The options of the command that were given: value, and "from" where, which is
             the command line, a preset or a file of settings. What is missing had its default.
+        cameras: The same of each, where several were looked at.
     """
 
     source: str
@@ -105,6 +106,7 @@ class RunStats:
     frames_mapped: int | None = None
     reconnects: int = 0
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
+    cameras: tuple[RunStats, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Give the record as plain values, for JSON."""

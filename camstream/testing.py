@@ -172,6 +172,7 @@ class FakeDisplay:
         is_fullscreen: As it was set.
         is_open: False once the user has closed it.
         closed: How often the program closed it.
+        title: What its title bar says.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class FakeDisplay:
         self.is_fullscreen = False
         self.is_open = True
         self.closed = 0
+        self.title = ""
         self._keep_images = keep_images
 
     def size_wh(self, picture_wh: tuple[int, int]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camstream.errors import ModelError, SetupError, first_line
+from camstream.errors import ModelError, NotFoundError, SetupError, first_line
 from export.download import fetch
 
 # Where torchvision's published weights are; the first 8 digits of a file's SHA-256 are the last
@@ -48,11 +48,12 @@ def load_file(path: Path, *, source: str | None = None) -> Weights:
         source: Where it came from, in words; None: the file's name.
 
     Raises:
-        ModelError: There is no such file, or it is not a state dict.
+        NotFoundError: There is no such file.
+        ModelError: It is not a state dict.
         SetupError: The safetensors library is not installed.
     """
     if not path.is_file():
-        raise ModelError(f"there is no weights file {path}")
+        raise NotFoundError(f"there is no weights file {path}")
     found: Any = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
     for key in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from camstream.errors import NotFoundError, SourceError
@@ -24,6 +26,22 @@ def test_what_is_no_photo_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "in.jpg").write_bytes(content)
     with pytest.raises(SourceError, match="it is not a photo of a kind that OpenCV reads"):
         read_photo(tmp_path / "in.jpg")
+
+
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 5000])
+def test_a_png_that_asks_for_more_than_it_is_never_reaches_the_decoder(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV makes room for 2 GB where a chunk says that it is so long."""
+    coded = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (tmp_path / "whole.png").write_bytes(coded)
+    assert read_photo(tmp_path / "whole.png").shape == (48, 64, 3)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    (tmp_path / "in.png").write_bytes(coded[:33] + size.to_bytes(4) + coded[37:])
+    (tmp_path / "cut.png").write_bytes(coded[:-12])
+    for name in ("in.png", "cut.png"):
+        with pytest.raises(SourceError, match=f"cannot read [^ ]*{name}: it is not a photo"):
+            read_photo(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "a\0b.jpg", "."])

@@ -25,6 +25,29 @@ ANY = st.lists(
 ).map("".join)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["x", ":", "/", "?", "@", "a:", "//", ":/x", "://", "1", "-"])
+@pytest.mark.parametrize("after", ["", "@host/a", " a@b:c", "="])
+def test_a_megabyte_in_an_error_is_told_at_once(
+    unit: str, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Searching a text for addresses takes no more than time in proportion to it."""
+    report_error(f"cannot read row 1: {unit * (1_000_000 // len(unit))}{after}")
+    told = capsys.readouterr().err
+    assert told.startswith("camstream: cannot read row 1")
+    assert len(told) < 3000
+
+
+@pytest.mark.parametrize("space", [" ", "  ", "\t"])
+def test_a_password_with_a_space_is_no_end_of_an_address(
+    space: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_error(f"cannot open rtsp://user:se{space}cret@host/stream: nothing answers there")
+    told = capsys.readouterr().err
+    assert "cret" not in told
+    assert "rtsp://host/stream: nothing answers there" in told
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

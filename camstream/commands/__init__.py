@@ -26,7 +26,18 @@ from camstream.errors import CamstreamError, SetupError
 
 _GROUP: Final = "camstream.commands"
 # In the order of ``camstream --help``; each is a function of the same name in its module.
-_OWN = ("demo", "live", "annotate", "query", "report", "teach", "evaluate", "info", "doctor")
+_OWN = (
+    "demo",
+    "live",
+    "annotate",
+    "archive",
+    "query",
+    "report",
+    "teach",
+    "evaluate",
+    "info",
+    "doctor",
+)
 # What Typer raises where the words of a command are wrong; its own name for it is private.
 _WrongWords: Final[Any] = typer.BadParameter.__bases__[0]
 

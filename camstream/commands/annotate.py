@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from camstream import crash
 from camstream.annotation import AnnotationJob, AnnotationResult
 from camstream.annotation import run as run_annotate
 from camstream.api import make_selection
+from camstream.batch.annotating import Opening, Summary
+from camstream.batch.seen import Seen
+from camstream.commands.many import BatchOptions, annotate_many, tell
 from camstream.commands.options import (
     SELECTION,
     STYLE,
@@ -24,7 +27,10 @@ from camstream.commands.options import (
     DebugOption,
     DecayOption,
     DeviceOption,
+    FileMemoryOption,
+    FileTimeoutOption,
     InputSizeOption,
+    JobsOption,
     LegendOption,
     MapsOption,
     ModelOption,
@@ -34,18 +40,18 @@ from camstream.commands.options import (
     RangeOption,
     RecordsOption,
     RefineOption,
+    RetryFailedOption,
     SmoothOption,
     StatsOption,
     TopKOption,
     TrailOption,
+    VerifyOption,
     open_model,
     output_option,
 )
 from camstream.commands.settings import PresetOption, in_force
-from camstream.commands.summary import Seen, report_failures
-from camstream.console import Stop, note, plain_errors, progress_of, report_error, say, stoppable
+from camstream.console import Stop, note, plain_errors, progress_of, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import CamstreamError
 from camstream.frame import Prediction
 from camstream.models.session import Model
 from camstream.models.zoo import DEFAULT_MODEL
@@ -113,6 +119,11 @@ def annotate(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    at_once: JobsOption = None,
+    file_timeout: FileTimeoutOption = None,
+    file_memory: FileMemoryOption = None,
+    verify: VerifyOption = False,
+    retry_failed: RetryFailedOption = False,
     _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -131,10 +142,11 @@ def annotate(
         named = expand(inputs, leave_out=is_partial)
         found = [path for path in named if isinstance(path, Path)]  # all of them: none is live
         sources = without_outputs(found, inputs, output)
-        if own := [path.name for path in found if path not in sources]:
+        kept = set(sources)
+        if own := [path.name for path in found if path not in kept]:
             note(f"skipped, since they have names of outputs: {', '.join(own)}")
         batch = is_batch(inputs, sources)
-        alone = len(sources) == 1
+        settings = in_force(context)
         jobs = [
             AnnotationJob(
                 source=source,
@@ -146,43 +158,54 @@ def annotate(
                 stats=stats and beside(stats, target, ".json", batch=batch),
                 maps=maps and beside(maps, target, ".npz", batch=batch),
                 presence=presence and beside(presence, target, ".presence.csv", batch=batch),
-                settings=in_force(context),
+                settings=settings,
             )
             for source, target in zip(
                 sources, name_outputs(sources, output, batch=batch), strict=True
             )
         ]
         check_apart(sources, [path for job in jobs for path in job.outputs])
+        chosen: dict[str, Any] = {
+            "classes": classes or (),
+            "contrast": contrast,
+            "top_k": top_k,
+            "smoothing": smoothing,
+            "decay_s": decay,
+            "trail_s": trail,
+            "box_rule": box_rule,
+            "box_threshold": box_threshold,
+            "cam_range": cam_range,
+        }
+        if batch:
+            annotate_many(
+                jobs,
+                output or Path(),
+                Opening(
+                    model=model_name,
+                    device=device,
+                    input_size=input_size,
+                    refine=refine,
+                    selection=chosen,
+                ),
+                BatchOptions(
+                    jobs=at_once,
+                    timeout_s=file_timeout,
+                    memory_gb=file_memory,
+                    verify=verify,
+                    retry_failed=retry_failed,
+                ),
+                overwrite=overwrite,
+                stop=stop,
+                debug=debug,
+            )
+            return
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
-        selection = make_selection(
-            model,
-            classes=classes or (),
-            contrast=contrast,
-            top_k=top_k,
-            smoothing=smoothing,
-            decay_s=decay,
-            trail_s=trail,
-            box_rule=box_rule,
-            box_threshold=box_threshold,
-            cam_range=cam_range,
-        )
+        job = dataclasses.replace(jobs[0], selection=make_selection(model, **chosen))
         stop.end()
-        failed: list[tuple[Path, str]] = []
-        for number, job in enumerate(dataclasses.replace(job, selection=selection) for job in jobs):
-            rest = len(jobs) - number - 1
-            crash.working_on(f"{job.source}" + (f", with {rest} more to come" if rest else ""))
-            try:
-                if annotate_one(job, model, stop).is_damaged:
-                    failed.append((job.source, "it is damaged; what can be read is annotated"))
-            except CamstreamError as error:
-                if debug or alone:
-                    raise
-                report_error(error.for_command_line())
-                failed.append((job.source, error.for_command_line()))
-            stop.end()
-        if failed:
-            if not alone:
-                report_failures(failed, len(jobs))
+        crash.working_on(f"{job.source}")
+        is_damaged = annotate_one(job, model, stop).is_damaged
+        stop.end()
+        if is_damaged:
             raise typer.Exit(1)
 
 
@@ -196,11 +219,5 @@ def annotate_one(job: AnnotationJob, model: Model, stop: Stop) -> AnnotationResu
             show(prediction, total)
 
         result = run_annotate(job, model, on_frame=on_frame, stop=stop)
-    stats = result.stats
-    many = f"{stats.frames_out} frames, {stats.rate_hz:.1f} fps; " * (stats.frames_out != 1)
-    say(f"{job.source} -> {job.output}: {many}{seen}")
-    for warning in result.warnings:
-        note(warning)
-    if result.is_stopped:
-        note(f"stopped at {result.end_s:.1f} s; {job.output} plays up to there")
+    tell(job.source, Summary.of(job, result, seen))
     return result

@@ -51,6 +51,8 @@ def info(
             _list_classes(model.info.labels, word or "")
             return
         table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column()
+        table.add_column(overflow="fold")  # a path is to be copied, whatever its length
         for name, value in {**_here(model), **_rows(model.info)}.items():
             table.add_row(Text(name), Text(value))
         results.print(table)

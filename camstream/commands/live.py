@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from camstream.commands.options import (
     MapsOption,
     ModelOption,
     OpacityOption,
+    OtherModelsOption,
     OverwriteOption,
     PresenceOption,
     RangeOption,
@@ -45,19 +47,29 @@ from camstream.commands.options import (
     parse_size,
     show_option,
 )
+from camstream.commands.page import announce, open_page
+from camstream.commands.phone import phone_camera
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import Stop, plain_errors, remark, say, stoppable
 from camstream.drawing.overlay import Style
 from camstream.errors import UsageError
+from camstream.live.models import ModelSwitch
 from camstream.live.outputs import OutputPaths, RunLimits
+from camstream.live.rack import Looking
 from camstream.live.session import LiveSession
+from camstream.live.state import ModelChoice
 from camstream.live.teaching import Teaching
-from camstream.models.zoo import DEFAULT_MODEL
+from camstream.live.wall import WallSession
+from camstream.models.zoo import DEFAULT_MODEL, SHIPPED, load_model
 from camstream.sinks.atomic_file import AtomicFile
+from camstream.sinks.receivers import Receiver, receiver_of
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
 from camstream.sources.player import SPEEDS
+from camstream.sources.several import cameras_in
+from camstream.stats import RunStats
+from camstream.web import place
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
 
@@ -80,12 +92,31 @@ class _Patience:
             remark(f"still opening {self._name}; Ctrl-C ends it")
 
 
+def _summary(result: RunStats) -> str:
+    """Say in one line what was done with a source."""
+    lag = result.stages_ms.get("lag")
+    back = f", back {result.reconnects} times" if result.reconnects else ""
+    return (
+        f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
+        f"{result.frames_dropped} dropped, {result.frames_mapped} inferred{back}"
+        + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
+    )
+
+
 def check_speed(speed: float) -> float:
     """Return a speed, if a file can be played at it; raises UsageError."""
     if speed not in SPEEDS:
         known = ", ".join(f"{one:g}" for one in SPEEDS)
         raise UsageError(f"--speed {speed:g}: the speed is one of {known}")
     return speed
+
+
+def parse_receiver(text: str) -> Receiver:
+    """Read who is told of presence; raises BadParameter."""
+    try:
+        return receiver_of(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def live(
@@ -95,7 +126,7 @@ def live(
         typer.Argument(
             metavar="SOURCE",
             help="A camera's number or device, URLs, clips, photos, folders, globs or lists (.txt), "
-            "screen: or - (MJPEG on stdin).",
+            "screen:, - (MJPEG on stdin) or phone (with --web); cameras are shown side by side.",
             show_default="0, the first camera",
         ),
     ] = None,
@@ -112,10 +143,21 @@ def live(
         int | None, input_option(min=1, metavar="N", help="Stop after so many frames.")
     ] = None,
     model_name: ModelOption = DEFAULT_MODEL,
+    other_models: OtherModelsOption = None,
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
-    window: Annotated[bool, show_option(help="Show a window.")] = True,
+    window: Annotated[
+        bool | None,
+        show_option("--window/--no-window", help="Show a window.", show_default="unless --web"),
+    ] = None,
+    web: Annotated[
+        str | None,
+        show_option(
+            metavar="HOST:PORT",
+            help=f"Serve a page for browsers; without HOST:PORT at {place.DEFAULT}.",
+        ),
+    ] = None,
     fullscreen: Annotated[bool, show_option("--fullscreen", help="Fill the screen; F11.")] = False,
     loop: Annotated[
         bool, input_option("--loop", help="Begin a file again at its end; key o.")
@@ -161,6 +203,14 @@ def live(
         float,
         output_option(min=0, max=60, metavar="SECONDS", help="How much of the time before it has."),
     ] = 5.0,
+    on_presence: Annotated[
+        Receiver | None,
+        output_option(
+            metavar="URL|COMMAND",
+            help="Told when something appears and when it has gone: JSON by POST, or a command.",
+            parser=parse_receiver,
+        ),
+    ] = None,
     records: RecordsOption = None,
     maps: MapsOption = None,
     presence: PresenceOption = None,
@@ -175,15 +225,25 @@ def live(
 
     $ camstream live rtsp://user:password@host/stream
     $ camstream live 0 --model person --boxes --presence seen.csv
+    $ camstream live 0 1 rtsp://host/stream --records seen.jsonl
+    $ camstream live 0 --model person --on-presence https://host/hook --no-window
     $ camstream live 0 --no-window --seconds 60 -o seen.mp4 --records seen.jsonl
+    $ camstream live 0 --web
+    $ camstream live phone --web
     """
-    with plain_errors(debug), stoppable() as stop:
+    with plain_errors(debug), stoppable() as stop, contextlib.ExitStack() as stack:
+        window = web is None if window is None else window
+        named = sources or ["0"]
+        several = cameras_in(named)
+        if several and (teach or teach_output):
+            raise UsageError("--teach and --teach-output: several cameras cannot be taught")
         style = Style(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
-        if (teach or teach_output) and (not window or maps is not None):
+        is_seen = window or web is not None
+        if (teach or teach_output) and (not is_seen or maps is not None):
             raise UsageError(
-                "--teach and --teach-output are for the window's keys, and a file of --maps has "
+                "--teach and --teach-output are for window and page, and a file of --maps has "
                 "one model's classes: leave out --no-window and --maps"
             )
         if teach_output is not None and teach_output.suffix.lower() != ".onnx":
@@ -191,11 +251,19 @@ def live(
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
+        phone = phone_camera(named, is_served=web is not None)
+        server = None
+        if web is not None:
+            server = open_page(web, several or named) if phone is None else phone.open_page(web)
+        if server is not None:
+            stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
-        if record_on_presence is not None and model.info.background is None and not classes:
+        asked = (("--record-on-presence", record_on_presence), ("--on-presence", on_presence))
+        option = next((name for name, value in asked if value is not None), None)
+        if option is not None and model.info.background is None and not classes:
             raise UsageError(
-                "--record-on-presence: this model knows no state in which nothing is there; name "
+                f"{option}: this model knows no state in which nothing is there; name "
                 "what is looked for with --classes, or use --model person"
             )
         selection = make_selection(
@@ -210,7 +278,8 @@ def live(
             box_threshold=box_threshold,
             cam_range=cam_range,
         )
-        can_teach = window and maps is None  # a file of maps has one model's classes
+        # A file of maps has one model's classes.
+        can_teach = is_seen and maps is None and not several
         guest = (
             Teaching(
                 model,
@@ -223,53 +292,79 @@ def live(
             if can_teach
             else None
         )
-        named = sources or ["0"]
-        open_source = partial(
+        open_any = partial(
             open_live,
             size_wh=camera_size,
-            stays=window,
+            stays=is_seen,
             is_looping=loop,
             speed=check_speed(speed),
-            waiting=_Patience(named[0], stop),
         )
-        opened = open_source(named)
-        if display is not None:
-            display.title = f"{opened.name} - camstream"
-        crash.working_on(opened.name)
-        session = LiveSession(
-            opened,
-            model.infer,
-            model.info,
-            device=model.device,
-            style=style,
-            selection=selection,
-            outputs=OutputPaths(
-                record=output,
-                records=records,
-                maps=maps,
-                presence=presence,
-                visits=record_on_presence,
-                pre_roll_s=pre_roll,
-                inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
-                overwrite=overwrite,
+        models = ModelSwitch(
+            ModelChoice(name=model_name, input_size=input_size, refine=refine),
+            [*SHIPPED, *(other_models or ())],
+            lambda wanted: load_model(
+                wanted.name, device=device, input_size=wanted.input_size, refine=wanted.refine
             ),
-            limits=RunLimits(frames=frames, seconds=seconds),
-            display=display,
-            guest=guest,
-            stop=stop,
-            open_source=open_source,
         )
+        written = OutputPaths(
+            record=output,
+            records=records,
+            maps=maps,
+            presence=presence,
+            visits=record_on_presence,
+            pre_roll_s=pre_roll,
+            on_presence=on_presence,
+            inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
+            overwrite=overwrite,
+        )
+        limits = RunLimits(frames=frames, seconds=seconds)
+        session: LiveSession | WallSession
+        if several:
+            session = WallSession(
+                several,
+                Looking.through(model),
+                open_camera=lambda address, waiting: open_any(address, waiting=waiting),
+                style=style,
+                selection=selection,
+                outputs=written,
+                limits=limits,
+                display=display,
+                stop=stop,
+                models=None if maps is not None else models,
+                watch=None if server is None else server.hub.see,
+            )
+        else:
+            open_source = partial(open_any, waiting=_Patience(named[0], stop))
+            session = LiveSession(
+                open_source(named) if phone is None else phone.source,
+                model.infer,
+                model.info,
+                device=model.device,
+                style=style,
+                selection=selection,
+                outputs=written,
+                limits=limits,
+                display=display,
+                guest=guest,
+                stop=stop,
+                open_source=open_source,
+                models=None if maps is not None else models,
+                watch=None if server is None else server.hub.see,
+            )
+        crash.working_on(session.state.source)
+        if server is not None:
+            server.attach(session)
+            server.start()
+            announce(server)
+            if phone is not None:
+                phone.announce()
         try:
             result = session.run()
         finally:
             if session.parting:
                 typer.echo(session.parting)
-        lag = result.stages_ms.get("lag")
-        say(
-            f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
-            f"{result.frames_dropped} dropped, {result.frames_mapped} inferred"
-            + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
-        )
+        for one in result.cameras or (result,):
+            say(_summary(one))
         if stats is not None:
             told = dataclasses.replace(result, settings=in_force(context))
             write_json(stats, told.to_dict(), overwrite=overwrite)

@@ -28,6 +28,7 @@ input_option = partial(typer.Option, rich_help_panel="Input")
 model_option = partial(typer.Option, rich_help_panel="Model")
 show_option = partial(typer.Option, rich_help_panel="What to show")
 output_option = partial(typer.Option, rich_help_panel="Output")
+batch_option = partial(typer.Option, rich_help_panel="Many files")
 
 STYLE, SELECTION = Style(), Selection()  # their defaults are the options' defaults
 
@@ -87,6 +88,15 @@ ModelOption = Annotated[
         "-m",
         metavar="NAME|FILE",
         help=f"{' or '.join(zoo.SHIPPED)}, or an .onnx file.",
+        autocompletion=_complete_model,
+    ),
+]
+OtherModelsOption = Annotated[
+    list[str] | None,
+    model_option(
+        "--other-model",
+        metavar="FILE",
+        help="A model that the page can change to; may be given again.",
         autocompletion=_complete_model,
     ),
 ]
@@ -208,6 +218,41 @@ JsonOption = Annotated[Path | None, output_option(metavar="FILE", help="The figu
 OverwriteOption = Annotated[bool, output_option("--overwrite", help="Replace existing outputs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
+JobsOption = Annotated[
+    int | None,
+    batch_option(
+        "--jobs",
+        "-j",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="So many files are worked on side by side.",
+        show_default="by processors and memory",
+    ),
+]
+FileTimeoutOption = Annotated[
+    float | None,
+    batch_option(
+        min=1, metavar="SECONDS", help="Give a file up that takes longer.", show_default="never"
+    ),
+]
+FileMemoryOption = Annotated[
+    float | None,
+    batch_option(
+        min=0.1,
+        metavar="GB",
+        help="Give a file up that takes more memory.",
+        show_default="8, at most 80 % of what is free",
+    ),
+]
+VerifyOption = Annotated[
+    bool,
+    batch_option("--verify", help="Know inputs again by their content, not by size and time."),
+]
+RetryFailedOption = Annotated[
+    bool, batch_option("--retry-failed", help="Try again what failed twice.")
+]
+
 BackgroundOption = Annotated[
     str | None,
     input_option(
@@ -246,8 +291,12 @@ def open_model(
         ModelError: The model cannot run as asked.
     """
     model = zoo.load_model(name, device=device, input_size=input_size, refine=refine)
-    provider = PROVIDERS[model.device]
-    console.print(f"{model.info.name} on {model.device} ({provider})", style="dim", markup=False)
-    if device == "auto" and model.device == "cpu" and model.gpu_problem:
-        note(model.gpu_problem)
+    say_device(model.info.name, model.device, model.gpu_problem if device == "auto" else "")
     return model
+
+
+def say_device(model: str, device: str, gpu_problem: str) -> None:
+    """Print which device runs a model, and why it is not the GPU."""
+    console.print(f"{model} on {device} ({PROVIDERS[device]})", style="dim", markup=False)
+    if device == "cpu" and gpu_problem:
+        note(gpu_problem)

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 
 from camstream import starting
 from camstream.console import note
+from camstream.web import place
 
 _MAPS = {"--calm": "--smooth", "--linger": "--decay", "--sharp": "--refine", "--watch": "--classes"}
 
@@ -48,6 +49,9 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+# Command -> {option whose value may be left out: (what tells a value from another word, the value)}.
+_OPTIONAL = {"live": {"--web": (place.is_place, place.USUAL)}}
+
 
 class Command(TyperCommand):
     """A command that takes the old spellings of its options as well."""
@@ -72,8 +76,21 @@ class Command(TyperCommand):
                 args[index] = f"{renamed[old]}{equals}{value}"
                 if not ctx.resilient_parsing:  # a shell that completes gets no notes
                     note(f"{old} is now {renamed[old]}; the next release will not know {old}")
+        self._fill_in(args)
+        end = args.index("--") if "--" in args else len(args)
         self._check_values(ctx, args[:end])
         return super().parse_args(ctx, args)
+
+    def _fill_in(self, args: list[str]) -> None:
+        """Give an option its usual value where none follows: "--web clip.mp4" names a clip."""
+        for option, (is_value, usual) in _OPTIONAL.get(self.name or "", {}).items():
+            end = args.index("--") if "--" in args else len(args)
+            for index in reversed([n for n, word in enumerate(args[:end]) if word == option]):
+                follows = args[index + 1 : index + 2]
+                has_value = bool(follows) and index + 1 < end and is_value(follows[0])
+                args[index : index + 1 + has_value] = [
+                    f"{option}={follows[0] if has_value else usual}"
+                ]
 
     def _check_values(self, ctx: Any, args: list[str]) -> None:
         """Find values that were forgotten: ``--contrast cat -o x.mp4`` does not ask for "-o"."""

@@ -16,7 +16,6 @@ import contextlib
 import csv
 import glob
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,8 @@ from camstream.evaluate.metrics import F64
 from camstream.media import PHOTO_SUFFIXES
 from camstream.models.classes import ClassNames
 from camstream.teach.dataset import class_folders
+
+_FARTHEST_PX = 1e6  # a box that reaches further is none of a picture, nor one of NaN
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def read_ground_truths(
     unknown = 0
     for row in _rows(annotations):
         x0, y0, x1, y1 = row.xyxy
-        if not (all(math.isfinite(value) for value in row.xyxy) and x0 < x1 and y0 < y1):
+        if not (all(abs(value) <= _FARTHEST_PX for value in row.xyxy) and x0 < x1 and y0 < y1):
             raise SourceError(f"{row.where}: no box: left {x0}, top {y0}, right {x1}, bottom {y1}")
         index = names.index_of(row.name)
         if index is None:
@@ -328,7 +329,7 @@ def _parse(values: dict[str, str], counter: str) -> _TrackRow | None:
     if not number and not label:
         raise ValueError("no class_index and no label")
     x0, y0, x1, y1 = (float(corner) for corner in corners)
-    if not (all(map(math.isfinite, (x0, y0, x1, y1))) and x0 < x1 and y0 < y1):
+    if not (all(abs(value) <= _FARTHEST_PX for value in (x0, y0, x1, y1)) and x0 < x1 and y0 < y1):
         raise ValueError(f"no box: left {x0}, top {y0}, right {x1}, bottom {y1}")
     accepted = frozenset(int(name) for name in (values.get("accepted") or "").split())
     return _TrackRow(frame, int(number) if number else str(label), accepted, (x0, y0, x1, y1))

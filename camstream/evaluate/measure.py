@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camstream import media
 from camstream.errors import SourceError
 from camstream.evaluate import metrics
 from camstream.evaluate.annotations import GroundTruth
@@ -163,7 +164,7 @@ def read_photo(ground_truth: GroundTruth) -> ImageU8:
     Raises:
         SourceError: The photo cannot be read, or has another size than its boxes are for.
     """
-    image = _read(ground_truth.path, cv2.IMREAD_COLOR)
+    image = media.read_photo(ground_truth.path)
     size_wh = image.shape[1], image.shape[0]
     if ground_truth.size_wh is not None and ground_truth.size_wh != size_wh:
         raise SourceError(
@@ -183,21 +184,10 @@ def read_mask(folder: Path, photo: Path, size_wh: tuple[int, int]) -> NDArray[np
         SourceError: The mask cannot be read, or has another size than the photo.
     """
     path = folder / f"{photo.stem}.png"
-    grey = _read(path, cv2.IMREAD_GRAYSCALE)
+    grey = media.read_photo(path, is_grey=True)
     if grey.shape != (size_wh[1], size_wh[0]):
         raise SourceError(f"{path} is not of the size of its photo, {size_wh[0]}x{size_wh[1]}")
     return np.select([grey == 0, grey == 255], [0, 1], -1).astype(np.int8)
-
-
-def _read(path: Path, mode: int) -> ImageU8:
-    try:
-        coded = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
-    image = cv2.imdecode(coded, mode) if len(coded) else None
-    if image is None:
-        raise SourceError(f"{path} is not a picture that can be read")
-    return image.astype(np.uint8, copy=False)
 
 
 def centre_box(size_wh: tuple[int, int], area: float) -> Box:

@@ -10,6 +10,7 @@ is one position already changes nothing and is passed over as well.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -88,6 +89,7 @@ class _Search:
                 "its pooling covers the map at one input size only; state it with --model-size"
             )
         self._check_places(features)
+        self._check_bias(layers)
         return Head(
             image=self._image(features),
             output=output,
@@ -102,6 +104,13 @@ class _Search:
             layers=tuple(reversed(layers)),
             nodes=frozenset(self._nodes),
         )
+
+    def _check_bias(self, layers: list[Linear]) -> None:
+        """Raise where the last layer adds one value to all classes: the maps have a bias a class."""
+        bias = layers[0].bias if layers else None
+        shape = self._graph.shape(bias) if bias else None
+        if shape and None not in shape and math.prod(filter(None, shape)) != layers[0].outputs:
+            self._refuse("its last layer has one bias for all classes; give it one a class")
 
     def _before_final(self, name: str) -> tuple[str, str | None]:
         """Go back over the softmax and reshaping; return the logits' tensor and the softmax's name."""

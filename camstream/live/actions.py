@@ -64,6 +64,20 @@ class ShowClasses:
 
 
 @dataclass(frozen=True, slots=True)
+class SetContrast:
+    """Show evidence for one class and not for another.
+
+    Attributes:
+        first: A name as in ``ShowClasses``; empty together with ``second`` for the two best
+            classes of each frame.
+        second: The class that it is held against.
+    """
+
+    first: str = ""
+    second: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SetSmoothing:
     """Change how much labels and maps are smoothed over time.
 
@@ -253,6 +267,39 @@ class OpenSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Focus:
+    """Show one of several cameras alone, or all of them.
+
+    Attributes:
+        camera: Its number; None: all.
+    """
+
+    camera: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddCamera:
+    """Look at one more camera.
+
+    Attributes:
+        address: As on the command line: a camera's number or device, a URL, a file.
+    """
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCamera:
+    """Look at a camera no more.
+
+    Attributes:
+        camera: Its number; None: the one that is shown alone.
+    """
+
+    camera: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End the session."""
 
@@ -302,11 +349,45 @@ class Save:
     """Fit once more, and save the model."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetModel:
+    """Look through another model.
+
+    Attributes:
+        name: One of ``LiveState.models``.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetInputSize:
+    """Open the model anew so that it sees pictures of another size.
+
+    Attributes:
+        side: See ``camstream.models.session.Model``; None: the model's own.
+    """
+
+    side: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refine:
+    """Open the model anew so that its maps are finer, or not any more.
+
+    Attributes:
+        on: Whether they are refined from now on; None changes it to the other state.
+    """
+
+    on: bool | None = None
+
+
 ViewAction = (
     Toggle
     | SetDisplay
     | SetTopK
     | ShowClasses
+    | SetContrast
     | SetSmoothing
     | SetTrail
     | SetOpacity
@@ -314,7 +395,9 @@ ViewAction = (
     | SetColormap
 )
 PlayAction = Seek | Skip | Step | SetSpeed | ChangeSpeed | Loop
+CameraAction = Focus | AddCamera | RemoveCamera
 TeachAction = Teach | NameClass | Forget | Fit | Save
+ModelAction = SetModel | SetInputSize | Refine
 Action = (
     ViewAction
     | AskAt
@@ -325,8 +408,10 @@ Action = (
     | Snapshot
     | Record
     | OpenSource
+    | CameraAction
     | Quit
     | TeachAction
+    | ModelAction
 )
 
 ACTIONS: dict[str, type[Action]] = {action.__name__: action for action in get_args(Action)}

@@ -17,12 +17,14 @@ class Row:
         keys: What is pressed, such as "+ -".
         words: What it does.
         needs: "clip": only where a clip is played; "photos": only where photos are looked
-            through; "teaching": only where classes can be taught.
+            through; "opening", "adding": only where another input can be opened, in place of the
+            one or beside the others; "cameras": only where several are looked at;
+            "teaching": only where classes can be taught.
     """
 
     keys: str
     words: str
-    needs: Literal["", "clip", "photos", "opening", "teaching"] = ""
+    needs: Literal["", "clip", "photos", "opening", "adding", "cameras", "teaching"] = ""
 
 
 HELP = (
@@ -47,6 +49,10 @@ HELP = (
     Row("← →", "the photo before, after", "photos"),
     Row("F11", "full screen on, off"),
     Row("i", "open another input", "opening"),
+    Row("1 to 9", "this camera alone; or click it", "cameras"),
+    Row("Esc", "all cameras", "cameras"),
+    Row("i", "one more camera", "adding"),
+    Row("Delete", "this camera no more", "cameras"),
     Row("s", "save a snapshot"),
     Row("r", "record on, off"),
     Row("d", "rate: short, full, off"),
@@ -67,7 +73,9 @@ def help_rows(state: LiveState) -> list[Row]:
         "": True,
         "clip": counts == "seconds",
         "photos": counts == "photos",
-        "opening": state.can_open,
+        "opening": state.can_open and not state.cameras,
+        "adding": state.can_open and bool(state.cameras),
+        "cameras": bool(state.cameras),
         "teaching": state.teaching is not None,
     }
     return [row for row in HELP if has[row.needs]]

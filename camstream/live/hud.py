@@ -17,6 +17,8 @@ def hud(state: LiveState, now_s: float) -> list[str]:
         state: Of the session.
         now_s: ``time.perf_counter()``.
     """
+    if state.is_mosaic:
+        return _typed(state, now_s)
     if state.frame is None or state.prediction is None:
         return [state.source_state or f"waiting for the first picture of {state.source}"]
     notes = []
@@ -24,14 +26,9 @@ def hud(state: LiveState, now_s: float) -> list[str]:
         notes.append(
             f"paused, {_count(state.passed, 'frame')} passed" if state.passed else "paused"
         )
-    elif state.source_state:
-        notes.append(state.source_state)
-    elif is_stale(state, now_s):
-        notes.append(f"no picture for {now_s - state.frame.captured_s:.0f} s")
-    if state.prompt is not None:
-        notes += _lines(state.prompt)
-    elif state.message and now_s < state.message_s + _MESSAGE_S + _READING_S * len(state.message):
-        notes.append(state.message)
+    elif note := state.source_state or absence(state, now_s):
+        notes.append(note)
+    notes += _typed(state, now_s)
     if state.teaching is not None:
         notes += _counts(state.teaching)
     if state.display != "off":
@@ -39,12 +36,33 @@ def hud(state: LiveState, now_s: float) -> list[str]:
     return notes
 
 
+def _typed(state: LiveState, now_s: float) -> list[str]:
+    """The question that is being answered, or the message of the moment."""
+    if state.prompt is not None:
+        return _lines(state.prompt)
+    message = message_of(state, now_s)
+    return [message] if message else []
+
+
+def message_of(state: LiveState, now_s: float) -> str:
+    """Return the latest message for as long as it takes to read it, then an empty text."""
+    until_s = state.message_s + _MESSAGE_S + _READING_S * len(state.message)
+    return state.message if now_s < until_s else ""
+
+
 def is_stale(state: LiveState, now_s: float) -> bool:
     """Whether nothing comes from the source, so that the picture is not that of now."""
-    if state.frame is None or state.is_paused or state.player is not None:
+    if state.is_mosaic or state.frame is None or state.is_paused or state.player is not None:
         return False
     age_s = now_s - state.frame.captured_s
     return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))
+
+
+def absence(state: LiveState, now_s: float) -> str:
+    """Say why the picture is not that of now; empty where it is, or is held on purpose."""
+    if state.frame is None or not is_stale(state, now_s):
+        return ""
+    return state.source_state or f"no picture for {now_s - state.frame.captured_s:.0f} s"
 
 
 def _readings(state: LiveState, now_s: float) -> str:

@@ -78,6 +78,14 @@ class Keyboard:
         match key:
             case "escape" if state.answer is not None:
                 return [actions.CloseAnswer()]
+            case "escape" if state.cameras:
+                return [actions.Focus(None)]
+            case "delete" if state.cameras:
+                return [actions.RemoveCamera()]
+            case number if state.cameras and number.isdecimal() and number != "0":
+                return [actions.Focus(int(number))]
+            case "i" if state.cameras and state.can_open:
+                self._ask("one more: camera, file or URL", lambda text, _: _add(text))
             case "end":
                 length = None if state.player is None else state.player.length
                 return [actions.Seek(length)] if length is not None else []
@@ -149,3 +157,7 @@ class Keyboard:
 
 def _open(address: str) -> list[actions.Action]:
     return [actions.OpenSource(address.strip())] if address.strip() else []
+
+
+def _add(address: str) -> list[actions.Action]:
+    return [actions.AddCamera(address.strip())] if address.strip() else []

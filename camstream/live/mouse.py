@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from camstream.live import actions, layout
+from camstream.live import actions, layout, mosaic
 from camstream.live.ask import name_of
 from camstream.live.state import LiveState
 
@@ -17,9 +17,12 @@ def click(state: LiveState, x: float, y: float, size_wh: tuple[int, int]) -> lis
         size_wh: Width and height of that picture, which may be several views side by side.
 
     Returns:
-        What is to be done: while an answer is listed, a click on a class of it shows this class,
+        What is to be done: of several cameras, the one that was clicked is shown alone; while an answer is listed, a click on a class of it shows this class,
         and one beside it closes the list; else a click asks what has evidence there.
     """
+    if state.is_mosaic:
+        camera = mosaic.camera_at(state, size_wh, x, y)
+        return [] if camera is None else [actions.Focus(camera)]
     box = layout.answer_box(state, size_wh)
     if box is not None:
         chosen = box.class_at(x * size_wh[0], y * size_wh[1])

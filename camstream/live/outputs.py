@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,11 @@ from camstream.picture import Picture
 from camstream.sinks import SideFiles, SidePaths
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.group import say_kept
+from camstream.sinks.presence_news import PresenceNews
+from camstream.sinks.receivers import Receiver
 from camstream.sinks.recorder import Recorder
 from camstream.sinks.visits import Visits
+from camstream.stages import Sink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class OutputPaths:
         presence: When something was there, see ``camstream.sinks.presence``.
         visits: A folder for videos, one for each time that something is there.
         pre_roll_s: How much of the time before is in these, seconds.
+        on_presence: Who is told when something appears and when it has gone.
         inputs: The files that are read, which no output may replace.
         overwrite: Whether existing files may be replaced.
     """
@@ -40,6 +44,7 @@ class OutputPaths:
     presence: Path | None = None
     visits: Path | None = None
     pre_roll_s: float = 5.0
+    on_presence: Receiver | None = None
     inputs: Sequence[Path] = ()
     overwrite: bool = False
 
@@ -61,7 +66,15 @@ class Outputs:
     """The open files of a session. Methods that an action calls return a message for the user."""
 
     def __init__(
-        self, paths: OutputPaths, folder: Path, *, labels: Sequence[str], rate_hz: float | None
+        self,
+        paths: OutputPaths,
+        folder: Path,
+        *,
+        labels: Sequence[str],
+        rate_hz: float | None,
+        stem: str = "",
+        more: Sequence[Sink] = (),
+        source: Callable[[], str] = lambda: "",
     ) -> None:
         """Open what is written from the start.
 
@@ -70,6 +83,9 @@ class Outputs:
             folder: Where snapshots and recordings that an action begins are put.
             labels: One name a class, in the order of the logits.
             rate_hz: The source's nominal rate, a hint for the encoder.
+            stem: Of the source's files where there are several sources, else empty.
+            more: Other sinks that get each frame whose map is shown.
+            source: Returns the name of what is looked at now, for events of presence.
 
         Raises:
             SinkError: An output cannot be written.
@@ -84,11 +100,20 @@ class Outputs:
         self._last_s = 0.0
         self._visits: Visits | None = None
         if paths.visits is not None:
-            self._visits = Visits(paths.visits, pre_roll_s=paths.pre_roll_s, rate_hz=rate_hz)
+            self._visits = Visits(
+                paths.visits,
+                pre_roll_s=paths.pre_roll_s,
+                rate_hz=rate_hz,
+                name=f"visit-{stem}" if stem else "visit",
+            )
+        self._news: PresenceNews | None = None
+        if paths.on_presence is not None:
+            self._news = PresenceNews(paths.on_presence, source)
         side_paths = SidePaths(records=paths.records, maps=paths.maps, presence=paths.presence)
-        self._has_sides = side_paths != SidePaths()
+        self._stem = f"camstream-{stem}" if stem else "camstream"
+        self._has_sides = side_paths != SidePaths() or bool(more)
         self._sides = SideFiles(
-            side_paths, labels, overwrite=paths.overwrite, inputs=paths.inputs, once=True
+            side_paths, labels, overwrite=paths.overwrite, inputs=paths.inputs, once=True, more=more
         )
         if paths.record is not None:
             try:
@@ -136,6 +161,8 @@ class Outputs:
         self._last_s = captured_s
         if annotated.prediction.frame.index > self._last_index:
             self._last_index = annotated.prediction.frame.index
+            if self._news is not None:
+                self._news.write(annotated)
             try:
                 self._sides.write(annotated)
             except SinkError as error:
@@ -175,7 +202,7 @@ class Outputs:
     def snapshot(self, picture: Picture) -> str:
         """Write a picture to a PNG file; a failure becomes the message and does not end the run."""
         try:
-            atomic_file = AtomicFile(self._folder / f"camstream-{_stamp()}.png")
+            atomic_file = AtomicFile(self._folder / f"{self._stem}-{_stamp()}.png")
             atomic_file.path.write_bytes(cv2.imencode(".png", picture.bgr())[1].tobytes())
             atomic_file.commit()
         except OSError as error:
@@ -192,7 +219,7 @@ class Outputs:
             return ""
         try:
             if self._recorder is None:
-                target = self._folder / f"camstream-{_stamp()}.mp4"
+                target = self._folder / f"{self._stem}-{_stamp()}.mp4"
                 self._recorder = self._record_to(target, overwrite=False)
                 return ""
             recorder, self._recorder, self._first_s = self._recorder, None, None
@@ -207,7 +234,7 @@ class Outputs:
         Raises:
             SinkError: One cannot be written, now or before, or there was not one picture to record.
         """
-        open_ones = (self._recorder, self._visits, self._sides)
+        open_ones = (self._recorder, self._visits, self._sides, self._news)
         for sink in (one for one in open_ones if one is not None):
             try:
                 sink.finish()
@@ -221,7 +248,15 @@ class Outputs:
         kept = self._sides.keep() + ([] if self._visits is None else self._visits.keep())
         if self._recorder is not None and (video := self._recorder.keep()) is not None:
             kept.insert(0, video)
+        if self._news is not None:
+            self._news.keep()
         say_kept(error, kept)
+
+    def discard(self) -> None:
+        """Remove the files: there was nothing to write."""
+        for sink in (self._recorder, self._visits, self._news, self._sides):
+            if sink is not None:
+                sink.discard()
 
     def _record_to(self, target: Path, *, overwrite: bool) -> Recorder:
         return Recorder(

@@ -13,7 +13,8 @@ from camstream.drawing.overlay import annotate
 from camstream.drawing.text import panel_size, text_size, wrapped, write
 from camstream.live import layout
 from camstream.live.help import Row, help_rows
-from camstream.live.hud import hud, is_stale
+from camstream.live.hud import absence, hud, is_stale
+from camstream.live.mosaic import draw_mosaic, grey
 from camstream.live.state import LiveState
 from camstream.picture import Picture
 
@@ -31,14 +32,22 @@ def draw(
 ) -> Picture:
     """Draw the displayed frame with its maps, label and boxes, or black before the first one.
 
+    Several cameras are drawn side by side, each with a line that says how it is. What is not of now is
+    grey, and has no map.
+
     Args:
         state: Of the session.
         picture: Draw onto this one, the displayed frame in another size; None: onto the frame's.
-        room_wh: Of the room in which several views are laid out; None: they take what they need.
+        room_wh: Of the room in which several views or cameras are laid out; None: they take what
+            they need.
     """
+    if state.is_mosaic:
+        return draw_mosaic(state, room_wh)
     if state.frame is None or state.prediction is None:
         return Picture.from_bgr(np.zeros((*(room_wh or BLANK_WH)[::-1], 3), np.uint8))
     target = state.frame.picture if picture is None else picture
+    if state.focused is not None and not state.focused.is_of_now:
+        return grey(target)
     return annotate(state.prediction, state.style, picture=target, room_wh=room_wh).picture
 
 
@@ -71,6 +80,18 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
         _write(target, note, line_px, bottom // 2 * 2)
     if state.show_help:
         _draw_help(target, help_rows(state), bottom)
+
+
+def add_absence(target: Picture, state: LiveState, now_s: float) -> None:
+    """Darken a picture that is not that of now, and say why; it is changed in place."""
+    note = absence(state, now_s)
+    if not note:
+        return
+    _darken(target, _DIMMED)
+    line_px = layout.text_px(target.size_wh)
+    note = wrapped(note, line_px, target.size_wh[0])
+    bottom = target.size_wh[1] - line_px // 4 * 2 - panel_size(target, note, line_px)[1]
+    _write(target, note, line_px, bottom // 2 * 2)
 
 
 def _darken(target: Picture, opacity: int, xyxy: tuple[int, int, int, int] | None = None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from camstream.live import actions, mouse
 from camstream.live.bar import bar_px, draw_bar, position_at, said
+from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
 from camstream.live.paint import BLANK_WH, add_hud, draw
 from camstream.live.timeline import Timeline
 
@@ -50,6 +51,7 @@ class Screen:
         # How the bar looks, since when, and its image.
         self._drawn: tuple[object, float, ImageU8] | None = None
         self._scaled: tuple[Frame, Picture] | None = None
+        self._tiles = Tiles()
 
     @property
     def is_open(self) -> bool:
@@ -62,9 +64,16 @@ class Screen:
             return
         if state.source != self._source:
             self._source, self.timeline = state.source, Timeline()
+            self._display.title = f"{state.source} - camstream"
         size_wh, room_wh = self._sizes(state)
-        small = None if state.frame is None else self._fitted(state.frame, room_wh)
-        drawn = draw(state, small, room_wh)
+        small = (
+            None if state.frame is None or state.is_mosaic else self._fitted(state.frame, room_wh)
+        )
+        drawn = (
+            draw_mosaic(state, room_wh, self._tiles)
+            if state.is_mosaic
+            else draw(state, small, room_wh)
+        )
         add_hud(drawn, state, time.perf_counter())
         image = drawn.bgr(is_exact=False)
         height, width = image.shape[:2]
@@ -103,6 +112,8 @@ class Screen:
     def _sizes(self, state: LiveState) -> tuple[tuple[int, int], tuple[int, int]]:
         """The size of the image, and of the room for the picture in it."""
         width, height = BLANK_WH if state.frame is None else state.frame.picture.size_wh
+        if state.is_mosaic:
+            width, height = MOSAIC_WH
         if state.player is None:
             size_wh = self._display.size_wh((width, height))
             return size_wh, size_wh

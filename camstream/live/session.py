@@ -35,6 +35,7 @@ from camstream.stats import RunningRate, RunStats
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
     from camstream.frame import Frame, Prediction
+    from camstream.live.models import ModelSwitch
     from camstream.models.session import Model
     from camstream.stages import Display, Infer, Source
 
@@ -68,6 +69,8 @@ class LiveSession:
         stop: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
         open_source: Callable[[str], Source] | None = None,
+        models: ModelSwitch | None = None,
+        watch: Callable[[LiveState], None] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
 
@@ -86,6 +89,9 @@ class LiveSession:
             stop: Called for every frame; True ends the session.
             folder: Where snapshots and recordings that an action begins are put.
             open_source: Opens another live source by its address; None: none can be opened.
+            models: Opens other models; the session closes it. None: the model stays.
+            watch: Called with each state that is to be shown, from the thread that runs the
+                session; it must return at once.
 
         Raises:
             SinkError: An output cannot be written.
@@ -104,6 +110,8 @@ class LiveSession:
             teaching=None if guest is None else guest.state,
             player=player_of(source),
             can_open=open_source is not None,
+            models=() if models is None else models.names,
+            model=None if models is None else models.choice,
         )
         self.parting = ""
         self._source = SwitchingSource(source, open_source)
@@ -113,6 +121,8 @@ class LiveSession:
         self._begun_s = time.perf_counter()
         self._unshown: Frame | None = None  # the newest one, while the model has not answered yet
         self._guest = guest
+        self._models = models
+        self._watch = watch
         self._stop = stop
         self._actions: SimpleQueue[actions.Action] = SimpleQueue()
         self._keyboard = Keyboard()
@@ -123,7 +133,11 @@ class LiveSession:
         meanwhile = None if display is None else self._read_typing
         self._sync = Sync(self._pipeline, meanwhile=meanwhile)
         self._outputs = Outputs(
-            outputs, folder, labels=info.labels, rate_hz=status_of(source).rate_hz
+            outputs,
+            folder,
+            labels=info.labels,
+            rate_hz=status_of(source).rate_hz,
+            source=lambda: self._source.name,
         )
 
     def do(self, action: actions.Action) -> None:
@@ -151,6 +165,8 @@ class LiveSession:
             self._outputs.keep(error)
             raise
         finally:
+            if self._models is not None:
+                self._models.close()
             if self._guest is not None:
                 self.parting = self._guest.close()
         self._outputs.finish()
@@ -256,6 +272,8 @@ class LiveSession:
         self._show()
 
     def _show(self) -> None:
+        if self._watch is not None:
+            self._watch(self.state)
         waits_s = time.perf_counter() - self._begun_s
         if self._screen is None or (self.state.frame is None and waits_s < _BLANK_S):
             return  # a window that opens with the first picture has its shape
@@ -274,6 +292,7 @@ class LiveSession:
 
     def _react(self) -> None:
         """Do what was asked for since the last picture."""
+        before = self.state
         while self._keys:
             for action in self._keyboard.press(self._keys.pop(0), self.state):
                 self._do(action)
@@ -289,13 +308,28 @@ class LiveSession:
             if isinstance(result, str):
                 self._say(result)
             else:
-                self._use(result)
+                self._use(result, f"these classes now: {', '.join(result.info.labels)}")
+                if self._models is not None:
+                    self._models.leave()
+        for opened in self._models.poll() if self._models is not None else ():
+            if isinstance(opened, str):
+                self._say(opened)
+            else:
+                self._use(opened, f"model: {opened.info.name}")
+        if self._watch is not None and self.state is not before:
+            self._watch(self.state)
 
     def _do(self, action: actions.Action) -> None:
         try:
             checked(action)
             if isinstance(action, actions.TeachAction):
                 self._say(self._teach(action))
+                return
+            if isinstance(action, actions.CameraAction):
+                raise UsageError("this run has one source: name several at its start")
+            if isinstance(action, actions.ModelAction):
+                no_choice = "this run keeps its model"
+                self._say(no_choice if self._models is None else self._models.do(action))
                 return
             if isinstance(action, actions.PlayAction):
                 self._say(play(self._source.current, action))
@@ -350,14 +384,14 @@ class LiveSession:
             if self._is_held():
                 self._infer_again()
 
-    def _use(self, model: Model) -> None:
+    def _use(self, model: Model, message: str) -> None:
         """Use another model from now on."""
         self._sync.forget()
         self._infer = model.infer
-        self.state = self.state.with_model(model.info)
+        self.state = dataclasses.replace(self.state.with_model(model.info), device=model.device)
         self._selector.replace(model.infer, model.info, self.state.selection)
         self._infer_again()
-        self._say(f"these classes now: {', '.join(model.info.labels)}")
+        self._say(message)
 
     def _infer_again(self) -> None:
         if self.state.prediction is not None:
@@ -379,6 +413,7 @@ class LiveSession:
             "source_rate_hz": self._source.status.rate_hz,
             "source_state": self._source.status.state,
             "teaching": None if self._guest is None else self._guest.state,
+            "model": None if self._models is None else self._models.choice,
             "rate_hz": self._rate.rate_hz,
             "lag_ms": self._rate.lag_ms,
             "recording": self._outputs.recording,

@@ -11,6 +11,7 @@ from camstream.drawing.overlay import COLORMAPS, Colormap, Style
 from camstream.errors import UsageError
 from camstream.live import actions
 from camstream.live.ask import Answer
+from camstream.live.cameras import CameraState
 from camstream.live.prompt import Prompt
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS
@@ -63,6 +64,21 @@ class TeachingState:
     work: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """Which model is looked through, and how it was opened.
+
+    Attributes:
+        name: Its name, or its file, as it was given.
+        input_size: Pixels a side, see ``camstream.models.session.Model``; None: the model's own.
+        refine: Whether its maps are refined.
+    """
+
+    name: str
+    input_size: int | None = None
+    refine: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LiveState:
     """Everything that there is to know of a live session at one moment.
@@ -91,6 +107,8 @@ class LiveState:
         message_s: When that was, ``time.perf_counter()``: messages are shown for a short while.
         prompt: The question that is being answered, None while none is.
         teaching: What is being taught; None where nothing can be.
+        models: The names of the models that can be looked through; none where it cannot be changed.
+        model: The one of these that is; None for one that was taught, or where there is no choice.
         frame: The displayed frame, None before the first.
         prediction: Its maps; those of an earlier frame where the model is slower than the source.
         shown: Frames that were shown.
@@ -101,6 +119,9 @@ class LiveState:
         lag_ms: Median time from captured to shown, of late.
         recording: The name of the file that is recorded to, or empty.
         recorded_s: How long the recording is, seconds.
+        cameras: All of them, where there are several; else empty. What is said of a source, a
+            frame or its prediction is then that of the camera in ``focus``.
+        focus: The number of the camera that is shown alone; None: all are shown.
     """
 
     style: Style
@@ -124,6 +145,8 @@ class LiveState:
     message_s: float = 0.0
     prompt: Prompt | None = None
     teaching: TeachingState | None = None
+    models: tuple[str, ...] = ()
+    model: ModelChoice | None = None
     frame: Frame | None = None
     prediction: Prediction | None = None
     shown: int = 0
@@ -134,6 +157,18 @@ class LiveState:
     lag_ms: float = 0.0
     recording: str = ""
     recorded_s: float = 0.0
+    cameras: tuple[CameraState, ...] = ()
+    focus: int | None = None
+
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether several cameras are shown side by side."""
+        return bool(self.cameras) and self.focus is None
+
+    @property
+    def focused(self) -> CameraState | None:
+        """The one of several cameras that is shown alone."""
+        return next((camera for camera in self.cameras if camera.id == self.focus), None)
 
     def say(self, message: str, **changes: Any) -> LiveState:
         """Return this state with a message, and with other attributes changed."""
@@ -178,6 +213,8 @@ def apply(state: LiveState, action: actions.ViewAction) -> LiveState:
         case actions.ShowClasses(names):
             groups = tuple(state.names.find(name) for name in names if name.strip())
             return _show_classes(replace(state, named_classes=groups), groups)
+        case actions.SetContrast(first, second):
+            return _set_contrast(state, first.strip(), second.strip())
         case actions.SetSmoothing(level):
             level = level or _following(selection.smoothing, SMOOTHING_LEVELS)
             if level not in SMOOTHING_LEVELS:
@@ -236,6 +273,15 @@ def _show_classes(state: LiveState, groups: tuple[ClassGroup, ...]) -> LiveState
     shown = ", ".join(group.label for group in groups)
     message = f"shown: {shown}" if groups else "no class is chosen: / names one"
     return state.select(message, classes=groups)
+
+
+def _set_contrast(state: LiveState, first: str, second: str) -> LiveState:
+    if bool(first) != bool(second):
+        raise UsageError("a contrast is of two classes: name both, or none for the two best")
+    sides = (state.names.find(first), state.names.find(second)) if first else None
+    shown = f"{sides[0].label} against {sides[1].label}" if sides else "the best against the second"
+    contrast = Contrast(sides)
+    return replace(state, named_contrast=contrast).select(shown, contrast=contrast)
 
 
 def _following(current: T, choices: Sequence[T]) -> T:

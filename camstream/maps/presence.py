@@ -95,6 +95,15 @@ class Presence:
         self._last_s = -math.inf
         self._between = 0.0  # the highest score since the waiting one ended
 
+    @property
+    def certain(self) -> Interval | None:
+        """The presence that goes on, or ended just now, where it is long enough to be given later.
+
+        Its end is the latest so far. None before that is certain.
+        """
+        found = self._open or self._waiting
+        return found if found is not None and self._is_long(found) else None
+
     def add(self, pts_s: float, score: float) -> list[Interval]:
         """Add a frame.
 
@@ -150,9 +159,10 @@ class Presence:
 
     def _release(self) -> list[Interval]:
         done, self._waiting = self._waiting, None
-        if done is None or done.end_s - done.start_s < self._rule.min_duration_s:
-            return []
-        return [done]
+        return [done] if done is not None and self._is_long(done) else []
+
+    def _is_long(self, interval: Interval) -> bool:
+        return interval.end_s - interval.start_s >= self._rule.min_duration_s
 
 
 def find_intervals(

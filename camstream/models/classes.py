@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from camstream.errors import SourceError, UsageError
 from camstream.maps.select import ClassGroup
 
+_MOST_DIGITS = 9  # of a class's number; Python refuses to read thousands
 _WNID = re.compile(r"n\d{8}")
 
 
@@ -47,7 +48,8 @@ class ClassNames:
             raise SourceError(f"several classes are called {name!r}; use the number of the class")
         if key in self._indices:
             return self._indices[key]
-        return self.index_of(int(name)) if name.isdecimal() else None
+        is_number = name.isdecimal() and len(name) <= _MOST_DIGITS
+        return self.index_of(int(name)) if is_number else None
 
     def find(self, name: str) -> ClassGroup:
         """Find a class or a group of classes.
@@ -72,6 +74,10 @@ class ClassNames:
             f"did you mean {', '.join(near)}?" if near else "give a label, a number or a WordNet id"
         )
         raise UsageError(f"the model has no class {name!r}; {hint}")
+
+    def name_of(self, label: str, index: int) -> str:
+        """Give the name that ``find`` finds a class by: its number where several share its label."""
+        return label if self._counts[label.casefold()] == 1 else str(index)
 
     def suggest(self, text: str, count: int = 5) -> list[str]:
         """Give names that begin with a text, then those that hold it; else those like it."""

@@ -143,7 +143,7 @@ class Model:
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
         started = time.perf_counter()
-        image = frame.picture.bgr(self.input_size_wh(frame.picture))
+        image = self._input_of(frame)
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
             contract.FRAMES: image[np.newaxis]
         }
@@ -172,6 +172,18 @@ class Model:
         if self.info.background is None or classes is not None:
             return prediction
         return dataclasses.replace(prediction, views=(decided(prediction, self.info),))
+
+    def prepare(self, frame: Frame) -> Frame:
+        """Resize a frame for the network, in any thread, so that ``infer`` need not do it."""
+        return dataclasses.replace(frame, prepared=self._input_of(frame))
+
+    def _input_of(self, frame: Frame) -> ImageU8:
+        """What the network is given of a frame; what was prepared for another size does not count."""
+        width, height = self.input_size_wh(frame.picture)
+        prepared = frame.prepared
+        if prepared is not None and prepared.shape[:2] == (height, width):
+            return prepared
+        return frame.picture.bgr((width, height))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""

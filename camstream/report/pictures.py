@@ -28,6 +28,8 @@ _ASPECT = 1.03  # two pictures of one clip differ by less than this in shape
 _ENDS_S = 1.0  # a smaller difference of length is none
 _BACK_S = (0.0, 10.0, 60.0)  # a file without an index may jump too far
 
+_SAME_S = 0.5  # a frame this far from where its record says is another one
+
 T = TypeVar("T")
 
 Found = tuple[float, Picture]
@@ -66,7 +68,7 @@ class Thumbnails:
 
 
 class _NoTimesError(Exception):
-    """A frame of the file has no time of its own."""
+    """The times in the file are not those of the records: it has none, or its clock jumps."""
 
 
 def make_thumbnails(
@@ -168,6 +170,8 @@ def _by_jumps(source: FileSource, times_s: Sequence[float]) -> Iterator[tuple[fl
         while after[0] < wanted_s:
             before, after = after, next(frames, (math.inf, after[1]))
         found_s, decoded = _nearer(before, after, wanted_s)
+        if abs(found_s - wanted_s) > _SAME_S:
+            raise _NoTimesError
         if place == 0:
             orientation = Orientation.of(decoded)
         picture = Picture.from_video_frame(decoded, orientation=orientation, even=True)

@@ -121,6 +121,7 @@ class _Gathered:
         self._keys: dict[tuple[int, str], int] = {}
         self._labels: list[str] = []
         self._method = ""
+        self._source: object = None
         self._remarks: list[str] = []
 
     def add_text(self, file: TextIO, rows: Any) -> None:
@@ -146,6 +147,12 @@ class _Gathered:
             raise self._failure(where, f"no value {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise self._failure(where, str(error)) from error
+        if self._times and row.get("source") != self._source:
+            raise SourceError(
+                f"cannot read {self._path}: {where} is of another camera than the one before; record "
+                "each into a file of its own, with --records FOLDER"
+            )
+        self._source = row.get("source")
         if self._times and not pts_s > self._times[-1]:
             raise SourceError(
                 f"cannot read {self._path}: {where} is of {pts_s:g} s and the one before of "

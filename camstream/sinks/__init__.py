@@ -52,6 +52,7 @@ class SideFiles(SinkGroup):
         overwrite: bool,
         inputs: Sequence[Path] = (),
         once: bool = False,
+        more: Sequence[Sink] = (),
     ) -> None:
         """Open all of them, or none.
 
@@ -61,12 +62,13 @@ class SideFiles(SinkGroup):
             overwrite: Whether existing files may be replaced.
             inputs: Files that must never be replaced.
             once: The run cannot be repeated, see ``AtomicFile``.
+            more: Other sinks that belong to them.
 
         Raises:
             SinkError: A file cannot be written.
             SetupError: A file needs a package that is not installed.
         """
-        files: list[Sink] = []
+        files: list[Sink] = [*more]
         super().__init__(files)
         options = _Options(overwrite=overwrite, inputs=inputs, once=once)
         try:

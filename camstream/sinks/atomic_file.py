@@ -85,13 +85,13 @@ class AtomicFile:
             try:
                 made.rename(self.target, overwrite=self._overwrite)
                 self._temporary, self.is_done = None, True
-            except FileExistsError:
+            except FileExistsError as error:
                 self._temporary, self.is_done = None, True
                 kept = made.rename_beside(self.target)
                 raise SinkError(
                     f"{self.target} was made by another run in the meantime and is left alone; "
                     f"this run's is {kept.name}"
-                ) from None
+                ) from error
 
     def keep(self) -> Path:
         """Give what a failed run made a name: the target's, or where that is taken another.
@@ -169,10 +169,11 @@ def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     Raises:
         SinkError: An output is also an input, or two outputs are one file.
     """
-    taken = {_resolved(path) for path in inputs}
-    done: set[Path] = set()
+    folders: dict[Path, Path] = {}
+    taken = {real_path(path, folders) for path in inputs}
+    done: set[str] = set()
     for path in outputs:
-        resolved = _resolved(path)
+        resolved = real_path(path, folders)
         if resolved in taken:
             raise SinkError(f"cannot write {path}: it is an input; give another output")
         if resolved in done:
@@ -180,6 +181,12 @@ def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
         done.add(resolved)
 
 
-def _resolved(path: Path) -> Path:
+def real_path(path: Path, folders: dict[Path, Path]) -> str:
+    """Return a file's real path; ``folders`` keeps those of folders, since files share them."""
     with plain_reasons(path):
-        return path.resolve()
+        if path.name in ("", "..") or path.is_symlink():
+            return str(path.resolve())
+        folder = path.parent
+        if folder not in folders:
+            folders[folder] = folder.resolve()
+        return os.path.join(folders[folder], path.name)  # noqa: PTH118 (10,000 files)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -21,49 +21,23 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
-from camstream.frame import Annotated
 from camstream.picture import Picture, fitted
-from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.fragments import has_picture
+from camstream.sinks.picture_file import PictureFile
 
 _TICK = Fraction(1, 100)
 _LEAST_TICKS = 2
 
 
-class GifFile:
-    """Writes pictures into an animated GIF.
-
-    Attributes:
-        target: The file's name after ``finish``.
-        warnings: What could not be kept, one line each.
-        frames: Number of pictures written.
-        is_whole: Of no meaning: there is no sound to cut.
-    """
+class GifFile(PictureFile):
+    """Writes pictures into an animated GIF; of its attributes, ``is_whole`` has no meaning."""
 
     def __init__(
-        self,
-        target: Path,
-        *,
-        overwrite: bool = False,
-        inputs: Sequence[Path] = (),
+        self, target: Path, *, overwrite: bool = False, inputs: Sequence[Path] = ()
     ) -> None:
-        """Prepare a file.
-
-        Args:
-            target: NAME.gif.
-            overwrite: Whether an existing file may be replaced.
-            inputs: Files that must never be replaced.
-
-        Raises:
-            SinkError: It may not be written.
-        """
-        self._atomic_file = AtomicFile(target, overwrite=overwrite, inputs=inputs)
-        self.target = target
-        self.warnings: list[str] = []
-        self.frames = 0
-        self.is_whole = True
+        """Prepare NAME.gif, see ``PictureFile``."""
+        super().__init__(target, overwrite=overwrite, inputs=inputs)
         self._last = -_LEAST_TICKS
-        self._has_failed = False
         self._size = 0  # of the file up to its last whole picture
         with self._writing():
             self._container = av.open(f"file:{self._atomic_file.path}", "w", format="gif")
@@ -71,10 +45,6 @@ class GifFile:
         self._stream: VideoStream | None = None
         self._graph: Graph | None = None
         self._size_wh = (0, 0)
-
-    def write(self, annotated: Annotated) -> None:
-        """Write an annotated frame's picture, see ``write_picture``."""
-        self.write_picture(annotated.picture)
 
     def write_picture(self, picture: Picture) -> None:
         """Write a picture at its own time.
@@ -96,40 +66,6 @@ class GifFile:
             self._size = self._atomic_file.path.stat().st_size
         self._last = at
         self.frames += 1
-
-    def finish(self) -> None:
-        """Close the file and give it its name.
-
-        Raises:
-            SinkError: It cannot be written, or there was not one picture.
-        """
-        with self._writing():
-            self._end()
-        if not self.frames:
-            self.discard()
-            raise SinkError(f"{self.target} was not written: there was not one frame")
-        self._atomic_file.commit()
-
-    def keep(self) -> Path | None:
-        """Keep what was written before an error; returns its name, None where nothing plays."""
-        if self._atomic_file.is_done:
-            return None
-        with contextlib.suppress(SinkError):
-            with contextlib.suppress(SinkError), self._writing():
-                self._end()
-            if self._has_failed:
-                with self._writing():
-                    os.truncate(self._atomic_file.path, self._size)
-            if has_picture(self._atomic_file.path):
-                return self._atomic_file.keep()
-        self.discard()
-        return None
-
-    def discard(self) -> None:
-        """Close and remove the file."""
-        with contextlib.suppress(av.error.FFmpegError, OSError):
-            self._container.close()
-        self._atomic_file.discard()
 
     def _started(self, picture: Picture) -> VideoStream:
         if self._stream is None:
@@ -158,17 +94,18 @@ class GifFile:
         if self._stream is not None and not self._has_failed:
             for packet in self._stream.encode(None):
                 self._container.mux(packet)
-        self._container.close()
+        self._close()
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._atomic_file.writing():
-            try:
-                yield
-            except (av.error.FFmpegError, OSError, ValueError) as error:
-                self._has_failed = True
-                reason = getattr(error, "strerror", None) or str(error)
-                raise SinkError(f"cannot write {self.target}: {reason}") from error
+    def _rescue(self) -> bool:
+        with contextlib.suppress(SinkError), self._writing():
+            self._end()
+        if self._has_failed:
+            with self._writing():
+                os.truncate(self._atomic_file.path, self._size)
+        return has_picture(self._atomic_file.path)
+
+    def _close(self) -> None:
+        self._container.close()
 
 
 def _palette_graph(size_wh: tuple[int, int]) -> Graph:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from camstream.errors import SinkError
 from camstream.media import PHOTO_SUFFIXES
-from camstream.sinks.atomic_file import check_apart, plain_reasons
+from camstream.sinks.atomic_file import check_apart, plain_reasons, real_path
 
 _MARK = ".cam"
 
@@ -47,9 +48,10 @@ def without_outputs(
     with plain_reasons(folder):
         if output is not None and not output.is_dir():
             return list(found)
-        targets = {path.resolve() for path in _targets(found, folder)}
+        known: dict[Path, Path] = {}
+        targets = {real_path(path, known) for path in _targets(found, folder)}
         named = {Path(text) for text in inputs}
-        return [path for path in found if path in named or path.resolve() not in targets]
+        return [path for path in found if path in named or real_path(path, known) not in targets]
 
 
 def name_outputs(sources: Sequence[Path], output: Path | None, *, batch: bool) -> list[Path]:
@@ -116,9 +118,9 @@ def _check_folder(path: Path) -> None:
 
 
 def _targets(sources: Sequence[Path], folder: Path) -> list[Path]:
-    stems = [source.stem for source in sources]
+    stems = Counter(source.stem for source in sources)
     # clip.mp4 and clip.mkv become clip.mp4.cam.mp4 and clip.mkv.cam.mp4.
-    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
+    names = [source.name if stems[source.stem] > 1 else source.stem for source in sources]
     return [
         folder / default_name(source, stem=name)
         for source, name in zip(sources, names, strict=True)

@@ -26,6 +26,9 @@ method       how the map was made: "CAM", "CAM (max pooling)", "Grad-CAM" or "Hi
 boxes        the boxes of what is displayed (``camstream.maps.boxes``) with its smoothed scores,
              empty where no map is above the floor; box_xyxy is left, top, right, bottom, in pixels from the frame's top left corner
 
+Only where several cameras are looked at: "source", what the frame's camera is called; index and pts_s
+are its own.
+
 Only where they were asked for: "refinement", what was done to the maps that were drawn and boxed
 ("input 1.14 times ..., maps joined ..."; peak, centroid and area are of the raw map all the same), and
 "box_threshold", a part of the map's maximum, where it was given.
@@ -164,6 +167,8 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         "input_wh": list(prediction.image.shape[1::-1]),
         "method": prediction.cam.method,
     }
+    if annotated.source:
+        record = {"source": annotated.source, **record}
     if prediction.cam.refinement:
         record["refinement"] = prediction.cam.refinement
     if prediction.box_threshold is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,11 +20,10 @@ from av.container import Flags, OutputContainer
 from av.video.stream import VideoStream
 
 from camstream.errors import SinkError
-from camstream.frame import Annotated
 from camstream.picture import Picture, fitted
-from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.encoding import CODECS, CodecName, Encoding
 from camstream.sinks.fragments import cut_to_whole_fragments, has_picture
+from camstream.sinks.picture_file import PictureFile
 from camstream.sinks.stream_copy import StreamCopy, content_of
 
 if TYPE_CHECKING:
@@ -34,15 +33,8 @@ _KEY_FRAME_EVERY_S = 2.0
 _FRAGMENT_EVERY_S = 0.2  # what a kill may cost, besides what the encoder holds
 
 
-class VideoFile:
-    """Encodes pictures into a file.
-
-    Attributes:
-        target: The file's name after ``finish``.
-        warnings: What could not be kept, one line each.
-        frames: Number of frames written.
-        is_whole: False cuts sound and subtitles where the picture ends.
-    """
+class VideoFile(PictureFile):
+    """Encodes pictures into a file, see ``PictureFile``."""
 
     def __init__(
         self,
@@ -69,7 +61,7 @@ class VideoFile:
         Raises:
             SinkError: The file may not be written, or its suffix is no video container's.
         """
-        self._atomic_file = AtomicFile(
+        super().__init__(
             target,
             overwrite=overwrite,
             inputs=[*inputs, like.path] if like else inputs,
@@ -77,26 +69,17 @@ class VideoFile:
         )
         self._like = like
         self._encoding = encoding
-        self._rate = Fraction(rate_hz or (like and like.rate_hz) or 30).limit_denominator(1001)
-        self.target = target
-        self.warnings: list[str] = []
-        self.frames = 0
-        self.is_whole = True
+        rate = Fraction(rate_hz or (like and like.rate_hz) or 30).limit_denominator(1001)
+        self._rate = rate or Fraction(1, 1001)  # a damaged file may say one frame in years
         self._stream: VideoStream | None = None
         self._copied: StreamCopy | None = None
         self._size_wh: tuple[int, int] | None = None
         self._last_s = 0.0
-        # An encoder that is asked to go on or to end after an error of the muxer may crash.
-        self._has_failed = False
         self._grid = 0  # greatest common divisor of all timestamps
         webm = target.suffix.lower() == ".webm"
         self._codec_name: CodecName = encoding.codec or ("vp9" if webm else "h264")
         self._check_preset()
         self._container = self._open()
-
-    def write(self, annotated: Annotated) -> None:
-        """Encode an annotated frame's picture, see ``write_picture``."""
-        self.write_picture(annotated.picture)
 
     def write_picture(self, picture: Picture) -> None:
         """Encode one picture at its own time.
@@ -127,48 +110,7 @@ class VideoFile:
                 self._copied.write_until(self._last_s)
         self.frames += 1
 
-    def finish(self) -> None:
-        """Write what the encoder still holds, close the file and give it its name.
-
-        Raises:
-            SinkError: It cannot be written, or there was not one frame.
-        """
-        with self._writing():
-            self._end(whole=self.is_whole)
-        if self.frames == 0:
-            self._atomic_file.discard()
-            raise SinkError(f"{self.target} was not written: there was not one frame")
-        self._atomic_file.commit()
-
-    def keep(self) -> Path | None:
-        """Keep what was written before an error, under the target's name or one beside it.
-
-        Returns:
-            The file's name; None where nothing of it can be played, then nothing is left.
-        """
-        if self._atomic_file.is_done:
-            return None
-        with contextlib.suppress(SinkError):
-            if not self._has_failed:
-                with contextlib.suppress(SinkError), self._writing():
-                    self._end(whole=False)
-            with contextlib.suppress(av.error.FFmpegError, OSError):
-                self._close()
-            with self._writing():
-                cut_to_whole_fragments(self._atomic_file.path)
-            if has_picture(self._atomic_file.path):
-                return self._atomic_file.keep()
-        self.discard()
-        return None
-
-    def discard(self) -> None:
-        """Close and remove the file."""
-        # The file is removed anyway, and the first error is already being raised.
-        with contextlib.suppress(av.error.FFmpegError, OSError):
-            self._close()
-        self._atomic_file.discard()
-
-    def _end(self, *, whole: bool) -> None:
+    def _end(self) -> None:
         if self._stream is not None:
             packets = self._stream.encode(None)
             if packets:
@@ -183,9 +125,20 @@ class VideoFile:
                 self._container.mux(packet)
             self._warn_of_rounding(self._stream)
         if self._copied is not None:
-            self._copied.write_until(None if whole else self._last_s)
+            self._copied.write_until(None if self.is_whole else self._last_s)
             self._copied.write_endings()
         self._close()
+
+    def _rescue(self) -> bool:
+        self.is_whole = False
+        if not self._has_failed:
+            with contextlib.suppress(SinkError), self._writing():
+                self._end()
+        with contextlib.suppress(av.error.FFmpegError, OSError):
+            self._close()
+        with self._writing():
+            cut_to_whole_fragments(self._atomic_file.path)
+        return has_picture(self._atomic_file.path)
 
     def _close(self) -> None:
         if self._copied is not None:
@@ -272,13 +225,3 @@ class VideoFile:
             self.warnings.append(
                 f"times are rounded to {step_ms:g} ms, the finest that {self._container.format.name} files hold"
             )
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._atomic_file.writing():
-            try:
-                yield
-            except (av.error.FFmpegError, OSError, ValueError) as error:
-                self._has_failed = True
-                reason = getattr(error, "strerror", None) or str(error)
-                raise SinkError(f"cannot write {self.target}: {reason}") from error

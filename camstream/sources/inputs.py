@@ -100,6 +100,21 @@ def _inside(folder: Path, leave_out: Callable[[Path], bool]) -> list[Path]:
     return inside
 
 
+def is_list(text: str) -> bool:
+    """Return whether a text names a list of sources."""
+    return live_address(text) is None and file_of(text).suffix.lower() == LIST_SUFFIX
+
+
+def listed(text: str) -> list[str]:
+    """Return the sources that a list names, as they would be typed.
+
+    Raises:
+        NotFoundError: It names none.
+        SourceError: It cannot be read.
+    """
+    return _lines(file_of(text))
+
+
 def _lines(path: Path) -> list[str]:
     """Return the sources that a list names; relative paths are beside the list."""
     with reading(path):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from camstream.address import is_address, shown
 from camstream.errors import SourceError
 from camstream.frame import Frame
+from camstream.sources.back_off import BackOff
 from camstream.sources.camera import CameraCapture
 from camstream.sources.capture import Capture, Taken
 from camstream.sources.screen import PREFIX, ScreenCapture
@@ -19,7 +20,6 @@ from camstream.sources.worker import Abandoned, Worker
 _log = logging.getLogger(__name__)
 
 STDIN = "-"  # how programs that are piped into each other name it
-_BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # the last one is repeated
 # A clip whose pictures come later than this, or are due so much later, goes on from there: to
 # catch up would be a film that runs too fast.
 _LATE_S = 0.5
@@ -37,6 +37,7 @@ class LiveSource:
         rate_hz: Frames a second that the device reports; None where it reports none, or a value
             outside 1 to 1000.
         state: Empty while frames come, else which attempt to reconnect is running.
+        next_try_s: When the next attempt begins, by ``clock``; None while none is waited for.
         reconnects: How often frames came again after they had stopped.
     """
 
@@ -51,6 +52,7 @@ class LiveSource:
         opened_by: Callable[[], Capture] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         wait: Callable[[float], bool] | None = None,
+        back_off: BackOff | None = None,
     ) -> None:
         """Open a camera or a stream.
 
@@ -63,6 +65,7 @@ class LiveSource:
             clock: Returns seconds, monotonic; a parameter for tests.
             wait: Waits for so many seconds, returns True as soon as ``stop`` was called; a
                 parameter for tests.
+            back_off: How long it waits before each attempt; a parameter for tests.
 
         Raises:
             SourceError: It cannot be opened.
@@ -72,6 +75,8 @@ class LiveSource:
         self._clock = clock
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
+        self._back_off = back_off or BackOff()
+        self.next_try_s: float | None = None
         self._attempts = 0  # to reconnect, since the last frame
         self._began_s: float | None = None
         self._behind_s: float | None = None  # clock minus media time
@@ -135,6 +140,7 @@ class LiveSource:
     def _is_back(self, taken: Taken) -> None:
         self.reconnects += 1
         self._attempts, self.state = 0, ""
+        self._back_off.reset()
         _log.warning("%s: the picture is back", self.name)
         if taken.media_s is not None and self._behind_s is not None:
             without_s = self._clock() - self._behind_s - self._media_s
@@ -155,12 +161,15 @@ class LiveSource:
     def _reconnect(self) -> None:
         """Wait, then open it once; the waits grow until a frame comes again."""
         self._worker.call(self._release)
-        wait_s = _BACK_OFF_S[min(self._attempts, len(_BACK_OFF_S) - 1)]
+        wait_s = self._back_off.next_s()
+        self.next_try_s = self._clock() + wait_s
         self._attempts += 1
         self.state = f"no picture: reconnecting, attempt {self._attempts}"
         if self._attempts == 1:
             _log.warning("%s: no picture; reconnecting", self.name)
-        if not self._wait(wait_s):
+        is_stopped = self._wait(wait_s)
+        self.next_try_s = None
+        if not is_stopped:
             try:
                 self._worker.call(self._open_again)
             except SourceError as error:

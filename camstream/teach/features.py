@@ -15,6 +15,7 @@ import platformdirs
 
 from camstream.errors import SourceError
 from camstream.graph.backbone import Backbone
+from camstream.models.cores import usable_cores
 from camstream.picture import ImageU8
 from camstream.teach.dataset import ImageFolder, Sample, check_counts
 from camstream.teach.fit import F32, I64, TrainingData
@@ -139,7 +140,7 @@ def extract_features(
             return error
         return [name for name, _ in rows], np.array([row for _, row in rows], np.float32)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         try:
             results = pool.map(extract, dataset.samples)
             for sample, result in zip(dataset.samples, results, strict=True):

@@ -9,7 +9,6 @@ finds the heat range of the maps of the new layer.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import LinearSVC
 
+from camstream.models.cores import usable_cores
 from camstream.picture import MapF32
 
 F32 = NDArray[np.float32]
@@ -199,7 +199,7 @@ def _out_of_fold(
     def validate(held_out: NDArray[np.bool_]) -> F64:
         return train(data[~held_out], candidate).logits(data.features[held_out])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for held_out, fold in zip(masks, pool.map(validate, masks), strict=True):
             values[held_out] = fold
     return values

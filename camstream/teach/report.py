@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from rich.table import Table
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
+from camstream.models.cores import usable_cores
 from camstream.teach.features import FeatureSet
 from camstream.teach.fit import F64, Fitted, train
 from camstream.teach.sources import group_sources
@@ -168,7 +168,7 @@ def _leave_out(
 
     if len(groups) < 2:
         return ()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return tuple(result for result in pool.map(measure, groups) if result is not None)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from camstream.errors import ModelError, SinkError, first_line
+from camstream.models.cores import usable_cores
 from camstream.sinks.atomic_file import AtomicFile
 from export.train.examples import VALIDATION, Examples, batch_count, loader
 from export.train.recipe import Epoch, Recipe
@@ -71,7 +71,7 @@ class Training:
         self._train, self._validation, self._recipe = train, validation, recipe
         self._device = torch.device(device)
         self._is_cuda = self._device.type == "cuda"
-        self._workers = min(8, os.cpu_count() or 1) if self._is_cuda else 0
+        self._workers = min(8, usable_cores()) if self._is_cuda else 0
         self._loss = self._seen = 0.0
         self._mean, self._std = (_channels(x, device) for x in (start.spec.mean, start.spec.std))
         backbone, head = start.groups()

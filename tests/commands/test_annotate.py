@@ -9,8 +9,8 @@ import pytest
 from av import VideoFrame
 from typer.testing import CliRunner, Result
 
+from camstream.batch.seen import Seen
 from camstream.commands import app
-from camstream.commands.summary import Seen
 from camstream.frame import TopClass
 from camstream.testing import make_frame, make_prediction
 from tests import clips

@@ -38,24 +38,6 @@ def run_crashing(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60)
 
 
-def test_a_crash_in_a_batch_is_one_line_that_names_the_file(
-    tiny_path: Path, tmp_path: Path
-) -> None:
-    for name in ("a.mp4", "bad.mp4", "c.mp4"):
-        make(tmp_path / name, SMALL)
-    batch = ("annotate", "a.mp4", "bad.mp4", "c.mp4", "-o", "out", "-m", tiny_path)
-    (tmp_path / "out").mkdir()
-    done = run_crashing(*batch, cwd=tmp_path)
-    assert done.returncode == -signal.SIGSEGV
-    lines = [line for line in done.stderr.splitlines() if "tiny on cpu" not in line]
-    lines = [line for line in lines if "note:" not in line]
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith(
-        "camstream: a library crashed at bad.mp4, with 1 more to come (Segmentation fault)"
-    )
-    assert "a.mp4 -> out" in done.stdout
-
-
 def test_a_crash_in_live_names_the_source(tiny_path: Path, tmp_path: Path) -> None:
     make(tmp_path / "bad.mp4", SMALL)
     done = run_crashing("live", "bad.mp4", "--no-window", "-m", tiny_path, cwd=tmp_path)

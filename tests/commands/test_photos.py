@@ -92,11 +92,12 @@ def test_a_folder_becomes_a_folder_of_photos_and_clips(here: Path, tiny_path: Pa
     write_photo(folder / "a.jpg")
     make(folder / "b.mp4", Video(frames=5))
     assert run("in", "-o", "out", "-m", tiny_path, "--records", "rec")[0] == 0
-    assert {path.name for path in (here / "out").iterdir()} == {"a.cam.jpg", "b.cam.mp4"}
+    made = {path.name for path in (here / "out").iterdir()}
+    assert made == {"a.cam.jpg", "b.cam.mp4", ".camstream"}
     assert {path.name for path in (here / "rec").iterdir()} == {"a.jsonl", "b.jsonl"}
     (folder / "b.mp4").unlink()
     assert run("in", "-o", "one", "-m", tiny_path)[0] == 0
-    assert {path.name for path in (here / "one").iterdir()} == {"a.cam.jpg"}
+    assert {path.name for path in (here / "one").iterdir()} == {"a.cam.jpg", ".camstream"}
     code, _, printed = run("in", "-o", "x.jpg", "-m", tiny_path)
     assert code == 1
     assert "need a folder" in printed

@@ -110,6 +110,8 @@ def test_coco_gives_width_and_height_and_crowds_do_not_count(photos: Path, tmp_p
         ("b.csv", _HEADER + "a.png,0,x,1,2,three,4,64,48\n", "line 2 is malformed"),
         ("b.csv", _HEADER + "a.png,0,x,1,2\n", "line 2 is malformed"),
         ("b.csv", _HEADER + "a.png,0,x,1,2,nan,4,64,48\n", "line 2: no box"),
+        ("b.csv", _HEADER + "a.png,0,x,1,2,1e308,4,64,48\n", "line 2: no box"),
+        ("b.csv", _HEADER + f"a.png,,{'1' * 5000},1,2,3,4,64,48\n", "no box of a class"),
         ("b.csv", _HEADER + "a.png,0,x,3,2,1,4,64,48\n", "line 2: no box: left 3.0"),
         ("b.csv", _HEADER + "a.png,,,1,2,3,4,64,48\n", "no class_index and no label"),
         ("b.csv", _HEADER + "gone.png,0,x,1,2,3,4,64,48\n", "the photo gone.png is not in"),
@@ -181,10 +183,10 @@ def test_photo_of_another_size_is_refused(photos: Path) -> None:
     with pytest.raises(SourceError, match="is 64x48, but its boxes are for 48x64"):
         measure.read_photo(ground_truth)
     _write(photos / "a.png", "no picture")
-    with pytest.raises(SourceError, match="not a picture"):
+    with pytest.raises(SourceError, match="it is not a photo"):
         measure.read_photo(ground_truth)
     (photos / "a.png").write_bytes(b"")
-    with pytest.raises(SourceError, match="not a picture"):
+    with pytest.raises(SourceError, match="it is not a photo"):
         measure.read_photo(ground_truth)
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camstream.errors import ModelError
+from camstream.errors import ModelError, NotFoundError
 from export.weights import load_file
 
 
@@ -73,5 +73,5 @@ def test_other_than_a_state_dict_is_refused(tmp_path: Path) -> None:
     torch.save({"accuracy": 0.9}, path)
     with pytest.raises(ModelError, match="is not a state dict"):
         load_file(path)
-    with pytest.raises(ModelError, match="there is no weights file"):
+    with pytest.raises(NotFoundError, match="there is no weights file"):
         load_file(tmp_path / "none.pth")

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from tests.fuzz import child, corpus, verdict
 from tests.fuzz.cases import GROUPS, Case
-from tests.fuzz.runner import Result, run
+from tests.fuzz.runner import Limits, Result, run
 
 # Option -> its groups, which take turns.
 _OPTIONS = {
@@ -42,6 +42,13 @@ def main() -> int:
         )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another S, other cases")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=20,
+        metavar="S",
+        help="longer is a hang; more where it is busy",
+    )
     parser.add_argument("--case", metavar="GROUP:SEED", help="one case, in this process")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where --case leaves its files")
     arguments = parser.parse_args()
@@ -70,7 +77,8 @@ def main() -> int:
             print("    " + found.detail.strip().replace("\n", "\n    "), flush=True)
 
     signal.signal(signal.SIGTERM, _end_early)
-    totals = run(cases, jobs=arguments.jobs, on_result=show)
+    limits = Limits(seconds=arguments.limit)
+    totals = run(cases, jobs=arguments.jobs, limits=limits, on_result=show)
     print(totals)
     return 1 if totals.findings else 0
 

@@ -161,6 +161,7 @@ class _Child:
                     "COLUMNS": "200",
                     "PYTHONPATH": str(_ROOT),
                     "OMP_NUM_THREADS": "1",
+                    "STACK_AFTER_S": str(0.75 * self._limits.seconds),
                 },
             )
             assert self._process.stdout is not None

@@ -226,6 +226,16 @@ def test_absurd_networks_are_refused(tmp_path: Path, value: float, words: str) -
     assert not (tmp_path / "with_cam.onnx").exists()
 
 
+def test_one_bias_for_all_classes_is_named(tmp_path: Path) -> None:
+    maker = small.Maker(18)
+    maker.features()
+    maker.reduce("ReduceMean", [2, 3], keepdims=0)
+    maker.add("Gemm", maker.weight(CHANNELS, CLASSES), maker.weight(1))
+    (tmp_path / "in.onnx").write_bytes(maker.model().SerializeToString())
+    with pytest.raises(ModelError, match="one bias for all classes"):
+        add_cam_to_file(tmp_path / "in.onnx", tmp_path / "out.onnx", RAW, progress=lambda _: None)
+
+
 def test_parity_knows_what_it_is_relative_to(tmp_path: Path) -> None:
     path, info = add_cam(small.classifier(), tmp_path)
     assert info.parity is not None

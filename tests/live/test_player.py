@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from camstream.sources.play import open_live
 from camstream.sources.player import PlayerState
 from camstream.stages import Source
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, endless, fake_infer
-from tests.clips import Video, make
+from tests.clips import Video, make, read_number
 
 ROOM_WH = (800, 500)
 HZ = 30
@@ -103,6 +104,38 @@ def test_keys_seek_step_and_change_the_speed(clip: Path) -> None:
 
     _run(session, display, script())
     assert seen
+
+
+def test_a_recording_goes_on_evenly_where_the_file_is_sought(clip: Path, tmp_path: Path) -> None:
+    """It holds what was shown, in the order and at the times at which it was shown."""
+    display = FakeDisplay()
+    session = _session(open_live(str(clip), stays=True), display, folder=tmp_path)
+
+    def pts_s() -> float:
+        return 0.0 if session.state.frame is None else session.state.frame.pts_s
+
+    def script() -> Iterator[Callable[[], bool]]:
+        session.do(actions.Record(True))
+        yield lambda: session.state.recorded_s > 0.3
+        session.do(actions.Seek(8.0))
+        yield lambda: pts_s() > 8.2
+        session.do(actions.Seek(1.0))
+        yield lambda: 1.2 < pts_s() < 3
+        session.do(actions.Record(False))
+        yield lambda: not session.state.recording
+
+    _run(session, display, script())
+    (video,) = tmp_path.glob("camstream-*.mp4")
+    with av.open(str(video)) as container:
+        decoded = list(container.decode(video=0))
+    times = [float(frame.time) for frame in decoded if frame.time is not None]
+    assert len(times) == len(decoded) > 10
+    steps = np.diff(times)
+    assert (steps > 0).all()
+    assert times[-1] < 20  # what the seeking jumped over takes no time
+    numbers = np.array([read_number(frame.to_ndarray(format="bgr24")) for frame in decoded])
+    assert numbers.max() >= 240  # it was sought to second 8 ...
+    assert 30 <= numbers[-1] < 100  # ... and back to second 1
 
 
 def test_a_step_holds_and_space_goes_on(clip: Path) -> None:

@@ -76,6 +76,21 @@ def test_an_empty_name_shows_the_best_class_again() -> None:
         assert state.selection.classes == ()
 
 
+def test_a_contrast_is_of_two_named_classes_or_of_the_two_best() -> None:
+    state = apply(state_of(), actions.SetContrast(" tabby ", "tent"))
+    named = Contrast((ClassGroup("tabby", (1,)), *TENT))
+    assert state.selection.contrast == named
+    assert state.message == "tabby against tent"
+    toggle = actions.Toggle("contrast")
+    assert after(state, toggle, toggle).selection.contrast == named
+    assert apply(state, actions.SetContrast()).selection.contrast == Contrast()
+    for half in (actions.SetContrast("tent"), actions.SetContrast(second="tent")):
+        with pytest.raises(UsageError, match="name both, or none"):
+            apply(state, half)
+    with pytest.raises(UsageError, match="no class 'tabbi'"):
+        apply(state, actions.SetContrast("tent", "tabbi"))
+
+
 def test_a_contrast_comes_back_as_it_was_named() -> None:
     named = Contrast((ClassGroup("tabby", (1,)), *TENT))
     toggle, state = actions.Toggle("contrast"), state_of(Selection(contrast=named))

@@ -120,6 +120,7 @@ def test_a_session_goes_on_with_another_source() -> None:
     display.on_show = steer
     session.run()
     assert session.state.source == "bright"
+    assert display.title == "bright - camstream"
     assert session.state.shown > 5
     assert bright.closed == 1
 

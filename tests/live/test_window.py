@@ -247,6 +247,13 @@ def test_the_window_fits_the_screen_and_only_the_user_changes_its_size(
         assert session.end() == 0
 
 
+def test_it_may_begin_in_full_screen(clip: Path, lite0: Path, display: str, tmp_path: Path) -> None:
+    with running(clip, lite0, display, tmp_path, "--fullscreen") as session:
+        until(lambda: session.size_wh() == SCREEN_WH)
+        session.press("q")
+        assert session.end() == 0
+
+
 @needs_import
 def test_what_is_drawn_follows_the_window_between_black_bars(
     clip: Path, lite0: Path, display: str, tmp_path: Path

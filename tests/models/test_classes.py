@@ -51,3 +51,12 @@ def test_what_begins_alike_is_suggested_first(names: ClassNames) -> None:
     assert names.suggest("pers") == ["Persian cat"]
     assert names.suggest("") == []
     assert "coffee mug" in complete("coffee")
+
+
+def test_each_class_has_a_name_that_finds_it() -> None:
+    names = ClassNames(["cat", "crane", "Crane", "7"])
+    found = [
+        names.name_of(label, index) for index, label in enumerate(["cat", "crane", "Crane", "7"])
+    ]
+    assert found == ["cat", "1", "2", "7"]
+    assert [names.find(name).indices for name in found] == [(0,), (1,), (2,), (3,)]

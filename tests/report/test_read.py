@@ -50,6 +50,15 @@ def test_two_classes_of_one_name_stay_two(tmp_path: Path) -> None:
     assert [timeline.label(key) for key in timeline.displayed] == ["crane (134)", "crane (517)"]
 
 
+def test_records_of_several_cameras_are_one_clear_line(tmp_path: Path) -> None:
+    both = [record(index, source=f"camera {index % 2}") for index in range(3)]
+    with pytest.raises(SourceError, match=r"line 2 is of another camera.*--records FOLDER"):
+        read(tmp_path / "r.jsonl", *both)
+    assert (
+        read(tmp_path / "r.jsonl", *(one | {"source": "camera 0"} for one in both)).pts_s.size == 3
+    )
+
+
 def test_scores_are_those_that_the_pictures_show(tmp_path: Path) -> None:
     shown = [{"label": "dog", "score": 0.6}]  # smoothed: this frame alone is a cat's
     values = record(0, ("cat", 0, 0.55), ("dog", 1, 0.4), displayed=shown)

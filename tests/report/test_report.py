@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from camstream.commands import app
 from camstream.report import pictures
+from camstream.report.pictures import find_frames
 from camstream.report.read import read_records
 from camstream.report.timeline import (
     build_timeline,
@@ -31,8 +32,9 @@ from camstream.report.timeline import (
 )
 from camstream.sinks import open_records
 from camstream.sinks.records import to_json_line, to_record
+from camstream.sources.file import FileSource
 from tests.annotated import LABELS, make_annotated
-from tests.clips import BITS, Video, make
+from tests.clips import BITS, Video, make, read_number
 
 FRAMES = 150
 WH = (640, 384)
@@ -316,3 +318,21 @@ def test_times_are_written_as_people_read_them() -> None:
     ]
     assert clock_span(0, 3.5) == "0.00 to 3.50 s"
     assert clock_span(4, 64) == "0:04.0 to 1:04.0"
+
+
+@pytest.mark.parametrize("starts_s", [(0, 0), (0, 300), (300, 0)], ids=str)
+def test_pictures_of_a_clip_whose_clock_jumps_are_those_of_their_times(
+    starts_s: tuple[int, int], tmp_path: Path
+) -> None:
+    video = Video(frames=180, options={"preset": "ultrafast"})
+    parts = [
+        make(tmp_path / "p.ts", video, options={"output_ts_offset": str(at)}).read_bytes()
+        for at in starts_s
+    ]
+    (tmp_path / "joined.ts").write_bytes(b"".join(parts))
+    source = FileSource(tmp_path / "joined.ts")
+    wanted = [0.0, 5.0, 11.0]
+    found = dict(find_frames(source, wanted))  # later ones replace what was found by jumping
+    source.close()
+    assert [found[one][0] for one in wanted] == pytest.approx(wanted, abs=0.02)
+    assert [read_number(found[one][1].bgr()) for one in wanted] == [0, 150, 150]

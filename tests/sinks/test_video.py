@@ -32,6 +32,16 @@ def picture_of(
     return picture
 
 
+@pytest.mark.parametrize("rate_hz", [1e-8, 1e-3, 500.0])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_rate_that_no_camera_has(suffix: str, rate_hz: float, tmp_path: Path) -> None:
+    video = VideoFile(tmp_path / f"o{suffix}", rate_hz=rate_hz)
+    for number in range(5):
+        video.write_picture(picture_of(number))
+    video.finish()
+    assert read(video.target).numbers == list(range(5))
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 13, 16, 17, 36, 46, 58, 59])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_every_picture_is_in_a_finished_file(suffix: str, frames: int, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from camstream.errors import SourceError
 from camstream.picture import Picture
 from camstream.sources import open_source
+from camstream.sources.back_off import BackOff
 from camstream.sources.capture import Taken
 from camstream.sources.live import LiveSource
 
@@ -59,7 +60,13 @@ class Bench:
         self.now = 100.0
         self.on_wait: Callable[[], bool] = lambda: False
         self._captures = list(captures)
-        self.source = LiveSource(URL, opened_by=self._open, clock=lambda: self.now, wait=self._wait)
+        self.source = LiveSource(
+            URL,
+            opened_by=self._open,
+            clock=lambda: self.now,
+            wait=self._wait,
+            back_off=BackOff(chance=lambda: 0.5),
+        )
 
     def _open(self) -> FakeCapture:
         reads = self._captures.pop(0)
@@ -114,7 +121,7 @@ def test_a_stream_that_opens_without_pictures_is_not_hammered(make_bench: Make) 
     frames = iter(bench.source)
     next(frames)
     next(frames)
-    assert bench.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]
+    assert bench.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert bench.source.reconnects == 1
     next(frames)
     assert bench.waits[8:] == [0.5]  # a picture came: the next outage begins anew

@@ -1,0 +1,318 @@
+"""The work of an archive on a Ray cluster: actors that each have the model, and take a step at a time.
+
+A step is a video or a part of one, never a frame. Ray places actors and tells when one has died; what
+is done then, and what was done before, is decided by ``camstream.batch`` as for a pool. So nothing is
+restarted or tried again by Ray itself.
+
+Only the command's --ray imports this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from camstream.archive.work import open_work
+from camstream.batch.messages import error_from_json, error_to_json
+from camstream.batch.pool import Done, Failed
+from camstream.batch.task import Json
+from camstream.errors import CamstreamError, SetupError, first_line
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming default, said quietly
+
+try:
+    import ray
+    from ray import exceptions
+except ImportError as missing:
+    raise SetupError('--ray needs Ray; install it with pip install "camstream[ray]"') from missing
+
+LOCAL = "local"
+_TICK_S = 0.1
+_ANSWER_S = 10.0
+_STARTS = 3  # so many actors in a row may die before they are ready
+
+
+class _Alone:
+    """The control of an actor: nobody watches it, and it is ended from outside."""
+
+    def progress(self, done: int, total: int | None = None, label: str = "") -> None:
+        """Tell nobody."""
+
+    def is_stopped(self) -> bool:
+        """Never."""
+        return False
+
+
+class Worker:
+    """What an actor is: the work, opened once."""
+
+    def __init__(self, options: Json) -> None:
+        """Open it; an error of ours is kept, to be told in words."""
+        import cv2
+
+        cv2.setNumThreads(1)  # as in the program
+        self._unusable: Json | None = None
+        try:
+            self._work = open_work(options)
+        except CamstreamError as error:
+            self._unusable = error_to_json(error)
+
+    def about(self) -> Json:
+        """Tell what it works with, or why it cannot."""
+        if self._unusable is not None:
+            return {"unusable": self._unusable}
+        return {"ready": self._work.about}
+
+    def run(self, message: Json) -> Json:
+        """Do one step."""
+        try:
+            return {"done": self._work.run(message, _Alone())}
+        except CamstreamError as error:
+            return {"failed": error_to_json(error)}
+
+
+@dataclass(slots=True)
+class _Actor:
+    """An actor, seen from here.
+
+    Attributes:
+        handle: Of Ray.
+        name: Of its step; empty: none.
+        begun_s: When it was given it, by ``time.monotonic``.
+        is_ready: Whether it has opened what it works with.
+        why: Why it was killed by us, in words.
+    """
+
+    handle: Any
+    name: str = ""
+    begun_s: float = 0.0
+    is_ready: bool = False
+    why: str = ""
+
+
+class Cluster:
+    """An engine, see ``camstream.batch.pool.Engine``, on a cluster."""
+
+    def __init__(
+        self,
+        address: str,
+        options: Json,
+        *,
+        jobs: int | None = None,
+        threads: int = 1,
+        gpus: float = 0.0,
+        timeout_s: float | None = None,
+        on_ready: Callable[[Json], None] = lambda _: None,
+        on_begin: Callable[[str], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+        debug: bool = False,
+    ) -> None:
+        """Prepare it; nothing is started.
+
+        Args:
+            address: Of the cluster; "local" starts one on this machine, which ends with the run.
+            options: What ``open_work`` is given.
+            jobs: How many actors; None: one for each processor, or for each share of a GPU.
+            threads: Processors of each actor; the model runs with so many threads, since Ray allows
+                libraries only one.
+            gpus: GPUs of each, also a part of one.
+            timeout_s: How long a step may take.
+            on_ready: Called once with what the first actor tells of its work.
+            on_begin: Called with the name of each step before it is given away.
+            stop: Asked ten times a second; True ends all actors.
+            debug: Let Ray print what it and the actors write.
+        """
+        self._address, self._options = address, options | {"threads": threads}
+        self._jobs, self._threads, self._gpus = jobs, threads, gpus
+        self._timeout_s, self._stop, self._debug = timeout_s, stop, debug
+        self._on_ready, self._on_begin = on_ready, on_begin
+        self._waiting: deque[tuple[str, Json]] = deque()
+        self._pending: dict[Any, _Actor] = {}  # what is waited for
+        self._idle: list[_Actor] = []
+        self._failed_starts = 0
+        self._is_known = False
+
+    def __enter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            SetupError: There is no such cluster.
+        """
+        _check_answers(self._address)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            ray.init(
+                address=self._address,
+                include_dashboard=False if self._address == LOCAL else None,
+                log_to_driver=self._debug,
+                logging_level=logging.INFO if self._debug else logging.ERROR,
+            )
+        except Exception as error:  # of several kinds, none of them Ray's own
+            raise _no_cluster(self._address, error) from error
+        finally:
+            for number, handler in before.items():  # Ray sets its own
+                signal.signal(number, handler)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for actor in [*self._pending.values(), *self._idle]:
+            self._kill(actor)
+        self._pending.clear()
+        self._idle.clear()
+        ray.shutdown()
+
+    def submit(self, name: str, message: Json) -> None:
+        """Have a step done some time; also while results are read."""
+        self._waiting.append((name, message))
+
+    def results(self) -> Iterator[Done | Failed]:
+        """Give results as they come; ends early after a stop.
+
+        Raises:
+            CamstreamError: What the actors work with cannot be opened.
+            SetupError: Actors cannot be started, or the cluster is gone.
+        """
+        while self._waiting or any(actor.name for actor in self._pending.values()):
+            if self._stop():
+                return
+            self._hand_out()
+            try:
+                ready, _ = ray.wait(list(self._pending), num_returns=1, timeout=_TICK_S)
+            except exceptions.RayError as error:
+                raise _gone(error) from error
+            for reference in ready:
+                result = self._end(reference)
+                if result is not None:
+                    yield result
+            self._check_time()
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._idle:
+            actor = self._idle.pop()
+            actor.name, message = self._waiting.popleft()
+            self._on_begin(actor.name)
+            actor.begun_s = time.monotonic()
+            self._pending[actor.handle.run.remote(message)] = actor
+        starting = sum(not actor.is_ready for actor in self._pending.values())
+        while starting < len(self._waiting) and len(self._pending) < self._most:
+            self._start()
+            starting += 1
+
+    @property
+    def _most(self) -> int:
+        """How many actors there may be: as many as find their places at once."""
+        if self._jobs is not None:
+            return self._jobs
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        places = have.get("CPU", 1) / self._threads
+        if self._gpus:
+            places = min(places, have.get("GPU", 0) / self._gpus)
+        return max(1, int(places))
+
+    def _start(self) -> None:
+        kind = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_restarts=0)(Worker)
+        actor = _Actor(kind.remote(self._options))
+        self._pending[actor.handle.about.remote()] = actor
+
+    def _end(self, reference: Any) -> Done | Failed | None:
+        """Deal with what has ended."""
+        actor = self._pending.pop(reference)
+        name, actor.name = actor.name, ""
+        try:
+            answer: Json = ray.get(reference)
+        except exceptions.RayActorError as error:
+            return self._buried(actor, name, error)
+        except exceptions.OutOfMemoryError:
+            self._kill(actor)
+            return Failed(name=name, error="it took too much memory", kind="memory")
+        except exceptions.RayTaskError as error:
+            self._idle.append(actor)
+            line = f"{first_line(error.cause)}; this is a mistake in camstream"
+            return Failed(name=name, error=line, kind="mistake")
+        except exceptions.RayError as error:
+            raise _gone(error) from error
+        if "unusable" in answer:
+            raise error_from_json(answer["unusable"])
+        self._idle.append(actor)
+        if "ready" in answer:
+            actor.is_ready, self._failed_starts = True, 0
+            if not self._is_known:
+                self._is_known = True
+                self._on_ready(answer["ready"])
+            return None
+        if "done" in answer:
+            return Done(name=name, result=answer["done"])
+        failed = answer["failed"]
+        return Failed(
+            name=name,
+            error=failed["message"],
+            kind=failed["kind"],
+            option=failed["option"],
+            errno=failed["errno"],
+        )
+
+    def _buried(self, actor: _Actor, name: str, error: Exception) -> Failed | None:
+        if name:
+            kind = "timeout" if actor.why else "died"
+            why = "its worker died: a library crashed, or it was killed, or its machine is gone"
+            return Failed(name=name, error=actor.why or why, kind=kind)
+        self._failed_starts += 1
+        if self._failed_starts >= _STARTS:
+            raise SetupError(f"the workers die at their start: {first_line(error)}")
+        return None
+
+    def _check_time(self) -> None:
+        if self._timeout_s is None:
+            return
+        now = time.monotonic()
+        for actor in self._pending.values():
+            if actor.name and not actor.why and now - actor.begun_s > self._timeout_s:
+                actor.why = f"it took longer than {self._timeout_s:g} s (--file-timeout)"
+                self._kill(actor)
+
+    def _kill(self, actor: _Actor) -> None:
+        with contextlib.suppress(exceptions.RayError):
+            ray.kill(actor.handle)
+
+
+def _check_answers(address: str) -> None:
+    """Raise where nothing answers: Ray itself would end the process.
+
+    Raises:
+        SetupError: Nothing does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:  # "local" and "auto"
+        return
+    try:
+        if not port.isdecimal():
+            raise OSError("an address is HOST:PORT")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> SetupError:
+    return SetupError(
+        f"there is no Ray cluster at {address} ({first_line(error)}); "
+        "start one with: ray start --head"
+    )
+
+
+def _gone(error: Exception) -> SetupError:
+    return SetupError(f"the cluster is gone ({first_line(error)}); the same command goes on later")

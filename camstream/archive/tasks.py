@@ -1,0 +1,170 @@
+"""The videos of an archive as tasks, and whose turn it is to write into its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from camstream.address import file_of, is_address
+from camstream.archive import layout
+from camstream.archive.options import LookOptions, Video
+from camstream.archive.storage import expand_address, look_up, open_folder
+from camstream.batch.messages import plain
+from camstream.batch.run import Plan, plan
+from camstream.batch.store import Store, Verdict
+from camstream.batch.task import Json, Stamp, Task
+from camstream.errors import SinkError, SourceError
+from camstream.media import VIDEO_SUFFIXES
+from camstream.sinks.atomic_file import is_partial, plain_reasons
+from camstream.sources.inputs import expand
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+def find_videos(texts: Sequence[str]) -> list[Video]:
+    """Turn what was named into videos, in order and each once.
+
+    Args:
+        texts: Files, folders, globs, .txt lists, and addresses of files, folders or globs.
+
+    Raises:
+        UsageError: A live source is named.
+        SourceError: Something cannot be read.
+    """
+    found: dict[str, Video] = {}
+    for text in texts:
+        if _is_live(text):
+            names: list[str] = expand_address(text, VIDEO_SUFFIXES)
+        else:
+            names = [str(path) for path in expand([text], leave_out=is_partial)]
+        for name in names:
+            video = _video_of(name)
+            found.setdefault(video.id, video)
+    return list(found.values())
+
+
+def _is_live(text: str) -> bool:
+    """Whether a text is an address of a file system, and not of a camera or stream."""
+    return is_address(text) and text.partition(":")[0].lower() not in _STREAMS
+
+
+_STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "screen", "screens", "camera")
+
+
+def _video_of(name: str) -> Video:
+    if is_address(name):
+        size, mtime_ns = look_up(name)
+        return Video(
+            id=layout.video_id(name), given=name, source=name, size=size, mtime_ns=mtime_ns
+        )
+    source = os.path.abspath(name)  # noqa: PTH100 (links stay, ".." does not)
+    try:
+        stamp = Stamp.of(Path(source))
+    except SourceError:  # whoever opens it says why
+        stamp = Stamp(size=0, mtime_ns=0)
+    return Video(
+        id=layout.video_id(source),
+        given=name,
+        source=source,
+        size=stamp.size,
+        mtime_ns=stamp.mtime_ns,
+    )
+
+
+def task_of(
+    video: Video, target: str, look: LookOptions, model_sha256: str, *, verify: bool = False
+) -> Task:
+    """Make the task of a video.
+
+    Args:
+        video: The video.
+        target: The archive's folder or address.
+        look: What changes the result.
+        model_sha256: Of the model's file.
+        verify: Know the video by its content.
+    """
+    stamp = Stamp(size=video.size, mtime_ns=video.mtime_ns)
+    if verify and not is_address(video.source):
+        with contextlib.suppress(SourceError):
+            stamp = Stamp.of(Path(video.source), verify=True)
+    row = [] if is_address(target) else [file_of(target) / layout.videos_name(video.id)]
+    return Task(
+        source=video.source,
+        outputs=tuple(row),
+        stamp=stamp,
+        model_sha256=model_sha256,
+        options=plain(look),
+    )
+
+
+def message_of(task: Task, video: Video) -> Json:
+    """Return what a worker is told of a video."""
+    return {"video": plain(video), "key": task.key}
+
+
+def plan_archive(
+    tasks: Sequence[Task], store: Store, target: str, *, retry_failed: bool, anew: bool
+) -> Plan:
+    """Look up every task; what was done and has lost its records is done again."""
+    planned = plan(tasks, store, retry_failed=retry_failed, anew=anew)
+    folder = open_folder(target)
+    if is_address(target):  # one question more a video would take longer than all others
+        return planned
+    for task in planned.of("skip"):
+        note = planned.verdicts[task.id].note
+        if note is None or not folder.exists(str(note.result.get("records", ""))):
+            planned.verdicts[task.id] = Verdict(action="do", may_replace=True)
+    return planned
+
+
+@contextlib.contextmanager
+def own_folder(target: str, keys: Sequence[str]) -> Iterator[None]:
+    """Have the folder of an archive for this run alone, and tidy it.
+
+    Args:
+        target: The archive's folder. At an address nobody is kept out.
+        keys: Of tasks whose parts may be there from a run before.
+
+    Raises:
+        SinkError: Another run writes there, or it cannot be written.
+    """
+    if is_address(target):
+        yield
+        return
+    work = file_of(target) / layout.WORK
+    with plain_reasons(work):
+        work.mkdir(parents=True, exist_ok=True)
+        lock = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SinkError(
+                    f"cannot write into {target}: another run is writing this archive; wait for it"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+        _tidy(target, keys)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _tidy(target: str, keys: Sequence[str]) -> None:
+    """Remove what killed runs left, but for parts that are still wanted."""
+    folder = open_folder(target)
+    work = file_of(target) / layout.WORK
+    wanted = {Path(layout.parts_name(key)).name for key in keys}
+    for path in work.iterdir():
+        if path.is_dir() and path.name != "parts":
+            folder.remove(f"{layout.WORK}/{path.name}")
+    with contextlib.suppress(FileNotFoundError):
+        for path in (work / "parts").iterdir():
+            if path.name not in wanted:
+                folder.remove(f"{layout.WORK}/parts/{path.name}")

@@ -1,0 +1,402 @@
+"""Between a session and all who look at it: one newest state, one drawing, one encoding.
+
+The session's thread only puts its newest state here. A thread of the hub draws and encodes it, once
+for everybody, and only while somebody waits for a picture that is newer than the last one. Nothing
+is queued: who is slow gets the newest picture when the last one has arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import msgspec
+
+from camstream.frame import Annotated
+from camstream.live.hud import absence
+from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
+from camstream.live.paint import add_absence, draw
+from camstream.live.screen import fit
+from camstream.live.timeline import Timeline
+from camstream.sinks.records import to_json_line, to_record
+from camstream.web import message, telling
+
+if TYPE_CHECKING:
+    from camstream.live.state import LiveState
+    from camstream.picture import Picture
+
+QUALITY = 80  # of JPEG
+MAX_VIEWERS = 16
+_LONGEST_SIDE = 1280  # pixels of a picture that is sent
+_MAX_RECORDS = 120  # that wait for a reader; the oldest are left out
+_TELL_S = 0.1  # between two states that are told
+_TELL_AT_ONCE_S = 0.02  # the same, after an action
+
+
+class HubClosedError(Exception):
+    """The session has ended."""
+
+
+class CrowdedError(Exception):
+    """As many look as may."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A picture for everybody.
+
+    Attributes:
+        number: Counts the pictures from 1.
+        jpeg: As a file.
+        message: As a message of the socket.
+        size_wh: Pixels.
+    """
+
+    number: int
+    jpeg: bytes
+    message: bytes
+    size_wh: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a picture depends on; the same objects make the same picture."""
+
+    parts: tuple[object, ...]
+
+    def is_of(self, other: _Look | None) -> bool:
+        return other is not None and all(
+            one is another or (isinstance(one, str) and one == another)
+            for one, another in zip(self.parts, other.parts, strict=True)
+        )
+
+
+class Hub:
+    """Keeps the newest state, and gives pictures, states and records to whoever asks.
+
+    ``see`` is for the session's thread; all else is for the loop of the server.
+
+    Attributes:
+        encoded: How many pictures were encoded.
+        viewers: How many look now.
+    """
+
+    def __init__(self, *, sources: Sequence[str] = (), max_viewers: int = MAX_VIEWERS) -> None:
+        """Begin without a state; ``start`` lets it work.
+
+        Args:
+            sources: The names of what may be opened, without secrets.
+            max_viewers: How many may look at once.
+        """
+        self.encoded = 0
+        self.viewers = 0
+        self._sources = sources
+        self._max_viewers = max_viewers
+        self._state: LiveState | None = None
+        self._picture: tuple[_Look, Encoded] | None = None
+        self._tiles = Tiles()
+        self._timeline = Timeline()
+        self._played = ""
+        self._present: bool | None = None
+        self._present_since_s = 0.0
+        self._told: tuple[LiveState | None, float, str] = (None, 0.0, "")
+        self._is_closed = False
+        self._changed = threading.Condition()
+        # Who waits, and the number of the picture that each has.
+        self._waiting: dict[asyncio.Future[Encoded | None], int] = {}
+        self._readers: dict[int, deque[str]] = {}
+        self._unread: deque[Annotated] = deque(maxlen=_MAX_RECORDS)
+        self._last_index: dict[int, int] = {}  # of each camera; 0 is the only source
+        self._news: asyncio.Event | None = None
+        self._records_came: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._work, name="camstream-encode", daemon=True)
+
+    # For the session's thread.
+
+    def see(self, state: LiveState) -> None:
+        """Take the newest state; returns at once."""
+        before = self._state
+        self._note(state, before)
+        with self._changed:
+            self._state = state
+            for number, looked_at in _looked_at(state):
+                index = looked_at.prediction.frame.index
+                if index > self._last_index.get(number, -1):
+                    self._last_index[number] = index
+                    if self._readers:
+                        self._unread.append(looked_at)
+            if self._waiting or self._unread:
+                self._changed.notify()
+        if before is None or _differ(state, before):
+            self._call(self._wake)
+
+    def _note(self, state: LiveState, before: LiveState | None) -> None:
+        """Remember what a state alone does not tell: since when, and what was where."""
+        prediction = state.prediction
+        if prediction is None or (before is not None and prediction is before.prediction):
+            return
+        if state.source != self._played:
+            self._played, self._timeline = state.source, Timeline()
+        main = prediction.displayed[0]
+        if state.player is not None:
+            self._timeline.add(state.player, "" if main.is_background else main.label)
+        is_present = None if main.state is None else not main.state.is_background
+        if is_present is not self._present:
+            self._present, self._present_since_s = is_present, time.perf_counter()
+
+    # For the loop of the server.
+
+    def start(self) -> None:
+        """Begin to work for the loop that runs."""
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._records_came = asyncio.Event()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, and let all who wait for something get ``HubClosedError``; from any thread."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._call(self._give_up)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def state(self) -> LiveState | None:
+        """The newest one; None before the first."""
+        return self._state
+
+    @property
+    def size_wh(self) -> tuple[int, int] | None:
+        """Of the picture that was sent last, pixels; None before the first."""
+        return None if self._picture is None else self._picture[1].size_wh
+
+    @contextlib.contextmanager
+    def seat(self) -> Iterator[None]:
+        """Take a place among those who look while the body runs.
+
+        Raises:
+            CrowdedError: There is none left.
+        """
+        if self.viewers >= self._max_viewers:
+            raise CrowdedError(f"{self._max_viewers} look already; close another page")
+        self.viewers += 1
+        try:
+            yield
+        finally:
+            self.viewers -= 1
+
+    async def newer(self, than: int = 0) -> Encoded:
+        """Wait for a picture that is newer than one of a number; it is the newest there is.
+
+        Raises:
+            HubClosedError: The session has ended.
+        """
+        if self._is_closed:
+            raise HubClosedError
+        known, state = self._picture, self._state
+        if (
+            known is not None
+            and state is not None
+            and known[1].number > than
+            and _look(state).is_of(known[0])
+        ):
+            return known[1]
+        future: asyncio.Future[Encoded | None] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            self._waiting[future] = than
+            self._changed.notify()
+        try:
+            found = await future
+        finally:
+            with self._changed:
+                del self._waiting[future]
+        if found is None:
+            raise HubClosedError
+        return found
+
+    def told(self) -> str:
+        """The newest state as JSON, made once for everybody; "{}" before the first."""
+        state, (of, at_s, text) = self._state, self._told
+        now_s = time.perf_counter()
+        if state is None:
+            return "{}"
+        if text and now_s < at_s + _TELL_S / 2 and of is not None and not _differ(state, of):
+            return text
+        values = telling.tell(
+            state,
+            size_wh=self.size_wh,
+            present_since_s=None if self._present is None else self._present_since_s,
+            timeline=self._timeline.runs() if state.player is not None else (),
+            sources=self._sources,
+        )
+        text = msgspec.json.encode(values).decode()
+        self._told = state, now_s, text
+        return text
+
+    async def news(self) -> None:
+        """Wait until the state is worth telling again: a tenth of a second, or an action's effect.
+
+        Raises:
+            HubClosedError: The session has ended.
+        """
+        assert self._news is not None, "start() comes first"
+        await asyncio.sleep(_TELL_AT_ONCE_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TELL_S - _TELL_AT_ONCE_S):
+                await self._news.wait()
+        if self._is_closed:
+            raise HubClosedError
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[deque[str]]:
+        """Collect a line of JSON for each frame while the body runs; those not taken are lost."""
+        lines: deque[str] = deque(maxlen=_MAX_RECORDS)
+        with self._changed:
+            self._readers[id(lines)] = lines
+        try:
+            yield lines
+        finally:
+            with self._changed:
+                del self._readers[id(lines)]
+
+    async def more_records(self) -> None:
+        """Wait for records.
+
+        Raises:
+            HubClosedError: The session has ended.
+        """
+        assert self._records_came is not None, "start() comes first"
+        if self._is_closed:
+            raise HubClosedError
+        await self._records_came.wait()
+        if self._is_closed:
+            raise HubClosedError
+
+    def _wake(self) -> None:
+        """Let those who wait for news go on, and the next ones wait anew."""
+        if self._news is not None:
+            self._news.set()
+            self._news = asyncio.Event()
+
+    def _wake_readers(self, lines: list[str]) -> None:
+        for reader in list(self._readers.values()):
+            reader.extend(lines)
+        if self._records_came is not None:
+            self._records_came.set()
+            self._records_came = asyncio.Event()
+
+    def _give(self, found: Encoded) -> None:
+        for future, than in list(self._waiting.items()):
+            if found.number > than and not future.done():
+                future.set_result(found)
+
+    def _give_up(self) -> None:
+        for future in list(self._waiting):
+            if not future.done():
+                future.set_result(None)
+        self._wake()
+        self._wake_readers([])
+
+    def _call(self, what: Callable[..., object], *values: Any) -> None:
+        """Call something in the server's loop, unless that has ended."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(what, *values)
+
+    # For the hub's own thread.
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closed or self._unread or self._wants())
+                if self._is_closed:
+                    return
+                state = self._state if self._wants() else None
+                unread = list(self._unread)
+                self._unread.clear()
+            if state is not None:
+                self._encode(state)
+            if unread:
+                self._call(self._wake_readers, [to_json_line(to_record(one)) for one in unread])
+
+    def _wants(self) -> bool:
+        """Whether somebody waits, and the picture would be another than the last one."""
+        state = self._state
+        if not self._waiting or state is None or state.prediction is None:
+            return False
+        return self._picture is None or not _look(state).is_of(self._picture[0])
+
+    def _encode(self, state: LiveState) -> None:
+        assert state.frame is not None
+        look = _look(state)
+        drawn = draw_mosaic(state, MOSAIC_WH, self._tiles) if state.is_mosaic else _draw(state)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        jpeg = cv2.imencode(".jpg", drawn.bgr(is_exact=False), quality)[1].tobytes()
+        self.encoded += 1
+        ago_s = time.perf_counter() - state.frame.captured_s
+        captured_ms = (time.time() - ago_s) * 1e3
+        found = Encoded(
+            self.encoded, jpeg, message.picture(self.encoded, captured_ms, jpeg), drawn.size_wh
+        )
+        self._picture = look, found
+        self._call(self._give, found)
+
+
+def _draw(state: LiveState) -> Picture:
+    """Draw the picture of one source, no larger than is sent."""
+    assert state.frame is not None
+    width, height = state.frame.picture.size_wh
+    scale = min(1.0, _LONGEST_SIDE / max(width, height))
+    room_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size_wh = fit((width, height), room_wh)
+    small = state.frame.picture if scale == 1 else state.frame.picture.resized(size_wh)
+    drawn = draw(state, small, room_wh)
+    add_absence(drawn, state, time.perf_counter())
+    return drawn
+
+
+def _look(state: LiveState) -> _Look:
+    if state.is_mosaic:  # a new tuple with each change
+        return _Look((state.cameras, None, state.style, ""))
+    return _Look((state.frame, state.prediction, state.style, absence(state, time.perf_counter())))
+
+
+# A change of one of these is told at once; measured values are told ten times a second.
+_REPLACED = ("style", "selection", "info", "answer")
+_CHANGED = (
+    "source",
+    "source_state",
+    "is_paused",
+    "message_s",
+    "recording",
+    "model",
+    "teaching",
+    "focus",
+)
+
+
+def _differ(state: LiveState, other: LiveState) -> bool:
+    """Whether an action, or its effect, lies between two states."""
+    return any(getattr(state, name) is not getattr(other, name) for name in _REPLACED) or any(
+        getattr(state, name) != getattr(other, name) for name in _CHANGED
+    )
+
+
+def _looked_at(state: LiveState) -> list[tuple[int, Annotated]]:
+    """The newest frame that the model looked at, of each camera with its number."""
+    sources = [(camera.id, camera.name, camera.prediction) for camera in state.cameras]
+    return [
+        (number, Annotated(prediction=made, picture=made.frame.picture, source=name))
+        for number, name, made in sources or [(0, "", state.prediction)]
+        if made is not None
+    ]

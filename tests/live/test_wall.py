@@ -1,0 +1,490 @@
+"""Several cameras through one model, with made sources."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from camstream.errors import ModelError, SinkError, SourceError, UsageError
+from camstream.frame import Frame, Prediction
+from camstream.live import actions
+from camstream.live.outputs import OutputPaths, RunLimits
+from camstream.live.rack import Looking
+from camstream.live.state import LiveState
+from camstream.live.wall import WallSession
+from camstream.stages import Infer, Source
+from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, counted, fake_infer, make_frame
+
+LIMIT_S = 20.0
+
+
+def paced(
+    rate_hz: float, size_wh: tuple[int, int] = (96, 64)
+) -> Callable[[FakeSource], Iterator[Frame]]:
+    """Frames at a rate, until the source is stopped."""
+
+    def frames(source: FakeSource) -> Iterator[Frame]:
+        for index in itertools.count():
+            if source.stopped.wait(1 / rate_hz):
+                return
+            yield make_frame(index, size_wh)
+
+    return frames
+
+
+class Street:
+    """Opens made sources by their addresses; an error is raised, a function makes the frames.
+
+    Attributes:
+        opened: How often each was opened, or tried.
+        sources: The last one of each.
+    """
+
+    def __init__(self, **cameras: Callable[[FakeSource], Iterator[Frame]] | Exception) -> None:
+        self.cameras: dict[str, Any] = {f"rtsp://{name}/": made for name, made in cameras.items()}
+        self.opened: dict[str, int] = {}
+        self.sources: dict[str, FakeSource] = {}
+
+    def __call__(self, address: str, _: Callable[[float], None]) -> Source:
+        self.opened[address] = self.opened.get(address, 0) + 1
+        made = self.cameras[address]
+        if isinstance(made, Exception):
+            raise made
+        self.sources[address] = FakeSource(made, is_live=True)
+        self.sources[address].name = address
+        return self.sources[address]
+
+
+def wall(
+    street: Street,
+    infer: Infer = fake_infer,
+    *,
+    display: FakeDisplay | None = None,
+    watch: Callable[[LiveState], None] | None = None,
+    outputs: OutputPaths = OutputPaths(),
+    folder: Path = Path(),
+    seconds: float | None = LIMIT_S,
+    frames: int | None = None,
+) -> WallSession:
+    return WallSession(
+        list(street.cameras),
+        Looking(infer, FAKE_INFO),
+        open_camera=street,
+        display=display,
+        watch=watch,
+        outputs=outputs,
+        folder=folder,
+        limits=RunLimits(seconds=seconds, frames=frames),
+    )
+
+
+def steered(
+    street: Street, steps: list[Callable[[WallSession, LiveState], bool]], **kwargs: Any
+) -> WallSession:
+    """Run a session: each step is called with every state until it returns True; then it quits."""
+    left = list(steps)
+    holder: list[WallSession] = []
+
+    def watch(state: LiveState) -> None:
+        if left and left[0](holder[0], state):
+            left.pop(0)
+            if not left:
+                holder[0].do(actions.Quit())
+
+    session = wall(street, watch=watch, **kwargs)
+    holder.append(session)
+    session.run()
+    assert not left, f"{len(left)} steps did not happen in {LIMIT_S:g} s: {session.state.message}"
+    return session
+
+
+def once(
+    action: actions.Action, then: Callable[[LiveState], bool]
+) -> list[Callable[[WallSession, LiveState], bool]]:
+    """Do an action, and wait for what comes of it."""
+
+    def do(session: WallSession, _: LiveState) -> bool:
+        session.do(action)
+        return True
+
+    return [do, lambda _, state: then(state)]
+
+
+def when(condition: Callable[[LiveState], bool]) -> list[Callable[[WallSession, LiveState], bool]]:
+    return [lambda _, state: condition(state)]
+
+
+def all_live(state: LiveState) -> bool:
+    return all(camera.state == "live" and camera.label for camera in state.cameras)
+
+
+def test_each_camera_is_looked_at_and_shown() -> None:
+    street = Street(one=paced(50), two=paced(50), three=paced(50))
+    stats = wall(street, frames=60).run()
+    assert [one.source for one in stats.cameras] == ["rtsp://one/", "rtsp://two/", "rtsp://three/"]
+    for one in stats.cameras:
+        assert one.frames_out >= 10
+        assert one.frames_mapped
+    assert stats.frames_out == sum(one.frames_out for one in stats.cameras) >= 60
+    assert all(source.closed for source in street.sources.values())
+
+
+def test_a_busy_model_is_shared_evenly_and_says_so() -> None:
+    def slow(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        time.sleep(0.01)
+        return fake_infer(frame, classes=classes)
+
+    street = Street(**{name: paced(200) for name in ("a", "b", "c", "d")})
+    seen = steered(
+        street,
+        [*when(lambda state: all(camera.why for camera in state.cameras))],
+        infer=slow,
+    ).state.cameras
+    assert all(camera.dropped for camera in seen)
+    stats = wall(street, slow, seconds=1.5).run()
+    counts = [one.frames_mapped or 0 for one in stats.cameras]
+    assert min(counts) >= 5
+    assert max(counts) - min(counts) <= 2
+
+
+def test_the_model_s_input_is_made_in_the_camera_s_thread() -> None:
+    threads: set[str] = set()
+
+    def prepare(frame: Frame) -> Frame:
+        threads.add(threading.current_thread().name)
+        return dataclasses.replace(frame, prepared=np.zeros((32, 32, 3), np.uint8))
+
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        assert frame.prepared is not None
+        assert threading.current_thread().name == "camstream-infer-1"
+        return fake_infer(frame, classes=classes)
+
+    street = Street(one=paced(100), two=paced(100))
+    WallSession(
+        list(street.cameras),
+        Looking(infer, FAKE_INFO, prepare),
+        open_camera=street,
+        limits=RunLimits(frames=10),
+    ).run()
+    assert threads == {"camstream-camera-1", "camstream-camera-2"}
+
+
+def test_two_threads_look_at_two_cameras_and_keep_each_one_s_order() -> None:
+    counting, at_once, most, order = threading.Lock(), [0], [0], dict[str, list[int]]()
+
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        with counting:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.005)
+        with counting:
+            at_once[0] -= 1
+        order.setdefault(str(frame.picture.size_wh), []).append(frame.index)
+        return fake_infer(frame, classes=classes)
+
+    street = Street(one=paced(200, (64, 64)), two=paced(200, (96, 64)), three=paced(200, (32, 64)))
+    WallSession(
+        list(street.cameras),
+        Looking(infer, FAKE_INFO, workers=2),
+        open_camera=street,
+        limits=RunLimits(frames=60),
+    ).run()
+    assert most == [2]
+    assert all(indices == sorted(set(indices)) for indices in order.values())
+
+
+def test_a_camera_that_cannot_be_opened_is_tried_again_and_the_others_go_on() -> None:
+    street = Street(
+        good=paced(50), bad=SourceError("cannot open rtsp://bad/: nothing answers there")
+    )
+
+    def is_lost(state: LiveState) -> bool:
+        good, bad = state.cameras
+        return bad.state == "lost" and bad.next_try_s is not None and good.state == "live"
+
+    def mend(*_: object) -> bool:
+        street.cameras["rtsp://bad/"] = paced(50)
+        return True
+
+    session = steered(street, [*when(is_lost), mend, *when(all_live)])
+    assert street.opened["rtsp://bad/"] >= 2
+    assert session.state.cameras[1].problem == ""
+
+
+def test_when_none_can_be_opened_that_is_one_clear_line() -> None:
+    street = Street(
+        one=SourceError("cannot open rtsp://one/: no"),
+        two=SourceError("cannot open rtsp://two/: no"),
+    )
+    with pytest.raises(
+        SourceError, match="none of 2 sources can be opened: cannot open rtsp://one/"
+    ):
+        wall(street).run()
+
+
+def test_a_lost_camera_is_never_shown_as_if_it_were_live() -> None:
+    silent = threading.Event()
+
+    def stops(source: FakeSource) -> Iterator[Frame]:
+        for index in itertools.count():
+            if source.stopped.wait(0.02):
+                return
+            while silent.is_set() and not source.stopped.wait(0.02):
+                pass
+            yield make_frame(index)
+
+    street = Street(good=paced(50), bad=stops)
+
+    def cut(*_: object) -> bool:
+        silent.set()
+        return True
+
+    def back(*_: object) -> bool:
+        silent.clear()
+        return True
+
+    def is_lost(state: LiveState) -> bool:
+        bad = state.cameras[1]
+        return bad.state == "lost" and (bad.lost_s or 0) >= 1 and bad.rate_in_hz == 0
+
+    session = steered(
+        street,
+        [
+            *when(all_live),
+            cut,
+            *when(lambda state: is_lost(state) and state.cameras[0].state == "live"),
+            *once(actions.Focus(2), lambda state: "lost" in state.source_state),
+            back,
+            *when(all_live),
+        ],
+    )
+    assert session.state.focus == 2
+
+
+def test_view_actions_go_to_all_and_playing_ones_to_the_camera_that_is_alone() -> None:
+    street = Street(one=paced(60), two=paced(60))
+    steps = [
+        *when(all_live),
+        *once(actions.Toggle("boxes"), lambda state: state.style.show_boxes),
+        *once(
+            actions.SetTopK(2),
+            lambda state: all(
+                c.prediction is not None and len(c.prediction.displayed) == 2 for c in state.cameras
+            ),
+        ),
+        *once(actions.Seek(1.0), lambda state: "alone first" in state.message),
+        *once(actions.Focus(2), lambda state: state.focus == 2 and state.source == "rtsp://two/"),
+        *once(actions.Seek(1.0), lambda state: "rtsp://two/ is live" in state.message),
+        *once(actions.AskAt(0.1, 0.1), lambda state: state.answer is not None),
+        *once(
+            actions.Pause(True),
+            lambda state: [c.state for c in state.cameras] == ["live", "paused"],
+        ),
+        *once(actions.Focus(), lambda state: state.focus is None and state.is_mosaic),
+        *once(actions.Pause(True), lambda state: {c.state for c in state.cameras} == {"paused"}),
+        *once(actions.Pause(), lambda state: all_live(state)),
+        *once(actions.AskAt(0.9, 0.5), lambda state: state.focus == 2),
+        *once(
+            actions.Focus(7), lambda state: "there is no camera 7; there are 1, 2" in state.message
+        ),
+        *once(actions.Teach(1), lambda state: "cannot be taught" in state.message),
+    ]
+    steered(street, steps)
+
+
+def test_cameras_come_and_go_while_it_runs(tmp_path: Path) -> None:
+    street = Street(one=paced(60), two=paced(60))
+    more = Street(three=paced(60)).cameras
+    threads = threading.active_count()
+
+    def offer_more(*_: object) -> bool:
+        street.cameras |= more
+        return True
+
+    steps = [
+        *when(all_live),
+        offer_more,
+        *once(
+            actions.AddCamera("rtsp://three/"),
+            lambda state: len(state.cameras) == 3 and all_live(state),
+        ),
+        *once(
+            actions.AddCamera("rtsp://three/"),
+            lambda state: "is looked at already" in state.message,
+        ),
+        *once(actions.RemoveCamera(1), lambda state: [c.id for c in state.cameras] == [2, 3]),
+        *once(actions.Focus(2), lambda state: state.focus == 2),
+        *once(
+            actions.RemoveCamera(),
+            lambda state: [c.id for c in state.cameras] == [3] and state.focus is None,
+        ),
+        *once(actions.RemoveCamera(3), lambda state: "the last camera" in state.message),
+    ]
+    session = steered(street, steps, outputs=OutputPaths(records=tmp_path / "seen.jsonl"))
+    assert session.state.source == "rtsp://three/"
+    assert street.sources["rtsp://one/"].closed
+    assert threading.active_count() == threads
+    seen = [json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
+    assert {record["source"] for record in seen} == set(street.cameras)
+
+
+def test_a_clip_that_ends_stays_and_the_run_ends_with_the_last_one() -> None:
+    street = Street(short=counted(3), long=counted(30))
+    ended: list[LiveState] = []
+
+    def watch(state: LiveState) -> None:
+        if state.cameras[0].state == "ended":
+            ended.append(state)
+
+    session = wall(street, watch=watch)
+    stats = session.run()
+    assert [camera.state for camera in session.state.cameras] == ["ended", "ended"]
+    assert session.state.cameras[0].frame is not None
+    assert session.state.cameras[0].frame.index == 2  # the last picture has its map
+    assert ended
+    assert stats.wall_s < LIMIT_S / 2
+
+
+def test_a_clip_that_breaks_off_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def breaks(_: FakeSource) -> Iterator[Frame]:
+        yield make_frame(0)
+        raise SourceError("clip.mp4 breaks off: the connection broke")
+
+    street = Street(bad=breaks, good=paced(50))
+    session = steered(
+        street, when(lambda state: state.cameras[0].state == "failed" and state.shown > 20)
+    )
+    assert "breaks off" in session.state.cameras[0].problem
+    assert "breaks off" in caplog.text
+
+
+def test_files_are_one_a_camera(tmp_path: Path) -> None:
+    street = Street(one=paced(60), two=paced(60))
+    for name in ("videos", "visits"):
+        (tmp_path / name).mkdir()
+    paths = OutputPaths(
+        record=tmp_path / "videos",
+        presence=tmp_path / "presence",
+        maps=tmp_path / "maps",
+        visits=tmp_path / "visits",
+        records=tmp_path / "all.csv",
+    )
+    wall(street, frames=40, outputs=paths).run()
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
+    visits = [name for name in made if name.startswith("visits/")]
+    assert [name for name in made if not name.startswith("visits/")] == [
+        "all.csv",
+        "maps/one.npz",
+        "maps/two.npz",
+        "presence/one.csv",
+        "presence/two.csv",
+        "videos/one.mp4",
+        "videos/two.mp4",
+    ]
+    assert len(visits) == 2
+    assert {name.split("-")[1] for name in visits} == {"one", "two"}
+    head, *rows = (tmp_path / "all.csv").read_text().splitlines()
+    assert "source" in head.split(",")
+    assert len(rows) >= 20
+
+
+def test_a_file_for_several_cameras_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    street = Street(one=paced(60), two=paced(60))
+    with pytest.raises(SinkError, match="need a folder to be written to"):
+        wall(
+            street, outputs=OutputPaths(record=tmp_path / "seen.mp4", records=tmp_path / "r.jsonl")
+        )
+    assert not list(tmp_path.iterdir())
+    assert not street.opened
+
+
+def test_an_error_of_the_model_ends_the_run_and_keeps_what_was_written(tmp_path: Path) -> None:
+    seen = itertools.count()
+
+    def fails(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        if next(seen) > 10:
+            raise ModelError("the model does not run: out of memory")
+        return fake_infer(frame, classes=classes)
+
+    street = Street(one=paced(60), two=paced(60))
+    with pytest.raises(ModelError, match=r"out of memory.*kept: r\.jsonl"):
+        wall(street, fails, outputs=OutputPaths(records=tmp_path / "r.jsonl")).run()
+    assert (tmp_path / "r.jsonl").stat().st_size
+    assert all(source.closed for source in street.sources.values())
+
+
+def test_keys_of_the_window() -> None:
+    street = Street(one=paced(60), two=paced(60))
+    display = FakeDisplay()
+    session = wall(street, display=display)
+    wanted: list[tuple[str, Callable[[LiveState], bool]]] = [
+        ("2", lambda state: state.focus == 2),
+        ("escape", lambda state: state.focus is None and not state.is_quitting),
+        ("escape", lambda state: not state.is_quitting),
+        ("click", lambda state: state.focus == 2),
+        ("delete", lambda state: len(state.cameras) == 1),
+        ("q", lambda state: bool(state.cameras)),
+    ]
+    waiting: list[Callable[[LiveState], bool]] = []
+
+    def on_show(_: object) -> None:
+        if not all_live(session.state):
+            return
+        if waiting and not waiting[0](session.state):
+            return
+        waiting.clear()
+        if wanted:
+            key, then = wanted.pop(0)
+            waiting.append(then)
+            if key == "click":
+                display.clicks.append((0.75, 0.5))
+            else:
+                display.keys.append(key)
+
+    display.on_show = on_show
+    session.run()
+    assert not wanted
+    assert session.state.is_quitting
+
+
+def test_snapshots_and_recordings_that_are_asked_for(tmp_path: Path) -> None:
+    street = Street(one=paced(60), two=paced(60))
+    steps = [
+        *when(all_live),
+        *once(actions.Snapshot(), lambda state: "saved camstream-one" in state.message),
+        *once(actions.Record(True), lambda state: all(c.is_recording for c in state.cameras)),
+        *when(lambda state: state.recorded_s > 0.2),
+        *once(
+            actions.Record(False),
+            lambda state: "saved camstream-one" in state.message and "-two-" in state.message,
+        ),
+    ]
+    steered(street, steps, folder=tmp_path)
+    assert len(list(tmp_path.glob("camstream-*.mp4"))) == 2
+    assert len(list(tmp_path.glob("camstream-*.png"))) == 1
+
+
+def test_two_alike_are_refused() -> None:
+    street = Street(one=paced(60))
+    with pytest.raises(UsageError, match="looked at already"):
+        WallSession(
+            ["rtsp://one/", "rtsp://one/"], Looking(fake_infer, FAKE_INFO), open_camera=street
+        )
+    assert not street.opened
+
+
+def test_a_picture_of_another_size_is_no_trouble() -> None:
+    street = Street(one=paced(60, (641, 33)), two=paced(60, (20, 400)))
+    display = FakeDisplay(keep_images=True, room_wh=(333, 221))
+    stats = wall(street, display=display, frames=20).run()
+    assert stats.frames_out >= 20
+    assert {image.shape for image in display.images} == {(221, 333, 3)}
