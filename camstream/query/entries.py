@@ -97,9 +97,10 @@ def read_video(stored: Stored) -> Video:
     values = row[0]
     start = values.get("start")
     duration_s, frames = _number(values, "duration_s"), _number(values, "frames")
-    rate_hz = _number(values, "rate_hz")
-    steps = [1 / rate_hz] if rate_hz > 0 else []
-    if frames > 0 and duration_s > 0:  # a clip may have fewer frames than were asked for
+    # A clip may have fewer frames than were asked for.
+    rates = [_number(values, name) for name in ("rate_hz", "video_rate_hz")]
+    steps = [1 / rate_hz for rate_hz in rates if rate_hz > 0]
+    if not steps and frames > 0 and duration_s > 0:
         steps.append(duration_s / frames)
     size, changed_ns = values.get("size"), values.get("mtime_ns")
     return Video(
