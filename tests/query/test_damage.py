@@ -69,7 +69,7 @@ def test_a_damaged_file_is_one_line_or_an_answer(kind: str, archive: Path) -> No
         assert all("\n" not in line for line in told)
         if kind == "index":
             continue
-        told = [*tell(lambda: report(archive)), *tell(lambda: count(archive))]
+        told = (*tell(lambda: report(archive)), *tell(lambda: count(archive)))
         assert all("\n" not in line for line in told)
     for one, content in whole.items():
         one.write_bytes(content)
