@@ -121,7 +121,7 @@ def _write_overview(
         result = write_report(request, progress=progress)
     say(
         f"{archive} -> {request.output}: {result.videos:,} video{'s' * (result.videos != 1)}, "
-        f"{result.size_bytes / 1e6:.1f} MB; {result.written:,} reports of their own in {request.folder}"
+        f"{result.size_bytes / 1e6:.2f} MB; reports of videos: {result.written:,} new, in {request.folder}"
     )
     for warning in result.warnings:
         note(warning)

@@ -17,7 +17,7 @@ import av
 
 from camstream.errors import SourceError
 from camstream.query.intervals import Found
-from camstream.query.video_file import find_file
+from camstream.query.video_file import find_file, is_photo
 from camstream.query.words import time_code
 from camstream.safe_text import safe_text
 from camstream.sinks.atomic_file import AtomicFile
@@ -97,6 +97,8 @@ def cut_clips(
             on_problem(f"{path} exists already and is left alone")
             continue
         try:
+            if path.suffix == _OTHER and is_photo(one.video):
+                raise SourceError(f"{one.video.path} is a photo: there is nothing to cut out of it")
             on_clip(one, cut(find_file(one.video), path, one.start_s, one.end_s))
         except SourceError as error:
             on_problem(str(error))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 import cv2
+import numpy as np
 
 from camstream.drawing.sheet import (
     CAPTION_PX,
@@ -19,9 +20,10 @@ from camstream.drawing.sheet import (
     tile_size,
 )
 from camstream.errors import SinkError, SourceError
+from camstream.media import read_photo
 from camstream.picture import ImageU8
 from camstream.query.intervals import Found
-from camstream.query.video_file import find_file
+from camstream.query.video_file import find_file, is_photo
 from camstream.query.words import clock, time_code
 from camstream.report.pictures import find_frames
 from camstream.safe_text import safe_text
@@ -103,6 +105,23 @@ def draw(one: Found) -> Tile:
         SourceError: The video is not there any more, has changed, or has no such frame.
     """
     path = find_file(one.video)
+    image = _shrunk_photo(path) if is_photo(one.video) else _frame(path, one)
+    name = safe_text(PurePath(one.video.video).name, limit=_LONGEST_NAME)
+    at = one.video.clock(one.best_s)
+    lower = f"{one.best_score:.0%}" + (f"  {clock(at)}" if at else "")
+    return image, f"{time_code(one.best_s)}  {name}", lower
+
+
+def _shrunk_photo(path: Path) -> ImageU8:
+    image = read_photo(path)
+    small = cv2.resize(
+        image, tile_size(image.shape[1], image.shape[0]), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(small, np.uint8)
+
+
+def _frame(path: Path, one: Found) -> ImageU8:
+    """Decode the best frame of an interval, as large as a tile."""
     source = FileSource(path, even=True)
     with contextlib.closing(source):
         if not source.timeline().has_jumps:
@@ -112,11 +131,7 @@ def draw(one: Found) -> Tile:
             raise SourceError(
                 f"{path} has no frame at {time_code(one.best_s)}: is it another clip?"
             )
-        image = picture.bgr(tile_size(*picture.size_wh))
-    name = safe_text(PurePath(one.video.video).name, limit=_LONGEST_NAME)
-    at = one.video.clock(one.best_s)
-    lower = f"{one.best_score:.0%}" + (f"  {clock(at)}" if at else "")
-    return image, f"{time_code(one.best_s)}  {name}", lower
+        return picture.bgr(tile_size(*picture.size_wh))
 
 
 def lay_out(tiles: Sequence[Tile]) -> ImageU8:

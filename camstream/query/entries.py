@@ -91,21 +91,25 @@ def read_video(stored: Stored) -> Video:
     Raises:
         SourceError: It cannot be read.
     """
-    row = read_columns(stored.row).to_pylist()
-    if len(row) != 1 or not isinstance(row[0].get("video"), str):
-        raise SourceError(f"cannot read {stored.row}: it is not the row of a video")
-    values = row[0]
+    try:
+        (values,) = read_columns(stored.row).to_pylist()
+        video = values["video"].strip() and values["video"]
+        if not video:
+            raise ValueError("it has no name")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SourceError(f"cannot read {stored.row}: it is not the row of a video") from error
     start = values.get("start")
     duration_s, frames = _number(values, "duration_s"), _number(values, "frames")
-    rate_hz = _number(values, "rate_hz")
-    steps = [1 / rate_hz] if rate_hz > 0 else []
-    if frames > 0 and duration_s > 0:  # a clip may have fewer frames than were asked for
+    # A clip may have fewer frames than were asked for.
+    rates = [_number(values, name) for name in ("rate_hz", "video_rate_hz")]
+    steps = [1 / rate_hz for rate_hz in rates if rate_hz > 0]
+    if not steps and frames > 0 and duration_s > 0:
         steps.append(duration_s / frames)
     size, changed_ns = values.get("size"), values.get("mtime_ns")
     return Video(
         video_id=stored.video_id,
-        video=values["video"],
-        path=str(values.get("path") or values["video"]),
+        video=video,
+        path=str(values.get("path") or video),
         start=start.replace(tzinfo=None) if isinstance(start, datetime) else None,
         duration_s=duration_s,
         step_s=max(steps, default=1.0),
@@ -154,7 +158,7 @@ def read_columns(path: Path, columns: list[str] | None = None) -> Any:
             there = file.schema_arrow.names
             wanted = columns and [name for name in columns if name in there]
             return file.read(wanted)
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeError) as error:
         raise SourceError(f"cannot read {path}: {first_line(error)}") from error
 
 

@@ -8,13 +8,17 @@ index/*.parquet                           ours, see ``index``; it may be deleted
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from camstream.address import shown
 from camstream.errors import NotFoundError, UsageError, reading
 
 RECORDS, VIDEOS, INDEX = "records", "videos", "index"
 _SUFFIX, _DAY = ".parquet", "day="
+
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")  # a path has one of its two slashes
 
 Stamp = tuple[int, int, int, int]
 
@@ -53,6 +57,10 @@ def check_archive(folder: Path) -> None:
         UsageError: It is none, or is not there.
     """
     if not folder.is_dir():
+        if _ADDRESS.match(str(folder)):
+            raise UsageError(
+                f"{shown(folder)}: questions read folders of this machine; copy it here"
+            )
         what = "it is a file" if folder.exists() else "there is no such folder"
         raise NotFoundError(f"cannot read the archive {folder}: {what}")
     if not (folder / RECORDS).is_dir() or not (folder / VIDEOS).is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
@@ -127,8 +127,11 @@ def _to_clip(video: Video, seen: Seen, request: Request) -> str:
         )
     except (SourceError, ValueError):  # ValueError: on another drive
         link = None
+    # Samples may be further apart than the frames that the rule is made for.
+    lasting_s = max(request.rule.max_dropout_s, 1.5 * video.step_s)
+    rule = replace(request.rule, max_dropout_s=lasting_s)
     return to_clip_html(
-        build_timeline(seen.records, request.rule),
+        build_timeline(seen.records, rule),
         None,
         title=safe_text(PurePath(video.video).stem or video.video),
         video=link,

@@ -150,6 +150,7 @@ def write(place: Path, segment: Segment, table: Any, warnings: list[str]) -> Seg
                     compression="zstd",
                     row_group_size=_ROWS_A_GROUP,
                     use_dictionary=False,
+                    write_page_checksum=True,
                     column_encoding={"video_no": "DELTA_BINARY_PACKED"},
                 )
             file.commit()
@@ -223,9 +224,9 @@ def _reading(path: Path) -> Iterator[Any]:
     """
     arrow, parquet = import_arrow("pyarrow", path), import_arrow("pyarrow.parquet", path)
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeError) as error:
         raise SourceError(
             f"cannot read the index {path}: it was changed meanwhile or is damaged; delete it and ask "
             "again"

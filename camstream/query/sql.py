@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
 }
 _ROWS_AT_ONCE = 1000
+_PATIENCE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,28 @@ def ask(folder: Path, sql: str) -> Iterator[Table]:
         statement = _only_question(duckdb, sql)
         try:
             _prepare(connection, folder, sql)
-            cursor = connection.execute(statement)
+            cursor = _execute(connection, statement)
         except (duckdb.BinderException, duckdb.InvalidInputException):
             # Perhaps other versions wrote some of the files; to look into each takes twice as long.
             with contextlib.closing(duckdb.connect(config=_SETTINGS)) as another:
                 _prepare(another, folder, sql, all_columns=True)
-                cursor = another.execute(statement)
+                cursor = _execute(another, statement)
                 yield Table([column[0] for column in cursor.description], _rows(cursor))
                 return
         yield Table([column[0] for column in cursor.description], _rows(cursor))
+
+
+def _execute(connection: Any, statement: Any) -> Any:
+    """Execute a statement in a thread: DuckDB does not hear Ctrl-C while it works."""
+    with ThreadPoolExecutor(1, "sql") as pool:
+        work = pool.submit(connection.execute, statement)
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    return work.result(timeout=_PATIENCE_S)
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def _only_question(duckdb: Any, sql: str) -> Any:

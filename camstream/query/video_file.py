@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from camstream.address import is_address, shown
 from camstream.errors import SourceError, first_line
+from camstream.media import PHOTO_SUFFIXES
 from camstream.query.entries import Video
 
 _MTIME_NS = 2_000_000_000  # what file systems and copies may differ by
@@ -32,3 +33,8 @@ def find_file(video: Video) -> Path:
     if is_other:
         raise SourceError(f"{path} has changed since it was read: archive it again")
     return path
+
+
+def is_photo(video: Video) -> bool:
+    """Whether it is no video: archives have photos, too."""
+    return PurePath(video.path).suffix.lower() in PHOTO_SUFFIXES

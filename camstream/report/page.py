@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from camstream.report import figures
@@ -55,8 +56,7 @@ def to_html(
     """
     size_wh = timeline.size_wh or (thumbnails.size_wh if thumbnails else _around(timeline))
     best = list(shares(timeline).items())[:_SHARES]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string(read_text("page.html.j2")).render(
+    return _template().render(
         css=Markup(read_text("page.css")),
         js=Markup(read_text("page.js")),
         title=title,
@@ -85,6 +85,12 @@ def to_html(
         data=to_script(_data(timeline, thumbnails) | {"command": command}),
         **_path(timeline, thumbnails),
     )
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string(read_text("page.html.j2"))
 
 
 def read_text(name: str) -> str:

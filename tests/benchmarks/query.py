@@ -15,6 +15,7 @@ Times are wall-clock seconds, and in brackets the processor's.
 from __future__ import annotations
 
 import argparse
+import functools
 import resource
 import shutil
 import statistics
@@ -110,7 +111,8 @@ def main() -> None:
     tell("the index, made once", [(wall, used)], f"{size / 1e6:.0f} MB")
     for name, values in QUESTIONS.items():
         question = Question(**values)
-        results = [timed(lambda q=question: answer(archive, q)) for _ in range(arguments.repeat)]
+        ask_it = functools.partial(answer, archive, question)
+        results = [timed(ask_it) for _ in range(arguments.repeat)]
         found = len(results[0][0].found)
         tell(name, [one[1:] for one in results], f"{found:,} intervals")
     words = ("query", archive, "person", "--min", "0.8", "--for", "2s", "--format", "csv")

@@ -104,17 +104,17 @@ def test_a_page_shows_what_was_seen_when_in_which_video(archive: Path, tmp_path:
 
 def test_a_second_run_writes_what_is_new(archive: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    assert "3 reports of their own" in run(archive, "-o", page).stdout
+    assert "reports of videos: 3 new" in run(archive, "-o", page).stdout
     own = sorted((tmp_path / "page").iterdir())
     before = [path.stat().st_mtime_ns for path in own]
     again = run(archive, "-o", page)
     assert again.exit_code == 1
     assert "exists already" in again.stderr
-    assert "0 reports of their own" in run(archive, "-o", page, "--overwrite").stdout
+    assert "reports of videos: 0 new" in run(archive, "-o", page, "--overwrite").stdout
     assert [path.stat().st_mtime_ns for path in own] == before
     records = write_video(archive, video("a/late.mp4", [0] * 8, ["cat"]))
     os.utime(records, ns=(before[0] + 10**10,) * 2)
-    assert "1 reports of their own" in run(archive, "-o", page, "--overwrite").stdout
+    assert "reports of videos: 1 new" in run(archive, "-o", page, "--overwrite").stdout
 
 
 def test_the_own_report_plays_the_video_while_it_is_what_it_was(tmp_path: Path) -> None:
@@ -161,12 +161,13 @@ def test_a_damaged_video_is_a_line_and_the_others_are_there(archive: Path, tmp_p
 
 
 def test_what_cannot_be_reported_is_one_line(archive: Path, tmp_path: Path) -> None:
-    for arguments in (
+    wrong: list[list[str | Path]] = [
         [tmp_path, "-o", tmp_path / "x.html"],
         [archive, "--video", archive / "x.mp4"],
         [archive, "-o", tmp_path / "page"],
         [archive, "-o", tmp_path / "no" / "page.html"],
-    ):
+    ]
+    for arguments in wrong:
         done = run(*arguments)
         assert done.exit_code in (1, 2)
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +93,17 @@ def test_what_is_no_question_to_the_archive_is_one_line(
     assert "\n" not in str(caught.value)
     assert {path: path.read_bytes() for path in archive.rglob("*") if path.is_file()} == archived
     assert list(secret.parent.iterdir()) == [secret]
+
+
+def test_control_c_ends_a_question_that_would_take_hours(archive: Path) -> None:
+    sql = "SELECT count(*) FROM range(100000000000) AS r WHERE hash(r.range) % 7 = 3"
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        rows(archive, sql)
+    timer.join()
+    assert time.monotonic() - begin < 10
 
 
 def test_variables_of_the_program_are_no_tables(archive: Path) -> None:
