@@ -199,7 +199,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             not target.exists() or (anchor and anchor not in _anchors(target))
         ):
             missing.append(link)
-    named = re.findall(r"(?:camstream|export|tests|docs|videos)/[\w/]+\.\w+", text)
+    named = re.findall(r"(?<!\.)(?:camstream|export|tests|docs|videos)/[\w/]+\.\w+", text)
     for module in re.findall(r"-m (tests\.[\w.]+\w)", text):
         path = module.replace(".", "/")
         named.append(f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py")
