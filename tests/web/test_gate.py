@@ -148,6 +148,7 @@ def test_what_a_browser_says_of_the_page_that_asks(
         (CONTROL, VIEW, "", "control"),
         (VIEW, CONTROL, "", "view"),
     ],
+    ids=map(str, range(18)),  # tokens are others in every process, names of tests are not
 )
 def test_token(query: str, cookie: str, bearer: str, role: str | None) -> None:
     headers = list(_headers(host="192.168.1.5:8765"))
