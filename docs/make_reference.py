@@ -20,7 +20,15 @@ from camstream.sinks import arrays, presence, records, tables
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made from the code by docs/make_reference.py; do not edit. -->\n"
-_PANELS = ("Input", "Model", "What to show", "Teaching with the keys", "Training", "Output")
+_PANELS = (
+    "Input",
+    "Model",
+    "What to show",
+    "Teaching with the keys",
+    "Training",
+    "Output",
+    "Many files",
+)
 
 
 def pages() -> dict[str, str]:
