@@ -8,26 +8,35 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS = 64
-_HEAD_S = 5.0  # from the connection to the whole head of the first request
+HEAD_S = 5.0  # from the connection to the whole head of the first request
+
+
+def make_room(connections: set[Any], newcomer: Any) -> None:
+    """Where there are too many, close the oldest one that has nothing going on.
+
+    Args:
+        connections: All, the newcomer among them.
+        newcomer: Goes itself where all others are busy.
+    """
+    others = [one for one in connections if one is not newcomer]
+    if len(others) < MAX_CONNECTIONS:
+        return
+    # A WebSocket has no ``is_idle``.
+    idle = [one for one in others if getattr(one, "is_idle", False)]
+    victim = min(idle, key=lambda one: one.begun_s, default=newcomer)
+    connections.discard(victim)  # now: many may come before it is told that it is over
+    victim.transport.abort()
 
 
 class Connection(H11Protocol):
-    """Uvicorn's connection with a limit of time and of number.
-
-    Where there are too many, the oldest one that has nothing going on is closed.
-    """
+    """Uvicorn's connection with a limit of time and of number."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection."""
         super().connection_made(transport)
-        self._in_time = self.loop.call_later(_HEAD_S, self._end_if_idle)
-        others: list[Any] = [one for one in self.connections if one is not self]
-        if len(others) >= MAX_CONNECTIONS:
-            idle = [one for one in others if isinstance(one, Connection) and one.is_idle]
-            victim = min(idle, key=lambda one: one.begun_s, default=self)
-            self.connections.discard(victim)  # now: many may come before it is told that it is over
-            victim.transport.abort()
+        self._in_time = self.loop.call_later(HEAD_S, self._end_if_idle)
         self.begun_s = self.loop.time()
+        make_room(self.connections, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""

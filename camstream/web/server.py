@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -16,6 +18,7 @@ from camstream.errors import SinkError
 from camstream.web.app import make_app
 from camstream.web.connection import Connection
 from camstream.web.gate import Gate, Role, make_token
+from camstream.web.handshake import Handshake
 from camstream.web.hub import Hub
 from camstream.web.place import Place, listen, reached_at
 from camstream.web.viewer import Wishes, addresses_of
@@ -78,6 +81,11 @@ class WebServer:
         Raises:
             SinkError: Nothing can listen there.
         """
+        protocol: object = Connection
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate.chain, certificate.key)
+            protocol = partial(Handshake, context)  # uvicorn's own has neither of our limits
         self._listener, self.place = listen(place)
         own: dict[str, Role] = {}
         if not place.is_loopback:
@@ -91,7 +99,7 @@ class WebServer:
         config = uvicorn.Config(
             make_app(self.hub, self.wishes, self.gate, routes=routes),
             loop="asyncio",
-            http=Connection,
+            http=cast("type[Connection]", protocol),
             ws="websockets-sansio",
             ws_max_size=largest_message,
             ws_per_message_deflate=False,  # JPEG does not get smaller, and it would be made per viewer
@@ -104,8 +112,6 @@ class WebServer:
             timeout_keep_alive=15,
             timeout_graceful_shutdown=_GRACE_S,
             h11_max_incomplete_event_size=_LARGEST_HEAD,
-            ssl_certfile=None if certificate is None else certificate.chain,
-            ssl_keyfile=None if certificate is None else certificate.key,
         )
         logging.getLogger("uvicorn.error").setLevel(
             logging.CRITICAL

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -33,8 +34,9 @@ from camstream.sources.live import LiveSource
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, fake_infer
 from camstream.web import connection as connections
 from camstream.web.app import HEADERS, page_files
+from camstream.web.certificate import get_certificate
 from camstream.web.place import Place, is_place, parse
-from camstream.web.server import WebServer
+from camstream.web.server import Certificate, WebServer
 from tests.web.serving import LOOPBACK, Served, end_of, serving
 
 
@@ -216,7 +218,7 @@ def test_a_thousand_sockets_that_say_nothing_lock_nobody_out(served: Served) -> 
 def test_who_connects_and_says_nothing_is_let_go(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_HEAD_S", 0.3)
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
     with serving(tiny_model) as served:
         for said in (b"", b"GET / HTTP/1.1\r\nHost: local"):
             with socket.create_connection(("127.0.0.1", served.port), timeout=5) as client:
@@ -496,3 +498,44 @@ def test_other_machines_get_two_links_and_it_is_said_who_can_see(
     assert f"reaches port {server.place.port} of this machine sees the camera" in err
     assert "no encryption" in err
     assert all(link not in err for link in links)
+
+
+def _open_ones(clients: list[socket.socket]) -> int:
+    count = 0
+    for client in clients:
+        client.setblocking(False)
+        try:
+            count += client.recv(1) != b""
+        except BlockingIOError:
+            count += 1
+        except ConnectionError:
+            pass
+    return count
+
+
+def test_who_is_silent_before_the_encryption_is_counted_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 1.5)
+    made = get_certificate([], folder=tmp_path)
+    server = WebServer(Place("127.0.0.1", 0), certificate=Certificate(made.path, made.path))
+    server.start()
+    try:
+        with contextlib.ExitStack() as stack:
+            clients = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.place.port)))
+                for _ in range(connections.MAX_CONNECTIONS + 40)
+            ]
+            trusts = ssl.create_default_context(cafile=str(made.path))
+            last = stack.enter_context(socket.create_connection(("127.0.0.1", server.place.port)))
+            with trusts.wrap_socket(last, server_hostname="localhost") as speaks:
+                speaks.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert speaks.recv(15) == b"HTTP/1.1 200 OK"
+            assert _open_ones(clients) <= connections.MAX_CONNECTIONS
+            deadline = time.monotonic() + 10
+            while _open_ones(clients):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    finally:
+        server.stop()
+    assert not server._server.server_state.connections
