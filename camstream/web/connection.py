@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MAX_CONNECTIONS = 64
 HEAD_S = 5.0  # from the connection to the whole head of the first request
+CLOSING_S = 2.0  # for a client to read the end of its socket
 
 
 def make_room(connections: set[Any], newcomer: Any) -> None:
@@ -52,3 +54,18 @@ class Connection(H11Protocol):
         # One that became a WebSocket is no connection of this kind any more.
         if self in self.connections and self.cycle is None:
             self.transport.abort()
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """Uvicorn's WebSocket, whose end does not wait for a client that reads no more."""
+
+    async def send(self, message: Any) -> None:
+        """Send, or end it; what cannot be sent is given up soon after."""
+        if message["type"] == "websocket.close":
+            self.loop.call_later(CLOSING_S, self.transport.abort)
+        await super().send(message)
+
+    def keepalive_timeout(self) -> None:
+        """End it: it does not answer any more."""
+        super().keepalive_timeout()
+        self.loop.call_later(CLOSING_S, self.transport.abort)

@@ -16,7 +16,7 @@ import uvicorn
 
 from camstream.errors import SinkError
 from camstream.web.app import make_app
-from camstream.web.connection import Connection
+from camstream.web.connection import Connection, Socket
 from camstream.web.gate import Gate, Role, make_token
 from camstream.web.handshake import Handshake
 from camstream.web.hub import Hub
@@ -100,7 +100,7 @@ class WebServer:
             make_app(self.hub, self.wishes, self.gate, routes=routes),
             loop="asyncio",
             http=cast("type[Connection]", protocol),
-            ws="websockets-sansio",
+            ws=Socket,
             ws_max_size=largest_message,
             ws_per_message_deflate=False,  # JPEG does not get smaller, and it would be made per viewer
             lifespan="off",

@@ -35,6 +35,7 @@ from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, fake_infer
 from camstream.web import connection as connections
 from camstream.web.app import HEADERS, page_files
 from camstream.web.certificate import get_certificate
+from camstream.web.encoding import Encoded
 from camstream.web.place import Place, is_place, parse
 from camstream.web.server import Certificate, WebServer
 from tests.web.serving import LOOPBACK, Served, end_of, serving
@@ -539,3 +540,31 @@ def test_who_is_silent_before_the_encryption_is_counted_and_let_go(
     finally:
         server.stop()
     assert not server._server.server_state.connections
+
+
+def test_who_reads_no_end_of_his_socket_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def newer(than: int = 0) -> Encoded:
+        return Encoded(than + 1, b"", b"x" * 8_000_000, (1, 1))
+
+    monkeypatch.setattr("camstream.web.viewer._Viewer.patience_s", 0.2)
+    monkeypatch.setattr(connections, "CLOSING_S", 0.2, raising=False)
+    server = WebServer(Place("127.0.0.1", 0))
+    monkeypatch.setattr(server.hub, "newer", newer)
+    server.start()
+    state = server._server.server_state
+    try:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", server.place.port))
+            client.sendall(
+                b"GET /live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            assert client.recv(12) == b"HTTP/1.1 101"
+            deadline = time.monotonic() + 5
+            while state.connections or state.tasks:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+    finally:
+        server.stop()
