@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from camstream.sinks.receivers import Receiver
 from camstream.sinks.recorder import Recorder
 from camstream.sinks.visits import Visits
 from camstream.stages import Sink
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +169,24 @@ class Outputs:
             try:
                 self._sides.write(annotated)
             except SinkError as error:
-                if self._recorder is None:
-                    raise
-                self._errors.append(error)
-                message = str(error)
+                message = self._lose_sides(error)
         return message
+
+    def _lose_sides(self, error: SinkError) -> str:
+        """Go on without records, maps and presence, which are kept; raises where nothing is left."""
+        self._has_sides = False
+        if self._recorder is None and not self._goes_on:
+            raise error
+        say_kept(error, self._sides.keep())
+        self._sides = SideFiles(SidePaths(), (), overwrite=False)
+        self._errors.append(error)
+        _log.warning("%s", error)  # a run without a window shows no message
+        return str(error)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there is something that ends with the run only."""
+        return self._has_sides or self._visits is not None or self._news is not None
 
     def _write_picture(self, picture: Picture, captured_s: float) -> str:
         recorder = self._recorder
@@ -184,7 +200,7 @@ class Outputs:
             say_kept(error, [] if kept is None else [kept])
             if recorder.target == self._paths.record:
                 self._errors.append(error)
-                if not self._has_sides:
+                if not self._goes_on:
                     raise
             return f"the recording has ended: {error}"
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_records_that_fail_do_not_cost_the_recording(
     monkeypatch.setattr(RecordsFile, "write", fails)
     record = tmp_path / "r.mp4"
     outputs = make(tmp_path, record=record, records=tmp_path / "r.jsonl")
-    assert set(write(outputs, range(30))) == {"cannot write r.jsonl: No space left on device"}
+    (message,) = write(outputs, range(30))
+    assert message.startswith("cannot write r.jsonl: No space left on device")
     with pytest.raises(SinkError, match=r"r\.jsonl"):
         outputs.finish()
     assert pictures(record) == 30
@@ -104,6 +106,46 @@ def test_records_that_fail_do_not_cost_the_recording(
     with pytest.raises(SinkError, match=r"r\.jsonl") as raised:
         write(outputs, range(30))
     outputs.keep(raised.value)
+
+
+class Bell:
+    """A receiver that takes everything."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def fresh(self) -> Bell:
+        return self
+
+    def deliver(self, event: Mapping[str, object]) -> None:
+        self.told.append(event["event"])
+
+    def abort(self) -> None:
+        """Nothing is under way for long."""
+
+
+@pytest.mark.parametrize("fails_by", [RecordsFile, Recorder])
+def test_a_file_that_fails_costs_neither_news_nor_visits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_by: type
+) -> None:
+    def fails(*_: object) -> None:
+        raise SinkError("cannot write it: No space left on device")
+
+    bell = Bell()
+    output, name = ("records", "r.jsonl") if fails_by is RecordsFile else ("record", "r.mp4")
+    outputs = make(tmp_path, on_presence=bell, **{output: tmp_path / name})
+    monkeypatch.setattr(fails_by, "write", fails)
+    messages = []
+    for index in range(60):
+        seen = TopClass("thing", 0, 0.9 if index > 20 else 0.0, 1.0)  # after the failure
+        made = make_prediction(make_frame(index), top=(seen,))
+        messages.append(
+            outputs.write(Annotated(prediction=made, picture=made.frame.picture), index / 30)
+        )
+    assert [bool(message) for message in messages] == [True] + [False] * 59
+    with pytest.raises(SinkError, match="No space left"):
+        outputs.finish()
+    assert bell.told == ["begin", "end"]
 
 
 def test_an_error_of_the_run_keeps_all_and_says_so(tmp_path: Path) -> None:
