@@ -75,6 +75,9 @@ class Post:
         if self._thread is not None:
             self._thread.join(grace_s)
             if self._thread.is_alive():
+                with self._changed:  # it begins none of those that are told to be lost
+                    self.lost += len(self._waiting)
+                    self._waiting.clear()
                 self._receiver.abort()
                 self._thread.join(1.0)  # a name that is being looked up cannot be interrupted
         with self._changed:

@@ -181,6 +181,7 @@ class Command:
         self._name = words[0]
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
+        self._is_aborted = False
 
     def __str__(self) -> str:
         return self._name
@@ -213,6 +214,8 @@ class Command:
                 raise UndeliveredError(first_line(error), is_final=True) from None
             with self._lock:
                 self._running = running
+                if self._is_aborted:  # while it was being started
+                    _end(running)
             try:
                 code = running.wait(_COMMAND_S)
             except subprocess.TimeoutExpired:
@@ -231,6 +234,7 @@ class Command:
     def abort(self) -> None:
         """End the command that runs."""
         with self._lock:
+            self._is_aborted = True
             if self._running is not None:
                 _end(self._running)
 

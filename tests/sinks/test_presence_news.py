@@ -336,6 +336,22 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def test_after_the_end_no_command_is_begun(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(60)"
+    post = Post(Command(f'{sys.executable} -S -E -c "{code}" {out}'))
+    for number in range(3):
+        post.put({"number": number})
+    deadline = time.monotonic() + 10
+    while not (out.exists() and out.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert post.close(0.1).startswith("3 of 3 events did not reach")
+    assert post._thread is not None
+    assert not post._thread.is_alive()
+    assert out.read_text() == "x"
+
+
 def test_a_command_that_fails_says_why_once() -> None:
     fails = f"{sys.executable} -S -E -c \"import sys; sys.exit('no bell')\""
     post = Post(Command(fails))
