@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 from urllib.parse import parse_qs
 
@@ -25,6 +25,7 @@ Role = Literal["view", "control", "phone"]
 
 _TOKEN_BYTES = 24  # 192 bits: they cannot be guessed
 _LONGEST_TOKEN = 200
+_PORT = re.compile("[0-9]{1,5}")
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -99,7 +100,7 @@ class Gate:
     def _is_ours(self, host: str) -> bool:
         """Whether a Host header names this machine. Any port: it may have been forwarded."""
         name, port = _split(host)
-        if name is None or (port and not (port.isdecimal() and int(port) < 65536)):
+        if name is None or (port and not (_PORT.fullmatch(port) and int(port) < 65536)):
             return False
         if name in ("localhost", self.place.host) or name in self.names:
             return True
@@ -141,12 +142,11 @@ class Gate:
     def _cookie_of(self, headers: Headers) -> str:
         for name, value in headers:
             if name == b"cookie" and len(value) <= 4096:
-                try:
-                    cookies = SimpleCookie(value.decode("latin-1"))
-                except CookieError:
-                    continue
-                if self.cookie in cookies:
-                    return cookies[self.cookie].value
+                # Those of other programs of this host may have any form; ours needs no quotes.
+                for one in value.decode("latin-1").split(";"):
+                    key, _, given = one.strip().partition("=")
+                    if key == self.cookie:
+                        return given
         return ""
 
 

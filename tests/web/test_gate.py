@@ -43,6 +43,7 @@ def _headers(**named: str) -> Headers:
         (HERE, "localhost:99999", False),
         (HERE, "localhost:http", False),
         (HERE, "[::1", False),
+        pytest.param(HERE, "localhost:" + "8" * 5000, False, id="a long port"),
         (HERE, "[::1]x", False),
         (HERE, "localhost@evil.example", False),
         (HERE, "evil.example#localhost", False),
@@ -170,6 +171,13 @@ def test_token(query: str, cookie: str, bearer: str, role: str | None) -> None:
 def test_other_cookies_are_no_token(cookie: str) -> None:
     headers = _headers(host="192.168.1.5:8765", cookie=cookie.replace("TOKEN", CONTROL))
     assert EVERYWHERE.decide(headers, b"").role is None
+
+
+@pytest.mark.parametrize("other", ['a={"b":1}', "a=b c", "a", '"', "a[]=\xe9"])
+def test_the_cookie_of_another_program_locks_nobody_out(other: str) -> None:
+    for cookie in (f"{other}; camstream_8765={CONTROL}", f"camstream_8765={CONTROL};{other}"):
+        headers = [*_headers(host="192.168.1.5:8765"), (b"cookie", cookie.encode("latin-1"))]
+        assert EVERYWHERE.decide(headers, b"").role == "control"
 
 
 def test_a_query_of_any_kind_is_no_error() -> None:
