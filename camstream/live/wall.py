@@ -334,12 +334,12 @@ class WallSession:
         self._say(message)
 
     def _pause(self, on: bool | None) -> None:
-        chosen = self._chosen()
+        # One that was never open cannot be held; it would count as one that goes on, for ever.
+        chosen = [(one, one.source) for one in self._chosen() if one.source is not None]
         if on is None:
-            on = not all(camera.is_held for camera in chosen)
-        for camera in chosen:
-            if camera.source is not None:
-                camera.hold(pause(camera.source, on=on, is_paused=camera.is_paused))
+            on = not all(camera.is_held for camera, _ in chosen)
+        for camera, source in chosen:
+            camera.hold(pause(source, on=on, is_paused=camera.is_paused))
 
     def _record(self, on: bool | None) -> None:
         chosen = self._chosen()

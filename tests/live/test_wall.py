@@ -307,6 +307,16 @@ def test_a_lost_camera_is_never_shown_as_if_it_were_live() -> None:
     assert session.state.focus == 2
 
 
+def test_a_pause_ends_where_a_camera_was_never_open() -> None:
+    street = Street(one=paced(60), off=SourceError("cannot open it"))
+    steps = [
+        *when(lambda state: state.cameras[0].state == "live"),
+        *once(actions.Pause(), lambda state: state.cameras[0].state == "paused"),
+        *once(actions.Pause(), lambda state: state.cameras[0].state == "live"),
+    ]
+    steered(street, steps)
+
+
 def test_view_actions_go_to_all_and_playing_ones_to_the_camera_that_is_alone() -> None:
     street = Street(one=paced(60), two=paced(60))
     steps = [
