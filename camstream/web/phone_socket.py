@@ -31,7 +31,6 @@ from camstream.web.phone import MAX_JPEG, PhoneSource
 from camstream.web.qr import as_svg
 
 PATH = "/phone"
-_CODE = b'<script type="module" src="phone-code.js"></script>\n'
 _HEAD = struct.Struct(">d")
 LARGEST_MESSAGE = MAX_JPEG + _HEAD.size
 _OLDEST_S = 30.0  # a picture that claims to be older is dated by its arrival
@@ -75,11 +74,8 @@ class PhoneDoor:
         self.link = ""
         self._source = source
         self.phone: _Phone | None = None
-        files = page_files()
-        index, kind = files["index.html"]
         self.routes: list[BaseRoute] = [
-            Route(PATH, partial(_page, *files["phone.html"])),
-            Route("/", partial(_page, index.replace(b"</head>", _CODE + b"</head>"), kind)),
+            Route(PATH, partial(_page, *page_files()["phone.html"])),
             Route("/phone.svg", self._code),
             WebSocketRoute(PATH, self._serve),
         ]
