@@ -52,7 +52,9 @@ def message_of(state: LiveState, now_s: float) -> str:
 
 def is_stale(state: LiveState, now_s: float) -> bool:
     """Whether nothing comes from the source, so that the picture is not that of now."""
-    if state.is_mosaic or state.frame is None or state.is_paused or state.player is not None:
+    if state.is_mosaic:
+        return state.frame is not None and not any(one.is_of_now for one in state.cameras)
+    if state.frame is None or state.is_paused or state.player is not None:
         return False
     age_s = now_s - state.frame.captured_s
     return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))

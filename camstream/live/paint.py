@@ -61,7 +61,7 @@ def add_hud(target: Picture, state: LiveState, now_s: float, *, bottom_px: int =
         now_s: ``time.perf_counter()``.
         bottom_px: Height of a part at the bottom that is left free.
     """
-    if is_stale(state, now_s):
+    if is_stale(state, now_s) and not state.is_mosaic:  # there each picture says it
         _darken(target, _DIMMED)
     if state.answer is not None:
         _draw_answer(target, state)

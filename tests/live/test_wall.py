@@ -20,6 +20,8 @@ import pytest
 from camstream.errors import ModelError, SinkError, SourceError, UsageError
 from camstream.frame import Frame, Prediction
 from camstream.live import actions
+from camstream.live.cameras import CameraCondition, CameraState
+from camstream.live.hud import is_stale
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.rack import Looking
 from camstream.live.state import LiveState
@@ -28,6 +30,7 @@ from camstream.picture import Picture
 from camstream.sinks.recorder import Recorder
 from camstream.stages import Infer, Source
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, counted, fake_infer, make_frame
+from tests.live.states import state_of
 
 LIMIT_S = 20.0
 
@@ -305,6 +308,15 @@ def test_a_lost_camera_is_never_shown_as_if_it_were_live() -> None:
         ],
     )
     assert session.state.focus == 2
+
+
+def test_where_all_are_lost_nothing_claims_to_be_live() -> None:
+    def state(*conditions: CameraCondition) -> LiveState:
+        cameras = [CameraState(id=n, name="x", state=one) for n, one in enumerate(conditions, 1)]
+        return state_of(cameras=tuple(cameras), frame=make_frame(0))
+
+    assert is_stale(state("lost", "failed"), 0.0)
+    assert not is_stale(state("lost", "live"), 0.0)
 
 
 def test_a_pause_ends_where_a_camera_was_never_open() -> None:
