@@ -61,7 +61,7 @@ class LocalFolder:
         Raises:
             SinkError: It cannot be made.
         """
-        own = self._path / layout.WORK / f"{os.getpid()}-{secrets.token_hex(4)}"
+        own = self._path / layout.WORK / layout.scratch_name(os.getpid(), secrets.token_hex(4))
         with plain_reasons(own):
             own.mkdir(parents=True)
         try:

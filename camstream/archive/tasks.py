@@ -157,6 +157,9 @@ def own_folder(target: str) -> Iterator[None]:
 def tidy(target: str, tasks: Sequence[Task]) -> None:
     """Remove what killed workers and runs left; nobody may be at work.
 
+    The folder may have been somebody's before it was an archive: what is not called as an archive
+    calls its own stays, whatever it is.
+
     Args:
         target: The archive's folder; nothing is done at an address.
         tasks: Those whose parts are still wanted.
@@ -170,9 +173,9 @@ def tidy(target: str, tasks: Sequence[Task]) -> None:
     work = file_of(target) / layout.WORK
     wanted = {Path(layout.parts_name(task.key)).name for task in tasks}
     for path in work.iterdir():
-        if path.is_dir() and path.name != "parts":
+        if layout.is_scratch(path.name) and path.is_dir():
             folder.remove(f"{layout.WORK}/{path.name}")
     with contextlib.suppress(FileNotFoundError):
         for path in (work / "parts").iterdir():
-            if path.name not in wanted:
+            if layout.is_parts(path.name) and path.name not in wanted:
                 folder.remove(f"{layout.WORK}/parts/{path.name}")
