@@ -24,6 +24,7 @@ from camstream.archive.read import Facts, Span
 from camstream.archive.work import ArchiveWork, open_work
 from camstream.batch.messages import plain
 from camstream.batch.pool import Done, Failed
+from camstream.batch.store import Store
 from camstream.batch.task import Json
 from camstream.commands import app, archiving
 from camstream.errors import CamstreamError
@@ -173,6 +174,31 @@ def test_parts_of_a_killed_run_are_not_read_again(
     archive(*run, "-o", target)
     assert not set(spans) & set(read)
     assert len(spans) + 2 == sets.parts(target)[clip.name]
+    archive(*run, "-o", tmp_path / "whole", "--part-minutes", 0)
+    assert sets.records(target) == sets.records(tmp_path / "whole")
+    assert sets.is_tidy(target)
+
+
+@pytest.mark.usefixtures("here")
+def test_parts_of_which_some_files_are_left_are_read_again(
+    videos: Path, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = videos / "20261129T001500.mp4"
+    run = (clip, "--model", tiny_path, "--rate-hz", 2, "--part-minutes", 0.7 / 60)
+    target = tmp_path / "seen"
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "done", killed)
+        result = CliRunner().invoke(app, ["archive", *map(str, run), "-o", str(target)])
+        assert result.exit_code != 0
+    tables = sorted((target / "work" / "parts").glob("*/*.parquet"))
+    assert len(tables) > 2  # they stay until the video is noted as done
+    tables[0].unlink()  # killed while they were removed
+    tables[1].write_bytes(b"")  # a power cut
+    archive(*run, "-o", target)
     archive(*run, "-o", tmp_path / "whole", "--part-minutes", 0)
     assert sets.records(target) == sets.records(tmp_path / "whole")
     assert sets.is_tidy(target)
