@@ -62,13 +62,15 @@ class Here:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def submit(self, name: str, message: Json) -> None:
-        self._waiting.append((name, message))
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        # The end of the list is next; parts come to the front in turn, and so the last one is done
+        # first: they end in any order.
+        self._waiting.insert(0 if first else len(self._waiting), (name, message))
 
     def results(self) -> Iterator[Done | Failed]:
         work = open_work(self._options) if self._waiting else None
         while self._waiting and work is not None:
-            # As JSON, and the latest first: parts end in any order.
+            # As JSON.
             name, message = json.loads(json.dumps(self._waiting.pop()))
             self._calls.on_begin(name)
             try:

@@ -24,7 +24,8 @@ class FakeEngine:
         self.messages: list[tuple[str, Json]] = []
         self._done = 0
 
-    def submit(self, name: str, message: Json) -> None:
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        assert not first
         self.messages.append((name, message))
 
     def results(self) -> Iterator[Done | Failed]:
