@@ -110,7 +110,7 @@ class ArchiveWork:
                 spans = [dataclasses.asdict(span) for span in cuts.spans]
                 return {"cuts": spans, "start": start.at.isoformat(), "start_from": start.found_in}
             rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start.at)
-            decide = Decided()
+            decide = Decided(self._options.look.rate_hz)
             facts = self._read(
                 path, WHOLE, rows, lambda row: rows.write(decide(row)), control, scratch
             )
@@ -179,7 +179,7 @@ class ArchiveWork:
         offsets = [*itertools.accumulate((one.decoded for one in facts), initial=0)][:-1]
         start = StartTime(parse_time(message["start"]), message["start_from"])
         rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start.at)
-        decide = Decided()
+        decide = Decided(self._options.look.rate_hz)
         with rows:
             for name, offset in zip(names, offsets, strict=True):
                 for row in read_rows(self._folder.fetch(f"{name}.parquet", scratch)):
