@@ -110,14 +110,15 @@ def message_of(task: Task, video: Video) -> Json:
 def plan_archive(
     tasks: Sequence[Task], store: Store, target: str, *, retry_failed: bool, anew: bool
 ) -> Plan:
-    """Look up every task; what was done and has lost its records is done again."""
+    """Look up every task; what was done and has lost a file, or a part of one, is done again."""
     planned = plan(tasks, store, retry_failed=retry_failed, anew=anew)
     folder = open_folder(target)
     if is_address(target):  # one question more a video would take longer than all others
         return planned
     for task in planned.of("skip"):
         note = planned.verdicts[task.id].note
-        if note is None or not folder.exists(str(note.result.get("records", ""))):
+        files = note.result.get("files", {}) if note is not None else {}
+        if not files or any(folder.size(name) != size for name, size in files.items()):
             planned.verdicts[task.id] = Verdict(action="do", may_replace=True)
     return planned
 

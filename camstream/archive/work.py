@@ -270,6 +270,7 @@ class ArchiveWork:
             mtime_ns=video.mtime_ns,
         )
         write_video(scratch / "video.parquet", row)
+        files: dict[str, int] = {}
         for name, target in (
             ("annotated.mp4", layout.annotated_name(video.id)),
             (MAPS_FILE, layout.maps_name(video.id)),
@@ -277,9 +278,12 @@ class ArchiveWork:
             ("video.parquet", layout.videos_name(video.id)),
         ):
             if (scratch / name).exists():
+                files[target] = (scratch / name).stat().st_size
                 self._folder.publish(scratch / name, target)
+            else:  # what is there was made with other options
+                self._folder.remove(target)
         return {
-            "records": records,
+            "files": files,
             "frames": count,
             "decoded": facts.decoded,
             "duration_s": facts.end_s,

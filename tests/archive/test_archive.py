@@ -257,6 +257,33 @@ def test_a_second_run_does_only_what_is_new(videos: Path, tiny_path: Path, tmp_p
 
 
 @pytest.mark.usefixtures("here")
+def test_what_lost_a_file_is_done_again_and_files_of_other_options_go(
+    videos: Path, tiny_path: Path, tmp_path: Path
+) -> None:
+    clip = videos / "2026-11-28_22-00-00 gate.mkv"
+    run, more = (clip, "--model", tiny_path, "-o", tmp_path), ("--video", "--maps")
+    archive(*run, *more)
+    (made,) = tmp_path.glob("records/*/*.parquet")
+    (annotated,), (maps,) = tmp_path.glob("annotated/*"), tmp_path.glob("maps/*")
+    archive(*run, *more)
+    before = maps.stat().st_mtime_ns
+    archive(*run, *more)
+    assert maps.stat().st_mtime_ns == before
+    whole = made.read_bytes()
+    made.write_bytes(whole[:100])  # a copy that was cut off
+    archive(*run, *more)
+    assert len(made.read_bytes()) == len(whole)
+    for path in (maps, annotated):
+        path.unlink()
+        archive(*run, *more)
+        assert path.exists()
+    archive(*run)
+    assert made.exists()
+    assert not maps.exists()
+    assert not annotated.exists()
+
+
+@pytest.mark.usefixtures("here")
 def test_a_video_of_another_day_leaves_its_old_one(tiny_path: Path, tmp_path: Path) -> None:
     clip, target = clips.write(tmp_path / "a.mp4", frames=30), tmp_path / "seen"
     for time_s, day in ((1_000_000_000, "2001-09-0"), (1_100_000_000, "2004-11-")):
