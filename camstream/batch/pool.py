@@ -195,7 +195,7 @@ class Pool:
         """End all children, whatever they do."""
         children, self._children = self._children, []
         for child in children:
-            if child.name:
+            if child.name or not child.is_ready:  # one that starts may not hear for a second
                 child.kill()
         for child in children:
             child.close()
@@ -206,7 +206,7 @@ class Pool:
 
     def _hand_out(self) -> None:
         for child in self._children:
-            if self._waiting and child.is_ready and not child.name:
+            if self._waiting and child.is_ready and not child.name and child.killed is None:
                 name, message = self._waiting.popleft()
                 self._on_begin(name)
                 child.give(name, message)
