@@ -146,9 +146,10 @@ class Cluster:
         self._idle.clear()
         ray.shutdown()
 
-    def submit(self, name: str, message: Json) -> None:
-        """Have a step done some time; also while results are read."""
-        self._waiting.append((name, message))
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        """Have a step done some time, or before all that wait; also while results are read."""
+        put = self._waiting.appendleft if first else self._waiting.append
+        put((name, message))
 
     def results(self) -> Iterator[Done | Failed]:
         """Give results as they come; ends early after a stop.

@@ -13,9 +13,14 @@ A file gets its name there when it is whole.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 
 RECORDS, VIDEOS, ANNOTATED, MAPS, WORK = "records", "videos", "annotated", "maps", "work"
+
+# Folders below work/ that are an archive's own; what has another name there is somebody else's.
+_SCRATCH = re.compile(r"camstream-\d+-[0-9a-f]{8}")
+_PARTS = re.compile(r"[0-9a-f]{32}")
 
 
 def video_id(source: str) -> str:
@@ -50,6 +55,26 @@ def annotated_name(name: str) -> str:
 def maps_name(name: str) -> str:
     """Return where the raw maps are."""
     return f"{MAPS}/{name}.npz"
+
+
+def scratch_name(pid: int, token: str) -> str:
+    """Return what a worker's folder of unfinished files is called below ``WORK``.
+
+    Args:
+        pid: Of the worker.
+        token: 8 hexadecimal digits by chance.
+    """
+    return f"camstream-{pid}-{token}"
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a folder below ``WORK`` is called as a worker's is."""
+    return _SCRATCH.fullmatch(name) is not None
+
+
+def is_parts(name: str) -> bool:
+    """Whether a folder of parts is called as those of a video are."""
+    return _PARTS.fullmatch(name) is not None
 
 
 def parts_name(key: str) -> str:

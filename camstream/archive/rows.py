@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from camstream.contract import DEFAULT_TOP_K
 from camstream.frame import State
 from camstream.maps import cam as cams
-from camstream.maps.presence import Switch
+from camstream.maps.presence import PresenceRule, Switch
 from camstream.maps.select import Selection, best_views, select_views, with_boxes
 from camstream.maps.smoothing import Smoothed
 from camstream.maps.views import background_index, class_view, softmax
@@ -145,8 +145,17 @@ def safe(text: str) -> str:
 class Decided:
     """Decides row by row whether something is present, as ``Decider`` does for what is drawn."""
 
-    def __init__(self) -> None:
-        self._switch = Switch()
+    def __init__(self, rate_hz: float | None = None) -> None:
+        """Begin a video.
+
+        Args:
+            rate_hz: Frames a second that are looked at; None: every frame.
+        """
+        rule = PresenceRule()
+        if rate_hz:  # samples that follow each other are no dropout
+            dropout_s = max(rule.max_dropout_s, 1.5 / rate_hz)
+            rule = dataclasses.replace(rule, max_dropout_s=dropout_s)
+        self._switch = Switch(rule)
 
     def __call__(self, row: Row) -> Row:
         """Decide the next row of a video.

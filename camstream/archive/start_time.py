@@ -19,6 +19,8 @@ _IN_NAME = re.compile(
     r"[-_. Tt]{0,3}(?P<H>\d\d)(?P<b>[-_.:hH]?)(?P<M>\d\d)(?:[-_.:mM]?)(?P<S>\d\d)(?!\d)"
 )
 _EARLIEST = 1990  # containers that were never told the time say 1904 or 1970
+_LATEST = 2200  # what is damaged says anything
+_LONGEST_S = 366 * 86_400.0  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ def find_start(
     if found is None:
         found = _of_name(name)
     if found is None:
-        end = datetime.fromtimestamp(max(0.0, modified_s))
-        found = StartTime(end - timedelta(seconds=max(0.0, duration_s)), FILE)
+        length_s = duration_s if 0 < duration_s < _LONGEST_S else 0.0
+        # Not a difference of local times, which a change of the clock makes an hour wrong.
+        found = StartTime(datetime.fromtimestamp(max(0.0, modified_s - length_s)), FILE)
     at = found.at.replace(microsecond=found.at.microsecond // 1000 * 1000)
     return StartTime(at, found.found_in)
 
@@ -61,7 +64,7 @@ def _of_container(text: str) -> StartTime | None:
         when = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    if when.year < _EARLIEST:
+    if not _EARLIEST <= when.year < _LATEST:
         return None
     if when.tzinfo is None:
         return StartTime(when, CONTAINER)

@@ -31,7 +31,8 @@ class _Attempt:
 class Steps:
     """An engine for videos, on top of one for steps.
 
-    A step is called "TASK/ATTEMPT/STEP". Parts that were done stay where they are after a failure:
+    A video that is begun comes before those that wait: so videos are finished one after the other, and
+    not all of them at the very end. A step is called "TASK/ATTEMPT/STEP". Parts that were done stay where they are after a failure:
     the next attempt finds them.
     """
 
@@ -90,7 +91,7 @@ class Steps:
         elif "cuts" in result:
             attempt.cuts = result
             start = {key: result[key] for key in ("start", "start_from")}
-            for number, span in enumerate(result["cuts"]):
+            for number, span in reversed([*enumerate(result["cuts"])]):  # each goes to the front
                 more = {"step": "part", "number": number, "span": span, **start}
                 self._step(name, f"part {number + 1}", attempt.message | more)
         elif "facts" in result:
@@ -104,4 +105,5 @@ class Steps:
         return True
 
     def _step(self, name: str, step: str, message: Json) -> None:
-        self._inner.submit(f"{name}/{self._attempts[name].number}/{step}", message)
+        full_name = f"{name}/{self._attempts[name].number}/{step}"
+        self._inner.submit(full_name, message, first=step != "video")

@@ -43,6 +43,10 @@ class Folder(Protocol):
         """Whether there is a file of that name."""
         ...
 
+    def size(self, name: str) -> int | None:
+        """Size of a file in bytes; None: there is none of that name."""
+        ...
+
     def remove(self, name: str) -> None:
         """Remove a file if it is there; a folder with all that is in it."""
         ...
@@ -61,7 +65,7 @@ class LocalFolder:
         Raises:
             SinkError: It cannot be made.
         """
-        own = self._path / layout.WORK / f"{os.getpid()}-{secrets.token_hex(4)}"
+        own = self._path / layout.WORK / layout.scratch_name(os.getpid(), secrets.token_hex(4))
         with plain_reasons(own):
             own.mkdir(parents=True)
         try:
@@ -87,6 +91,13 @@ class LocalFolder:
     def exists(self, name: str) -> bool:
         """Whether it is there."""
         return (self._path / name).is_file()
+
+    def size(self, name: str) -> int | None:
+        """Ask for its size."""
+        try:
+            return (self._path / name).stat().st_size
+        except OSError:
+            return None
 
     def remove(self, name: str) -> None:
         """Remove it.
@@ -150,6 +161,14 @@ class RemoteFolder:
         """Whether it is there."""
         with _reading(f"{self._shown}/{name}"):
             return bool(self._fs.exists(self._at(name)))
+
+    def size(self, name: str) -> int | None:
+        """Ask for its size."""
+        with _reading(f"{self._shown}/{name}"):
+            try:
+                return int(self._fs.size(self._at(name)) or 0)
+            except FileNotFoundError:
+                return None
 
     def remove(self, name: str) -> None:
         """Remove it.

@@ -110,14 +110,15 @@ def message_of(task: Task, video: Video) -> Json:
 def plan_archive(
     tasks: Sequence[Task], store: Store, target: str, *, retry_failed: bool, anew: bool
 ) -> Plan:
-    """Look up every task; what was done and has lost its records is done again."""
+    """Look up every task; what was done and has lost a file, or a part of one, is done again."""
     planned = plan(tasks, store, retry_failed=retry_failed, anew=anew)
     folder = open_folder(target)
     if is_address(target):  # one question more a video would take longer than all others
         return planned
     for task in planned.of("skip"):
         note = planned.verdicts[task.id].note
-        if note is None or not folder.exists(str(note.result.get("records", ""))):
+        files = note.result.get("files", {}) if note is not None else {}
+        if not files or any(folder.size(name) != size for name, size in files.items()):
             planned.verdicts[task.id] = Verdict(action="do", may_replace=True)
     return planned
 
@@ -157,6 +158,9 @@ def own_folder(target: str) -> Iterator[None]:
 def tidy(target: str, tasks: Sequence[Task]) -> None:
     """Remove what killed workers and runs left; nobody may be at work.
 
+    The folder may have been somebody's before it was an archive: what is not called as an archive
+    calls its own stays, whatever it is.
+
     Args:
         target: The archive's folder; nothing is done at an address.
         tasks: Those whose parts are still wanted.
@@ -170,9 +174,9 @@ def tidy(target: str, tasks: Sequence[Task]) -> None:
     work = file_of(target) / layout.WORK
     wanted = {Path(layout.parts_name(task.key)).name for task in tasks}
     for path in work.iterdir():
-        if path.is_dir() and path.name != "parts":
+        if layout.is_scratch(path.name) and path.is_dir():
             folder.remove(f"{layout.WORK}/{path.name}")
     with contextlib.suppress(FileNotFoundError):
         for path in (work / "parts").iterdir():
-            if path.name not in wanted:
+            if layout.is_parts(path.name) and path.name not in wanted:
                 folder.remove(f"{layout.WORK}/parts/{path.name}")

@@ -110,7 +110,7 @@ class ArchiveWork:
                 spans = [dataclasses.asdict(span) for span in cuts.spans]
                 return {"cuts": spans, "start": start.at.isoformat(), "start_from": start.found_in}
             rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start.at)
-            decide = Decided()
+            decide = Decided(self._options.look.rate_hz)
             facts = self._read(
                 path, WHOLE, rows, lambda row: rows.write(decide(row)), control, scratch
             )
@@ -142,15 +142,17 @@ class ArchiveWork:
         if facts.is_damaged or (facts.decoded, facts.check) != (span.frames, span.check):
             return {"uncut": "its parts do not have the frames that they should have"}
         _check_unchanged(video)
-        note = {"span": message["span"], "facts": dataclasses.asdict(facts)}
+        made = [(scratch / RECORDS_FILE, ".parquet")]
+        if self._options.look.maps:
+            made.append((scratch / MAPS_FILE, ".npz"))
+        note = {
+            "span": message["span"],
+            "facts": dataclasses.asdict(facts),
+            "sizes": {suffix: path.stat().st_size for path, suffix in made},
+        }
         (scratch / "note.json").write_text(json.dumps(note), encoding="ascii")
-        for made, suffix in (
-            (RECORDS_FILE, ".parquet"),
-            (MAPS_FILE, ".npz"),
-            ("note.json", ".json"),
-        ):
-            if (scratch / made).exists():
-                self._folder.publish(scratch / made, name + suffix)
+        for path, suffix in (*made, (scratch / "note.json", ".json")):
+            self._folder.publish(path, name + suffix)
         return {"facts": note["facts"]}
 
     def _read_note(self, name: str, span: Span, scratch: Path) -> Json | None:
@@ -160,12 +162,15 @@ class ArchiveWork:
             note = json.loads(self._folder.fetch(f"{name}.json", scratch).read_bytes())
             msgspec.convert(note["facts"], Facts)
             is_same = msgspec.convert(note["span"], Span) == span
-        except (OSError, ValueError, KeyError):
+            sizes = [(name + suffix, size) for suffix, size in note["sizes"].items()]
+        except (OSError, ValueError, KeyError, AttributeError):
             return None
-        return {"facts": note["facts"]} if is_same else None
+        # A kill while parts were removed leaves some of the files, a power cut empty ones.
+        is_whole = all(self._folder.size(file) == size for file, size in sizes)
+        return {"facts": note["facts"]} if is_same and is_whole else None
 
     def _join(self, video: Video, message: Json, control: Control, scratch: Path) -> Json:
-        """Join all parts of a video."""
+        """Join all parts of a video; they stay until it is noted that the video is done."""
         _check_unchanged(video)
         facts = [msgspec.convert(part, Facts) for part in message["facts"]]
         if len({(one.width, one.height, one.turned) for one in facts if one.width}) > 1:
@@ -174,7 +179,7 @@ class ArchiveWork:
         offsets = [*itertools.accumulate((one.decoded for one in facts), initial=0)][:-1]
         start = StartTime(parse_time(message["start"]), message["start_from"])
         rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start.at)
-        decide = Decided()
+        decide = Decided(self._options.look.rate_hz)
         with rows:
             for name, offset in zip(names, offsets, strict=True):
                 for row in read_rows(self._folder.fetch(f"{name}.parquet", scratch)):
@@ -187,7 +192,6 @@ class ArchiveWork:
             return {"stopped": True}
         whole = joined(facts)
         result = self._publish(video, start, whole, rows.count, scratch, parts=len(facts))
-        self._folder.remove(layout.parts_name(message["key"]))
         return result | {"not_cut": ""}
 
     def _read(
@@ -266,6 +270,7 @@ class ArchiveWork:
             mtime_ns=video.mtime_ns,
         )
         write_video(scratch / "video.parquet", row)
+        files: dict[str, int] = {}
         for name, target in (
             ("annotated.mp4", layout.annotated_name(video.id)),
             (MAPS_FILE, layout.maps_name(video.id)),
@@ -273,9 +278,12 @@ class ArchiveWork:
             ("video.parquet", layout.videos_name(video.id)),
         ):
             if (scratch / name).exists():
+                files[target] = (scratch / name).stat().st_size
                 self._folder.publish(scratch / name, target)
+            else:  # what is there was made with other options
+                self._folder.remove(target)
         return {
-            "records": records,
+            "files": files,
             "frames": count,
             "decoded": facts.decoded,
             "duration_s": facts.end_s,

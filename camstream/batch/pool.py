@@ -85,8 +85,8 @@ class Progress:
 class Engine(Protocol):
     """What runs tasks: a ``Pool``, or a cluster."""
 
-    def submit(self, name: str, message: Json) -> None:
-        """Have a task done some time; also while results are read."""
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        """Have a task done some time, or before all that wait; also while results are read."""
         ...
 
     def results(self) -> Iterator[Done | Failed]:
@@ -157,14 +157,16 @@ class Pool:
     ) -> None:
         self.close()
 
-    def submit(self, name: str, message: Json) -> None:
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
         """Have a task done some time; also while results are read.
 
         Args:
             name: Stands in its result.
             message: What the work is given.
+            first: Before all that wait.
         """
-        self._waiting.append((name, message))
+        put = self._waiting.appendleft if first else self._waiting.append
+        put((name, message))
 
     def results(self) -> Iterator[Done | Failed]:
         """Do the tasks, and give results as they come; ends early after a stop.
@@ -193,7 +195,7 @@ class Pool:
         """End all children, whatever they do."""
         children, self._children = self._children, []
         for child in children:
-            if child.name:
+            if child.name or not child.is_ready:  # one that starts may not hear for a second
                 child.kill()
         for child in children:
             child.close()
@@ -204,7 +206,7 @@ class Pool:
 
     def _hand_out(self) -> None:
         for child in self._children:
-            if self._waiting and child.is_ready and not child.name:
+            if self._waiting and child.is_ready and not child.name and child.killed is None:
                 name, message = self._waiting.popleft()
                 self._on_begin(name)
                 child.give(name, message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from camstream.batch.pool import Done, Engine, Failed
 from camstream.batch.store import TRIES, Failure, Store, Verdict
@@ -30,10 +30,12 @@ class Plan:
     Attributes:
         tasks: All of them.
         verdicts: What is to be done with each, by its id.
+        anew: All are done whatever is there: outputs are replaced, whoever made them.
     """
 
     tasks: Sequence[Task]
     verdicts: dict[str, Verdict]
+    anew: bool = False
 
     def of(self, action: str) -> list[Task]:
         """The tasks that have one verdict: "do", "skip" or "leave"."""
@@ -67,7 +69,8 @@ def plan(
         anew: Do all of them, whatever is noted.
     """
     if anew:
-        return Plan(tasks=tasks, verdicts={task.id: Verdict(action="do") for task in tasks})
+        verdicts = {task.id: Verdict(action="do") for task in tasks}
+        return Plan(tasks=tasks, verdicts=verdicts, anew=True)
     verdicts = {task.id: store.look(task, retry_failed=retry_failed) for task in tasks}
     return Plan(tasks=tasks, verdicts=verdicts)
 
@@ -114,8 +117,12 @@ class Batch:
         Raises:
             SinkError: That cannot be noted.
         """
+        task = self._by_id[name]
+        if not self._plan.anew and self._store.look(task).is_blocked:  # it came since the plan
+            verdict = self._plan.verdicts[name]
+            self._plan.verdicts[name] = replace(verdict, is_blocked=True, may_replace=False)
         if not self._plan.verdicts[name].is_blocked:  # files of others are never claimed
-            self._store.begin(self._by_id[name], tries=self._tries[name])
+            self._store.begin(task, tries=self._tries[name])
 
     def run(self, engine: Engine) -> Outcome:
         """Do what is to be done.

@@ -11,10 +11,12 @@ from pathlib import Path
 import typer
 
 from camstream.address import shown
+from camstream.archive import layout
 from camstream.archive.head import LOCAL
 from camstream.archive.notes import open_store
 from camstream.archive.options import Video, WorkerOptions
 from camstream.archive.steps import Steps
+from camstream.archive.storage import open_folder
 from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of, tidy
 from camstream.batch import limits
 from camstream.batch.annotating import sha256_of_model
@@ -26,6 +28,7 @@ from camstream.commands.batch_display import batch_display
 from camstream.commands.options import say_device
 from camstream.commands.summary import report_failures
 from camstream.console import Stop, note, remark, report_error, say
+from camstream.errors import SinkError
 from camstream.models.cores import usable_cores
 from camstream.models.device import has_nvidia_driver
 
@@ -93,6 +96,7 @@ def archive_many(
     digest = sha256_of_model(worker.model)
     tasks = [task_of(video, target, worker.look, digest, verify=options.verify) for video in videos]
     by_id = {task.id: video for task, video in zip(tasks, videos, strict=True)}
+    folder = open_folder(target)
     with own_folder(target), open_store(target) as store:
         planned = plan_archive(
             tasks, store, target, retry_failed=options.retry_failed, anew=options.anew
@@ -116,6 +120,9 @@ def archive_many(
 
             def on_done(task: Task, result: Json) -> None:
                 display.end(task.id, result.get("decoded", 0))
+                if result.get("parts", 1) > 1:  # only now: a kill before the note finds them there
+                    with contextlib.suppress(SinkError):  # then they only lie about
+                        folder.remove(layout.parts_name(task.key))
                 _tell(by_id[task.id], result)
 
             def on_failed(task: Task, failed: Failed) -> None:

@@ -16,6 +16,10 @@ from camstream.sinks.tables import import_arrow
 
 FLOOR = 0.05  # of five classes, most score less, and nobody asks for them
 
+_STEPS = 1.5  # samples up to so many steps apart follow each other
+_ROUNDING = 0.01  # of a frame: rates are averages
+_SLACK = 1.1  # likewise of the times of frames
+
 # Where an entry comes from: the model's scores, a box, or the run's own decision.
 TOP, BOX, PRESENT = 0, 1, 2
 
@@ -35,6 +39,7 @@ class Video:
         start: The wall-clock time at which it begins, None where it is not known.
         duration_s: Its length, seconds.
         step_s: From one sample to the next, seconds.
+        apart_s: How far apart samples that follow each other may be, seconds.
         size_wh: Width and height, pixels.
         size: Of the file, bytes, and when it was changed; None where that was not noted.
         mtime_ns: See above.
@@ -48,6 +53,7 @@ class Video:
     start: datetime | None
     duration_s: float
     step_s: float
+    apart_s: float
     size_wh: tuple[int, int]
     size: int | None
     mtime_ns: int | None
@@ -113,12 +119,25 @@ def read_video(stored: Stored) -> Video:
         start=start.replace(tzinfo=None) if isinstance(start, datetime) else None,
         duration_s=duration_s,
         step_s=max(steps, default=1.0),
+        apart_s=_apart(steps),
         size_wh=(int(_number(values, "width")), int(_number(values, "height"))),
         size=size if isinstance(size, int) and size else None,
         mtime_ns=changed_ns if isinstance(changed_ns, int) and changed_ns else None,
         records=stored.name,
         stamp=stored.stamp,
     )
+
+
+def _apart(steps_s: list[float]) -> float:
+    """How far apart samples that follow each other may be, by the steps of samples and frames.
+
+    A sample is the first frame at or after its time. At 20 Hz of 25 frames a second samples are 1 or
+    2 frames apart: 0.08 s, which is more than one and a half of the longer step.
+    """
+    longest = max(steps_s, default=1.0)
+    shortest = min(steps_s, default=1.0)
+    frames = float(np.ceil(longest / shortest - _ROUNDING))
+    return max(_STEPS * longest, _SLACK * frames * shortest)
 
 
 def read_entries(stored: Stored, *, floor: float = FLOOR) -> Entries:

@@ -18,7 +18,6 @@ from camstream.query.names import find_keys
 from camstream.query.segment import Rows, Segment, join
 
 DEFAULT_MIN = 0.5
-_STEPS = 1.5  # samples up to so many steps apart follow each other
 _EPSILON_S = 1e-6
 _DAY_S = 86_400.0
 
@@ -231,7 +230,8 @@ def _intervals(segment: Segment, rows: Rows, question: Question) -> list[Found]:
     """Join what follows each other; entries are by video and time."""
     steps = np.array([video.step_s for video in segment.videos])
     ends = np.array([video.duration_s or np.inf for video in segment.videos])
-    gaps = _STEPS * steps if question.gap_s is None else np.full(len(steps), question.gap_s)
+    usual = np.array([video.apart_s for video in segment.videos])
+    gaps = usual if question.gap_s is None else np.full(len(steps), question.gap_s)
     apart = np.diff(rows.pts_s)
     begins = np.ones(len(rows.pts_s), bool)
     same = rows.video_no[1:] == rows.video_no[:-1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
@@ -93,9 +95,11 @@ def write_report(
         except SourceError as error:
             warnings.append(str(error))
         else:
-            own = request.folder / f"{video.video_id}.html"
+            played = _link_to_file(video, request)
+            own = request.folder / f"{video.video_id}.{_made_of(request, played)}.html"
             if not _is_fresh(own, one):
-                _write(AtomicFile(own, overwrite=True), _to_clip(video, seen, request))
+                text = _to_clip(video, seen, request, played)
+                _write(AtomicFile(own, overwrite=True), text)
                 written += 1
             link = quote(f"{request.folder.name}/{own.name}", errors="surrogateescape")
             rows.append(Row(video, make_ribbon(seen, video.duration_s), link))
@@ -117,16 +121,26 @@ def _is_fresh(own: Path, stored: Stored) -> bool:
         return False
 
 
-def _to_clip(video: Video, seen: Seen, request: Request) -> str:
-    """Write the report of a video; it plays in it where it still is what it was."""
+def _made_of(request: Request, played: str | None) -> str:
+    """Return 8 digits for what a report depends on besides the records: else it is another page."""
+    parts = [str(request.archive.resolve()), asdict(request.rule), played]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+
+
+def _link_to_file(video: Video, request: Request) -> str | None:
+    """Return where the report finds its video; None: it is not there, or not what it was."""
     try:
         path = find_file(video)
-        link = quote(
+        return quote(
             Path(os.path.relpath(path.resolve(), request.folder.resolve())).as_posix(),
             errors="surrogateescape",
         )
     except (SourceError, ValueError):  # ValueError: on another drive
-        link = None
+        return None
+
+
+def _to_clip(video: Video, seen: Seen, request: Request, played: str | None) -> str:
+    """Write the report of a video."""
     # Samples may be further apart than the frames that the rule is made for.
     lasting_s = max(request.rule.max_dropout_s, 1.5 * video.step_s)
     rule = replace(request.rule, max_dropout_s=lasting_s)
@@ -134,7 +148,7 @@ def _to_clip(video: Video, seen: Seen, request: Request) -> str:
         build_timeline(seen.records, rule),
         None,
         title=safe_text(PurePath(video.video).stem or video.video),
-        video=link,
+        video=played,
     )
 
 

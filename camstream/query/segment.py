@@ -19,7 +19,7 @@ from camstream.query.entries import Entries, Key, Video, to_numpy
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.tables import import_arrow
 
-_FORMAT = 2
+_FORMAT = 3
 _METADATA = b"camstream.index"
 _COLUMNS = ("video_no", "pts_s", "score", "source")
 _ROWS_A_GROUP = 32_768

@@ -24,6 +24,7 @@ from camstream.archive.read import Facts, Span
 from camstream.archive.work import ArchiveWork, open_work
 from camstream.batch.messages import plain
 from camstream.batch.pool import Done, Failed
+from camstream.batch.store import Store
 from camstream.batch.task import Json
 from camstream.commands import app, archiving
 from camstream.errors import CamstreamError
@@ -61,13 +62,15 @@ class Here:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def submit(self, name: str, message: Json) -> None:
-        self._waiting.append((name, message))
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        # The end of the list is next; parts come to the front in turn, and so the last one is done
+        # first: they end in any order.
+        self._waiting.insert(0 if first else len(self._waiting), (name, message))
 
     def results(self) -> Iterator[Done | Failed]:
         work = open_work(self._options) if self._waiting else None
         while self._waiting and work is not None:
-            # As JSON, and the latest first: parts end in any order.
+            # As JSON.
             name, message = json.loads(json.dumps(self._waiting.pop()))
             self._calls.on_begin(name)
             try:
@@ -179,6 +182,31 @@ def test_parts_of_a_killed_run_are_not_read_again(
 
 
 @pytest.mark.usefixtures("here")
+def test_parts_of_which_some_files_are_left_are_read_again(
+    videos: Path, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = videos / "20261129T001500.mp4"
+    run = (clip, "--model", tiny_path, "--rate-hz", 2, "--part-minutes", 0.7 / 60)
+    target = tmp_path / "seen"
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "done", killed)
+        result = CliRunner().invoke(app, ["archive", *map(str, run), "-o", str(target)])
+        assert result.exit_code != 0
+    tables = sorted((target / "work" / "parts").glob("*/*.parquet"))
+    assert len(tables) > 2  # they stay until the video is noted as done
+    tables[0].unlink()  # killed while they were removed
+    tables[1].write_bytes(b"")  # a power cut
+    archive(*run, "-o", target)
+    archive(*run, "-o", tmp_path / "whole", "--part-minutes", 0)
+    assert sets.records(target) == sets.records(tmp_path / "whole")
+    assert sets.is_tidy(target)
+
+
+@pytest.mark.usefixtures("here")
 def test_what_lies_in_an_archive(videos: Path, tiny_path: Path, tmp_path: Path) -> None:
     target = tmp_path / "seen"
     archive(videos, "--model", tiny_path, "-o", target)
@@ -226,6 +254,33 @@ def test_a_second_run_does_only_what_is_new(videos: Path, tiny_path: Path, tmp_p
     assert len(sets.records(target)) == 3
     assert lost.exists()
     assert "3 of 3 videos" not in archive(*run, "--rate-hz", 4)
+
+
+@pytest.mark.usefixtures("here")
+def test_what_lost_a_file_is_done_again_and_files_of_other_options_go(
+    videos: Path, tiny_path: Path, tmp_path: Path
+) -> None:
+    clip = videos / "2026-11-28_22-00-00 gate.mkv"
+    run, more = (clip, "--model", tiny_path, "-o", tmp_path), ("--video", "--maps")
+    archive(*run, *more)
+    (made,) = tmp_path.glob("records/*/*.parquet")
+    (annotated,), (maps,) = tmp_path.glob("annotated/*"), tmp_path.glob("maps/*")
+    archive(*run, *more)
+    before = maps.stat().st_mtime_ns
+    archive(*run, *more)
+    assert maps.stat().st_mtime_ns == before
+    whole = made.read_bytes()
+    made.write_bytes(whole[:100])  # a copy that was cut off
+    archive(*run, *more)
+    assert len(made.read_bytes()) == len(whole)
+    for path in (maps, annotated):
+        path.unlink()
+        archive(*run, *more)
+        assert path.exists()
+    archive(*run)
+    assert made.exists()
+    assert not maps.exists()
+    assert not annotated.exists()
 
 
 @pytest.mark.usefixtures("here")

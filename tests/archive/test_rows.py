@@ -139,3 +139,14 @@ def test_sampling_takes_the_first_frame_of_each_step(data: Path, tiny_model: Mod
     by_index = {row["index"]: row for row in every}
     assert some == [by_index[row["index"]] for row in some]
     assert rows_of(path, tiny_model, rate_hz=500) == every
+
+
+@pytest.mark.parametrize("rate_hz", [2.0, 0.4, 0.01])
+def test_presence_is_remembered_from_sample_to_sample_at_any_rate(rate_hz: float) -> None:
+    decide = Decided(rate_hz)
+    row = dict.fromkeys(("label", "class_index", "score", "logit", "asked", "boxes"))
+    present = [
+        decide(row | {"pts_s": number / rate_hz, "presence": score})["present"]
+        for number, score in enumerate([0.9, 0.4, 0.45, 0.2, 0.4])
+    ]
+    assert present == [True, True, True, False, False]

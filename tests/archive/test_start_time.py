@@ -74,3 +74,18 @@ def test_dates_in_names(name: str) -> None:
 )
 def test_without_a_date_the_end_is_when_the_file_was_written_last(name: str) -> None:
     assert start(name, duration_s=9.5) == ("2025-05-06 07:07:59.500000", "file time")
+
+
+@pytest.mark.parametrize("duration_s", [1e12, 1e300, float("nan"), -5.0])
+def test_a_length_that_cannot_be_is_none(duration_s: float) -> None:
+    assert start("clip.mkv", duration_s=duration_s) == start("clip.mkv")
+
+
+def test_a_date_that_cannot_be_is_none() -> None:
+    assert start("clip.mkv", creation_time="9999-12-31T23:59:59Z") == start("clip.mkv")
+
+
+def test_the_clock_changed_while_it_was_recorded() -> None:
+    written = datetime.fromisoformat("2026-10-25T04:00:00+01:00").timestamp()
+    found = find_start("clip.mkv", {}, modified_s=written, duration_s=6 * 3600)
+    assert found.at == datetime(2026, 10, 24, 23)

@@ -19,8 +19,8 @@ class Scripted:
         self._waiting: list[tuple[str, Json]] = []
         self._answer = answer
 
-    def submit(self, name: str, message: Json) -> None:
-        self._waiting.append((name, message))
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        self._waiting.insert(0 if first else len(self._waiting), (name, message))
 
     def results(self) -> Iterator[Done | Failed]:
         while self._waiting:
@@ -59,6 +59,17 @@ def test_parts_are_joined_in_order() -> None:
     assert engine.asked[2][1]["span"] == {"at": 1}
 
 
+def test_a_long_video_is_finished_before_the_next_one_is_begun() -> None:
+    engine = Scripted(long_video)
+    steps = Steps(engine)
+    for name in "abc":
+        steps.submit(name, {})
+    results = steps.results()
+    for number, name in enumerate("abc", 1):
+        assert next(results).name == name
+        assert len(engine.asked) == 5 * number
+
+
 def test_a_part_that_is_not_what_it_should_be_has_the_video_read_in_one_piece() -> None:
     def answer(message: Json) -> Json | str:
         wrong = message["step"] == "part" and message["number"] in (0, 2)
@@ -68,8 +79,8 @@ def test_a_part_that_is_not_what_it_should_be_has_the_video_read_in_one_piece() 
     steps = Steps(engine)
     steps.submit("a", {})
     assert list(steps.results()) == [Done(name="a", result={"frames": 99})]
-    assert steps_of(engine)[-1] == "a/1/whole"
-    assert engine.asked[-1][1]["uncut"] == "why"
+    assert steps_of(engine).count("a/1/whole") == 1
+    assert dict(engine.asked)["a/1/whole"]["uncut"] == "why"
 
 
 def test_a_part_whose_process_died_fails_its_video_once() -> None:

@@ -127,6 +127,34 @@ def test_a_stop_lets_tasks_finish_and_kills_what_does_not() -> None:
     assert not children()
 
 
+def test_a_child_that_is_killed_is_given_nothing_more() -> None:
+    def on_progress(progress: Progress) -> None:
+        if progress.name == "a":
+            time.sleep(1.2)  # meanwhile it is done, and past the limit
+
+    with Pool(WORK, jobs=1, timeout_s=1, on_progress=on_progress) as pool:
+        pool.submit("a", {"do": "work"})
+        pool.submit("b", {"do": "work"})
+        results = list(pool.results())
+    assert [(type(one), one.name) for one in results] == [(Done, "a"), (Done, "b")]
+
+
+def test_a_stop_does_not_wait_for_children_that_start() -> None:
+    stopped: list[float] = []
+
+    def stop() -> bool:
+        if len(children()) == 4:
+            stopped.append(time.monotonic())
+        return bool(stopped)
+
+    with Pool(WORK, options={"hang": True}, jobs=4, stop=stop) as pool:
+        for name in "abcd":
+            pool.submit(name, {"do": "work"})
+        assert list(pool.results()) == []
+    assert time.monotonic() - stopped[0] < 2
+    assert not children()
+
+
 def test_what_cannot_be_opened_is_raised_here() -> None:
     with Pool(WORK, options={"refuse": True}, jobs=2) as pool:
         pool.submit("a", {"do": "work"})

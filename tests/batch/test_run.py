@@ -24,7 +24,8 @@ class FakeEngine:
         self.messages: list[tuple[str, Json]] = []
         self._done = 0
 
-    def submit(self, name: str, message: Json) -> None:
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
+        assert not first
         self.messages.append((name, message))
 
     def results(self) -> Iterator[Done | Failed]:
@@ -222,6 +223,23 @@ def test_a_file_that_another_run_made_in_the_meantime_is_not_claimed(runs: Runs)
     outcome = runs.run()
     assert [one.problem for one in outcome.failures] == ["b.cam.mp4 exists: --overwrite"]
     assert path.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_file_that_came_before_its_task_began_is_not_claimed(runs: Runs, is_killed: bool) -> None:
+    path = runs.tasks[1].outputs[0]
+
+    def answer(task: str, message: Json) -> Done | Failed | None:
+        if task == runs.ids[0]:
+            path.write_text("mine")
+        if task == runs.ids[1] and is_killed:
+            return None
+        return runs.well(task, message)
+
+    runs.run(answer)
+    outcome = runs.run()
+    assert [one.problem for one in outcome.failures] == ["b.cam.mp4 exists: --overwrite"]
+    assert path.read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_written_ends_the_run_in_one_line(runs: Runs) -> None:

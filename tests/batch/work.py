@@ -64,4 +64,6 @@ def open_work(options: Json) -> Acting:
         raise UsageError("there is no such class; did you mean cat?")
     if options.get("die"):
         os._exit(4)
+    if options.get("hang"):
+        ctypes.PyDLL(None).sleep(60)
     return Acting()

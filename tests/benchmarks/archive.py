@@ -242,7 +242,7 @@ def scale(arguments: argparse.Namespace) -> None:
         with timed("notes (begun, done)", arguments.videos) as note_s:
             for task in tasks:
                 store.begin(task)
-                store.done(task, {"records": "records/day=2026-11-28/0.parquet", "frames": 20})
+                store.done(task, {"files": {"records/day=2026-11-28/0.parquet": 0}, "frames": 20})
         (target / "records" / "day=2026-11-28").mkdir(parents=True)
         (target / "records" / "day=2026-11-28" / "0.parquet").touch()
         with timed("planning when all is done", arguments.videos):

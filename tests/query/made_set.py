@@ -52,6 +52,7 @@ class Made:
         scores: (T, K) 0 to 1.
         start: When it begins.
         rate_hz: Of the samples.
+        video_rate_hz: Of the frames.
         present: (T,), None where the model does not know it.
         presence: (T,) the score of that.
         presence_label: What is present then.
@@ -67,6 +68,7 @@ class Made:
     scores: NDArray[np.float32]
     start: datetime = datetime(2026, 11, 1, 12)
     rate_hz: float = 2.0
+    video_rate_hz: float = 30.0
     present: NDArray[np.bool_] | None = None
     presence: NDArray[np.float64] | None = None
     presence_label: str = "person"
@@ -169,7 +171,7 @@ def _write_row(path: Path, identity: str, made: Made) -> None:
         "frames": len(made.pts_s),
         "decoded": len(made.pts_s),
         "rate_hz": made.rate_hz,
-        "video_rate_hz": 30.0,
+        "video_rate_hz": made.video_rate_hz,
         "width": made.size_wh[0],
         "height": made.size_wh[1],
         "model": made.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from camstream.archive.sampling import Grid
 from camstream.errors import NotFoundError, UsageError
 from camstream.models.classes import imagenet_labels
 from camstream.query import find
@@ -141,6 +143,20 @@ def test_an_interval_ends_a_sample_after_its_last_frame_but_not_after_the_video(
     assert first.best_score == pytest.approx(0.9)
     assert first.video.clock(first.start_s) == datetime(2026, 11, 1, 12, 0, 0, 500_000)
     assert (second.start_s, second.end_s) == (2.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "video_hz"), [(20, 25), (10, 12.5), (5, 6), (25, 30), (2, 2.5), (25, 25), (2, 30)]
+)
+def test_presence_without_a_gap_is_one_interval_at_any_rate(
+    tmp_path: Path, rate_hz: float, video_hz: float
+) -> None:
+    grid = Grid(rate_hz)
+    times = np.array([pts_s for pts_s in np.arange(400) / video_hz if grid.takes(float(pts_s))])
+    made = one_video([0.9] * len(times), rate_hz=rate_hz, video_rate_hz=video_hz)
+    write_video(tmp_path, dataclasses.replace(made, pts_s=times))
+    (whole,) = find(tmp_path, "person")
+    assert whole.frames == len(times)
 
 
 def test_the_night_goes_over_midnight(tmp_path: Path) -> None:

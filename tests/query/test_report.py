@@ -127,10 +127,19 @@ def test_the_own_report_plays_the_video_while_it_is_what_it_was(tmp_path: Path) 
     assert run(tmp_path / "seen", "-o", tmp_path / "page.html").exit_code == 0
     (own,) = (tmp_path / "page").iterdir()
     assert Parsed(own).links == ["../clip%20%231.mp4"]
-    own.unlink()
     clip.write_bytes(b"another")
     assert run(tmp_path / "seen", "-o", tmp_path / "page.html", "--overwrite").exit_code == 0
-    assert Parsed(own).links == []
+    (other,) = set((tmp_path / "page").iterdir()) - {own}
+    assert Parsed(other).links == []
+    assert other.name in (tmp_path / "page.html").read_text()
+
+
+def test_another_rule_makes_other_reports(archive: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    strict = ("--presence-thresholds", "0.8", "0.5", "--overwrite")
+    assert "reports of videos: 3 new" in run(archive, "-o", page).stdout
+    assert "reports of videos: 3 new" in run(archive, "-o", page, *strict).stdout
+    assert "reports of videos: 0 new" in run(archive, "-o", page, *strict).stdout
 
 
 def test_text_from_outside_is_only_text(tmp_path: Path) -> None:
