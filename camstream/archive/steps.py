@@ -46,17 +46,18 @@ class Steps:
         self._inner, self._on_end = inner, on_end
         self._attempts: dict[str, _Attempt] = {}
 
-    def submit(self, name: str, message: Json) -> None:
+    def submit(self, name: str, message: Json, *, first: bool = False) -> None:
         """Have a video read some time; also while results are read.
 
         Args:
             name: Of its task.
             message: {"video": ..., "key": ...}.
+            first: Before all that wait.
         """
         before = self._attempts.get(name)
         attempt = _Attempt(message, before.number + 1 if before else 0)
         self._attempts[name] = attempt
-        self._step(name, "video", message | {"step": "video"})
+        self._step(name, "video", message | {"step": "video"}, first=first)
 
     def results(self) -> Iterator[Done | Failed]:
         """Give a result for each video as they come, until the inner engine has no more."""
@@ -104,6 +105,6 @@ class Steps:
             return False
         return True
 
-    def _step(self, name: str, step: str, message: Json) -> None:
+    def _step(self, name: str, step: str, message: Json, *, first: bool = True) -> None:
         full_name = f"{name}/{self._attempts[name].number}/{step}"
-        self._inner.submit(full_name, message, first=step != "video")
+        self._inner.submit(full_name, message, first=first)
