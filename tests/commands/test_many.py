@@ -115,7 +115,7 @@ def test_what_goes_wrong_in_one_file_costs_that_file(
     for name in ("a", "crash", "endless", "b"):
         make(here / "in" / f"{name}.mp4", SMALL)
     (here / "in" / "no video.mp4").write_bytes(b"no video")
-    command = ("in", "-o", "out", "--file-timeout", "3", "-j", "2")
+    command = ("in", "-o", "out", "--file-timeout", "6", "-j", "2")
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(search))
         printed, said = run(*command, code=1)
@@ -124,7 +124,7 @@ def test_what_goes_wrong_in_one_file_costs_that_file(
         "in/b.mp4 -> out/b.cam.mp4",
     ]
     crash = "in/crash.mp4: a library crashed (SIGSEGV), most likely because the file is damaged"
-    endless = "in/endless.mp4: it took longer than 3 s (--file-timeout)"
+    endless = "in/endless.mp4: it took longer than 6 s (--file-timeout)"
     end = said.index("camstream: 3 of 5 inputs failed:")
     assert f"  note: {crash}; it is tried once more" in said[:end]
     assert {f"camstream: {crash}", f"camstream: {endless}"} < set(said[:end])

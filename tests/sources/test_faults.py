@@ -19,6 +19,7 @@ from camstream.errors import SourceError
 from camstream.frame import Frame
 from camstream.picture import Picture
 from camstream.pipeline import Pipeline
+from camstream.sources.back_off import BackOff
 from camstream.sources.capture import Capture, Taken
 from camstream.sources.file import FileSource
 from camstream.sources.live import LiveSource
@@ -168,7 +169,7 @@ def test_a_read_error_in_the_middle_of_a_file_is_an_end_with_a_warning(
 def test_no_picture_in_the_middle_of_a_stream_is_an_outage(
     kind: str, tmp_path: Path, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("camstream.sources.live._BACK_OFF_S", (0.01,))
+    monkeypatch.setattr(BackOff, "next_s", lambda _: 0.01)
     monkeypatch.setattr(FaultyCapture, "read", _none_after_three)
     source = LIVE[kind](tmp_path, stack, lambda: None)
     stack.callback(source.close)
