@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from camstream.commands.demo import sample_clip
 from camstream.models import zoo
 from camstream.models.session import Model
 from camstream.testing import write_tiny_model
+
+# Threads of torch and OpenMP that wait would spin, in several test processes at a time; read once,
+# when the library is loaded, and by the processes that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

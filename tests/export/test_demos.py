@@ -20,8 +20,6 @@ from export.demos.sweep import NG, OK, SWEEP, Fault, record
 from export.train.job import run
 from tests.export.callbacks import silent
 
-pytestmark = pytest.mark.usefixtures("single_thread_torch")
-
 
 def train(demo: Demo, path: Path) -> Model:
     assert run(job_of(demo, path), silent()) is not None

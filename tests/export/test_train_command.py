@@ -21,8 +21,6 @@ from camstream.commands import app
 from camstream.models.session import Model
 from tests.export.photos import write_photos
 
-pytestmark = pytest.mark.usefixtures("single_thread_torch")
-
 # Small enough to take seconds.
 USUAL = ("--network", "small_gap", "--model-size", "64x48", "--batch", "4", "--epochs", "1")
 
