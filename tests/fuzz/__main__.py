@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import signal
 import sys
 import tempfile
@@ -64,9 +65,12 @@ def main() -> int:
         parser.error("say how many, such as --clips 500")
 
     seen: set[tuple[str, str]] = set()
+    tried = itertools.count(1)
 
     def show(result: Result) -> None:
         found = result.verdict
+        if (number := next(tried)) % 100 == 0:
+            print(f"{number} of {len(cases)}", file=sys.stderr, flush=True)
         if found.kind in ("worked", "refused"):
             return
         print(f"{result.case} {found.kind}: camstream {' '.join(result.arguments)}")
