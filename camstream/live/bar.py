@@ -19,7 +19,7 @@ _NARROWEST_PX = 40  # a track that is narrower says nothing
 
 def bar_px(height: int) -> int:
     """Choose the height of the bar in a window of a height, pixels."""
-    return max(18, min(44, round(height / 22))) // 2 * 2
+    return max(18, min(98, round(height / 22))) // 2 * 2
 
 
 def draw_bar(

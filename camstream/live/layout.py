@@ -13,7 +13,7 @@ from camstream.live.state import LiveState
 if TYPE_CHECKING:
     from camstream.live.ask import Evidence
 
-_LARGEST_PX = 40  # larger letters are no easier to read, on any screen
+_LARGEST_PX = 64  # a line of a screen of 2160 pixels
 
 
 def text_px(size_wh: tuple[int, int]) -> int:

@@ -184,3 +184,4 @@ def _draw_help(target: Picture, rows: list[Row], bottom: int) -> None:
                     _write(target, text, line_px, top, left // 2 * 2)
                     left += wide + gap
                 return
+    _write(target, "make the window\nlarger for the help", _SMALLEST_PX, 0, 0)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from camstream.frame import Frame
     from camstream.live.state import LiveState
     from camstream.picture import ImageU8, Picture
+    from camstream.sources.player import PlayerState
     from camstream.stages import Display
 
 _BAR_S = 0.1
@@ -58,13 +59,16 @@ class Screen:
         """Whether the user has not closed it."""
         return self._display.is_open
 
+    def mark(self, state: LiveState, player: PlayerState, label: str) -> None:
+        """Add what is seen in a state's source to the timeline, at the place of its player."""
+        self._turn_to(state.source)  # a picture is seen before it is shown
+        self.timeline.add(player, label)
+
     def show(self, state: LiveState) -> None:
         """Draw a state, and show it."""
         if not self._display.is_open:
             return
-        if state.source != self._source:
-            self._source, self.timeline = state.source, Timeline()
-            self._display.title = f"{state.source} - camstream"
+        self._turn_to(state.source)
         size_wh, room_wh = self._sizes(state)
         small = (
             None if state.frame is None or state.is_mosaic else self._fitted(state.frame, room_wh)
@@ -108,6 +112,12 @@ class Screen:
     def close(self) -> None:
         """Remove it from the screen."""
         self._display.close()
+
+    def _turn_to(self, source: str) -> None:
+        """Begin a timeline for another source, and give the window its name."""
+        if source != self._source:
+            self._source, self.timeline = source, Timeline()
+            self._display.title = f"{source} - camstream"
 
     def _sizes(self, state: LiveState) -> tuple[tuple[int, int], tuple[int, int]]:
         """The size of the image, and of the room for the picture in it."""

@@ -259,7 +259,7 @@ class LiveSession:
     def _mark(self, prediction: Prediction) -> None:
         """Add what is seen to the timeline of a file."""
         if self._screen is not None and self.state.player is not None:
-            self._screen.timeline.add(self.state.player, seen_in(prediction, self.state.info))
+            self._screen.mark(self.state, self.state.player, seen_in(prediction, self.state.info))
 
     def _show_again(self) -> None:
         """Show the last picture again: its map may have come, its state or style have changed."""

@@ -206,7 +206,7 @@ class WallSession:
             return
         player = self.state.player
         if self._screen is not None and player is not None and camera.id == self.state.focus:
-            self._screen.timeline.add(player, seen_in(pair.prediction, self.state.info))
+            self._screen.mark(self.state, player, seen_in(pair.prediction, self.state.info))
         outputs = camera.outputs
         picture = pair.frame.picture
         if outputs.needs_picture:
