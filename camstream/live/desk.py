@@ -1,7 +1,7 @@
 """One model for several cameras: threads that look at their newest frames in turn.
 
-Two threads, each with a frame of another camera, use two cores better than one frame on both: see
-tests/benchmarks/cameras.py. Batches are of no use to a CPU.
+Each thread has a frame of another camera. How many there are, and whether they share one call of the
+model, is chosen in ``camstream.live.rack.Looking``.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from camstream.live.outputs import OutputPaths
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.cores import usable_cores
 from camstream.models.device import PROVIDERS
+from camstream.models.together import Together, best_batch
 from camstream.sinks.group import say_kept
 from camstream.sources.several import check_apart, name_of
 from camstream.stats import RunStats, StageTimes
@@ -53,10 +54,18 @@ class Looking:
 
     @classmethod
     def through(cls, model: Model) -> Looking:
-        """Look through a model that is open: on the CPU with as many threads as it leaves cores."""
-        workers = usable_cores() if model.device == "cpu" else 1
-        workers = min(workers, _MOST_WORKERS)
-        return cls(model.infer, model.info, model.prepare, model.device, workers)
+        """Look through a model that is open: a frame a core, or all that wait in one call.
+
+        Two threads with a frame each use two cores better than one call with both, see
+        tests/benchmarks/cameras.py; on any other device the best batch is measured here.
+        """
+        if model.device == "cpu":
+            workers, infer = min(usable_cores(), _MOST_WORKERS), model.infer
+        elif (workers := best_batch(model)) > 1:
+            infer = Together(model, workers).infer
+        else:
+            infer = model.infer
+        return cls(infer, model.info, model.prepare, model.device, workers)
 
 
 class Rack:

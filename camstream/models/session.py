@@ -142,34 +142,58 @@ class Model:
 
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
+        return self.infer_many([frame], classes=classes)[0]
+
+    def infer_many(
+        self, frames: Sequence[Frame], *, classes: Sequence[int] | None = None
+    ) -> list[Prediction]:
+        """Look at frames in one call; they must come to the same input size, see ``prepare``."""
         started = time.perf_counter()
-        image = self._input_of(frame)
+        images = [self._input_of(frame) for frame in frames]
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
-            contract.FRAMES: image[np.newaxis]
+            contract.FRAMES: images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         }
         if classes is not None:
             feed[contract.CLASSES] = self._checked(classes)
-        logits, cam, cam_classes, bias, *more = self._run(feed)
-        self._check(logits, cam)
-        refined = more[0][0] if more else None
+        outputs = self._run(feed)
+        self._check(len(images), *outputs[:2])
+        infer_ms = (time.perf_counter() - started) * 1e3
+        return [
+            self._prediction(
+                frame, image, [output[n] for output in outputs], infer_ms, is_ranked=classes is None
+            )
+            for n, (frame, image) in enumerate(zip(frames, images, strict=True))
+        ]
+
+    def _prediction(
+        self,
+        frame: Frame,
+        image: ImageU8,
+        outputs: list[NDArray[Any]],
+        infer_ms: float,
+        *,
+        is_ranked: bool,
+    ) -> Prediction:
+        """Read one frame's part of the outputs."""
+        logits, cam, cam_classes, bias, *more = outputs
         prediction = Prediction(
             frame=frame,
-            top=self._top(logits[0]),
+            top=self._top(logits),
             cam=ClassMaps(
-                maps=cam[0],
-                class_indices=cam_classes[0],
-                bias=bias[0],
+                maps=cam,
+                class_indices=cam_classes,
+                bias=bias,
                 cam_range=self.info.cam_range,
                 method=self.info.method,
-                refined=refined,
+                refined=more[0] if more else None,
                 refinement=self.refinement,
                 caveat=self._caveat,
             ),
-            infer_ms=(time.perf_counter() - started) * 1e3,
+            infer_ms=infer_ms,
             image=image,
-            logits=logits[0],
+            logits=logits,
         )
-        if self.info.background is None or classes is not None:
+        if self.info.background is None or not is_ranked:
             return prediction
         return dataclasses.replace(prediction, views=(decided(prediction, self.info),))
 
@@ -290,9 +314,9 @@ class Model:
         self.session.run_with_iobinding(binding)
         return list(binding.copy_outputs_to_cpu())
 
-    def _check(self, logits: NDArray[np.float32], cam: NDArray[np.float32]) -> None:
-        """Refuse outputs that no network gives whose file is whole."""
-        if logits.shape != (1, len(self.info.labels)):
+    def _check(self, count: int, logits: NDArray[np.float32], cam: NDArray[np.float32]) -> None:
+        """Refuse outputs for so many frames that no network gives whose file is whole."""
+        if logits.shape != (count, len(self.info.labels)):
             raise ModelError(
                 f"{self.path} has {len(self.info.labels)} labels, but {logits.shape[-1]} classes; "
                 "export the model again with a label for each"

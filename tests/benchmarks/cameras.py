@@ -38,7 +38,7 @@ from camstream.live.outputs import RunLimits
 from camstream.live.rack import Looking
 from camstream.live.state import LiveState
 from camstream.live.wall import WallSession
-from camstream.models import zoo
+from camstream.models import together, zoo
 from camstream.models.session import Model
 from camstream.picture import Picture
 from camstream.sources.play import open_live
@@ -305,6 +305,16 @@ def _memory_mb() -> float:
     return float("nan")
 
 
+def batches(device: str) -> None:
+    """Print what a frame costs in a call with others, and what would be chosen on a GPU."""
+    model = Model(zoo.find_model().path, device=device)
+    alone_ms = together.seconds(model, 1) * 1e3
+    for size in (1, *together.SIZES):
+        each_ms = together.seconds(model, size) / size * 1e3
+        print(f"{size} in a call: {each_ms:.2f} ms each, {each_ms / alone_ms:.2f} of one alone")
+    print(f"on {model.device}: {together.best_batch(model)} frames at a time")
+
+
 def main() -> int:
     """Run one part."""
     if sys.argv[1:2] == ["serve"]:
@@ -313,10 +323,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=["many", "neighbours", "cuts"])
+    parser.add_argument("part", choices=["many", "neighbours", "cuts", "batches"])
     parser.add_argument("--cameras", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--models", nargs="+", default=[zoo.DEFAULT_MODEL, "int8", "person"])
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--device", default="auto", help="of batches")
     parser.add_argument("--made", action="store_true", help="sources made in this process")
     parser.add_argument("--workers", type=int, help="threads that look; default: a core each")
     parser.add_argument("--rounds", type=int, default=3, help="of neighbours")
@@ -334,6 +345,8 @@ def main() -> int:
         )
     elif given.part == "neighbours":
         neighbours(given.seconds, given.rounds, given.models[0])
+    elif given.part == "batches":
+        batches(given.device)
     else:
         return 0 if cuts(given.cuts, given.minutes, given.models[0]) else 1
     return 0
