@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from camstream.errors import ModelError
 from camstream.frame import Frame, Prediction
+from camstream.live.rack import Looking
 from camstream.models import together
 from camstream.models.session import Model
 from camstream.models.together import Together, best_batch
@@ -157,3 +158,21 @@ def test_a_file_of_one_picture_a_call_is_left_alone(
 
 def test_the_measurement_runs(tiny_model: Model) -> None:
     assert best_batch(tiny_model) in (1, 2, 4, 8)
+
+
+def test_several_cameras_share_calls_where_the_device_is_no_processor(
+    tiny_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model(tiny_path, device="cpu")
+    assert Looking.through(model).infer == model.infer
+    model.device = "cuda"  # it is not, but nothing else asks
+    monkeypatch.setattr("camstream.live.rack.best_batch", lambda _: 3)
+    looking = Looking.through(model)
+    assert looking.workers == 3
+    frames = [numbered(number, (64, 64)) for number in (3, 200)]
+    with ThreadPoolExecutor(2) as threads:
+        found = [*threads.map(looking.infer, frames, timeout=10)]
+    for prediction, frame in zip(found, frames, strict=True):
+        np.testing.assert_allclose(prediction.logits, model.infer(frame).logits, atol=1e-4)
+    monkeypatch.setattr("camstream.live.rack.best_batch", lambda _: 1)
+    assert Looking.through(model).infer == model.infer
