@@ -21,6 +21,7 @@ from camstream.live.outputs import OutputPaths, Outputs, RunLimits
 from camstream.live.paint import draw
 from camstream.live.playing import pause, play, player_of
 from camstream.live.screen import Screen
+from camstream.live.spare_memory import SpareMemory
 from camstream.live.state import LiveState, apply
 from camstream.live.switch import SwitchingSource
 from camstream.live.sync import Sync
@@ -121,6 +122,7 @@ class LiveSession:
         self._limits = limits
         self._screen = None if display is None else Screen(display)
         self._begun_s = time.perf_counter()
+        self._spare = SpareMemory()
         self._asked_s = 0.0
         self._unshown: Frame | None = None  # the newest one, while the model has not answered yet
         self._guest = guest
@@ -161,7 +163,7 @@ class LiveSession:
         try:
             with self._pipeline:
                 while not self._is_over(started) and self._step():
-                    pass
+                    self._spare.give_back()
                 self._close_display()
         except BaseException as error:
             self._close_display()

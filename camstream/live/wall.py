@@ -23,6 +23,7 @@ from camstream.live.paint import draw
 from camstream.live.playing import pause, play
 from camstream.live.rack import Looking, Rack
 from camstream.live.screen import Screen
+from camstream.live.spare_memory import SpareMemory
 from camstream.live.state import LiveState, apply
 from camstream.live.timeline import seen_in
 from camstream.live.values import checked
@@ -122,6 +123,7 @@ class WallSession:
             open_camera, looking, selection, outputs, folder, changed=self._changed.set
         )
         self._limits = limits
+        self._spare = SpareMemory()
         self._models = models
         self._watch = watch
         self._stop = stop
@@ -160,6 +162,7 @@ class WallSession:
             self.rack.start()
             while not self._is_over(started):
                 self._pass()
+                self._spare.give_back()
         except BaseException as met:
             error = met
             raise
