@@ -255,6 +255,8 @@ class WallSession:
                 self._say(opened)
             else:
                 self._use(opened)
+        for message in self.rack.poll():
+            self._say(message)
         self.rack.select(self.state.selection)
 
     def _do(self, action: actions.Action) -> None:
