@@ -331,6 +331,7 @@ def live(
                 stop=stop,
                 models=None if maps is not None else models,
                 watch=None if server is None else server.hub.see,
+                tell=None if server is None else server.hub.take,
             )
         else:
             open_source = partial(open_any, waiting=_Patience(named[0], stop))

@@ -19,7 +19,7 @@ from camstream.stages import status_of
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
-    from camstream.frame import Frame
+    from camstream.frame import Frame, Prediction
     from camstream.live.outputs import Outputs
     from camstream.maps.select import MapSelector, Selection
     from camstream.stages import Infer, Source
@@ -48,6 +48,7 @@ class Camera:
         is_paused: Whether its picture is held.
         problem: What went wrong last, in words.
         error: What ended its thread that must end the run, too.
+        looked_index: Of the frame that the model looked at last; -1 before the first.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Camera:
         self._offer, self._is_waiting = offer, is_waiting
         self._prepare, self._changed = prepare, changed
         self._back_off = BackOff()
-        self._offered_index = self._looked_index = -1
+        self._offered_index = self.looked_index = -1
         self._begun_s = time.perf_counter()
         self.problem = ""
         self._has_tried = self._is_over = self._has_failed = False
@@ -109,7 +110,7 @@ class Camera:
     @property
     def is_done(self) -> bool:
         """Whether no picture comes any more, none will be tried for, and the last one was shown."""
-        is_last_waiting = self._looked_index < self._offered_index or self.pairing.has_news
+        is_last_waiting = self.looked_index < self._offered_index or self.pairing.has_news
         return self._is_over and (self._has_failed or not is_last_waiting)
 
     @property
@@ -138,14 +139,14 @@ class Camera:
         """What is shown of it."""
         return self._pair
 
-    def look(self, frame: Frame) -> float:
-        """Look at a frame with the model, in the desk's thread; returns the milliseconds it took."""
+    def look(self, frame: Frame) -> Prediction:
+        """Look at a frame with the model, in the desk's thread."""
         prediction = self.selector(frame)
         self.figures.add_seen(prediction)
         self.pairing.add_prediction(prediction)
-        self._looked_index = frame.index
+        self.looked_index = frame.index
         self._changed()
-        return prediction.infer_ms
+        return prediction
 
     def take(self, now_s: float) -> Pair | None:
         """Take what is to be shown now, None where nothing has changed; in the session's thread."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camstream.errors import SinkError, SourceError, UsageError
+from camstream.frame import Annotated
 from camstream.live.camera import Camera
 from camstream.live.describe import called
 from camstream.live.desk import Desk
@@ -80,6 +81,7 @@ class Rack:
         folder: Path,
         *,
         changed: Callable[[], None],
+        tell: Callable[[Annotated], None] | None = None,
     ) -> None:
         """Prepare, without a camera.
 
@@ -90,6 +92,7 @@ class Rack:
             outputs: See ``WallSession``.
             folder: See ``WallSession``.
             changed: Called, from any thread, when there is something new.
+            tell: See ``WallSession``.
 
         Raises:
             SinkError: An output cannot be written.
@@ -97,7 +100,7 @@ class Rack:
         self.cameras: list[Camera] = []
         self.times = StageTimes()
         self._open_camera, self._looking, self._selection = open_camera, looking, selection
-        self._changed = changed
+        self._changed, self._tell = changed, tell
         self._files = CameraFiles(outputs, folder, labels=looking.info.labels)
         self._desk = Desk(self._look, failed=changed, workers=looking.workers)
         self.gone: dict[int, RunStats] = {}
@@ -282,5 +285,10 @@ class Rack:
 
     def _look(self, number: int, frame: Frame) -> None:
         camera = next((one for one in self.cameras if one.id == number), None)
-        if camera is not None:
-            self.times.add("infer", camera.look(frame))
+        if camera is None:
+            return
+        is_next = frame.index > camera.looked_index  # a picture that is held is looked at again
+        prediction = camera.look(frame)
+        self.times.add("infer", prediction.infer_ms)
+        if is_next and self._tell is not None:
+            self._tell(Annotated(prediction=prediction, picture=frame.picture, source=camera.name))

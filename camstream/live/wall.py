@@ -77,6 +77,7 @@ class WallSession:
         folder: Path = Path(),
         models: ModelSwitch | None = None,
         watch: Callable[[LiveState], None] | None = None,
+        tell: Callable[[Annotated], None] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
 
@@ -96,6 +97,8 @@ class WallSession:
             models: Opens other models; the session closes it. None: the model stays.
             watch: Called with each state that is to be shown, from the thread that runs the
                 session; it must return at once.
+            tell: Called with each frame that the model has looked at, also with those between two
+                states, from any thread; its picture is the camera's. It must return at once.
 
         Raises:
             SinkError: An output cannot be written.
@@ -119,7 +122,7 @@ class WallSession:
         )
         self._changed = threading.Event()
         self.rack = Rack(
-            open_camera, looking, selection, outputs, folder, changed=self._changed.set
+            open_camera, looking, selection, outputs, folder, changed=self._changed.set, tell=tell
         )
         self._limits = limits
         self._models = models

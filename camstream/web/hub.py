@@ -49,7 +49,7 @@ class CrowdedError(Exception):
 class Hub:
     """Keeps the newest state, and gives pictures, states and records to whoever asks.
 
-    ``see`` is for the session's thread; all else is for the loop of the server.
+    ``see`` is for the session's thread, ``take`` for any; all else is for the loop of the server.
 
     Attributes:
         encoded: How many pictures were encoded.
@@ -89,15 +89,25 @@ class Hub:
         """Take the newest state; returns at once."""
         before = self._state
         self._memory.see(state, before)
-        frames = self._memory.new_frames(state)
+        frame = self._memory.new_frame(state)
         with self._changed:
             self._state = state
-            if self._readers:
-                self._unread.extend(frames)
-            if self._waiting or self._unread:
+            if self._waiting:
                 self._changed.notify()
+        if frame is not None:
+            self.take(frame)
         if before is None or differ(state, before):
             self._call(self._wake)
+
+    def take(self, annotated: Annotated) -> None:
+        """Take a frame that the model has looked at, for the records; returns at once.
+
+        Of one source, ``see`` finds them in the states; of several, a state is not for each frame.
+        """
+        with self._changed:
+            if self._readers:
+                self._unread.append(annotated)
+                self._changed.notify()
 
     # For the loop of the server.
 

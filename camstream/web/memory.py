@@ -26,7 +26,7 @@ class Memory:
         self.present_since_s: float | None = None
         self._played = ""
         self._is_present: bool | None = None
-        self._last_index: dict[int, int] = {}  # of each camera; 0 is the only source
+        self._last_index = -1
 
     def see(self, state: LiveState, before: LiveState | None) -> None:
         """Take the next state, and the one before."""
@@ -43,15 +43,13 @@ class Memory:
             self._is_present = is_present
             self.present_since_s = None if is_present is None else time.perf_counter()
 
-    def new_frames(self, state: LiveState) -> list[Annotated]:
-        """Return the frames that the model has looked at since the last call, one a camera."""
-        sources = [(camera.id, camera.name, camera.prediction) for camera in state.cameras]
-        found = []
-        for number, name, made in sources or [(0, "", state.prediction)]:
-            if made is not None and made.frame.index > self._last_index.get(number, -1):
-                self._last_index[number] = made.frame.index
-                found.append(Annotated(prediction=made, picture=made.frame.picture, source=name))
-        return found
+    def new_frame(self, state: LiveState) -> Annotated | None:
+        """Return the frame of the only source, if the model has looked at it since the last call."""
+        made = state.prediction
+        if state.cameras or made is None or made.frame.index <= self._last_index:
+            return None
+        self._last_index = made.frame.index
+        return Annotated(prediction=made, picture=made.frame.picture)
 
 
 # A change of one of these is told at once; measured values are told ten times a second.

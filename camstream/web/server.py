@@ -138,9 +138,10 @@ class WebServer:
 
     def stop(self) -> None:
         """Tell everybody that it is over, and end the thread."""
+        if self._thread.is_alive():
+            self.hub.close()  # first: uvicorn would tell everybody that it begins anew
         self._server.should_exit = True
         if self._thread.is_alive():
-            self.hub.close()
             self._thread.join()
         self._listener.close()
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import threading
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 import pytest
 
+from camstream.frame import Frame, Prediction
 from camstream.live.rack import Looking
-from camstream.live.session import LiveSession
 from camstream.live.wall import WallSession
 from camstream.models.session import Model
 from camstream.stages import Source
 from camstream.testing import FakeSource
 from camstream.web.server import WebServer
-from tests.web.serving import LOOPBACK, Served, Viewer, at_30_hz
+from tests.live.street import Street, paced
+from tests.web.serving import LOOPBACK, Served, Viewer, at_30_hz, running
 
 NAMES = ["rtsp://user:s3cret@one/", "rtsp://user:s3cret@two/"]
 
@@ -38,18 +39,11 @@ def served(tiny_model: Model) -> Iterator[Served]:
         Looking.through(tiny_model),
         open_camera=open_camera,
         watch=server.hub.see,
+        tell=server.hub.take,
         stop=ended.is_set,
     )
-    server.attach(session)
-    server.start()
-    thread = threading.Thread(target=session.run, name="session")
-    thread.start()
-    try:
-        yield Served(server, cast("LiveSession", session))  # its methods do not use it
-    finally:
-        server.stop()
-        ended.set()
-        thread.join()
+    with running(server, session, ended) as served:
+        yield served
 
 
 def _looked_at(viewer: Viewer) -> None:
@@ -105,3 +99,32 @@ def test_records_say_of_which_camera_they_are(served: Served) -> None:
         answer = client.getresponse()
         sources = {json.loads(answer.readline())["source"] for _ in range(12)}
     assert sources == {"rtsp://one/", "rtsp://two/"}
+
+
+def test_a_record_for_each_frame_that_was_looked_at(tiny_model: Model) -> None:
+    server, ended = WebServer(LOOPBACK), threading.Event()
+    made: list[tuple[tuple[int, int], int]] = []
+
+    def infer(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        made.append((frame.picture.size_wh, frame.index))
+        return tiny_model.infer(frame, classes=classes)
+
+    session = WallSession(
+        ["rtsp://one/", "rtsp://two/"],
+        dataclasses.replace(Looking.through(tiny_model), infer=infer, workers=1),
+        open_camera=Street(one=paced(80, (64, 64)), two=paced(80, (96, 64))),
+        watch=server.hub.see,  # 30 times a second
+        tell=server.hub.take,
+        stop=ended.is_set,
+    )
+    told: list[tuple[tuple[int, int], int]] = []
+    with running(server, session, ended) as served:
+        client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+        with contextlib.closing(client):
+            client.request("GET", "/records")
+            answer = client.getresponse()
+            for _ in range(80):
+                record = json.loads(answer.readline())
+                told.append((tuple(record["size_wh"]), record["index"]))
+    begin, end = made.index(told[0]), made.index(told[-1])
+    assert told == made[begin : end + 1]
