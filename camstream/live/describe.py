@@ -54,7 +54,7 @@ def _of_all(cameras: Sequence[Camera], described: tuple[CameraState, ...]) -> di
     return {
         "source": called(cameras),
         "source_rate_hz": None,
-        "source_state": "",
+        "source_state": "no picture yet" if newest is None else "",
         "player": None,
         "is_paused": bool(cameras) and all(camera.is_paused for camera in cameras),
         "frame": None if newest is None else newest.frame,

@@ -354,7 +354,7 @@ class WallSession:
         self._say("; ".join(message for message in said if message))
 
     def _snapshot(self) -> str:
-        if not any(camera.frame is not None for camera in self.state.cameras):
+        if self.state.frame is None:
             return "no snapshot: there is no picture yet"
         return self._chosen()[0].outputs.snapshot(draw(self.state))
 

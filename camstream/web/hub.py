@@ -294,7 +294,7 @@ class Hub:
     def _wants(self) -> bool:
         """Whether somebody waits, and the picture would be another than the last one."""
         state = self._state
-        if not self._waiting or state is None or state.prediction is None:
+        if not self._waiting or state is None or not (state.prediction or state.cameras):
             return False
         return self._picture is None or not Look.of(state).is_same(self._picture[0])
 

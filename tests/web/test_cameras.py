@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from camstream.drawing.overlay import Style
+from camstream.errors import SourceError
 from camstream.frame import Frame, Prediction
 from camstream.live.rack import Looking
 from camstream.live.wall import WallSession
 from camstream.models.session import Model
+from camstream.picture import Picture
 from camstream.stages import Source
 from camstream.testing import FakeSource
 from camstream.web.server import WebServer
@@ -128,3 +131,69 @@ def test_a_record_for_each_frame_that_was_looked_at(tiny_model: Model) -> None:
                 told.append((tuple(record["size_wh"]), record["index"]))
     begin, end = made.index(told[0]), made.index(told[-1])
     assert told == made[begin : end + 1]
+
+
+def white(source: FakeSource) -> Iterator[Frame]:
+    image = np.full((360, 640, 3), 255, np.uint8)
+    for frame in at_30_hz(source):
+        yield dataclasses.replace(frame, picture=Picture.from_bgr(image))
+
+
+def test_a_camera_without_a_picture_shows_none_of_another_one(tiny_model: Model) -> None:
+    server, ended = WebServer(LOOPBACK), threading.Event()
+    session = WallSession(
+        ["rtsp://one/", "rtsp://off/"],
+        Looking.through(tiny_model),
+        open_camera=Street(one=white, off=SourceError("cannot open it")),
+        style=Style(show_heatmap=False, show_label=False),
+        watch=server.hub.see,
+        stop=ended.is_set,
+    )
+
+    def brightness(viewer: Viewer) -> float:
+        image = cv2.imdecode(np.frombuffer(viewer.picture(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert image is not None
+        return float(image.mean())
+
+    with running(server, session, ended) as served, served.viewer() as viewer:
+        viewer.until(lambda state: state["cameras"][0]["label"])
+        viewer.do("Focus", camera=1)
+        viewer.until(lambda state: state["focus"] == 1 and not state["is_stale"])
+        while brightness(viewer) < 200:
+            pass
+        viewer.do("Focus", camera=2)
+        viewer.until(lambda state: state["focus"] == 2)
+        assert viewer.state["is_stale"]
+        assert viewer.state["rate_hz"] is None
+        assert "no picture yet" in viewer.state["source_state"]
+        while brightness(viewer) > 20:
+            pass
+        snapshot = cv2.imdecode(
+            np.frombuffer(served.get("/snapshot.jpg")[2], np.uint8), cv2.IMREAD_GRAYSCALE
+        )
+        assert snapshot is not None
+        assert 0 < snapshot.mean() < 20  # black, with a word of what is going on
+        viewer.do("Snapshot")
+        viewer.until(lambda state: "there is no picture yet" in state["message"])
+
+
+def test_where_no_camera_has_a_picture_the_page_says_so(tiny_model: Model) -> None:
+    off = SourceError("cannot open it")
+    server, ended = WebServer(LOOPBACK), threading.Event()
+    session = WallSession(
+        ["rtsp://one/", "rtsp://two/"],
+        Looking.through(tiny_model),
+        open_camera=Street(one=quiet, two=off),
+        watch=server.hub.see,
+        stop=ended.is_set,
+    )
+    with running(server, session, ended) as served, served.viewer() as viewer:
+        viewer.until(lambda state: state["is_stale"] and state["source_state"] == "no picture yet")
+        image = cv2.imdecode(np.frombuffer(viewer.picture(), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape == (720, 1280, 3)  # each camera says how it is
+
+
+def quiet(source: FakeSource) -> Iterator[Frame]:
+    source.stopped.wait(30)
+    yield from ()
