@@ -13,6 +13,7 @@ from camstream.live.cameras import CameraCondition, CameraState
 from camstream.live.figures import STALE_S, Figures
 from camstream.live.pairing import Pair, Pairing
 from camstream.live.playing import player_of
+from camstream.live.timeline import Timeline
 from camstream.sources import live_address
 from camstream.sources.back_off import BackOff
 from camstream.stages import status_of
@@ -45,6 +46,7 @@ class Camera:
         source: What is read; None until it could be opened.
         pairing: What is to be shown next.
         figures: What is counted and measured.
+        timeline: The labels found so far in a file.
         is_paused: Whether its picture is held.
         problem: What went wrong last, in words.
         error: What ended its thread that must end the run, too.
@@ -85,6 +87,7 @@ class Camera:
         self.source: Source | None = None
         self.pairing = Pairing()
         self.figures = Figures()
+        self.timeline = Timeline()
         self.is_paused = False
         self._open_camera = open_camera
         self._offer, self._is_waiting = offer, is_waiting

@@ -79,6 +79,7 @@ def _of_one(camera: Camera, described: CameraState) -> dict[str, object]:
         "source_rate_hz": described.rate_in_hz or None,
         "source_state": health(described) if is_quiet else "",
         "player": None if camera.source is None else player_of(camera.source),
+        "timeline": camera.timeline,
         "is_paused": camera.is_paused,
         "frame": described.frame,
         "prediction": described.prediction,

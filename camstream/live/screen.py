@@ -12,7 +12,6 @@ from camstream.live import actions, mouse
 from camstream.live.bar import bar_px, draw_bar, position_at, said
 from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
 from camstream.live.paint import BLANK_WH, add_hud, draw
-from camstream.live.timeline import Timeline
 
 if TYPE_CHECKING:
     from camstream.frame import Frame
@@ -38,13 +37,9 @@ class Screen:
 
     Pictures are scaled down first, then drawn on: text is sharp and of one size whatever the
     source, and a large source costs little more than a small one.
-
-    Attributes:
-        timeline: The labels found so far in a file that is played.
     """
 
     def __init__(self, display: Display) -> None:
-        self.timeline = Timeline()
         self._source = ""
         self._display = display
         self._place: _Place | None = None
@@ -63,7 +58,7 @@ class Screen:
         if not self._display.is_open:
             return
         if state.source != self._source:
-            self._source, self.timeline = state.source, Timeline()
+            self._source = state.source
             self._display.title = f"{state.source} - camstream"
         size_wh, room_wh = self._sizes(state)
         small = (
@@ -137,7 +132,7 @@ class Screen:
         look = size_wh, state.is_paused, dataclasses.replace(player, position=0.0), said(player)
         now = time.perf_counter()
         if self._drawn is None or self._drawn[0] != look or now > self._drawn[1] + _BAR_S:
-            image = draw_bar(size_wh, player, self.timeline, is_paused=state.is_paused)
+            image = draw_bar(size_wh, player, state.timeline, is_paused=state.is_paused)
             self._drawn = look, now, image
         return self._drawn[2]
 

@@ -24,7 +24,7 @@ from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
 from camstream.live.switch import SwitchingSource
 from camstream.live.sync import Sync
-from camstream.live.timeline import seen_in
+from camstream.live.timeline import Timeline, seen_in
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
 from camstream.models.classes import ClassNames
@@ -117,6 +117,7 @@ class LiveSession:
         )
         self.parting = ""
         self._source = SwitchingSource(source, open_source)
+        self._played = source  # the one that the timeline is of
         self._infer = infer
         self._limits = limits
         self._screen = None if display is None else Screen(display)
@@ -257,9 +258,12 @@ class LiveSession:
         return self.state.is_paused or (player is not None and player.has_ended)
 
     def _mark(self, prediction: Prediction) -> None:
-        """Add what is seen to the timeline of a file."""
-        if self._screen is not None and self.state.player is not None:
-            self._screen.timeline.add(self.state.player, seen_in(prediction, self.state.info))
+        """Add what is seen to the timeline of a file; that of another source is its own."""
+        if self._played is not self._source.current:
+            self._played = self._source.current
+            self._update(timeline=Timeline())
+        if self.state.player is not None:
+            self.state.timeline.add(self.state.player, seen_in(prediction, self.state.info))
 
     def _show_again(self) -> None:
         """Show the last picture again: its map may have come, its state or style have changed."""

@@ -20,7 +20,7 @@ from camstream.live.keys import Keyboard
 from camstream.live.mosaic import MOSAIC_WH, camera_at
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.paint import draw
-from camstream.live.playing import pause, play
+from camstream.live.playing import pause, play, player_of
 from camstream.live.rack import Looking, Rack
 from camstream.live.screen import Screen
 from camstream.live.state import LiveState, apply
@@ -207,9 +207,9 @@ class WallSession:
         self._has_news = True
         if not pair.is_new:
             return
-        player = self.state.player
-        if self._screen is not None and player is not None and camera.id == self.state.focus:
-            self._screen.timeline.add(player, seen_in(pair.prediction, self.state.info))
+        player = None if camera.source is None else player_of(camera.source)
+        if player is not None:
+            camera.timeline.add(player, seen_in(pair.prediction, self.state.info))
         outputs = camera.outputs
         picture = pair.frame.picture
         if outputs.needs_picture:

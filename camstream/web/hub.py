@@ -88,7 +88,7 @@ class Hub:
     def see(self, state: LiveState) -> None:
         """Take the newest state; returns at once."""
         before = self._state
-        self._memory.see(state, before)
+        self._memory.see(state)
         frame = self._memory.new_frame(state)
         with self._changed:
             self._state = state
@@ -192,8 +192,7 @@ class Hub:
         values = telling.tell(
             state,
             size_wh=self.size_wh,
-            present_since_s=self._memory.present_since_s,
-            timeline=self._memory.timeline.runs() if state.player is not None else (),
+            present_since_s=self._memory.present_since_s(state),
             sources=self._sources,
         )
         text = msgspec.json.encode(values).decode()

@@ -22,7 +22,6 @@ def tell(
     *,
     size_wh: tuple[int, int] | None = None,
     present_since_s: float | None = None,
-    timeline: Sequence[tuple[float, float, str]] = (),
     sources: Sequence[str] = (),
     now_s: float | None = None,
 ) -> dict[str, Any]:
@@ -32,7 +31,6 @@ def tell(
         state: Of the session.
         size_wh: Of the picture that is sent; None before the first.
         present_since_s: Since when what is decided of presence holds, ``time.perf_counter()``.
-        timeline: Parts of the file that is played that have a label: begin and end, 0 to 1, label.
         sources: What may be opened, without secrets.
         now_s: ``time.perf_counter()``; a parameter for tests.
     """
@@ -84,7 +82,7 @@ def tell(
         "presence": None if one is None else _presence(one, present_since_s, now_s),
         "answer": _answer(state),
         "teaching": _teaching(state),
-        "player": _player(state, timeline),
+        "player": _player(state),
         "cameras": [camera.to_dict() for camera in state.cameras],
         "focus": state.focus,
         "models": [shown_model(name) for name in state.models],
@@ -178,9 +176,7 @@ def _teaching(state: LiveState) -> Mapping[str, Any] | None:
     }
 
 
-def _player(
-    state: LiveState, timeline: Sequence[tuple[float, float, str]]
-) -> Mapping[str, Any] | None:
+def _player(state: LiveState) -> Mapping[str, Any] | None:
     player = state.player
     if player is None:
         return None
@@ -194,7 +190,7 @@ def _player(
         "counts": player.counts,
         "timeline": [
             {"label": label, "start": round(begin, 4), "end": round(end, 4)}
-            for begin, end, label in timeline
+            for begin, end, label in state.timeline.runs()
         ],
     }
 

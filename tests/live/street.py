@@ -66,11 +66,12 @@ def wall(
     folder: Path = Path(),
     seconds: float | None = LIMIT_S,
     frames: int | None = None,
+    open_camera: Callable[[str, Callable[[float], None]], Source] | None = None,
 ) -> WallSession:
     return WallSession(
         list(street.cameras),
         Looking(infer, FAKE_INFO),
-        open_camera=street,
+        open_camera=open_camera or street,
         display=display,
         watch=watch,
         outputs=outputs,

@@ -24,9 +24,12 @@ from camstream.live.hud import is_stale
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.rack import Looking
 from camstream.live.state import LiveState
+from camstream.live.timeline import Timeline
 from camstream.live.wall import WallSession
 from camstream.picture import Picture
 from camstream.sinks.recorder import Recorder
+from camstream.sources.player import PlayerState
+from camstream.stages import Source
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, counted, fake_infer, make_frame
 from tests.live.states import state_of
 from tests.live.street import LIMIT_S, Street, all_live, once, paced, steered, wall, when
@@ -502,3 +505,33 @@ def test_a_picture_of_another_size_is_no_trouble() -> None:
     stats = wall(street, display=display, frames=20).run()
     assert stats.frames_out >= 20
     assert {image.shape for image in display.images} == {(221, 333, 3)}
+
+
+def test_the_timeline_of_a_clip_stays_when_another_camera_is_enlarged() -> None:
+    class Clip(FakeSource):
+        player = PlayerState(position=1.0, length=10.0)
+
+    street = Street(clip=paced(60), two=paced(60))
+
+    def open_camera(address: str, waiting: Callable[[float], None]) -> Source:
+        source = street(address, waiting)
+        if address == "rtsp://clip/":
+            source = Clip(street.cameras[address], is_live=True)
+        return source
+
+    seen: list[Timeline] = []
+
+    def keep(_: WallSession, state: LiveState) -> bool:
+        seen.append(state.timeline)
+        return bool(state.timeline.runs())
+
+    steps = [
+        *when(all_live),
+        *once(actions.Focus(1), lambda state: state.focus == 1),
+        keep,
+        *once(actions.Focus(2), lambda state: state.focus == 2 and not state.timeline.runs()),
+        *once(actions.Focus(1), lambda state: state.focus == 1),
+        keep,
+    ]
+    steered(street, steps, open_camera=open_camera)
+    assert seen[0] is seen[-1]
