@@ -94,7 +94,7 @@ class Camera:
         self._prepare, self._changed = prepare, changed
         self._back_off = BackOff()
         self._offered_index = self.looked_index = -1
-        self._begun_s = time.perf_counter()
+        self._begun_s = self._held_s = time.perf_counter()
         self.problem = ""
         self._has_tried = self._is_over = self._has_failed = False
         self._next_try_s: float | None = None
@@ -144,9 +144,10 @@ class Camera:
 
     def look(self, frame: Frame) -> Prediction:
         """Look at a frame with the model, in the desk's thread."""
+        turn = self.pairing.turn
         prediction = self.selector(frame)
         self.figures.add_seen(prediction)
-        self.pairing.add_prediction(prediction)
+        self.pairing.add_prediction(prediction, turn)
         self.looked_index = frame.index
         self._changed()
         return prediction
@@ -173,12 +174,13 @@ class Camera:
         """Use another model from now on."""
         self._prepare = prepare
         self.selector.replace(infer, info, selection)
-        self.pairing.forget()
+        self.pairing.forget()  # also what is being looked at now
         self.look_again()
 
     def look_again(self) -> None:
-        """Have the picture that is shown looked at once more: what is asked of it has changed."""
-        if self._pair is not None and self.is_held:
+        """Have a picture that stays looked at once more: what is asked of it has changed."""
+        stays = self.is_held or self._condition(time.perf_counter()) != "live"
+        if self._pair is not None and stays:
             self._offer(self.id, self._pair.frame)
 
     @property
@@ -190,6 +192,7 @@ class Camera:
     def hold(self, on: bool) -> None:
         """Hold its picture, or let it go on."""
         self.is_paused = on
+        self._held_s = time.perf_counter()
         self.figures.begin_anew()
 
     def stop(self) -> None:
@@ -229,6 +232,7 @@ class Camera:
         return CameraState(
             id=self.id,
             name=self.name,
+            address=self.address,
             state=condition,
             rate_in_hz=figures.came.rate_hz if is_live else 0.0,
             rate_hz=figures.looked.rate_hz if is_live else 0.0,
@@ -260,7 +264,9 @@ class Camera:
         if player is None:
             came = self.figures.came
             if came.last_s is None:
-                return "lost" if now_s - self._begun_s > 2 * STALE_S else "opening"
+                if now_s - self._held_s > 2 * STALE_S:
+                    return "lost"
+                return "opening" if self._pair is None else "live"  # it goes on
             if came.is_late(now_s, patience_s=STALE_S):
                 return "lost"
         return "live"

@@ -56,7 +56,9 @@ def _of_all(cameras: Sequence[Camera], described: tuple[CameraState, ...]) -> di
         "source_rate_hz": None,
         "source_state": "no picture yet" if newest is None else "",
         "player": None,
-        "is_paused": bool(cameras) and all(camera.is_paused for camera in cameras),
+        # One that was never open cannot be held, and a clip at its end need not be.
+        "is_paused": any(camera.is_paused for camera in cameras)
+        and all(camera.is_held for camera in cameras if camera.source is not None),
         "frame": None if newest is None else newest.frame,
         "prediction": None if newest is None else newest.prediction,
         "rate_hz": sum(one.rate_hz for one in described),

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -56,11 +56,11 @@ class Hub:
         viewers: How many look now.
     """
 
-    def __init__(self, *, sources: Sequence[str] = (), max_viewers: int = MAX_VIEWERS) -> None:
+    def __init__(self, *, sources: Mapping[str, str] = {}, max_viewers: int = MAX_VIEWERS) -> None:
         """Begin without a state; ``start`` lets it work.
 
         Args:
-            sources: The names of what may be opened, without secrets.
+            sources: What may be opened: the name, without secrets, and the address.
             max_viewers: How many may look at once.
         """
         self.encoded = 0

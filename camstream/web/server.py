@@ -94,7 +94,7 @@ class WebServer:
             self.place, {**own, **tokens} if own else {}, is_encrypted=certificate is not None
         )
         addresses = addresses_of(list(sources))
-        self.hub = Hub(sources=list(addresses))
+        self.hub = Hub(sources=addresses)
         self.wishes = Wishes(self.hub, addresses)
         config = uvicorn.Config(
             make_app(self.hub, self.wishes, self.gate, routes=routes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from camstream.live import layout
@@ -22,7 +22,7 @@ def tell(
     *,
     size_wh: tuple[int, int] | None = None,
     present_since_s: float | None = None,
-    sources: Sequence[str] = (),
+    sources: Mapping[str, str] = {},
     now_s: float | None = None,
 ) -> dict[str, Any]:
     """Write a state as plain values; docs/manual/web.md explains each.
@@ -31,13 +31,14 @@ def tell(
         state: Of the session.
         size_wh: Of the picture that is sent; None before the first.
         present_since_s: Since when what is decided of presence holds, ``time.perf_counter()``.
-        sources: What may be opened, without secrets.
+        sources: What may be opened: the name, without secrets, and the address.
         now_s: ``time.perf_counter()``; a parameter for tests.
     """
     now_s = time.perf_counter() if now_s is None else now_s
     prediction, selection = state.prediction, state.selection
     # With all cameras side by side there is no best class: each camera has its own.
     one = None if state.is_mosaic else prediction
+    names = {address: name for name, address in sources.items()}
     is_held = state.is_paused or is_stale(state, now_s)
     return {
         "source": state.source,
@@ -83,7 +84,9 @@ def tell(
         "answer": _answer(state),
         "teaching": _teaching(state),
         "player": _player(state),
-        "cameras": [camera.to_dict() for camera in state.cameras],
+        "cameras": [
+            {**camera.to_dict(), "source": names.get(camera.address)} for camera in state.cameras
+        ],
         "focus": state.focus,
         "models": [shown_model(name) for name in state.models],
         "chosen_model": None if state.model is None else shown_model(state.model.name),

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from camstream.errors import ModelError, SinkError, SourceError, UsageError
-from camstream.frame import Frame, Prediction
+from camstream.frame import Frame, Prediction, TopClass
 from camstream.live import actions
 from camstream.live.cameras import CameraCondition, CameraState
 from camstream.live.hud import is_stale
@@ -224,7 +224,51 @@ def test_a_pause_ends_where_a_camera_was_never_open() -> None:
     steps = [
         *when(lambda state: state.cameras[0].state == "live"),
         *once(actions.Pause(), lambda state: state.cameras[0].state == "paused"),
+        *when(lambda state: state.is_paused),
         *once(actions.Pause(), lambda state: state.cameras[0].state == "live"),
+        *when(lambda state: not state.is_paused),
+    ]
+    steered(street, steps)
+
+
+def test_what_goes_on_after_a_pause_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camstream.live.camera.STALE_S", 0.5)
+    street = Street(one=paced(2), two=paced(60))
+    began_s, seen = time.perf_counter(), list[str]()
+
+    def goes_on(_: WallSession, state: LiveState) -> bool:
+        seen.append(state.cameras[0].state)
+        return state.cameras[0].state == "live" and state.cameras[0].rate_in_hz > 0
+
+    steps = [
+        *when(lambda state: all_live(state) and time.perf_counter() > began_s + 1.1),
+        *once(actions.Pause(True), lambda state: state.is_paused),
+        *once(actions.Pause(False), lambda state: not state.is_paused),
+        goes_on,
+    ]
+    steered(street, steps)
+    assert set(seen) == {"live"}
+
+
+def test_a_lost_camera_is_looked_at_anew_by_another_model() -> None:
+    def one_picture(source: FakeSource) -> Iterator[Frame]:
+        yield make_frame(0)
+        source.stopped.wait(LIMIT_S)
+
+    def other(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        made = fake_infer(frame, classes=classes)
+        return dataclasses.replace(made, top=(TopClass("cup", 0, 0.9, 1.0),))
+
+    def use_other(session: WallSession, state: LiveState) -> bool:
+        info = dataclasses.replace(FAKE_INFO, labels=("cup", "other"))
+        session.rack.use(Looking(other, info), state.selection)
+        return True
+
+    street = Street(one=paced(60), lost=one_picture)
+    steps = [
+        *when(lambda state: state.cameras[1].state == "lost" and state.cameras[1].label == "thing"),
+        use_other,
+        *when(lambda state: {camera.label for camera in state.cameras} == {"cup"}),
     ]
     steered(street, steps)
 

@@ -16,6 +16,7 @@ import pytest
 from camstream.drawing.overlay import Style
 from camstream.errors import SourceError
 from camstream.frame import Frame, Prediction
+from camstream.live.cameras import CameraState
 from camstream.live.rack import Looking
 from camstream.live.wall import WallSession
 from camstream.models.session import Model
@@ -23,6 +24,8 @@ from camstream.picture import Picture
 from camstream.stages import Source
 from camstream.testing import FakeSource
 from camstream.web.server import WebServer
+from camstream.web.telling import tell
+from tests.live.states import state_of
 from tests.live.street import Street, paced
 from tests.web.serving import LOOPBACK, Served, Viewer, at_30_hz, running
 
@@ -197,3 +200,14 @@ def test_where_no_camera_has_a_picture_the_page_says_so(tiny_model: Model) -> No
 def quiet(source: FakeSource) -> Iterator[Frame]:
     source.stopped.wait(30)
     yield from ()
+
+
+def test_each_camera_says_which_source_it_is() -> None:
+    sources = {"clip.mp4": "a/clip.mp4", "clip.mp4 (2)": "b/clip.mp4", "stdin": "-"}
+    cameras = tuple(
+        CameraState(id=number, name="x", address=address)
+        for number, address in enumerate(["a/clip.mp4", "-", "rtsp://me:s3cret@typed/"], 1)
+    )
+    told = tell(state_of(cameras=cameras), sources=sources)
+    assert [one["source"] for one in told["cameras"]] == ["clip.mp4", "stdin", None]
+    assert "s3cret" not in f"{told} {cameras}"
