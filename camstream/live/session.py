@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from camstream.channel import ChannelClosed
@@ -15,8 +14,8 @@ from camstream.errors import UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
+from camstream.live.asked import Asked
 from camstream.live.guest import Guest
-from camstream.live.keys import Keyboard
 from camstream.live.outputs import OutputPaths, Outputs, RunLimits
 from camstream.live.paint import draw
 from camstream.live.playing import pause, play, player_of
@@ -128,9 +127,7 @@ class LiveSession:
         self._models = models
         self._watch = watch
         self._stop = stop
-        self._actions: SimpleQueue[actions.Action] = SimpleQueue()
-        self._keyboard = Keyboard()
-        self._keys: list[str] = []
+        self._asked = Asked(self._screen)
         self._rate = RunningRate()
         self._selector = MapSelector(infer, info, selection)
         self._pipeline = Pipeline(self._source, self._selector, show_frames=True)
@@ -149,7 +146,7 @@ class LiveSession:
 
         An action that is impossible changes nothing but the message in the state.
         """
-        self._actions.put(action)
+        self._asked.put(action)
 
     def run(self) -> RunStats:
         """Run to the end.
@@ -285,28 +282,20 @@ class LiveSession:
             return  # a window that opens with the first picture has its shape
         self._read_typing()
         self._screen.show(self.state)
-        self._read_keys()
+        self._asked.read_keys()
 
     def _read_typing(self) -> None:
         """Read keys between pictures too where they come quickly; that delays pictures a little."""
-        if self._keyboard.prompt is not None:
-            self._read_keys()
-
-    def _read_keys(self) -> None:
-        while self._screen is not None and (key := self._screen.key()) is not None:
-            self._keys.append(key)
+        if self._asked.prompt is not None:
+            self._asked.read_keys()
 
     def _react(self) -> None:
         """Do what was asked for since the last picture."""
         before = self.state
-        while self._keys:
-            for action in self._keyboard.press(self._keys.pop(0), self.state):
-                self._do(action)
-            self._update(prompt=self._keyboard.prompt)
-        for action in [] if self._screen is None else self._screen.clicks(self.state):
+        for action in self._asked.take(lambda: self.state):
             self._do(action)
-        for _ in range(self._actions.qsize()):
-            self._do(self._actions.get())
+        if self._asked.prompt is not self.state.prompt:
+            self._update(prompt=self._asked.prompt)
         self._select()
         for message in self._source.poll():
             self._say(message)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from camstream.drawing.overlay import Style, annotate
@@ -15,8 +14,8 @@ from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
+from camstream.live.asked import Asked
 from camstream.live.describe import describe
-from camstream.live.keys import Keyboard
 from camstream.live.mosaic import MOSAIC_WH, camera_at
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.paint import draw
@@ -129,8 +128,7 @@ class WallSession:
         self._watch = watch
         self._stop = stop
         self._screen = None if display is None else Screen(display)
-        self._keyboard = Keyboard()
-        self._actions: SimpleQueue[actions.Action] = SimpleQueue()
+        self._asked = Asked(self._screen)
         self._next_draw_s = self._next_figures_s = 0.0
         self._has_news = True
         try:
@@ -146,7 +144,7 @@ class WallSession:
 
         An action that is impossible changes nothing but the message in the state.
         """
-        self._actions.put(action)
+        self._asked.put(action)
         self._changed.set()
 
     def run(self) -> RunStats:
@@ -245,14 +243,12 @@ class WallSession:
 
     def _react(self) -> None:
         """Do what was asked for since the last pass."""
-        while self._screen is not None and (key := self._screen.key()) is not None:
-            for action in self._keyboard.press(key, self.state):
-                self._do(action)
-            self._update(prompt=self._keyboard.prompt)
-        for action in [] if self._screen is None else self._screen.clicks(self.state):
+        self._asked.read_keys()
+        for action in self._asked.take(lambda: self.state):
             self._do(action)
-        for _ in range(self._actions.qsize()):
-            self._do(self._actions.get())
+        if self._asked.prompt is not self.state.prompt:
+            self._has_news = True
+            self._update(prompt=self._asked.prompt)
         for opened in () if self._models is None else self._models.poll():
             if isinstance(opened, str):
                 self._say(opened)

@@ -30,9 +30,8 @@ class Memory:
         for source, prediction in found.items():
             decision = None if prediction is None else prediction.displayed[0].state
             is_present = None if decision is None else not decision.is_background
-            before = self._decided.get(source)
-            is_same = before is not None and before[0] is is_present
-            decided[source] = before if is_same else (is_present, now_s)
+            was_present, since_s = self._decided.get(source, (None, now_s))
+            decided[source] = is_present, since_s if is_present is was_present else now_s
         self._decided = decided
 
     def present_since_s(self, state: LiveState) -> float | None:
