@@ -11,8 +11,15 @@ from typing import Annotated
 import typer
 
 from camstream import crash
-from camstream.address import shown
 from camstream.api import make_selection
+from camstream.commands.looking import (
+    Patience,
+    check_presence,
+    check_speed,
+    check_teaching,
+    parse_receiver,
+    summary,
+)
 from camstream.commands.options import (
     SELECTION,
     STYLE,
@@ -50,9 +57,8 @@ from camstream.commands.options import (
 from camstream.commands.page import announce, open_page
 from camstream.commands.phone import phone_camera
 from camstream.commands.settings import PresetOption, in_force
-from camstream.console import Stop, plain_errors, remark, say, stoppable
+from camstream.console import plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
-from camstream.errors import UsageError
 from camstream.live.models import ModelSwitch
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.rack import Looking
@@ -62,64 +68,14 @@ from camstream.live.teaching import Teaching
 from camstream.live.wall import WallSession
 from camstream.models.zoo import DEFAULT_MODEL, SHIPPED, load_model
 from camstream.sinks.atomic_file import AtomicFile
-from camstream.sinks.receivers import Receiver, receiver_of
+from camstream.sinks.receivers import Receiver
 from camstream.sinks.records import write_json
 from camstream.sinks.window import Window
 from camstream.sources.play import open_live
-from camstream.sources.player import SPEEDS, PlayerState
 from camstream.sources.several import cameras_in
-from camstream.stats import RunStats
 from camstream.web import place
 
 teach_option = partial(typer.Option, rich_help_panel="Teaching with the keys")
-
-
-_PATIENCE_S = 2.0
-
-
-class _Patience:
-    """Waits with the user while a source is being opened: says so once, and ends on Ctrl-C."""
-
-    def __init__(self, source: str, stop: Stop) -> None:
-        self._name = shown(int(source) if source.isdecimal() else source)
-        self._stop = stop
-        self._is_told = False
-
-    def __call__(self, waited_s: float) -> None:
-        self._stop.end()
-        if waited_s >= _PATIENCE_S and not self._is_told:
-            self._is_told = True
-            remark(f"still opening {self._name}; Ctrl-C ends it")
-
-
-def _summary(result: RunStats, player: PlayerState | None) -> str:
-    """Say in one line what was done with a source."""
-    if player is not None and player.counts == "photos":
-        shown = f"{result.frames_out} photo{'' if result.frames_out == 1 else 's'} shown"
-        return f"{result.source}: {shown}"
-    lag = result.stages_ms.get("lag")
-    back = f", back {result.reconnects} times" if result.reconnects else ""
-    return (
-        f"{result.source}: {result.frames_out} frames shown, {result.rate_hz:.1f} fps, "
-        f"{result.frames_dropped} dropped, {result.frames_mapped} inferred{back}"
-        + (f"; lag {lag.p50:.0f} ms (p95 {lag.p95:.0f})" if lag else "")
-    )
-
-
-def check_speed(speed: float) -> float:
-    """Return a speed, if a file can be played at it; raises UsageError."""
-    if speed not in SPEEDS:
-        known = ", ".join(f"{one:g}" for one in SPEEDS)
-        raise UsageError(f"--speed {speed:g}: the speed is one of {known}")
-    return speed
-
-
-def parse_receiver(text: str) -> Receiver:
-    """Read who is told of presence; raises BadParameter."""
-    try:
-        return receiver_of(text)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def live(
@@ -234,19 +190,17 @@ def live(
         window = web is None if window is None else window
         named = sources or ["0"]
         several = cameras_in(named)
-        if several and (teach or teach_output):
-            raise UsageError("--teach and --teach-output: several cameras cannot be taught")
         style = Style(
             heatmap_opacity=opacity, colormap=colormap, show_boxes=boxes, show_legend=legend
         )
         is_seen = window or web is not None
-        if (teach or teach_output) and (not is_seen or maps is not None):
-            raise UsageError(
-                "--teach and --teach-output are for window and page, and a file of --maps has "
-                "one model's classes: leave out --no-window and --maps"
-            )
-        if teach_output is not None and teach_output.suffix.lower() != ".onnx":
-            raise UsageError(f"--teach-output {teach_output}: a model's name ends in .onnx")
+        check_teaching(
+            is_taught=bool(teach or teach_output),
+            several=bool(several),
+            is_seen=is_seen,
+            has_maps=maps is not None,
+            output=teach_output,
+        )
         for path in (stats, teach_output):
             if path is not None:
                 AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
@@ -258,13 +212,9 @@ def live(
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
         model = open_model(model_name, device=device, input_size=input_size, refine=refine)
-        asked = (("--record-on-presence", record_on_presence), ("--on-presence", on_presence))
-        option = next((name for name, value in asked if value is not None), None)
-        if option is not None and model.info.background is None and not classes:
-            raise UsageError(
-                f"{option}: this model knows no state in which nothing is there; name "
-                "what is looked for with --classes, or use --model person"
-            )
+        check_presence(
+            model.info, classes, record_on_presence=record_on_presence, on_presence=on_presence
+        )
         selection = make_selection(
             model,
             classes=classes or (),
@@ -331,9 +281,10 @@ def live(
                 stop=stop,
                 models=None if maps is not None else models,
                 watch=None if server is None else server.hub.see,
+                tell=None if server is None else server.hub.take,
             )
         else:
-            open_source = partial(open_any, waiting=_Patience(named[0], stop))
+            open_source = partial(open_any, waiting=Patience(named[0], stop))
             session = LiveSession(
                 open_source(named) if phone is None else phone.source,
                 model.infer,
@@ -363,7 +314,7 @@ def live(
             if session.parting:
                 typer.echo(session.parting)
         for one in result.cameras or (result,):
-            say(_summary(one, session.state.player))
+            say(summary(one, session.state.player))
         if stats is not None:
             told = dataclasses.replace(result, settings=in_force(context))
             write_json(stats, told.to_dict(), overwrite=overwrite)

@@ -85,9 +85,3 @@ def ask_at(prediction: Prediction, infer: Infer, info: ModelInfo, x: float, y: f
 def _holds(found: ClassBox, x: float, y: float) -> bool:
     x0, y0, x1, y1 = found.box.xyxy
     return x0 <= x <= x1 and y0 <= y <= y1
-
-
-def name_of(evidence: Evidence, info: ModelInfo) -> str:
-    """The name by which ``ShowClasses`` finds a class: its number where several share the label."""
-    is_alone = sum(label.casefold() == evidence.label.casefold() for label in info.labels) == 1
-    return evidence.label if is_alone else str(evidence.class_index)

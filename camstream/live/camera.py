@@ -13,13 +13,14 @@ from camstream.live.cameras import CameraCondition, CameraState
 from camstream.live.figures import STALE_S, Figures
 from camstream.live.pairing import Pair, Pairing
 from camstream.live.playing import player_of
+from camstream.live.timeline import Timeline
 from camstream.sources import live_address
 from camstream.sources.back_off import BackOff
 from camstream.stages import status_of
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
-    from camstream.frame import Frame
+    from camstream.frame import Frame, Prediction
     from camstream.live.outputs import Outputs
     from camstream.maps.select import MapSelector, Selection
     from camstream.stages import Infer, Source
@@ -45,9 +46,11 @@ class Camera:
         source: What is read; None until it could be opened.
         pairing: What is to be shown next.
         figures: What is counted and measured.
+        timeline: The labels found so far in a file.
         is_paused: Whether its picture is held.
         problem: What went wrong last, in words.
         error: What ended its thread that must end the run, too.
+        looked_index: Of the frame that the model looked at last; -1 before the first.
     """
 
     def __init__(
@@ -84,13 +87,14 @@ class Camera:
         self.source: Source | None = None
         self.pairing = Pairing()
         self.figures = Figures()
+        self.timeline = Timeline()
         self.is_paused = False
         self._open_camera = open_camera
         self._offer, self._is_waiting = offer, is_waiting
         self._prepare, self._changed = prepare, changed
         self._back_off = BackOff()
-        self._offered_index = self._looked_index = -1
-        self._begun_s = time.perf_counter()
+        self._offered_index = self.looked_index = -1
+        self._begun_s = self._held_s = time.perf_counter()
         self.problem = ""
         self._has_tried = self._is_over = self._has_failed = False
         self._next_try_s: float | None = None
@@ -109,7 +113,7 @@ class Camera:
     @property
     def is_done(self) -> bool:
         """Whether no picture comes any more, none will be tried for, and the last one was shown."""
-        is_last_waiting = self._looked_index < self._offered_index or self.pairing.has_news
+        is_last_waiting = self.looked_index < self._offered_index or self.pairing.has_news
         return self._is_over and (self._has_failed or not is_last_waiting)
 
     @property
@@ -138,14 +142,15 @@ class Camera:
         """What is shown of it."""
         return self._pair
 
-    def look(self, frame: Frame) -> float:
-        """Look at a frame with the model, in the desk's thread; returns the milliseconds it took."""
+    def look(self, frame: Frame) -> Prediction:
+        """Look at a frame with the model, in the desk's thread."""
+        turn = self.pairing.turn
         prediction = self.selector(frame)
         self.figures.add_seen(prediction)
-        self.pairing.add_prediction(prediction)
-        self._looked_index = frame.index
+        self.pairing.add_prediction(prediction, turn)
+        self.looked_index = frame.index
         self._changed()
-        return prediction.infer_ms
+        return prediction
 
     def take(self, now_s: float) -> Pair | None:
         """Take what is to be shown now, None where nothing has changed; in the session's thread."""
@@ -169,12 +174,13 @@ class Camera:
         """Use another model from now on."""
         self._prepare = prepare
         self.selector.replace(infer, info, selection)
-        self.pairing.forget()
+        self.pairing.forget()  # also what is being looked at now
         self.look_again()
 
     def look_again(self) -> None:
-        """Have the picture that is shown looked at once more: what is asked of it has changed."""
-        if self._pair is not None and self.is_held:
+        """Have a picture that stays looked at once more: what is asked of it has changed."""
+        stays = self.is_held or self._condition(time.perf_counter()) != "live"
+        if self._pair is not None and stays:
             self._offer(self.id, self._pair.frame)
 
     @property
@@ -186,6 +192,7 @@ class Camera:
     def hold(self, on: bool) -> None:
         """Hold its picture, or let it go on."""
         self.is_paused = on
+        self._held_s = time.perf_counter()
         self.figures.begin_anew()
 
     def stop(self) -> None:
@@ -225,6 +232,7 @@ class Camera:
         return CameraState(
             id=self.id,
             name=self.name,
+            address=self.address,
             state=condition,
             rate_in_hz=figures.came.rate_hz if is_live else 0.0,
             rate_hz=figures.looked.rate_hz if is_live else 0.0,
@@ -256,7 +264,9 @@ class Camera:
         if player is None:
             came = self.figures.came
             if came.last_s is None:
-                return "lost" if now_s - self._begun_s > 2 * STALE_S else "opening"
+                if now_s - self._held_s > 2 * STALE_S:
+                    return "lost"
+                return "opening" if self._pair is None else "live"  # it goes on
             if came.is_late(now_s, patience_s=STALE_S):
                 return "lost"
         return "live"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ class CameraState:
     Attributes:
         id: Its number, from 1, which no other camera gets in this run.
         name: What it is called, unlike any other and without secrets.
+        address: As it was given, with its secrets: it is not shown.
         state: "opening": it was never open; "live": pictures come; "lost": none comes, and it is
             tried again for ever; "paused"; "ended": a clip is at its end; "failed": it will not be
             tried again.
@@ -38,6 +39,7 @@ class CameraState:
 
     id: int
     name: str
+    address: str = field(default="", repr=False)
     state: CameraCondition = "opening"
     rate_in_hz: float = 0.0
     rate_hz: float = 0.0
@@ -59,7 +61,7 @@ class CameraState:
         return self.state in ("live", "paused", "ended")
 
     def to_dict(self) -> dict[str, object]:
-        """Give what is known as plain values, for JSON; without the picture."""
+        """Give what is known as plain values, for JSON; without picture and address."""
         return {
             "id": self.id,
             "name": self.name,

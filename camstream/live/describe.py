@@ -54,9 +54,11 @@ def _of_all(cameras: Sequence[Camera], described: tuple[CameraState, ...]) -> di
     return {
         "source": called(cameras),
         "source_rate_hz": None,
-        "source_state": "",
+        "source_state": "no picture yet" if newest is None else "",
         "player": None,
-        "is_paused": bool(cameras) and all(camera.is_paused for camera in cameras),
+        # One that was never open cannot be held, and a clip at its end need not be.
+        "is_paused": any(camera.is_paused for camera in cameras)
+        and all(camera.is_held for camera in cameras if camera.source is not None),
         "frame": None if newest is None else newest.frame,
         "prediction": None if newest is None else newest.prediction,
         "rate_hz": sum(one.rate_hz for one in described),
@@ -79,6 +81,7 @@ def _of_one(camera: Camera, described: CameraState) -> dict[str, object]:
         "source_rate_hz": described.rate_in_hz or None,
         "source_state": health(described) if is_quiet else "",
         "player": None if camera.source is None else player_of(camera.source),
+        "timeline": camera.timeline,
         "is_paused": camera.is_paused,
         "frame": described.frame,
         "prediction": described.prediction,

@@ -20,7 +20,7 @@ def hud(state: LiveState, now_s: float) -> list[str]:
     if state.is_mosaic:
         return _typed(state, now_s)
     if state.frame is None or state.prediction is None:
-        return [state.source_state or f"waiting for the first picture of {state.source}"]
+        return [_awaited(state)]
     notes = []
     if state.is_paused:
         notes.append(
@@ -53,8 +53,10 @@ def message_of(state: LiveState, now_s: float) -> str:
 def is_stale(state: LiveState, now_s: float) -> bool:
     """Whether nothing comes from the source, so that the picture is not that of now."""
     if state.is_mosaic:
-        return state.frame is not None and not any(one.is_of_now for one in state.cameras)
-    if state.frame is None or state.is_paused or state.player is not None:
+        return not any(one.is_of_now for one in state.cameras)
+    if state.frame is None:
+        return bool(state.cameras)  # what was shown before is another camera's
+    if state.is_paused or state.player is not None:
         return False
     age_s = now_s - state.frame.captured_s
     return bool(state.source_state) or age_s > max(_STALE_S, 3 / (state.source_rate_hz or 30))
@@ -62,9 +64,15 @@ def is_stale(state: LiveState, now_s: float) -> bool:
 
 def absence(state: LiveState, now_s: float) -> str:
     """Say why the picture is not that of now; empty where it is, or is held on purpose."""
-    if state.frame is None or not is_stale(state, now_s):
+    if not is_stale(state, now_s):
         return ""
+    if state.frame is None:
+        return _awaited(state)
     return state.source_state or f"no picture for {now_s - state.frame.captured_s:.0f} s"
+
+
+def _awaited(state: LiveState) -> str:
+    return state.source_state or f"waiting for the first picture of {state.source}"
 
 
 def _readings(state: LiveState, now_s: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from camstream.live import actions, layout, mosaic
-from camstream.live.ask import name_of
 from camstream.live.state import LiveState
 
 
@@ -26,7 +25,11 @@ def click(state: LiveState, x: float, y: float, size_wh: tuple[int, int]) -> lis
     box = layout.answer_box(state, size_wh)
     if box is not None:
         chosen = box.class_at(x * size_wh[0], y * size_wh[1])
-        found = [] if chosen is None else [actions.ShowClasses([name_of(chosen, state.info)])]
+        found = (
+            []
+            if chosen is None
+            else [actions.ShowClasses([state.names.name_of(chosen.label, chosen.class_index)])]
+        )
         return [*found, actions.CloseAnswer()]
     place = layout.tile_at(state, size_wh, x, y)
     return [] if place is None else [actions.AskAt(place[1], place[2])]

@@ -30,7 +30,11 @@ class Pair:
 
 
 class Pairing:
-    """Takes pictures and maps from two threads, and gives out what is to be shown next."""
+    """Takes pictures and maps from two threads, and gives out what is to be shown next.
+
+    Attributes:
+        turn: How often the model was another one.
+    """
 
     def __init__(self) -> None:
         """Begin without a picture."""
@@ -40,6 +44,7 @@ class Pairing:
         self._arrived: Prediction | None = None  # not given out
         self._latest: Prediction | None = None
         self._shown: Frame | None = None
+        self.turn = 0
 
     def add_frame(self, frame: Frame) -> None:
         """Take a picture, as it comes."""
@@ -47,15 +52,17 @@ class Pairing:
             self._newest = frame
             self._held = self._held or frame
 
-    def add_prediction(self, prediction: Prediction) -> None:
-        """Take a map, as it comes."""
+    def add_prediction(self, prediction: Prediction, turn: int | None = None) -> None:
+        """Take a map, as it comes; one that was begun in an earlier turn is of another model."""
         with self._lock:
-            self._arrived = prediction
+            if turn in (None, self.turn):
+                self._arrived = prediction
 
     def forget(self) -> None:
         """Show no picture with a map of before: the model is another one now."""
         with self._lock:
             self._latest = self._arrived = None
+            self.turn += 1
 
     @property
     def has_news(self) -> bool:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camstream.errors import SinkError, SourceError, UsageError
+from camstream.frame import Annotated
 from camstream.live.camera import Camera
 from camstream.live.describe import called
 from camstream.live.desk import Desk
 from camstream.live.files import CameraFiles
+from camstream.live.finishing import Finishing
 from camstream.live.outputs import OutputPaths
 from camstream.maps.select import MapSelector, Selection
 from camstream.models.cores import usable_cores
@@ -75,6 +77,8 @@ class Rack:
         cameras: Those that are looked at now, in the order of their numbers.
         gone: What was done with each that was removed, by its number.
         times: Milliseconds of each stage, of all cameras together.
+        poll: Returns what went wrong, since the last call, with the files of cameras that were
+            removed.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Rack:
         folder: Path,
         *,
         changed: Callable[[], None],
+        tell: Callable[[Annotated], None] | None = None,
     ) -> None:
         """Prepare, without a camera.
 
@@ -96,6 +101,7 @@ class Rack:
             outputs: See ``WallSession``.
             folder: See ``WallSession``.
             changed: Called, from any thread, when there is something new.
+            tell: See ``WallSession``.
 
         Raises:
             SinkError: An output cannot be written.
@@ -103,12 +109,13 @@ class Rack:
         self.cameras: list[Camera] = []
         self.times = StageTimes()
         self._open_camera, self._looking, self._selection = open_camera, looking, selection
-        self._changed = changed
+        self._changed, self._tell = changed, tell
         self._files = CameraFiles(outputs, folder, labels=looking.info.labels)
         self._desk = Desk(self._look, failed=changed, workers=looking.workers)
         self.gone: dict[int, RunStats] = {}
         self._leaving: list[Camera] = []  # their threads may not have ended
-        self._errors: list[SinkError] = []
+        self._finishing = Finishing(changed)
+        self.poll = self._finishing.poll
         self._last_number = 0
         self._is_running = self._was_reached = False
 
@@ -171,7 +178,10 @@ class Rack:
         raise UsageError(f"there is no camera {number}; there are {known}")
 
     def remove(self, camera: Camera) -> str:
-        """Look at a camera no more, and complete its files; returns a message."""
+        """Look at a camera no more, and begin to complete its files; returns a message.
+
+        What goes wrong with these is told by ``poll``.
+        """
         self._desk.remove(camera.id)
         camera.stop()
         self.cameras = [one for one in self.cameras if one is not camera]
@@ -179,14 +189,15 @@ class Rack:
         while len(self.gone) > _MOST_GONE:
             del self.gone[min(self.gone)]
         self._leaving.append(camera)
-        return self._finish(camera) or f"{camera.name} is looked at no more"
+        self._finishing.begin(camera)
+        return f"{camera.name} is looked at no more"
 
     def lose_files(self, camera: Camera, error: SinkError) -> None:
         """Go on without the files of a camera, which cannot be written any more.
 
         They are kept as they are; the error is raised at the end.
         """
-        self._errors.append(error)
+        self._finishing.errors.append(error)
         camera.outputs.keep(error)
         camera.outputs = self._files.none(camera.name)
 
@@ -239,19 +250,22 @@ class Rack:
         deadline = time.monotonic() + _JOIN_S
         for camera in (*self._leaving, *self.cameras):
             camera.join(max(0.0, deadline - time.monotonic()))
+        finishing = self._finishing
         if error is not None:
             for camera in self.cameras:
                 camera.outputs.keep(error)
             say_kept(error, self._files.keep())
+            finishing.join()
             return
         for camera in self.cameras:
-            self._finish(camera)
+            finishing.begin(camera)
+        finishing.join()
         try:
             self._files.finish()
         except SinkError as met:
-            self._errors.append(met)
-        if self._errors:
-            raise self._errors[0]
+            finishing.errors.append(met)
+        if finishing.errors:
+            raise finishing.errors[0]
 
     def stats(self, wall_s: float) -> RunStats:
         """Sum up a run that took so many seconds."""
@@ -278,19 +292,12 @@ class Rack:
     def _stats_of(self, camera: Camera) -> RunStats:
         return camera.figures.stats(camera.name, self._looking.device, camera.reconnects)
 
-    def _finish(self, camera: Camera) -> str:
-        """Complete a camera's files, if there is anything in them; returns what went wrong."""
-        if not camera.figures.shown:
-            camera.outputs.discard()
-            return ""
-        try:
-            camera.outputs.finish()
-        except SinkError as error:
-            self._errors.append(error)
-            return str(error)
-        return ""
-
     def _look(self, number: int, frame: Frame) -> None:
         camera = next((one for one in self.cameras if one.id == number), None)
-        if camera is not None:
-            self.times.add("infer", camera.look(frame))
+        if camera is None:
+            return
+        is_next = frame.index > camera.looked_index  # a picture that is held is looked at again
+        prediction = camera.look(frame)
+        self.times.add("infer", prediction.infer_ms)
+        if is_next and self._tell is not None:
+            self._tell(Annotated(prediction=prediction, picture=frame.picture, source=camera.name))

@@ -12,13 +12,11 @@ from camstream.live import actions, mouse
 from camstream.live.bar import bar_px, draw_bar, position_at, said
 from camstream.live.mosaic import MOSAIC_WH, Tiles, draw_mosaic
 from camstream.live.paint import BLANK_WH, add_hud, draw
-from camstream.live.timeline import Timeline
 
 if TYPE_CHECKING:
     from camstream.frame import Frame
     from camstream.live.state import LiveState
     from camstream.picture import ImageU8, Picture
-    from camstream.sources.player import PlayerState
     from camstream.stages import Display
 
 _BAR_S = 0.1
@@ -39,13 +37,9 @@ class Screen:
 
     Pictures are scaled down first, then drawn on: text is sharp and of one size whatever the
     source, and a large source costs little more than a small one.
-
-    Attributes:
-        timeline: The labels found so far in a file that is played.
     """
 
     def __init__(self, display: Display) -> None:
-        self.timeline = Timeline()
         self._source = ""
         self._display = display
         self._place: _Place | None = None
@@ -59,16 +53,13 @@ class Screen:
         """Whether the user has not closed it."""
         return self._display.is_open
 
-    def mark(self, state: LiveState, player: PlayerState, label: str) -> None:
-        """Add what is seen in a state's source to the timeline, at the place of its player."""
-        self._turn_to(state.source)  # a picture is seen before it is shown
-        self.timeline.add(player, label)
-
     def show(self, state: LiveState) -> None:
         """Draw a state, and show it."""
         if not self._display.is_open:
             return
-        self._turn_to(state.source)
+        if state.source != self._source:
+            self._source = state.source
+            self._display.title = f"{state.source} - camstream"
         size_wh, room_wh = self._sizes(state)
         small = (
             None if state.frame is None or state.is_mosaic else self._fitted(state.frame, room_wh)
@@ -113,12 +104,6 @@ class Screen:
         """Remove it from the screen."""
         self._display.close()
 
-    def _turn_to(self, source: str) -> None:
-        """Begin a timeline for another source, and give the window its name."""
-        if source != self._source:
-            self._source, self.timeline = source, Timeline()
-            self._display.title = f"{source} - camstream"
-
     def _sizes(self, state: LiveState) -> tuple[tuple[int, int], tuple[int, int]]:
         """The size of the image, and of the room for the picture in it."""
         width, height = BLANK_WH if state.frame is None else state.frame.picture.size_wh
@@ -147,7 +132,7 @@ class Screen:
         look = size_wh, state.is_paused, dataclasses.replace(player, position=0.0), said(player)
         now = time.perf_counter()
         if self._drawn is None or self._drawn[0] != look or now > self._drawn[1] + _BAR_S:
-            image = draw_bar(size_wh, player, self.timeline, is_paused=state.is_paused)
+            image = draw_bar(size_wh, player, state.timeline, is_paused=state.is_paused)
             self._drawn = look, now, image
         return self._drawn[2]
 

@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from camstream.channel import ChannelClosed
@@ -15,8 +14,8 @@ from camstream.errors import UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
+from camstream.live.asked import Asked
 from camstream.live.guest import Guest
-from camstream.live.keys import Keyboard
 from camstream.live.outputs import OutputPaths, Outputs, RunLimits
 from camstream.live.paint import draw
 from camstream.live.playing import pause, play, player_of
@@ -25,7 +24,7 @@ from camstream.live.spare_memory import SpareMemory
 from camstream.live.state import LiveState, apply
 from camstream.live.switch import SwitchingSource
 from camstream.live.sync import Sync
-from camstream.live.timeline import seen_in
+from camstream.live.timeline import Timeline, seen_in
 from camstream.live.values import checked
 from camstream.maps.select import Contrast, MapSelector, Selection
 from camstream.models.classes import ClassNames
@@ -118,6 +117,7 @@ class LiveSession:
         )
         self.parting = ""
         self._source = SwitchingSource(source, open_source)
+        self._played = source  # the one that the timeline is of
         self._infer = infer
         self._limits = limits
         self._screen = None if display is None else Screen(display)
@@ -129,9 +129,7 @@ class LiveSession:
         self._models = models
         self._watch = watch
         self._stop = stop
-        self._actions: SimpleQueue[actions.Action] = SimpleQueue()
-        self._keyboard = Keyboard()
-        self._keys: list[str] = []
+        self._asked = Asked(self._screen)
         self._rate = RunningRate()
         self._selector = MapSelector(infer, info, selection)
         self._pipeline = Pipeline(self._source, self._selector, show_frames=True)
@@ -150,7 +148,7 @@ class LiveSession:
 
         An action that is impossible changes nothing but the message in the state.
         """
-        self._actions.put(action)
+        self._asked.put(action)
 
     def run(self) -> RunStats:
         """Run to the end.
@@ -259,9 +257,12 @@ class LiveSession:
         return self.state.is_paused or (player is not None and player.has_ended)
 
     def _mark(self, prediction: Prediction) -> None:
-        """Add what is seen to the timeline of a file."""
-        if self._screen is not None and self.state.player is not None:
-            self._screen.mark(self.state, self.state.player, seen_in(prediction, self.state.info))
+        """Add what is seen to the timeline of a file; that of another source is its own."""
+        if self._played is not self._source.current:
+            self._played = self._source.current
+            self._update(timeline=Timeline())
+        if self.state.player is not None:
+            self.state.timeline.add(self.state.player, seen_in(prediction, self.state.info))
 
     def _show_again(self) -> None:
         """Show the last picture again: its map may have come, its state or style have changed."""
@@ -283,28 +284,20 @@ class LiveSession:
             return  # a window that opens with the first picture has its shape
         self._read_typing()
         self._screen.show(self.state)
-        self._read_keys()
+        self._asked.read_keys()
 
     def _read_typing(self) -> None:
         """Read keys between pictures too where they come quickly; that delays pictures a little."""
-        if self._keyboard.prompt is not None:
-            self._read_keys()
-
-    def _read_keys(self) -> None:
-        while self._screen is not None and (key := self._screen.key()) is not None:
-            self._keys.append(key)
+        if self._asked.prompt is not None:
+            self._asked.read_keys()
 
     def _react(self) -> None:
         """Do what was asked for since the last picture."""
         before = self.state
-        while self._keys:
-            for action in self._keyboard.press(self._keys.pop(0), self.state):
-                self._do(action)
-            self._update(prompt=self._keyboard.prompt)
-        for action in [] if self._screen is None else self._screen.clicks(self.state):
+        for action in self._asked.take(lambda: self.state):
             self._do(action)
-        for _ in range(self._actions.qsize()):
-            self._do(self._actions.get())
+        if self._asked.prompt is not self.state.prompt:
+            self._update(prompt=self._asked.prompt)
         self._select()
         for message in self._source.poll():
             self._say(message)

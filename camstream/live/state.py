@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from camstream.drawing.overlay import COLORMAPS, Colormap, Style
@@ -13,6 +13,7 @@ from camstream.live import actions
 from camstream.live.ask import Answer
 from camstream.live.cameras import CameraState
 from camstream.live.prompt import Prompt
+from camstream.live.timeline import Timeline
 from camstream.maps.select import ClassGroup, Contrast, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS
 from camstream.models.classes import ClassNames
@@ -97,6 +98,7 @@ class LiveState:
         named_classes: What ``Toggle("classes")`` brings back.
         named_contrast: What ``Toggle("contrast")`` brings back.
         player: Where a file or the photos are that are played; None for a live source.
+        timeline: The labels found so far in that file; it is added to while the session runs.
         can_open: Whether another source can be opened.
         is_paused: Whether the picture is held.
         is_quitting: Whether somebody asked for the end.
@@ -135,6 +137,7 @@ class LiveState:
     named_classes: tuple[ClassGroup, ...] = ()
     named_contrast: Contrast = Contrast()
     player: PlayerState | None = None
+    timeline: Timeline = field(default_factory=Timeline)
     can_open: bool = False
     is_paused: bool = False
     is_quitting: bool = False

@@ -43,11 +43,6 @@ class SwitchingSource:
         self._told: SimpleQueue[str] = SimpleQueue()
 
     @property
-    def can_switch(self) -> bool:
-        """Whether another source can be opened."""
-        return self._open_source is not None
-
-    @property
     def name(self) -> str:
         """Of the current one."""
         return self.current.name

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from camstream.drawing.overlay import Style, annotate
@@ -15,12 +14,12 @@ from camstream.errors import SinkError, UsageError
 from camstream.frame import Annotated
 from camstream.live import actions
 from camstream.live.ask import ask_at
+from camstream.live.asked import Asked
 from camstream.live.describe import describe
-from camstream.live.keys import Keyboard
 from camstream.live.mosaic import MOSAIC_WH, camera_at
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.paint import draw
-from camstream.live.playing import pause, play
+from camstream.live.playing import pause, play, player_of
 from camstream.live.rack import Looking, Rack
 from camstream.live.screen import Screen
 from camstream.live.spare_memory import SpareMemory
@@ -78,6 +77,7 @@ class WallSession:
         folder: Path = Path(),
         models: ModelSwitch | None = None,
         watch: Callable[[LiveState], None] | None = None,
+        tell: Callable[[Annotated], None] | None = None,
     ) -> None:
         """Put a session together; ``run`` starts it.
 
@@ -97,6 +97,8 @@ class WallSession:
             models: Opens other models; the session closes it. None: the model stays.
             watch: Called with each state that is to be shown, from the thread that runs the
                 session; it must return at once.
+            tell: Called with each frame that the model has looked at, also with those between two
+                states, from any thread; its picture is the camera's. It must return at once.
 
         Raises:
             SinkError: An output cannot be written.
@@ -120,7 +122,7 @@ class WallSession:
         )
         self._changed = threading.Event()
         self.rack = Rack(
-            open_camera, looking, selection, outputs, folder, changed=self._changed.set
+            open_camera, looking, selection, outputs, folder, changed=self._changed.set, tell=tell
         )
         self._limits = limits
         self._spare = SpareMemory()
@@ -128,8 +130,7 @@ class WallSession:
         self._watch = watch
         self._stop = stop
         self._screen = None if display is None else Screen(display)
-        self._keyboard = Keyboard()
-        self._actions: SimpleQueue[actions.Action] = SimpleQueue()
+        self._asked = Asked(self._screen)
         self._next_draw_s = self._next_figures_s = 0.0
         self._has_news = True
         try:
@@ -145,7 +146,7 @@ class WallSession:
 
         An action that is impossible changes nothing but the message in the state.
         """
-        self._actions.put(action)
+        self._asked.put(action)
         self._changed.set()
 
     def run(self) -> RunStats:
@@ -207,9 +208,9 @@ class WallSession:
         self._has_news = True
         if not pair.is_new:
             return
-        player = self.state.player
-        if self._screen is not None and player is not None and camera.id == self.state.focus:
-            self._screen.mark(self.state, player, seen_in(pair.prediction, self.state.info))
+        player = None if camera.source is None else player_of(camera.source)
+        if player is not None:
+            camera.timeline.add(player, seen_in(pair.prediction, self.state.info))
         outputs = camera.outputs
         picture = pair.frame.picture
         if outputs.needs_picture:
@@ -245,19 +246,19 @@ class WallSession:
 
     def _react(self) -> None:
         """Do what was asked for since the last pass."""
-        while self._screen is not None and (key := self._screen.key()) is not None:
-            for action in self._keyboard.press(key, self.state):
-                self._do(action)
-            self._update(prompt=self._keyboard.prompt)
-        for action in [] if self._screen is None else self._screen.clicks(self.state):
+        self._asked.read_keys()
+        for action in self._asked.take(lambda: self.state):
             self._do(action)
-        for _ in range(self._actions.qsize()):
-            self._do(self._actions.get())
+        if self._asked.prompt is not self.state.prompt:
+            self._has_news = True
+            self._update(prompt=self._asked.prompt)
         for opened in () if self._models is None else self._models.poll():
             if isinstance(opened, str):
                 self._say(opened)
             else:
                 self._use(opened)
+        for message in self.rack.poll():
+            self._say(message)
         self.rack.select(self.state.selection)
 
     def _do(self, action: actions.Action) -> None:
@@ -352,7 +353,7 @@ class WallSession:
         self._say("; ".join(message for message in said if message))
 
     def _snapshot(self) -> str:
-        if not any(camera.frame is not None for camera in self.state.cameras):
+        if self.state.frame is None:
             return "no snapshot: there is no picture yet"
         return self._chosen()[0].outputs.snapshot(draw(self.state))
 

@@ -55,7 +55,7 @@ class PresenceNews:
         self._post = Post(receiver.fresh())
         self._source = source
         self._events = PresenceEvents(rule)
-        self._id = self._start_time = ""
+        self._id = self._start_time = self._of = ""
         self._offset_s = 0.0  # the clock minus media time
 
     def write(self, annotated: Annotated) -> None:
@@ -91,7 +91,8 @@ class PresenceNews:
             told: dict[str, object] = {"event": "end" if event.is_end else "begin"}
             if not event.is_end:
                 self._id, self._start_time = uuid.uuid4().hex, self._time(found.start_s)
-            told |= {"id": self._id, "source": self._source(), "label": safe_text(event.label)}
+                self._of = self._source()  # its end is told of the same, whatever is open then
+            told |= {"id": self._id, "source": self._of, "label": safe_text(event.label)}
             told["peak_score" if event.is_end else "score"] = round(found.peak_score, 6)
             told |= {"start_s": round(found.start_s, 6), "start_time": self._start_time}
             if event.is_end:

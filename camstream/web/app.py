@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -83,7 +83,8 @@ def make_app(
         own.append(Route(f"/{name}", answer))
         if name == "index.html":
             own.append(Route("/", answer))
-    return _Guarded(Starlette(routes=[*routes, *own]), gate)
+    app = Starlette(routes=[*routes, *own])
+    return _Guarded(app, gate, {getattr(route, "path", "/") for route in app.routes})
 
 
 def page_files() -> dict[str, tuple[bytes, str]]:
@@ -99,9 +100,10 @@ def page_files() -> dict[str, tuple[bytes, str]]:
 class _Guarded:
     """Asks the gate, and adds the headers that every answer has."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, paths: Collection[str]) -> None:
         self._app = app
         self._gate = gate
+        self._paths = paths  # of ours: "//host/" would lead to another one
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -138,7 +140,8 @@ class _Guarded:
             # The token leaves the address, so that it is in no history and on no screen. Not by a
             # redirect: where a link on another page was followed, strict cookies do not go with it.
             answer = Response(_OPENING, headers={"content-type": _TYPES[".html"]})
-            answer.headers["refresh"] = f"0; url={scope['path']}"
+            path = scope["path"] if scope["path"] in self._paths else "/"
+            answer.headers["refresh"] = f"0; url={path}"
             answer.set_cookie(
                 self._gate.cookie,
                 token,

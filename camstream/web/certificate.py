@@ -40,14 +40,10 @@ class Certificate:
     Attributes:
         path: The file of certificate and key, PEM.
         fingerprint: SHA-256 of the certificate, as browsers show it: "AB:CD:...".
-        is_new: Whether it was made just now, so that every browser will ask again.
-        ends: When it is not valid any more.
     """
 
     path: Path
     fingerprint: str
-    is_new: bool
-    ends: datetime
 
 
 def get_certificate(
@@ -76,7 +72,7 @@ def get_certificate(
             _RENEWED
         ):
             _make_private(path)
-            return _told(path, known, is_new=False)
+            return _told(path, known)
         wanted |= has
     key = ec.generate_private_key(ec.SECP256R1())
     made = _make(key, sorted(wanted), now)
@@ -91,7 +87,7 @@ def get_certificate(
         raise SinkError(
             f"cannot keep a certificate for https in {folder}: {first_line(error)}"
         ) from error
-    return _told(path, made, is_new=True)
+    return _told(path, made)
 
 
 def _make(key: ec.EllipticCurvePrivateKey, hosts: list[str], now: datetime) -> x509.Certificate:
@@ -167,6 +163,6 @@ def _make_private(path: Path) -> None:
             path.chmod(_PRIVATE)
 
 
-def _told(path: Path, certificate: x509.Certificate, *, is_new: bool) -> Certificate:
+def _told(path: Path, certificate: x509.Certificate) -> Certificate:
     digest = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-    return Certificate(path, digest, is_new, certificate.not_valid_after_utc)
+    return Certificate(path, digest)

@@ -62,30 +62,31 @@ class Look:
 
 
 def encode(state: LiveState, number: int, tiles: Tiles) -> Encoded:
-    """Draw a state that has a picture, and encode it.
+    """Draw a state, and encode it; a camera that has no picture is black, with a word why.
 
     Args:
         state: Of the session.
         number: Of the picture.
         tiles: Keeps what is drawn of several cameras; always the same.
     """
-    assert state.frame is not None
     drawn = draw_mosaic(state, MOSAIC_WH, tiles) if state.is_mosaic else _draw(state)
     quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     jpeg = cv2.imencode(".jpg", drawn.bgr(is_exact=False), quality)[1].tobytes()
-    ago_s = time.perf_counter() - state.frame.captured_s
+    ago_s = 0.0 if state.frame is None else time.perf_counter() - state.frame.captured_s
     captured_ms = (time.time() - ago_s) * 1e3
     return Encoded(number, jpeg, message.picture(number, captured_ms, jpeg), drawn.size_wh)
 
 
 def _draw(state: LiveState) -> Picture:
     """Draw the picture of one source, no larger than is sent."""
-    assert state.frame is not None
-    width, height = state.frame.picture.size_wh
-    scale = min(1.0, _LONGEST_SIDE / max(width, height))
-    room_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    size_wh = fit((width, height), room_wh)
-    small = state.frame.picture if scale == 1 else state.frame.picture.resized(size_wh)
-    drawn = draw(state, small, room_wh)
+    if state.frame is None:
+        drawn = draw(state)
+    else:
+        width, height = state.frame.picture.size_wh
+        scale = min(1.0, _LONGEST_SIDE / max(width, height))
+        room_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+        size_wh = fit((width, height), room_wh)
+        small = state.frame.picture if scale == 1 else state.frame.picture.resized(size_wh)
+        drawn = draw(state, small, room_wh)
     add_absence(drawn, state, time.perf_counter())
     return drawn

@@ -57,13 +57,11 @@ class Gate:
         place: Where the server listens, with its real port.
         tokens: What each token may do; empty: no token is needed, and all is allowed.
         is_encrypted: Whether it is https.
-        names: More names of this machine that links may use.
     """
 
     place: Place
     tokens: Mapping[str, Role] = field(default_factory=dict)
     is_encrypted: bool = False
-    names: Sequence[str] = ()
 
     @property
     def cookie(self) -> str:
@@ -102,7 +100,7 @@ class Gate:
         name, port = _split(host)
         if name is None or (port and not (_PORT.fullmatch(port) and int(port) < 65536)):
             return False
-        if name in ("localhost", self.place.host) or name in self.names:
+        if name in ("localhost", self.place.host):
             return True
         try:
             # An address cannot be made to mean another machine, as a name can.

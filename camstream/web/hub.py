@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -49,18 +49,18 @@ class CrowdedError(Exception):
 class Hub:
     """Keeps the newest state, and gives pictures, states and records to whoever asks.
 
-    ``see`` is for the session's thread; all else is for the loop of the server.
+    ``see`` is for the session's thread, ``take`` for any; all else is for the loop of the server.
 
     Attributes:
         encoded: How many pictures were encoded.
         viewers: How many look now.
     """
 
-    def __init__(self, *, sources: Sequence[str] = (), max_viewers: int = MAX_VIEWERS) -> None:
+    def __init__(self, *, sources: Mapping[str, str] = {}, max_viewers: int = MAX_VIEWERS) -> None:
         """Begin without a state; ``start`` lets it work.
 
         Args:
-            sources: The names of what may be opened, without secrets.
+            sources: What may be opened: the name, without secrets, and the address.
             max_viewers: How many may look at once.
         """
         self.encoded = 0
@@ -88,16 +88,26 @@ class Hub:
     def see(self, state: LiveState) -> None:
         """Take the newest state; returns at once."""
         before = self._state
-        self._memory.see(state, before)
-        frames = self._memory.new_frames(state)
+        self._memory.see(state)
+        frame = self._memory.new_frame(state)
         with self._changed:
             self._state = state
-            if self._readers:
-                self._unread.extend(frames)
-            if self._waiting or self._unread:
+            if self._waiting:
                 self._changed.notify()
+        if frame is not None:
+            self.take(frame)
         if before is None or differ(state, before):
             self._call(self._wake)
+
+    def take(self, annotated: Annotated) -> None:
+        """Take a frame that the model has looked at, for the records; returns at once.
+
+        Of one source, ``see`` finds them in the states; of several, a state is not for each frame.
+        """
+        with self._changed:
+            if self._readers:
+                self._unread.append(annotated)
+                self._changed.notify()
 
     # For the loop of the server.
 
@@ -182,8 +192,7 @@ class Hub:
         values = telling.tell(
             state,
             size_wh=self.size_wh,
-            present_since_s=self._memory.present_since_s,
-            timeline=self._memory.timeline.runs() if state.player is not None else (),
+            present_since_s=self._memory.present_since_s(state),
             sources=self._sources,
         )
         text = msgspec.json.encode(values).decode()
@@ -284,7 +293,7 @@ class Hub:
     def _wants(self) -> bool:
         """Whether somebody waits, and the picture would be another than the last one."""
         state = self._state
-        if not self._waiting or state is None or state.prediction is None:
+        if not self._waiting or state is None or not (state.prediction or state.cameras):
             return False
         return self._picture is None or not Look.of(state).is_same(self._picture[0])
 

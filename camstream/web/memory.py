@@ -1,4 +1,4 @@
-"""What one state alone does not tell: since when, what was where, and which frames are new."""
+"""What one state alone does not tell: since when, and which frames are new."""
 
 from __future__ import annotations
 
@@ -6,52 +6,51 @@ import time
 from typing import TYPE_CHECKING
 
 from camstream.frame import Annotated
-from camstream.live.timeline import Timeline, seen_in
 
 if TYPE_CHECKING:
+    from camstream.frame import Prediction
     from camstream.live.state import LiveState
 
 
 class Memory:
-    """Remembers of the states that it sees.
-
-    Attributes:
-        timeline: The labels found so far in a file that is played.
-        present_since_s: Since when it has been decided what is decided of presence now,
-            ``time.perf_counter()``; None where the model decides nothing.
-    """
+    """Remembers of the states that it sees."""
 
     def __init__(self) -> None:
-        self.timeline = Timeline()
-        self.present_since_s: float | None = None
-        self._played = ""
-        self._is_present: bool | None = None
-        self._last_index: dict[int, int] = {}  # of each camera; 0 is the only source
+        # Of each source: what is decided of presence, None for nothing, and since when.
+        self._decided: dict[int | str, tuple[bool | None, float]] = {}
+        self._last_index = -1
 
-    def see(self, state: LiveState, before: LiveState | None) -> None:
-        """Take the next state, and the one before."""
-        prediction = state.prediction
-        if prediction is None or (before is not None and prediction is before.prediction):
-            return
-        if state.source != self._played:
-            self._played, self.timeline = state.source, Timeline()
-        main = prediction.displayed[0]
-        if state.player is not None:
-            self.timeline.add(state.player, seen_in(prediction, state.info))
-        is_present = None if main.state is None else not main.state.is_background
-        if is_present is not self._is_present:
-            self._is_present = is_present
-            self.present_since_s = None if is_present is None else time.perf_counter()
+    def see(self, state: LiveState) -> None:
+        """Take the next state."""
+        now_s = time.perf_counter()
+        found: dict[int | str, Prediction | None] = {
+            camera.id: camera.prediction for camera in state.cameras
+        } or {state.source: state.prediction}
+        decided = {}
+        for source, prediction in found.items():
+            decision = None if prediction is None else prediction.displayed[0].state
+            is_present = None if decision is None else not decision.is_background
+            was_present, since_s = self._decided.get(source, (None, now_s))
+            decided[source] = is_present, since_s if is_present is was_present else now_s
+        self._decided = decided
 
-    def new_frames(self, state: LiveState) -> list[Annotated]:
-        """Return the frames that the model has looked at since the last call, one a camera."""
-        sources = [(camera.id, camera.name, camera.prediction) for camera in state.cameras]
-        found = []
-        for number, name, made in sources or [(0, "", state.prediction)]:
-            if made is not None and made.frame.index > self._last_index.get(number, -1):
-                self._last_index[number] = made.frame.index
-                found.append(Annotated(prediction=made, picture=made.frame.picture, source=name))
-        return found
+    def present_since_s(self, state: LiveState) -> float | None:
+        """Since when what is decided of presence holds for the source of a state.
+
+        Returns:
+            ``time.perf_counter()``; None where nothing is decided, or all cameras are shown.
+        """
+        source = state.focus if state.cameras else state.source
+        is_present, since_s = self._decided.get(source or "", (None, 0.0))
+        return None if is_present is None else since_s
+
+    def new_frame(self, state: LiveState) -> Annotated | None:
+        """Return the frame of the only source, if the model has looked at it since the last call."""
+        made = state.prediction
+        if state.cameras or made is None or made.frame.index <= self._last_index:
+            return None
+        self._last_index = made.frame.index
+        return Annotated(prediction=made, picture=made.frame.picture)
 
 
 # A change of one of these is told at once; measured values are told ten times a second.

@@ -40,13 +40,11 @@ _decoder = msgspec.json.Decoder(Message)
 
 
 def read(text: str) -> Message:
-    """Read what a viewer sent.
+    """Read what a viewer sent, up to ``MAX_MESSAGE`` characters.
 
     Raises:
         UsageError: It is no message.
     """
-    if len(text) > MAX_MESSAGE:
-        raise UsageError(f"a message has up to {MAX_MESSAGE} characters")
     try:
         decoded: Message = _decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError) as error:

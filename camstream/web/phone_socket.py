@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from camstream.web.allowance import GOING_AWAY, POLICY, Allowance, EndedError
 from camstream.web.app import page_files
 from camstream.web.clock import Clock
 from camstream.web.phone import MAX_JPEG, PhoneSource
@@ -37,8 +38,7 @@ _OLDEST_S = 30.0  # a picture that claims to be older is dated by its arrival
 _PINGS_S = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0)  # between two; the last is repeated
 _SILENT_S = 10.0  # without an answer to a ping
 _MESSAGES_HZ = 120.0
-_BURST = 240.0
-_POLICY, _GOING_AWAY, _REPLACED, _NOT_ALLOWED = 1008, 1001, 4001, 4003
+_REPLACED, _NOT_ALLOWED = 4001, 4003  # codes of the end that are ours
 
 
 class _Pong(msgspec.Struct, tag="pong"):
@@ -47,14 +47,6 @@ class _Pong(msgspec.Struct, tag="pong"):
 
 
 _decoder = msgspec.json.Decoder(_Pong)
-
-
-class _EndedError(Exception):
-    """The phone is sent away."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code
 
 
 class PhoneDoor:
@@ -95,8 +87,8 @@ class PhoneDoor:
         phone = self.phone = _Phone(socket, self._source)
         try:
             await phone.run()
-            code, why = _GOING_AWAY, "camstream has ended"
-        except _EndedError as error:
+            code, why = GOING_AWAY, "camstream has ended"
+        except EndedError as error:
             code, why = error.code, str(error)
         except WebSocketDisconnect:
             return
@@ -121,13 +113,13 @@ class _Phone:
         self._asked: dict[int, float] = {}  # pings that are not answered
         self._may_send = asyncio.Event()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._allowance = _BURST
-        self._last_s = self._heard_s = time.perf_counter()
+        self._allowance = Allowance(_MESSAGES_HZ)
+        self._heard_s = time.perf_counter()
 
     def end(self, code: int, why: str) -> None:
         """Send it away."""
         if not self._ended.done():
-            self._ended.set_exception(_EndedError(code, why))
+            self._ended.set_exception(EndedError(code, why))
 
     async def run(self) -> None:
         """Take pictures until one of both ends it, whose error is raised."""
@@ -164,7 +156,7 @@ class _Phone:
             await asyncio.sleep(_PINGS_S[min(number, len(_PINGS_S) - 1)])
             now_s = time.perf_counter()
             if now_s - self._heard_s > _SILENT_S:
-                raise _EndedError(_POLICY, f"no answer for {_SILENT_S:.0f} s")
+                raise EndedError(POLICY, f"no answer for {_SILENT_S:.0f} s")
             number += 1
             self._asked[number] = now_s
             await self._socket.send_text(f'{{"type":"ping","id":{number}}}')
@@ -174,8 +166,8 @@ class _Phone:
             event = await self._socket.receive()
             if event["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(event.get("code", 1005))
+            self._allowance.pay()
             now_s = time.perf_counter()
-            self._pay(now_s)
             if event.get("bytes") is not None:
                 self._picture(event["bytes"], now_s)
             else:
@@ -183,7 +175,7 @@ class _Phone:
 
     def _picture(self, message: bytes, now_s: float) -> None:
         if len(message) <= _HEAD.size:
-            raise _EndedError(_POLICY, "a picture has a time before it")
+            raise EndedError(POLICY, "a picture has a time before it")
         there_s = _HEAD.unpack_from(message)[0] / 1e3
         captured_s = now_s
         if self.clock.is_known and math.isfinite(there_s):
@@ -196,20 +188,12 @@ class _Phone:
         try:
             pong = _decoder.decode(text)
         except (msgspec.MsgspecError, RecursionError) as error:
-            raise _EndedError(_POLICY, "not understood") from error
+            raise EndedError(POLICY, "not understood") from error
         asked_s = self._asked.pop(pong.id, None)
         if asked_s is not None and math.isfinite(pong.ms):
             self._heard_s = now_s
             self._asked = {one: at for one, at in self._asked.items() if one > pong.id}
             self.clock.add(asked_s, pong.ms / 1e3, now_s)
-
-    def _pay(self, now_s: float) -> None:
-        """Count a message; raises _EndedError where there are too many."""
-        earned = (now_s - self._last_s) * _MESSAGES_HZ
-        self._allowance = min(_BURST, self._allowance + earned) - 1
-        self._last_s = now_s
-        if self._allowance < 0:
-            raise _EndedError(_POLICY, f"more than {_MESSAGES_HZ:.0f} messages a second")
 
 
 async def _page(content: bytes, kind: str, request: Request) -> Response:  # noqa: ARG001

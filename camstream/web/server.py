@@ -94,7 +94,7 @@ class WebServer:
             self.place, {**own, **tokens} if own else {}, is_encrypted=certificate is not None
         )
         addresses = addresses_of(list(sources))
-        self.hub = Hub(sources=list(addresses))
+        self.hub = Hub(sources=addresses)
         self.wishes = Wishes(self.hub, addresses)
         config = uvicorn.Config(
             make_app(self.hub, self.wishes, self.gate, routes=routes),
@@ -138,9 +138,10 @@ class WebServer:
 
     def stop(self) -> None:
         """Tell everybody that it is over, and end the thread."""
+        if self._thread.is_alive():
+            self.hub.close()  # first: uvicorn would tell everybody that it begins anew
         self._server.should_exit = True
         if self._thread.is_alive():
-            self.hub.close()
             self._thread.join()
         self._listener.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from camstream.live import layout
@@ -22,8 +22,7 @@ def tell(
     *,
     size_wh: tuple[int, int] | None = None,
     present_since_s: float | None = None,
-    timeline: Sequence[tuple[float, float, str]] = (),
-    sources: Sequence[str] = (),
+    sources: Mapping[str, str] = {},
     now_s: float | None = None,
 ) -> dict[str, Any]:
     """Write a state as plain values; docs/manual/web.md explains each.
@@ -32,14 +31,14 @@ def tell(
         state: Of the session.
         size_wh: Of the picture that is sent; None before the first.
         present_since_s: Since when what is decided of presence holds, ``time.perf_counter()``.
-        timeline: Parts of the file that is played that have a label: begin and end, 0 to 1, label.
-        sources: What may be opened, without secrets.
+        sources: What may be opened: the name, without secrets, and the address.
         now_s: ``time.perf_counter()``; a parameter for tests.
     """
     now_s = time.perf_counter() if now_s is None else now_s
     prediction, selection = state.prediction, state.selection
     # With all cameras side by side there is no best class: each camera has its own.
     one = None if state.is_mosaic else prediction
+    names = {address: name for name, address in sources.items()}
     is_held = state.is_paused or is_stale(state, now_s)
     return {
         "source": state.source,
@@ -84,8 +83,10 @@ def tell(
         "presence": None if one is None else _presence(one, present_since_s, now_s),
         "answer": _answer(state),
         "teaching": _teaching(state),
-        "player": _player(state, timeline),
-        "cameras": [camera.to_dict() for camera in state.cameras],
+        "player": _player(state),
+        "cameras": [
+            {**camera.to_dict(), "source": names.get(camera.address)} for camera in state.cameras
+        ],
         "focus": state.focus,
         "models": [shown_model(name) for name in state.models],
         "chosen_model": None if state.model is None else shown_model(state.model.name),
@@ -178,9 +179,7 @@ def _teaching(state: LiveState) -> Mapping[str, Any] | None:
     }
 
 
-def _player(
-    state: LiveState, timeline: Sequence[tuple[float, float, str]]
-) -> Mapping[str, Any] | None:
+def _player(state: LiveState) -> Mapping[str, Any] | None:
     player = state.player
     if player is None:
         return None
@@ -194,7 +193,7 @@ def _player(
         "counts": player.counts,
         "timeline": [
             {"label": label, "start": round(begin, 4), "end": round(end, 4)}
-            for begin, end, label in timeline
+            for begin, end, label in state.timeline.runs()
         ],
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,22 +14,14 @@ from camstream.address import shown
 from camstream.errors import CamstreamError, UsageError
 from camstream.live import actions, layout, values
 from camstream.web import message
+from camstream.web.allowance import GOING_AWAY, POLICY, Allowance, EndedError
 from camstream.web.greeting import NOT_FROM_A_PAGE, greeting
 from camstream.web.hub import CrowdedError, Hub, HubClosedError
 
 _MESSAGES_HZ = 100.0  # of a viewer; a page that is held down sends 60 at most
-_BURST = 200.0
 
-# Codes of the end of a socket, RFC 6455.
-_GOING_AWAY, _NOT_TEXT, _POLICY, _TOO_BIG, _LATER = 1001, 1003, 1008, 1009, 1013
-
-
-class _EndedError(Exception):
-    """The viewer is sent away."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code
+# More codes of the end of a socket, RFC 6455.
+_NOT_TEXT, _TOO_BIG, _LATER = 1003, 1009, 1013
 
 
 class Wishes:
@@ -108,10 +99,10 @@ async def serve(socket: WebSocket, hub: Hub, wishes: Wishes, *, can_control: boo
     try:
         with hub.seat():
             await _Viewer(socket, hub, wishes if can_control else None).run()
-        code, why = _GOING_AWAY, "camstream has ended"
+        code, why = GOING_AWAY, "camstream has ended"
     except CrowdedError as error:
         code, why = _LATER, str(error)
-    except _EndedError as error:
+    except EndedError as error:
         code, why = error.code, str(error)
     except WebSocketDisconnect:
         return
@@ -128,8 +119,7 @@ class _Viewer:
         self._wishes = wishes
         self._sent = 0
         self._is_drawn = asyncio.Event()
-        self._allowance = _BURST
-        self._last_s = time.perf_counter()
+        self._allowance = Allowance(_MESSAGES_HZ)
 
     async def run(self) -> None:
         """Run its three tasks until one of them ends; that one's error is raised."""
@@ -163,7 +153,7 @@ class _Viewer:
                     await self._is_drawn.wait()
             except TimeoutError:
                 why = f"no picture was acknowledged for {self.patience_s:.0f} s"
-                raise _EndedError(_POLICY, why) from None
+                raise EndedError(POLICY, why) from None
 
     async def _states(self) -> None:
         last = ""
@@ -179,12 +169,12 @@ class _Viewer:
             event = await self._socket.receive()
             if event["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(event.get("code", 1005))
-            self._pay()
+            self._allowance.pay()
             text = event.get("text")
             if text is None:
-                raise _EndedError(_NOT_TEXT, "messages are text")
+                raise EndedError(_NOT_TEXT, "messages are text")
             if len(text) > message.MAX_MESSAGE:
-                raise _EndedError(_TOO_BIG, f"a message has up to {message.MAX_MESSAGE} characters")
+                raise EndedError(_TOO_BIG, f"a message has up to {message.MAX_MESSAGE} characters")
             try:
                 await self._answer(message.read(text))
             except CamstreamError as error:
@@ -195,7 +185,7 @@ class _Viewer:
             case message.Ack(number):
                 if number == self._sent & 0xFFFFFFFF and not self._is_drawn.is_set():
                     self._is_drawn.set()
-                    self._allowance += 1  # it costs nothing: there is one for each picture
+                    self._allowance.give_back()  # it costs nothing: there is one for each picture
             case message.Classes(query):
                 state = self._hub.state
                 names = [] if state is None else message.suggestions(state, query)
@@ -204,12 +194,3 @@ class _Viewer:
                 if self._wishes is None:
                     raise UsageError("this link is for looking only")
                 self._wishes.ask(name, given)
-
-    def _pay(self) -> None:
-        """Count a message; raises _EndedError where there are too many."""
-        now_s = time.perf_counter()
-        earned = (now_s - self._last_s) * _MESSAGES_HZ
-        self._allowance = min(_BURST, self._allowance + earned) - 1
-        self._last_s = now_s
-        if self._allowance < 0:
-            raise _EndedError(_POLICY, f"more than {_MESSAGES_HZ:.0f} messages a second")

@@ -178,7 +178,7 @@ class Session(RuleBasedStateMachine):
         self.session.do(action)
         self.session.do(actions.SetTrail(0.5))  # a mark: what was sent before it is done
         self.session.do(actions.SetTrail(0.0))
-        self._wait(self.session._actions.empty)
+        self._wait(self.session._asked.waiting.empty)
 
     @invariant()
     def the_state_is_consistent(self) -> None:

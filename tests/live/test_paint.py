@@ -14,11 +14,10 @@ from camstream.live import layout
 from camstream.live.ask import Answer, Evidence
 from camstream.live.paint import add_hud, draw
 from camstream.live.prompt import Prompt
-from camstream.live.screen import Screen
 from camstream.live.state import LiveState, TaughtClass, TeachingState
 from camstream.picture import Picture
 from camstream.sources.player import PlayerState
-from camstream.testing import FakeDisplay, fake_infer, make_frame
+from camstream.testing import fake_infer, make_frame
 from tests.live.states import state_of
 
 SIZES = [(480, 270), (1280, 720), (360, 640), (321, 181)]
@@ -147,13 +146,3 @@ def test_a_window_too_small_for_the_help_says_so() -> None:
     """It was dark, and nothing else."""
     _, image = drawn(displaying((300, 120), display="off", show_help=True))
     assert (image > 200).sum() > 100
-
-
-def test_what_is_seen_before_the_first_picture_is_shown_is_marked() -> None:
-    """The first of several photos had no mark in the bar."""
-    state = displaying(player=PlayerState(position=0.0, length=3.0, counts="photos"))
-    screen = Screen(FakeDisplay())
-    assert state.player is not None
-    screen.mark(state, state.player, "thing")
-    screen.show(state)
-    assert screen.timeline.runs() == [(0.0, 0.25, "thing")]

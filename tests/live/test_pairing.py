@@ -71,3 +71,17 @@ def test_pictures_are_shown_in_order_and_once(steps: list[str]) -> None:
             else:
                 assert pair.frame.index == shown[-1]
     assert shown == sorted(set(shown))
+
+
+def test_a_map_that_another_model_had_begun_is_not_shown() -> None:
+    pairing, frame = Pairing(), frame_at(0, 10.0)
+    pairing.add_frame(frame)
+    turn = pairing.turn
+    pairing.forget()  # while the model before looks at it
+    pairing.add_prediction(of(frame), turn)
+    assert pairing.next(10.01) is None
+    prediction = of(frame)
+    pairing.add_prediction(prediction, pairing.turn)
+    pair = pairing.next(10.02)
+    assert pair is not None
+    assert pair.prediction is prediction

@@ -11,128 +11,28 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from camstream.errors import ModelError, SinkError, SourceError, UsageError
-from camstream.frame import Frame, Prediction
+from camstream.frame import Frame, Prediction, TopClass
 from camstream.live import actions
 from camstream.live.cameras import CameraCondition, CameraState
 from camstream.live.hud import is_stale
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.rack import Looking
 from camstream.live.state import LiveState
+from camstream.live.timeline import Timeline
 from camstream.live.wall import WallSession
 from camstream.picture import Picture
 from camstream.sinks.recorder import Recorder
-from camstream.stages import Infer, Source
+from camstream.sources.player import PlayerState
+from camstream.stages import Source
 from camstream.testing import FAKE_INFO, FakeDisplay, FakeSource, counted, fake_infer, make_frame
 from tests.live.states import state_of
-
-LIMIT_S = 20.0
-
-
-def paced(
-    rate_hz: float, size_wh: tuple[int, int] = (96, 64)
-) -> Callable[[FakeSource], Iterator[Frame]]:
-    """Frames at a rate, until the source is stopped."""
-
-    def frames(source: FakeSource) -> Iterator[Frame]:
-        for index in itertools.count():
-            if source.stopped.wait(1 / rate_hz):
-                return
-            yield make_frame(index, size_wh)
-
-    return frames
-
-
-class Street:
-    """Opens made sources by their addresses; an error is raised, a function makes the frames.
-
-    Attributes:
-        opened: How often each was opened, or tried.
-        sources: The last one of each.
-    """
-
-    def __init__(self, **cameras: Callable[[FakeSource], Iterator[Frame]] | Exception) -> None:
-        self.cameras: dict[str, Any] = {f"rtsp://{name}/": made for name, made in cameras.items()}
-        self.opened: dict[str, int] = {}
-        self.sources: dict[str, FakeSource] = {}
-
-    def __call__(self, address: str, _: Callable[[float], None]) -> Source:
-        self.opened[address] = self.opened.get(address, 0) + 1
-        made = self.cameras[address]
-        if isinstance(made, Exception):
-            raise made
-        self.sources[address] = FakeSource(made, is_live=True)
-        self.sources[address].name = address
-        return self.sources[address]
-
-
-def wall(
-    street: Street,
-    infer: Infer = fake_infer,
-    *,
-    display: FakeDisplay | None = None,
-    watch: Callable[[LiveState], None] | None = None,
-    outputs: OutputPaths = OutputPaths(),
-    folder: Path = Path(),
-    seconds: float | None = LIMIT_S,
-    frames: int | None = None,
-) -> WallSession:
-    return WallSession(
-        list(street.cameras),
-        Looking(infer, FAKE_INFO),
-        open_camera=street,
-        display=display,
-        watch=watch,
-        outputs=outputs,
-        folder=folder,
-        limits=RunLimits(seconds=seconds, frames=frames),
-    )
-
-
-def steered(
-    street: Street, steps: list[Callable[[WallSession, LiveState], bool]], **kwargs: Any
-) -> WallSession:
-    """Run a session: each step is called with every state until it returns True; then it quits."""
-    left = list(steps)
-    holder: list[WallSession] = []
-
-    def watch(state: LiveState) -> None:
-        if left and left[0](holder[0], state):
-            left.pop(0)
-            if not left:
-                holder[0].do(actions.Quit())
-
-    session = wall(street, watch=watch, **kwargs)
-    holder.append(session)
-    session.run()
-    assert not left, f"{len(left)} steps did not happen in {LIMIT_S:g} s: {session.state.message}"
-    return session
-
-
-def once(
-    action: actions.Action, then: Callable[[LiveState], bool]
-) -> list[Callable[[WallSession, LiveState], bool]]:
-    """Do an action, and wait for what comes of it."""
-
-    def do(session: WallSession, _: LiveState) -> bool:
-        session.do(action)
-        return True
-
-    return [do, lambda _, state: then(state)]
-
-
-def when(condition: Callable[[LiveState], bool]) -> list[Callable[[WallSession, LiveState], bool]]:
-    return [lambda _, state: condition(state)]
-
-
-def all_live(state: LiveState) -> bool:
-    return all(camera.state == "live" and camera.label for camera in state.cameras)
+from tests.live.street import LIMIT_S, Street, all_live, once, paced, steered, wall, when
 
 
 def test_each_camera_is_looked_at_and_shown() -> None:
@@ -324,7 +224,51 @@ def test_a_pause_ends_where_a_camera_was_never_open() -> None:
     steps = [
         *when(lambda state: state.cameras[0].state == "live"),
         *once(actions.Pause(), lambda state: state.cameras[0].state == "paused"),
+        *when(lambda state: state.is_paused),
         *once(actions.Pause(), lambda state: state.cameras[0].state == "live"),
+        *when(lambda state: not state.is_paused),
+    ]
+    steered(street, steps)
+
+
+def test_what_goes_on_after_a_pause_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camstream.live.camera.STALE_S", 0.5)
+    street = Street(one=paced(2), two=paced(60))
+    began_s, seen = time.perf_counter(), list[str]()
+
+    def goes_on(_: WallSession, state: LiveState) -> bool:
+        seen.append(state.cameras[0].state)
+        return state.cameras[0].state == "live" and state.cameras[0].rate_in_hz > 0
+
+    steps = [
+        *when(lambda state: all_live(state) and time.perf_counter() > began_s + 1.1),
+        *once(actions.Pause(True), lambda state: state.is_paused),
+        *once(actions.Pause(False), lambda state: not state.is_paused),
+        goes_on,
+    ]
+    steered(street, steps)
+    assert set(seen) == {"live"}
+
+
+def test_a_lost_camera_is_looked_at_anew_by_another_model() -> None:
+    def one_picture(source: FakeSource) -> Iterator[Frame]:
+        yield make_frame(0)
+        source.stopped.wait(LIMIT_S)
+
+    def other(frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
+        made = fake_infer(frame, classes=classes)
+        return dataclasses.replace(made, top=(TopClass("cup", 0, 0.9, 1.0),))
+
+    def use_other(session: WallSession, state: LiveState) -> bool:
+        info = dataclasses.replace(FAKE_INFO, labels=("cup", "other"))
+        session.rack.use(Looking(other, info), state.selection)
+        return True
+
+    street = Street(one=paced(60), lost=one_picture)
+    steps = [
+        *when(lambda state: state.cameras[1].state == "lost" and state.cameras[1].label == "thing"),
+        use_other,
+        *when(lambda state: {camera.label for camera in state.cameras} == {"cup"}),
     ]
     steered(street, steps)
 
@@ -605,3 +549,33 @@ def test_a_picture_of_another_size_is_no_trouble() -> None:
     stats = wall(street, display=display, frames=20).run()
     assert stats.frames_out >= 20
     assert {image.shape for image in display.images} == {(221, 333, 3)}
+
+
+def test_the_timeline_of_a_clip_stays_when_another_camera_is_enlarged() -> None:
+    class Clip(FakeSource):
+        player = PlayerState(position=1.0, length=10.0)
+
+    street = Street(clip=paced(60), two=paced(60))
+
+    def open_camera(address: str, waiting: Callable[[float], None]) -> Source:
+        source = street(address, waiting)
+        if address == "rtsp://clip/":
+            source = Clip(street.cameras[address], is_live=True)
+        return source
+
+    seen: list[Timeline] = []
+
+    def keep(_: WallSession, state: LiveState) -> bool:
+        seen.append(state.timeline)
+        return bool(state.timeline.runs())
+
+    steps = [
+        *when(all_live),
+        *once(actions.Focus(1), lambda state: state.focus == 1),
+        keep,
+        *once(actions.Focus(2), lambda state: state.focus == 2 and not state.timeline.runs()),
+        *once(actions.Focus(1), lambda state: state.focus == 1),
+        keep,
+    ]
+    steered(street, steps, open_camera=open_camera)
+    assert seen[0] is seen[-1]

@@ -165,6 +165,15 @@ def test_a_server_gets_the_beginning_and_the_end_of_each_presence() -> None:
     assert server.words == {"/hook?room=1 Basic bWU6czNjcmV0"}
 
 
+def test_the_end_is_told_of_the_source_that_began() -> None:
+    names = iter(["camera 0", "camera 1"])
+    with hook() as server:
+        news = PresenceNews(Webhook(server.url), lambda: next(names))
+        feed(news, VISITS)
+        news.finish()
+    assert [event["source"] for event in server.events] == ["camera 0"] * 2 + ["camera 1"] * 2
+
+
 def test_several_cameras_may_have_the_same_receiver() -> None:
     with hook() as server:
         webhook = Webhook(server.url)

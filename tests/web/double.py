@@ -146,9 +146,9 @@ def jpeg(brightness: int = 128, size_wh: tuple[int, int] = (640, 360)) -> bytes:
     return cv2.imencode(".jpg", image)[1].tobytes()
 
 
-def packet(number: int, picture: bytes) -> bytes:
+def packet(number: int, picture: bytes, *, ago_s: float = 0.0) -> bytes:
     """A picture as it travels, see docs/manual/web.md."""
-    return struct.pack(">Id", number, time.time() * 1e3) + picture
+    return struct.pack(">Id", number, (time.time() - ago_s) * 1e3) + picture
 
 
 class Double:
@@ -198,9 +198,9 @@ class Double:
         self.state.update(changes)
         self._send(json.dumps(self.state))
 
-    def show(self, number: int, picture: bytes) -> None:
-        """Send a picture."""
-        self._send(packet(number, picture))
+    def show(self, number: int, picture: bytes, *, ago_s: float = 0.0) -> None:
+        """Send a picture that was captured so many seconds ago."""
+        self._send(packet(number, picture, ago_s=ago_s))
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a message."""

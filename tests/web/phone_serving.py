@@ -22,8 +22,7 @@ from camstream.web.phone import PhoneSource
 from camstream.web.phone_socket import LARGEST_MESSAGE, PhoneDoor
 from camstream.web.place import Place
 from camstream.web.server import Certificate, WebServer
-
-LOOPBACK = Place("127.0.0.1", 0)
+from tests.web.serving import LOOPBACK, running
 
 
 def jpeg(grey: int = 128, size_wh: tuple[int, int] = (320, 240)) -> bytes:
@@ -160,25 +159,7 @@ def serving_phone(
         watch=server.hub.see,
         stop=ended.is_set,
     )
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            session.run()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="session")
-    server.attach(session)
-    server.start()
-    thread.start()
-    while "camstream-infer" not in {one.name for one in threading.enumerate()}:
-        time.sleep(0.01)  # a test that begins now is not blamed for its threads
-    try:
+    with running(server, session, ended):
+        while "camstream-infer" not in {one.name for one in threading.enumerate()}:
+            time.sleep(0.01)  # a test that begins now is not blamed for its threads
         yield ServedPhone(server, session, source, door)
-    finally:
-        ended.set()
-        thread.join()
-        server.stop()
-    if errors:
-        raise errors[0]

@@ -12,7 +12,7 @@ TOKENS = {CONTROL: "control", VIEW: "view"}
 
 HERE = Gate(Place("127.0.0.1", 8765))
 EVERYWHERE = Gate(Place("0.0.0.0", 8765), TOKENS)  # type: ignore[arg-type]
-LAN = Gate(Place("192.168.1.5", 8765), TOKENS, names=["kitchen.lan"])  # type: ignore[arg-type]
+LAN = Gate(Place("192.168.1.5", 8765), TOKENS)  # type: ignore[arg-type]
 SECURE = Gate(Place("192.168.1.5", 8765), TOKENS, is_encrypted=True)  # type: ignore[arg-type]
 
 
@@ -48,7 +48,7 @@ def _headers(**named: str) -> Headers:
         (HERE, "localhost@evil.example", False),
         (HERE, "evil.example#localhost", False),
         (LAN, "192.168.1.5:8765", True),
-        (LAN, "kitchen.lan:8765", True),
+        (LAN, "kitchen.lan:8765", False),
         (LAN, "localhost:8765", True),
         (LAN, "evil.example:8765", False),
         (EVERYWHERE, "192.168.1.77:8765", True),

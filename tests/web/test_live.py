@@ -339,6 +339,7 @@ def test_several_cameras_are_one_picture_and_each_has_its_line(tiny_model: Model
         Looking.through(tiny_model),
         open_camera=open_camera,
         watch=server.hub.see,
+        tell=server.hub.take,
         stop=ended.is_set,
     )
     with running(server, session, ended) as served, served.viewer() as viewer:

@@ -46,8 +46,15 @@ CAMERA = {
     "health": "12 of 30 a second seen, 31 ms",
 }
 CAMERAS = [
-    {**CAMERA, "id": 7, "name": "hall"},
-    {**CAMERA, "id": 8, "name": "yard", "state": "lost", "health": "lost 12 s, next try in 3 s"},
+    {**CAMERA, "id": 7, "name": "hall", "source": "/data/hall"},
+    {
+        **CAMERA,
+        "id": 8,
+        "name": "yard",
+        "source": "yard",
+        "state": "lost",
+        "health": "lost 12 s, next try in 3 s",
+    },
 ]
 LAPTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 740}
@@ -403,8 +410,11 @@ def test_a_file_is_a_player_with_a_timeline(double: Double) -> None:
 
 
 def test_cameras_have_a_line_each_and_one_is_enlarged(double: Double) -> None:
-    page = double.open(cameras=CAMERAS, sources=["/data/hall", "yard", "rtsp://host/door"])
-    assert page.locator("#add option").all_inner_texts() == ["Add a camera", "rtsp://host/door"]
+    page = double.open(
+        cameras=CAMERAS, sources=["/data/hall", "yard", "b/yard", "rtsp://host/door"]
+    )
+    choice = ["Add a camera", "b/yard", "rtsp://host/door"]
+    assert page.locator("#add option").all_inner_texts() == choice
     lines = page.locator("#cameras small").all_inner_texts()
     assert lines == ["12 of 30 a second seen, 31 ms", "lost 12 s, next try in 3 s"]
     page.locator("#cameras li").nth(1).locator("button").first.click()
@@ -478,3 +488,16 @@ def test_everything_that_can_be_used_has_a_name_and_is_reached_by_tab(double: Do
         page.keyboard.press("Tab")
         reached.add(page.evaluate("() => document.activeElement.outerHTML"))
     assert len(reached) >= wanted
+
+
+def test_a_picture_that_was_held_is_not_in_the_lag(double: Double) -> None:
+    page = double.open(rate_hz=None, is_stale=True)
+    for number in range(2, 6):  # drawn anew, each second: it says for how long nothing has come
+        double.show(number, jpeg(number), ago_s=60)
+    soon(lambda: double.acknowledged[-1:] == [5], double)
+    double.tell(rate_hz=25.0, is_stale=False)
+    double.show(6, jpeg())
+    soon(lambda: double.acknowledged[-1:] == [6], double)
+    page.wait_for_function("document.getElementById('rates').innerText.includes('fps')")
+    lag_ms = int(page.locator("#rates").inner_text().split(" · ")[1].removesuffix(" ms"))
+    assert lag_ms < 5000

@@ -174,6 +174,9 @@ def test_the_token_goes_from_the_address_into_a_cookie(tiny_model: Model) -> Non
         assert status == 200
         assert headers["refresh"] == "0; url=/"
         assert token.encode() not in content
+        for path in ("//evil.example/", "/%5Cevil.example/"):
+            elsewhere = served.get(f"{path}?token={token}", headers={"Accept": "text/html"})
+            assert elsewhere[1]["refresh"] == "0; url=/"
         cookie = headers["set-cookie"]
         assert cookie.startswith(f"camstream_{served.port}={token}; ")
         assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))

@@ -1,6 +1,6 @@
 // Several cameras: one tile each with how it is; a click or its number enlarges one.
 
-import { $, fill, isSame, make, options, percent, press, show, text } from "./base.js";
+import { $, fill, make, options, percent, press, show, text } from "./base.js";
 
 export function cameras(app) {
 	const list = $("cameras");
@@ -28,7 +28,7 @@ export function cameras(app) {
 		const all = state.cameras ?? [];
 		show(list, all.length);
 		// A page opens only what was named at the start.
-		const rest = (state.sources ?? []).filter((one) => !all.some(({ name }) => isSame(one, name)));
+		const rest = (state.sources ?? []).filter((one) => !all.some(({ source }) => source === one));
 		show($("add"), all.length && rest.length && app.can("AddCamera"));
 		options($("add"), ["", ...rest], (one) => one || "Add a camera");
 		fill(list, all, (one) => [one.id, one.name], tile);

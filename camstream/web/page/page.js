@@ -110,7 +110,7 @@ function draw(bitmap, capturedMs) {
 	canvas.paint(bitmap);
 	drawn = [...drawn.filter((at) => now - at < 2000), now];
 	const lag = Date.now() - capturedMs;
-	app.toScreenMs = app.toScreenMs === null ? lag : app.toScreenMs * 0.9 + lag * 0.1;
+	app.toScreenMs = app.state?.rate_hz == null ? null : (app.toScreenMs ?? lag) * 0.9 + lag * 0.1;
 	if (document.body.dataset.state !== "live") status();
 }
 
@@ -156,7 +156,7 @@ function status() {
 function rates(state, look) {
 	const device = (state?.device ?? "").toUpperCase();
 	const isRunning = look === "live" && state.rate_hz != null && !state.player?.has_ended && state.player?.counts !== "photos";
-	const lag = IS_HERE && app.toScreenMs !== null ? app.toScreenMs : state?.lag_ms ?? 0;
+	const lag = (IS_HERE ? app.toScreenMs : null) ?? state?.lag_ms ?? 0;
 	const readings = isRunning ? `${Math.round(state.rate_hz)} fps · ${Math.round(lag)} ms · ` : "";
 	text($("rates"), readings + device);
 	show($("rates"), state);
