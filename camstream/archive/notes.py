@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from camstream.address import file_of, is_address
+from camstream.archive.locks import temporary_folder
 from camstream.archive.storage import RemoteFolder
 from camstream.batch.store import Failure, Store
 from camstream.batch.task import Json, Task
@@ -68,10 +68,11 @@ def open_store(target: str) -> Iterator[Store]:
 
     Raises:
         SourceError: They cannot be read.
+        SinkError: There is no place for a copy of them.
         SetupError: What reads such addresses is not installed.
     """
     if not is_address(target):
         yield Store(file_of(target))
         return
-    with tempfile.TemporaryDirectory(prefix="camstream-") as copy:
-        yield RemoteStore(target, Path(copy))
+    with temporary_folder() as copy:
+        yield RemoteStore(target, copy)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from camstream.address import shown
+from camstream.address import is_address, shown
 from camstream.archive import layout
 from camstream.archive.head import LOCAL
 from camstream.archive.notes import open_store
@@ -97,11 +97,13 @@ def archive_many(
     tasks = [task_of(video, target, worker.look, digest, verify=options.verify) for video in videos]
     by_id = {task.id: video for task, video in zip(tasks, videos, strict=True)}
     folder = open_folder(target)
-    with own_folder(target), open_store(target) as store:
+    with own_folder(target) as is_alone, open_store(target) as store:
+        if not is_alone and not is_address(target):
+            note("this file system has no locks: let no other run write this archive meanwhile")
         planned = plan_archive(
             tasks, store, target, retry_failed=options.retry_failed, anew=options.anew
         )
-        tidy(target, planned.of("do"))
+        tidy(target, planned.of("do"), is_alone=is_alone)
         skipped, left = (len(planned.of(action)) for action in ("skip", "leave"))
         if skipped:
             remark(f"{skipped} of {len(videos)} videos are in the archive (--overwrite: anew)")
@@ -155,7 +157,7 @@ def archive_many(
             )
             with _open_engine(worker, options, calls, debug=debug) as engine:
                 outcome = batch.run(Steps(engine, on_end=display.again))
-        tidy(target, outcome.unfinished)
+        tidy(target, outcome.unfinished, is_alone=is_alone)
     _report(outcome, by_id, stop)
 
 
