@@ -13,8 +13,14 @@ from camstream.batch.store import Failure, Store
 from camstream.batch.task import Json, Task
 
 
+_FAILURES_AT_ONCE = 100
+
+
 class RemoteStore(Store):
-    """A copy of the notes on this machine; each change is written to the address at once."""
+    """A copy of the notes on this machine; each change is written to the address at once.
+
+    Only ``failed.jsonl`` is written there after each hundred failures and at the end.
+    """
 
     def __init__(self, address: str, copy: Path) -> None:
         """Fetch all notes.
@@ -28,6 +34,7 @@ class RemoteStore(Store):
             SetupError: What reads such addresses is not installed.
         """
         super().__init__(copy)
+        self._failed = 0
         self._remote = RemoteFolder(address)
         self._remote.fetch_all("done", copy / "done")
         if self._remote.exists(self.failures.name):
@@ -47,7 +54,9 @@ class RemoteStore(Store):
         """See ``Store``."""
         super().failed(task, problem, tries=tries, is_own=is_own)
         self._upload(self.path_of(task))
-        self._upload(self.failures)
+        self._failed += 1
+        if self._failed % _FAILURES_AT_ONCE == 0:  # it is uploaded whole
+            self._upload(self.failures)
 
     def keep_failures(self, tasks: Iterable[Task], standing: Iterable[Failure]) -> None:
         """See ``Store``."""

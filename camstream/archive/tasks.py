@@ -13,6 +13,7 @@ from camstream.archive import layout
 from camstream.archive.locks import lock
 from camstream.archive.options import LookOptions, Video
 from camstream.archive.storage import expand_address, look_up, open_folder
+from camstream.archive.tables import write_changed
 from camstream.batch.messages import plain
 from camstream.batch.run import Plan, plan
 from camstream.batch.store import Store, Verdict
@@ -120,6 +121,27 @@ def plan_archive(
         if not files or any(folder.size(name) != size for name, size in files.items()):
             planned.verdicts[task.id] = Verdict(action="do", may_replace=True)
     return planned
+
+
+def note_new_times(planned: Plan, store: Store, target: str) -> None:
+    """Note the new time of what is the same by its content: else its row would tell of another file.
+
+    Raises:
+        SinkError: That cannot be written.
+        SourceError: A row cannot be read.
+    """
+    folder = open_folder(target)
+    for task in planned.of("skip"):
+        note = planned.verdicts[task.id].note
+        if note is None or note.stamp.mtime_ns == task.stamp.mtime_ns:
+            continue
+        name = layout.videos_name(layout.video_id(task.source))
+        with folder.scratch() as scratch:
+            changed = scratch / "video.parquet"
+            write_changed(folder.fetch(name, scratch), changed, mtime_ns=task.stamp.mtime_ns)
+            files = note.result["files"] | {name: changed.stat().st_size}
+            folder.publish(changed, name)
+        store.done(task, note.result | {"files": files}, problem=note.problem)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.models.zoo import find_model
 from camstream.sinks.arrays import MapsFile
+from camstream.sinks.atomic_file import plain_reasons
 
 # In the folder where files become whole.
 RECORDS_FILE, MAPS_FILE = "records.parquet", "maps.npz"
@@ -150,7 +151,8 @@ class ArchiveWork:
             "facts": dataclasses.asdict(facts),
             "sizes": {suffix: path.stat().st_size for path, suffix in made},
         }
-        (scratch / "note.json").write_text(json.dumps(note), encoding="ascii")
+        with plain_reasons(scratch / "note.json"):
+            (scratch / "note.json").write_text(json.dumps(note), encoding="ascii")
         for path, suffix in (*made, (scratch / "note.json", ".json")):
             self._folder.publish(path, name + suffix)
         return {"facts": note["facts"]}

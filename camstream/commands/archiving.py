@@ -17,7 +17,14 @@ from camstream.archive.notes import open_store
 from camstream.archive.options import Video, WorkerOptions
 from camstream.archive.steps import Steps
 from camstream.archive.storage import open_folder
-from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of, tidy
+from camstream.archive.tasks import (
+    message_of,
+    note_new_times,
+    own_folder,
+    plan_archive,
+    task_of,
+    tidy,
+)
 from camstream.batch import limits
 from camstream.batch.annotating import sha256_of_model
 from camstream.batch.messages import plain
@@ -103,6 +110,7 @@ def archive_many(
         planned = plan_archive(
             tasks, store, target, retry_failed=options.retry_failed, anew=options.anew
         )
+        note_new_times(planned, store, target)
         tidy(target, planned.of("do"), is_alone=is_alone)
         skipped, left = (len(planned.of(action)) for action in ("skip", "leave"))
         if skipped:
@@ -118,7 +126,9 @@ def archive_many(
                     begun.add(name)
                     batch.begin(name)
                 shown_name = by_id[name].given.replace("\\", "/").rpartition("/")[2]
-                display.begin(step, f"{shown_name} {what if what != 'video' else ''}".strip())
+                called = f"{shown_name} {what if what != 'video' else ''}".strip()
+                share = 1 / int(what.split()[-1]) if what.startswith("part") else 1.0
+                display.begin(step, called, file=name, share=share)
 
             def on_done(task: Task, result: Json) -> None:
                 display.end(task.id, result.get("decoded", 0))
@@ -133,6 +143,7 @@ def archive_many(
 
             def on_again(task: Task, failed: Failed) -> None:
                 begun.discard(task.id)
+                display.again(task.id)
                 note(f"{_about(by_id[task.id], failed.line)}; it is tried once more")
 
             batch = Batch(
@@ -156,7 +167,7 @@ def archive_many(
                 stop=stop,
             )
             with _open_engine(worker, options, calls, debug=debug) as engine:
-                outcome = batch.run(Steps(engine, on_end=display.again))
+                outcome = batch.run(Steps(engine, on_end=display.end_part))
         tidy(target, outcome.unfinished, is_alone=is_alone)
     _report(outcome, by_id, stop)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -28,6 +29,9 @@ from camstream.batch.store import Store
 from camstream.batch.task import Json
 from camstream.commands import app, archiving
 from camstream.errors import CamstreamError
+from camstream.query.entries import read_video
+from camstream.query.folder import find_videos
+from camstream.query.video_file import find_file
 from camstream.testing import write_tiny_model
 from tests.archive import clips, sets
 
@@ -325,6 +329,43 @@ def test_annotated_video_and_photos(tiny_path: Path, tmp_path: Path) -> None:
     made = target / "annotated" / f"{rows[str(clip)]['video_id']}.mp4"
     with av.open(str(made)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 30
+
+
+@pytest.mark.usefixtures("here")
+def test_a_copy_that_is_known_by_its_content_is_the_file_of_its_row(
+    tiny_path: Path, tmp_path: Path
+) -> None:
+    clip, target = clips.write(tmp_path / "a.mp4", frames=30), tmp_path / "seen"
+    run = (clip, "--model", tiny_path, "-o", target, "--verify")
+    archive(*run)
+    before = sets.videos(target)
+    os.utime(clip, (1_000_000_000, 1_000_000_000))
+    assert "1 of 1 videos are in the archive" in archive(*run)
+    (stored,) = find_videos(target)
+    assert find_file(read_video(stored)) == clip
+    (row,), (old,) = sets.videos(target).values(), before.values()
+    assert row == old | {"mtime_ns": 1_000_000_000 * 10**9}
+    times = [path.stat().st_mtime_ns for path in target.rglob("*.parquet")]
+    assert "1 of 1 videos are in the archive" in archive(*run)
+    assert "1 of 1 videos are in the archive" in archive(*run[:-1])
+    assert times == [path.stat().st_mtime_ns for path in target.rglob("*.parquet")]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_full_disk_at_a_parts_note_is_said_as_one(
+    videos: Path, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.write_text
+
+    def write_text(self: Path, *content: Any, **how: Any) -> int:
+        if self.name == "note.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(self, *content, **how)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    clip = videos / "20261129T001500.mp4"
+    run = (clip, "--model", tiny_path, "-o", tmp_path / "seen", "--part-minutes", 0.7 / 60)
+    assert "note.json: No space left on device" in archive(*run, code=1)
 
 
 @pytest.mark.usefixtures("here")
