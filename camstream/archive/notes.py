@@ -12,7 +12,6 @@ from camstream.archive.storage import RemoteFolder
 from camstream.batch.store import Failure, Store
 from camstream.batch.task import Json, Task
 
-
 _FAILURES_AT_ONCE = 100
 
 
