@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from camstream.address import is_address, shown
 from camstream.archive import layout
 from camstream.archive.head import LOCAL
@@ -29,11 +27,11 @@ from camstream.batch import limits
 from camstream.batch.annotating import sha256_of_model
 from camstream.batch.messages import plain
 from camstream.batch.pool import Engine, Failed, Pool, Progress
-from camstream.batch.run import Batch, Outcome
+from camstream.batch.run import Batch
 from camstream.batch.task import Json, Task
 from camstream.commands.batch_display import batch_display
 from camstream.commands.options import say_device
-from camstream.commands.summary import report_failures
+from camstream.commands.summary import report_outcome
 from camstream.console import Stop, note, remark, report_error, say
 from camstream.errors import SinkError
 from camstream.models.cores import usable_cores
@@ -169,7 +167,13 @@ def archive_many(
             with _open_engine(worker, options, calls, debug=debug) as engine:
                 outcome = batch.run(Steps(engine, on_end=display.end_part))
         tidy(target, outcome.unfinished, is_alone=is_alone)
-    _report(outcome, by_id, stop)
+    report_outcome(
+        outcome,
+        len(by_id),
+        "videos",
+        name_of=lambda task: Path(by_id[task.id].given),
+        stop=stop,
+    )
 
 
 def _open_engine(
@@ -231,23 +235,3 @@ def _tell(video: Video, result: Json) -> None:
         note(warning)
     if result["not_cut"]:
         note(f"read in one piece: {result['not_cut']}")
-
-
-def _report(outcome: Outcome, by_id: dict[str, Video], stop: Stop) -> None:
-    """Say what was not done, and exit with the code for that.
-
-    Raises:
-        Exit: Something was not.
-    """
-    if outcome.failures:
-        failed = [(Path(by_id[one.task.id].given), one.problem) for one in outcome.failures]
-        report_failures(failed, len(by_id))
-    left = len(outcome.unfinished)
-    if outcome.trouble is not None:
-        why = outcome.trouble.for_command_line()
-        report_error(f"{why}; {left} of {len(by_id)} videos are not done: run it again later")
-    elif left:
-        note(f"{left} of {len(by_id)} videos are not done; the same command goes on from here")
-    stop.end()
-    if outcome.failures or outcome.trouble is not None:
-        raise typer.Exit(1)

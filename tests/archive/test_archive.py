@@ -20,10 +20,11 @@ import pytest
 from typer.testing import CliRunner
 
 from camstream.archive.cuts import Cuts, find_cuts
+from camstream.archive.options import Video as VideoOption
 from camstream.archive.options import WorkerOptions
 from camstream.archive.read import Facts, Span
 from camstream.archive.work import ArchiveWork, open_work
-from camstream.batch.messages import plain
+from camstream.batch.messages import error_to_json, plain
 from camstream.batch.pool import Done, Failed
 from camstream.batch.store import Store
 from camstream.batch.task import Json
@@ -34,6 +35,7 @@ from camstream.query.folder import find_videos
 from camstream.query.video_file import find_file
 from camstream.testing import write_tiny_model
 from tests.archive import clips, sets
+from tests.disks import small_disk
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,8 @@ class Here:
             try:
                 yield Done(name=name, result=json.loads(json.dumps(work.run(message, Alone()))))
             except CamstreamError as error:
-                yield Failed(name=name, error=str(error), kind=type(error).__name__)
+                told = error_to_json(error)
+                yield Failed(name=name, error=told.pop("message"), **told)
 
 
 class Alone:
@@ -349,6 +352,64 @@ def test_a_copy_that_is_known_by_its_content_is_the_file_of_its_row(
     assert "1 of 1 videos are in the archive" in archive(*run)
     assert "1 of 1 videos are in the archive" in archive(*run[:-1])
     assert times == [path.stat().st_mtime_ns for path in target.rglob("*.parquet")]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_disk_that_gets_full_or_read_only_is_said_and_the_next_run_goes_on(
+    tiny_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in "abc":
+        clips.write(folder / f"{name}.mp4", frames=30)
+    run = (folder, "--model", tiny_path, "--maps")
+    archive(*run, "-o", tmp_path / "whole")
+    made = {path: path.stat() for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    pages = sum(-(-status.st_size // 4096) * 4096 for status in made.values()) // 3
+    with small_disk(tmp_path / "seen", size=10_000_000) as disk:
+        disk.leave(pages * 3 // 2)
+        output = archive(*run, "-o", disk.path, code=1)
+        assert "No space left on device" in output
+        assert "of 3 videos are not done: run it again later" in output
+        assert "mistake" not in output
+        assert len(sets.videos(disk.path)) == 1
+        disk.empty()
+        disk.set_read_only(True)
+        output = archive(*run, "-o", disk.path, code=1)
+        assert "Read-only file system" in output
+        assert len(output.splitlines()) == 1
+        disk.set_read_only(False)
+        assert "1 of 3 videos are in the archive" in archive(*run, "-o", disk.path)
+        assert sets.records(disk.path) == sets.records(tmp_path / "whole")
+        assert sets.is_tidy(disk.path)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_input_that_vanishes_during_the_run(
+    tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, target = tmp_path / "videos", tmp_path / "seen"
+    folder.mkdir()
+    for name in "abc":
+        clips.write(folder / f"{name}.mp4", frames=30)
+    hidden = tmp_path / "b.mp4"
+    real = archiving._tell
+
+    def tell(video: VideoOption, result: Json) -> None:
+        if not hidden.exists():
+            (folder / "b.mp4").rename(hidden)
+        real(video, result)
+
+    run = (folder, "--model", tiny_path, "-o", target)
+    with monkeypatch.context() as patch:
+        patch.setattr(archiving, "_tell", tell)
+        output = archive(*run, code=1)
+    assert "b.mp4: there is no such file" in output
+    assert "1 of 3 inputs failed" in output
+    assert len(sets.videos(target)) == 2
+    hidden.rename(folder / "b.mp4")
+    assert "2 of 3 videos are in the archive" in archive(*run)
+    assert len(sets.videos(target)) == 3
 
 
 @pytest.mark.usefixtures("here")
