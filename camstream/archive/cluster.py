@@ -248,14 +248,7 @@ class Cluster:
             return None
         if "done" in answer:
             return Done(name=name, result=answer["done"])
-        failed = answer["failed"]
-        return Failed(
-            name=name,
-            error=failed["message"],
-            kind=failed["kind"],
-            option=failed["option"],
-            errno=failed["errno"],
-        )
+        return Failed.of(name, answer["failed"])
 
     def _buried(self, actor: _Actor, name: str, error: Exception) -> Failed | None:
         if name:

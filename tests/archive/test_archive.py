@@ -82,8 +82,7 @@ class Here:
             try:
                 yield Done(name=name, result=json.loads(json.dumps(work.run(message, Alone()))))
             except CamstreamError as error:
-                told = error_to_json(error)
-                yield Failed(name=name, error=told.pop("message"), **told)
+                yield Failed.of(name, error_to_json(error))
 
 
 class Alone:
