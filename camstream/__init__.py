@@ -19,6 +19,7 @@ Tests of programs that use camstream find a tiny model and a fake source in ``ca
 """
 
 import os
+from typing import TYPE_CHECKING, Any
 
 # First: from here on Ctrl-C ends the program without a traceback while the rest is imported, which
 # takes a second.
@@ -35,33 +36,34 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 # OpenCV's, OpenCV's first window hangs for ever.
 import cv2  # noqa: F401  # isort: split
 
-from camstream.annotation import AnnotationResult
-from camstream.api import annotate, stream
-from camstream.drawing.overlay import Style
-from camstream.errors import (
-    CamstreamError,
-    ModelError,
-    SetupError,
-    SinkError,
-    SourceError,
-    UsageError,
-)
-from camstream.frame import (
-    Annotated,
-    Box,
-    ClassBox,
-    ClassMaps,
-    Frame,
-    Prediction,
-    TopClass,
-    View,
-)
-from camstream.models.session import Model
-from camstream.models.zoo import load_model
-from camstream.notebook import Stream
-from camstream.picture import Picture
-from camstream.sinks.encoding import Encoding
-from camstream.stages import Sink, Source
+if TYPE_CHECKING:
+    from camstream.annotation import AnnotationResult
+    from camstream.api import annotate, stream
+    from camstream.drawing.overlay import Style
+    from camstream.errors import (
+        CamstreamError,
+        ModelError,
+        SetupError,
+        SinkError,
+        SourceError,
+        UsageError,
+    )
+    from camstream.frame import (
+        Annotated,
+        Box,
+        ClassBox,
+        ClassMaps,
+        Frame,
+        Prediction,
+        TopClass,
+        View,
+    )
+    from camstream.models.session import Model
+    from camstream.models.zoo import load_model
+    from camstream.notebook import Stream
+    from camstream.picture import Picture
+    from camstream.sinks.encoding import Encoding
+    from camstream.stages import Sink, Source
 
 __all__ = [
     "Annotated",
@@ -98,7 +100,46 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-def __getattr__(name: str) -> str:
+# A name is imported when it is first used: a command that opens no model needs none of them.
+_NAMES_OF = {
+    "annotation": ("AnnotationResult",),
+    "api": ("annotate", "stream"),
+    "drawing.overlay": ("Style",),
+    "errors": (
+        "CamstreamError",
+        "ModelError",
+        "SetupError",
+        "SinkError",
+        "SourceError",
+        "UsageError",
+    ),
+    "frame": (
+        "Annotated",
+        "Box",
+        "ClassBox",
+        "ClassMaps",
+        "Frame",
+        "Prediction",
+        "TopClass",
+        "View",
+    ),
+    "models.session": ("Model",),
+    "models.zoo": ("load_model",),
+    "notebook": ("Stream",),
+    "picture": ("Picture",),
+    "sinks.encoding": ("Encoding",),
+    "stages": ("Sink", "Source"),
+}
+_PLACES = {name: place for place, names in _NAMES_OF.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        import importlib
+
+        value = getattr(importlib.import_module(f"camstream.{_PLACES[name]}"), name)
+        globals()[name] = value
+        return value
     if name == "__version__":
         import importlib.metadata  # 70 ms that only those pay who ask
 

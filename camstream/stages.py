@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from camstream.frame import Annotated, Frame, Prediction
-from camstream.picture import ImageU8
+
+if TYPE_CHECKING:
+    from camstream.picture import ImageU8  # takes a tenth of a second, for PyAV
 
 
 class Source(Protocol):

@@ -36,6 +36,8 @@ try:
 except ImportError as missing:
     raise SetupError('--ray needs Ray; install it with pip install "camstream[ray]"') from missing
 
+_log = logging.getLogger(__name__)
+
 _TICK_S = 0.1
 _LOOK_S, _MISSED = 1.0, 3  # whether the cluster is there is looked at so often, and so many times
 _PLACES_S = 10.0  # the size of the cluster is asked so often
@@ -109,7 +111,7 @@ class Cluster:
         """Connect.
 
         Raises:
-            SetupError: There is no such cluster.
+            SetupError: There is no such cluster, or it has too few GPUs and no machine can join it.
         """
         check_answers(self._address)
         if self._address == LOCAL:  # one that has gone does not come back
@@ -130,6 +132,7 @@ class Cluster:
         self._head = self._address
         if not self._address.startswith("ray://"):
             self._head = str(ray.get_runtime_context().gcs_address)
+        self._check_gpus()
         return self
 
     def __exit__(
@@ -185,6 +188,19 @@ class Cluster:
             self._start()
             starting += 1
 
+    def _check_gpus(self) -> None:
+        """Say where actors would wait for a GPU that is not there: Ray says nothing."""
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        if have.get("GPU", 0) >= self._gpus:
+            return
+        problem = (
+            f"--gpus-per-worker {self._gpus:g} is more than the cluster has: {have.get('GPU', 0):g}"
+        )
+        if self._address == LOCAL:
+            ray.shutdown()
+            raise SetupError(problem)
+        _log.warning("%s; the work waits until machines that have some join it", problem)
+
     def _most(self) -> int:
         """How many actors there may be: as many as find their places, also on machines that join."""
         if self._jobs is not None:
@@ -232,14 +248,7 @@ class Cluster:
             return None
         if "done" in answer:
             return Done(name=name, result=answer["done"])
-        failed = answer["failed"]
-        return Failed(
-            name=name,
-            error=failed["message"],
-            kind=failed["kind"],
-            option=failed["option"],
-            errno=failed["errno"],
-        )
+        return Failed.of(name, answer["failed"])
 
     def _buried(self, actor: _Actor, name: str, error: Exception) -> Failed | None:
         if name:

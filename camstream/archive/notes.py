@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from camstream.address import file_of, is_address
+from camstream.archive.locks import temporary_folder
 from camstream.archive.storage import RemoteFolder
 from camstream.batch.store import Failure, Store
 from camstream.batch.task import Json, Task
 
+_FAILURES_AT_ONCE = 100
+
 
 class RemoteStore(Store):
-    """A copy of the notes on this machine; each change is written to the address at once."""
+    """A copy of the notes on this machine; each change is written to the address at once.
+
+    Only ``failed.jsonl`` is written there after each hundred failures and at the end.
+    """
 
     def __init__(self, address: str, copy: Path) -> None:
         """Fetch all notes.
@@ -28,6 +33,7 @@ class RemoteStore(Store):
             SetupError: What reads such addresses is not installed.
         """
         super().__init__(copy)
+        self._failed = 0
         self._remote = RemoteFolder(address)
         self._remote.fetch_all("done", copy / "done")
         if self._remote.exists(self.failures.name):
@@ -47,7 +53,9 @@ class RemoteStore(Store):
         """See ``Store``."""
         super().failed(task, problem, tries=tries, is_own=is_own)
         self._upload(self.path_of(task))
-        self._upload(self.failures)
+        self._failed += 1
+        if self._failed % _FAILURES_AT_ONCE == 0:  # it is uploaded whole
+            self._upload(self.failures)
 
     def keep_failures(self, tasks: Iterable[Task], standing: Iterable[Failure]) -> None:
         """See ``Store``."""
@@ -68,10 +76,11 @@ def open_store(target: str) -> Iterator[Store]:
 
     Raises:
         SourceError: They cannot be read.
+        SinkError: There is no place for a copy of them.
         SetupError: What reads such addresses is not installed.
     """
     if not is_address(target):
         yield Store(file_of(target))
         return
-    with tempfile.TemporaryDirectory(prefix="camstream-") as copy:
-        yield RemoteStore(target, Path(copy))
+    with temporary_folder() as copy:
+        yield RemoteStore(target, copy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -27,13 +28,18 @@ class _Attempt:
     facts: dict[int, Json] = field(default_factory=dict)
     is_over: bool = False
 
+    def end(self) -> None:
+        """Expect nothing more; of a million videos that were done, only this stays in memory."""
+        self.is_over = True
+        self.message, self.cuts, self.facts = {}, {}, {}
+
 
 class Steps:
     """An engine for videos, on top of one for steps.
 
     A video that is begun comes before those that wait: so videos are finished one after the other, and
-    not all of them at the very end. A step is called "TASK/ATTEMPT/STEP". Parts that were done stay where they are after a failure:
-    the next attempt finds them.
+    not all of them at the very end. A step is called "TASK/ATTEMPT/STEP". Parts that were done stay
+    where they are after a failure: the next attempt finds them.
     """
 
     def __init__(self, inner: Engine, on_end: Callable[[str], None] = lambda _: None) -> None:
@@ -67,20 +73,10 @@ class Steps:
             attempt = self._attempts[name]
             if attempt.is_over or attempt.number != int(number):
                 continue
-            if isinstance(result, Failed):
-                attempt.is_over = True
-                yield Failed(
-                    name=name,
-                    error=result.error,
-                    kind=result.kind,
-                    option=result.option,
-                    errno=result.errno,
-                )
-            elif self._goes_on(name, attempt, step, result.result):
+            if isinstance(result, Done) and self._goes_on(name, attempt, step, result.result):
                 continue
-            else:
-                attempt.is_over = True
-                yield Done(name=name, result=result.result)
+            attempt.end()
+            yield dataclasses.replace(result, name=name)
 
     def _goes_on(self, name: str, attempt: _Attempt, step: str, result: Json) -> bool:
         """Submit what follows a step; returns False where it was the last one."""
@@ -94,9 +90,10 @@ class Steps:
             start = {key: result[key] for key in ("start", "start_from")}
             for number, span in reversed([*enumerate(result["cuts"])]):  # each goes to the front
                 more = {"step": "part", "number": number, "span": span, **start}
-                self._step(name, f"part {number + 1}", attempt.message | more)
+                step = f"part {number + 1} of {len(result['cuts'])}"
+                self._step(name, step, attempt.message | more)
         elif "facts" in result:
-            attempt.facts[int(step.removeprefix("part ")) - 1] = result["facts"]
+            attempt.facts[int(step.split()[1]) - 1] = result["facts"]
             if len(attempt.facts) == len(attempt.cuts["cuts"]):
                 start = {key: attempt.cuts[key] for key in ("start", "start_from")}
                 facts = [attempt.facts[number] for number in sorted(attempt.facts)]

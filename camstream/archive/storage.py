@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from camstream.address import file_of, is_address, shown
 from camstream.archive import layout
+from camstream.archive.locks import sweep, temporary_folder
 from camstream.errors import NotFoundError, SetupError, SinkError, SourceError, first_line
 from camstream.sinks.atomic_file import plain_reasons
 
@@ -119,12 +120,17 @@ class RemoteFolder:
     def __init__(self, address: str) -> None:
         self._fs, self._root = _file_system(address)
         self._shown = shown(address)
+        sweep()  # what killed workers left may be whole videos
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Make a temporary folder."""
-        with tempfile.TemporaryDirectory(prefix="camstream-") as name:
-            yield Path(name)
+        """Make a temporary folder.
+
+        Raises:
+            SinkError: It cannot be made.
+        """
+        with temporary_folder() as path:
+            yield path
 
     def publish(self, path: Path, name: str) -> None:
         """Upload a file: it is seen when it is whole.

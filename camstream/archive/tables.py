@@ -231,6 +231,19 @@ def write_video(path: Path, row: VideoRow) -> None:
         parquet.write_table(table, str(path), compression="zstd")
 
 
+def write_changed(path: Path, target: Path, **values: Any) -> None:
+    """Copy the row of a video with other values.
+
+    Raises:
+        SinkError: That is impossible.
+    """
+    arrow, parquet = import_arrow("pyarrow", path), import_arrow("pyarrow.parquet", path)
+    with said(target, arrow):
+        (row,) = parquet.read_table(str(path)).to_pylist()
+        table = arrow.Table.from_pylist([row | values], schema=videos_schema(arrow))
+        parquet.write_table(table, str(target), compression="zstd")
+
+
 def read_start(path: Path) -> datetime | None:
     """Return when a video begins, from its row; None where that cannot be read."""
     arrow, parquet = import_arrow("pyarrow", path), import_arrow("pyarrow.parquet", path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from camstream.address import file_of, is_address
 from camstream.archive import layout
+from camstream.archive.locks import lock
 from camstream.archive.options import LookOptions, Video
 from camstream.archive.storage import expand_address, look_up, open_folder
+from camstream.archive.tables import write_changed
 from camstream.batch.messages import plain
 from camstream.batch.run import Plan, plan
 from camstream.batch.store import Store, Verdict
@@ -20,10 +23,7 @@ from camstream.media import VIDEO_SUFFIXES
 from camstream.sinks.atomic_file import is_partial, plain_reasons
 from camstream.sources.inputs import expand
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+_OLD_S = 86_400.0
 
 
 def find_videos(texts: Sequence[str]) -> list[Video]:
@@ -123,40 +123,60 @@ def plan_archive(
     return planned
 
 
+def note_new_times(planned: Plan, store: Store, target: str) -> None:
+    """Note the new time of what is the same by its content: else its row would tell of another file.
+
+    Raises:
+        SinkError: That cannot be written.
+        SourceError: A row cannot be read.
+    """
+    folder = open_folder(target)
+    for task in planned.of("skip"):
+        note = planned.verdicts[task.id].note
+        if note is None or note.stamp.mtime_ns == task.stamp.mtime_ns:
+            continue
+        name = layout.videos_name(layout.video_id(task.source))
+        with folder.scratch() as scratch:
+            changed = scratch / "video.parquet"
+            write_changed(folder.fetch(name, scratch), changed, mtime_ns=task.stamp.mtime_ns)
+            files = note.result["files"] | {name: changed.stat().st_size}
+            folder.publish(changed, name)
+        store.done(task, note.result | {"files": files}, problem=note.problem)
+
+
 @contextlib.contextmanager
-def own_folder(target: str) -> Iterator[None]:
+def own_folder(target: str) -> Iterator[bool]:
     """Have the folder of an archive for this run alone.
 
     Args:
         target: The archive's folder. At an address nobody is kept out.
 
+    Yields:
+        Whether others are kept out: also not on a file system without locks.
+
     Raises:
         SinkError: Another run writes there, or it cannot be written.
     """
     if is_address(target):
-        yield
+        yield False
         return
     work = file_of(target) / layout.WORK
     with plain_reasons(work):
         work.mkdir(parents=True, exist_ok=True)
-        lock = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        fd = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SinkError(
-                    f"cannot write into {target}: another run is writing this archive; wait for it"
-                ) from None
-            except OSError:  # a file system without locks
-                pass
-        yield
+        is_locked = lock(fd)
+        if is_locked is False:
+            raise SinkError(
+                f"cannot write into {target}: another run is writing this archive; wait for it"
+            )
+        yield is_locked is True
     finally:
-        os.close(lock)
+        os.close(fd)
 
 
-def tidy(target: str, tasks: Sequence[Task]) -> None:
-    """Remove what killed workers and runs left; nobody may be at work.
+def tidy(target: str, tasks: Sequence[Task], *, is_alone: bool) -> None:
+    """Remove what killed workers and runs left; no worker of this run may be at work.
 
     The folder may have been somebody's before it was an archive: what is not called as an archive
     calls its own stays, whatever it is.
@@ -164,6 +184,7 @@ def tidy(target: str, tasks: Sequence[Task]) -> None:
     Args:
         target: The archive's folder; nothing is done at an address.
         tasks: Those whose parts are still wanted.
+        is_alone: Whether other runs are kept out; else what is not a day old may be theirs.
 
     Raises:
         SinkError: That is impossible.
@@ -174,9 +195,19 @@ def tidy(target: str, tasks: Sequence[Task]) -> None:
     work = file_of(target) / layout.WORK
     wanted = {Path(layout.parts_name(task.key)).name for task in tasks}
     for path in work.iterdir():
-        if layout.is_scratch(path.name) and path.is_dir():
+        if layout.is_scratch(path.name) and path.is_dir() and (is_alone or _is_old(path)):
             folder.remove(f"{layout.WORK}/{path.name}")
     with contextlib.suppress(FileNotFoundError):
         for path in (work / "parts").iterdir():
-            if layout.is_parts(path.name) and path.name not in wanted:
+            is_left = layout.is_parts(path.name) and path.name not in wanted
+            if is_left and (is_alone or _is_old(path)):
                 folder.remove(f"{layout.WORK}/parts/{path.name}")
+
+
+def _is_old(folder: Path) -> bool:
+    """Whether nothing has been written in a folder for a day."""
+    try:
+        latest_s = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except OSError:
+        return False
+    return time.time() - latest_s > _OLD_S

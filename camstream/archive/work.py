@@ -23,18 +23,18 @@ from camstream.archive import layout
 from camstream.archive.cuts import Cuts, find_cuts
 from camstream.archive.join import join_maps, joined
 from camstream.archive.options import Video, WorkerOptions
+from camstream.archive.parts import publish_part, read_part
 from camstream.archive.read import WHOLE, Facts, OnRow, Span, parse_time, read, start_of
 from camstream.archive.rows import Decided, Look
 from camstream.archive.start_time import StartTime
 from camstream.archive.storage import Folder, local_copy, open_folder
 from camstream.archive.tables import RowsFile, VideoRow, read_rows, read_start, write_video
-from camstream.batch.annotating import sha256_of_model
+from camstream.batch.annotating import about_model, sha256_of_model
 from camstream.batch.task import Json
 from camstream.batch.worker import Control
 from camstream.errors import SourceError, reading
 from camstream.frame import Prediction
 from camstream.media import PHOTO_SUFFIXES
-from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.models.zoo import find_model
 from camstream.sinks.arrays import MapsFile
@@ -72,12 +72,7 @@ class ArchiveWork:
         self._look = Look(self._model, self._selection)
         self._sha256 = sha256_of_model(options.model)
         self._folder: Folder = open_folder(options.target)
-        self.about: Json = {
-            "model": self._model.info.name,
-            "device": self._model.device,
-            "provider": PROVIDERS[self._model.device],
-            "gpu_problem": self._model.gpu_problem,
-        }
+        self.about = about_model(self._model)
 
     def run(self, message: Json, control: Control) -> Json:
         """Do one step.
@@ -130,9 +125,9 @@ class ArchiveWork:
         """Read a part; one that an earlier run has read is there."""
         span, number = msgspec.convert(message["span"], Span), message["number"]
         name = layout.part_name(message["key"], number)
-        before = self._read_note(name, span, scratch)
+        before = read_part(self._folder, name, span, scratch)
         if before is not None:
-            return before
+            return {"facts": before}
         _check_unchanged(video)
         start = parse_time(message["start"])
         rows = RowsFile(scratch / RECORDS_FILE, video=video.given, start=start, is_part=True)
@@ -145,29 +140,8 @@ class ArchiveWork:
         made = [(scratch / RECORDS_FILE, ".parquet")]
         if self._options.look.maps:
             made.append((scratch / MAPS_FILE, ".npz"))
-        note = {
-            "span": message["span"],
-            "facts": dataclasses.asdict(facts),
-            "sizes": {suffix: path.stat().st_size for path, suffix in made},
-        }
-        (scratch / "note.json").write_text(json.dumps(note), encoding="ascii")
-        for path, suffix in (*made, (scratch / "note.json", ".json")):
-            self._folder.publish(path, name + suffix)
-        return {"facts": note["facts"]}
-
-    def _read_note(self, name: str, span: Span, scratch: Path) -> Json | None:
-        if not self._folder.exists(f"{name}.json"):
-            return None
-        try:
-            note = json.loads(self._folder.fetch(f"{name}.json", scratch).read_bytes())
-            msgspec.convert(note["facts"], Facts)
-            is_same = msgspec.convert(note["span"], Span) == span
-            sizes = [(name + suffix, size) for suffix, size in note["sizes"].items()]
-        except (OSError, ValueError, KeyError, AttributeError):
-            return None
-        # A kill while parts were removed leaves some of the files, a power cut empty ones.
-        is_whole = all(self._folder.size(file) == size for file, size in sizes)
-        return {"facts": note["facts"]} if is_same and is_whole else None
+        publish_part(self._folder, name, made, span, facts)
+        return {"facts": dataclasses.asdict(facts)}
 
     def _join(self, video: Video, message: Json, control: Control, scratch: Path) -> Json:
         """Join all parts of a video; they stay until it is noted that the video is done."""

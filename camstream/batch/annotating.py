@@ -107,12 +107,7 @@ class Annotating:
         """
         self._model = opening.open()
         self._selection = make_selection(self._model, **opening.selection)
-        self.about: Json = {
-            "model": self._model.info.name,
-            "device": self._model.device,
-            "provider": PROVIDERS[self._model.device],
-            "gpu_problem": self._model.gpu_problem,
-        }
+        self.about = about_model(self._model)
 
     def run(self, message: Json, control: Control) -> Json:
         """Annotate one file; the message is a job, with paths as text and no selection."""
@@ -129,6 +124,16 @@ class Annotating:
         result = run(job, self._model, on_frame=on_frame, stop=control.is_stopped)
         summary: Json = plain(Summary.of(job, result, seen))
         return summary
+
+
+def about_model(model: Model) -> Json:
+    """Return what a worker tells of its model."""
+    return {
+        "model": model.info.name,
+        "device": model.device,
+        "provider": PROVIDERS[model.device],
+        "gpu_problem": model.gpu_problem,
+    }
 
 
 def open_work(options: Json) -> Annotating:

@@ -17,6 +17,7 @@ from camstream.batch.messages import from_line, to_line
 from camstream.batch.task import Json
 from camstream.errors import SetupError
 
+_END_S = 5.0  # a process that has closed its output ends sooner
 _LONGEST_LINE = 16_000_000  # bytes of one message
 
 
@@ -119,7 +120,12 @@ class Child:
 
     def how_it_ended(self) -> tuple[str, str]:
         """Say why it is dead: "timeout", "memory" or "died", and in words about its task."""
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:  # it lives, but what it says is no message
+            self.kill()
+            self._process.wait()
+            return self.killed or ("died", "its process wrote what is no message, and was ended")
         return self.killed or ("died", self._how_it_died(code))
 
     def _how_it_died(self, code: int) -> str:
@@ -135,7 +141,14 @@ class Child:
 
     def _hear(self) -> None:
         assert self._process.stdout is not None
+        is_begun = False
         with contextlib.suppress(OSError, ValueError):
             while line := self._process.stdout.readline(_LONGEST_LINE):
-                self._events.put((self, from_line(line)))
+                try:
+                    self._events.put((self, from_line(line)))
+                    is_begun = True
+                except ValueError:
+                    if is_begun:
+                        break
+                    # What Python printed at its start, such as by a sitecustomize.
         self._events.put((self, None))

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from camstream.batch.child import Child
 from camstream.batch.messages import error_from_json
@@ -58,6 +58,17 @@ class Failed:
     kind: str
     option: str = ""
     errno: int = 0
+
+    @classmethod
+    def of(cls, name: str, told: Json) -> Self:
+        """Make one of what ``error_to_json`` gives, or of a mistake's kind and message."""
+        return cls(
+            name=name,
+            error=told["message"],
+            kind=told["kind"],
+            option=told.get("option", ""),
+            errno=told.get("errno", 0),
+        )
 
     @property
     def line(self) -> str:
@@ -249,14 +260,7 @@ class Pool:
             child.close()
         if "done" in message:
             return Done(name=name, result=message["done"])
-        failed = message["failed"]
-        return Failed(
-            name=name,
-            error=failed["message"],
-            kind=failed["kind"],
-            option=failed.get("option", ""),
-            errno=failed.get("errno", 0),
-        )
+        return Failed.of(name, message["failed"])
 
     def _buried(self, child: Child) -> Failed | None:
         """Deal with a child that has ended."""

@@ -141,11 +141,11 @@ class Batch:
                 task = self._by_id[result.name]
                 if isinstance(result, Done):
                     if self._is_whole(result.result):
-                        left.pop(task.id)
                         problem = self._problem_of(result.result)
+                        self._store.done(task, result.result, problem=problem)
+                        left.pop(task.id)
                         if problem:
                             standing[task.id] = Failure(task=task, problem=problem, tries=1)
-                        self._store.done(task, result.result, problem=problem)
                     self._on_done(task, result.result)
                 elif (failure := self._failure(task, result)) is None:
                     self._on_again(task, result)

@@ -8,25 +8,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
-from camstream.address import shown
+from camstream.address import is_address, shown
 from camstream.archive import layout
 from camstream.archive.head import LOCAL
 from camstream.archive.notes import open_store
 from camstream.archive.options import Video, WorkerOptions
 from camstream.archive.steps import Steps
 from camstream.archive.storage import open_folder
-from camstream.archive.tasks import message_of, own_folder, plan_archive, task_of, tidy
+from camstream.archive.tasks import (
+    message_of,
+    note_new_times,
+    own_folder,
+    plan_archive,
+    task_of,
+    tidy,
+)
 from camstream.batch import limits
 from camstream.batch.annotating import sha256_of_model
 from camstream.batch.messages import plain
 from camstream.batch.pool import Engine, Failed, Pool, Progress
-from camstream.batch.run import Batch, Outcome
+from camstream.batch.run import Batch
 from camstream.batch.task import Json, Task
 from camstream.commands.batch_display import batch_display
 from camstream.commands.options import say_device
-from camstream.commands.summary import report_failures
+from camstream.commands.summary import report_outcome
 from camstream.console import Stop, note, remark, report_error, say
 from camstream.errors import SinkError
 from camstream.models.cores import usable_cores
@@ -97,11 +102,14 @@ def archive_many(
     tasks = [task_of(video, target, worker.look, digest, verify=options.verify) for video in videos]
     by_id = {task.id: video for task, video in zip(tasks, videos, strict=True)}
     folder = open_folder(target)
-    with own_folder(target), open_store(target) as store:
+    with own_folder(target) as is_alone, open_store(target) as store:
+        if not is_alone and not is_address(target):
+            note("this file system has no locks: let no other run write this archive meanwhile")
         planned = plan_archive(
             tasks, store, target, retry_failed=options.retry_failed, anew=options.anew
         )
-        tidy(target, planned.of("do"))
+        note_new_times(planned, store, target)
+        tidy(target, planned.of("do"), is_alone=is_alone)
         skipped, left = (len(planned.of(action)) for action in ("skip", "leave"))
         if skipped:
             remark(f"{skipped} of {len(videos)} videos are in the archive (--overwrite: anew)")
@@ -116,7 +124,9 @@ def archive_many(
                     begun.add(name)
                     batch.begin(name)
                 shown_name = by_id[name].given.replace("\\", "/").rpartition("/")[2]
-                display.begin(step, f"{shown_name} {what if what != 'video' else ''}".strip())
+                called = f"{shown_name} {what if what != 'video' else ''}".strip()
+                share = 1 / int(what.split()[-1]) if what.startswith("part") else 1.0
+                display.begin(step, called, file=name, share=share)
 
             def on_done(task: Task, result: Json) -> None:
                 display.end(task.id, result.get("decoded", 0))
@@ -131,6 +141,7 @@ def archive_many(
 
             def on_again(task: Task, failed: Failed) -> None:
                 begun.discard(task.id)
+                display.again(task.id)
                 note(f"{_about(by_id[task.id], failed.line)}; it is tried once more")
 
             batch = Batch(
@@ -154,9 +165,15 @@ def archive_many(
                 stop=stop,
             )
             with _open_engine(worker, options, calls, debug=debug) as engine:
-                outcome = batch.run(Steps(engine, on_end=display.again))
-        tidy(target, outcome.unfinished)
-    _report(outcome, by_id, stop)
+                outcome = batch.run(Steps(engine, on_end=display.end_part))
+        tidy(target, outcome.unfinished, is_alone=is_alone)
+    report_outcome(
+        outcome,
+        len(by_id),
+        "videos",
+        name_of=lambda task: Path(by_id[task.id].given),
+        stop=stop,
+    )
 
 
 def _open_engine(
@@ -218,23 +235,3 @@ def _tell(video: Video, result: Json) -> None:
         note(warning)
     if result["not_cut"]:
         note(f"read in one piece: {result['not_cut']}")
-
-
-def _report(outcome: Outcome, by_id: dict[str, Video], stop: Stop) -> None:
-    """Say what was not done, and exit with the code for that.
-
-    Raises:
-        Exit: Something was not.
-    """
-    if outcome.failures:
-        failed = [(Path(by_id[one.task.id].given), one.problem) for one in outcome.failures]
-        report_failures(failed, len(by_id))
-    left = len(outcome.unfinished)
-    if outcome.trouble is not None:
-        why = outcome.trouble.for_command_line()
-        report_error(f"{why}; {left} of {len(by_id)} videos are not done: run it again later")
-    elif left:
-        note(f"{left} of {len(by_id)} videos are not done; the same command goes on from here")
-    stop.end()
-    if outcome.failures or outcome.trouble is not None:
-        raise typer.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +15,18 @@ from camstream.batch import limits
 from camstream.batch.annotating import WORK, Opening, Summary, options_of, sha256_of_model
 from camstream.batch.messages import plain, record
 from camstream.batch.pool import Failed, Pool
-from camstream.batch.run import Batch, Outcome, plan
+from camstream.batch.run import Batch, plan
 from camstream.batch.store import Store
 from camstream.batch.task import Json, Stamp, Task
 from camstream.commands.batch_display import batch_display
 from camstream.commands.options import say_device
-from camstream.commands.summary import report_failures
+from camstream.commands.summary import report_outcome
 from camstream.console import Stop, note, remark, report_error, say
+from camstream.drawing.overlay import Style
 from camstream.errors import SinkError, SourceError
 from camstream.models.device import has_nvidia_driver
 from camstream.sinks import temporary
+from camstream.sinks.encoding import Encoding
 
 STATE = ".camstream"  # the folder of the notes, in the one of the outputs
 _DAMAGED = "it is damaged; what can be read is annotated"
@@ -88,8 +90,12 @@ def annotate_many(
     digest = sha256_of_model(opening.model)
     by_id: dict[str, AnnotationJob] = {}
     tasks: list[Task] = []
+    asked: dict[tuple[Style, Encoding], Json] = {}  # as a rule one of all files
     for job in jobs:
-        task = _task_of(job, digest, options_of(opening, job), verify=options.verify)
+        how = job.style, job.encoding
+        if how not in asked:
+            asked[how] = options_of(opening, job)
+        task = _task_of(job, digest, asked[how], verify=options.verify)
         tasks.append(task)
         by_id[task.id] = job
     planned = plan(tasks, store, retry_failed=options.retry_failed, anew=overwrite)
@@ -161,7 +167,9 @@ def annotate_many(
         ) as pool:
             outcome = batch.run(pool)
     _tidy(jobs)
-    _report(outcome, by_id, stop)
+    report_outcome(
+        outcome, len(by_id), "files", name_of=lambda task: by_id[task.id].source, stop=stop
+    )
     if unread:
         raise typer.Exit(1)
 
@@ -186,23 +194,3 @@ def _tidy(jobs: Sequence[AnnotationJob]) -> None:
     for folder in {path.parent for job in jobs for path in job.outputs}:
         with contextlib.suppress(OSError):
             temporary.tidy(folder)
-
-
-def _report(outcome: Outcome, by_id: Mapping[str, AnnotationJob], stop: Stop) -> None:
-    """Say what was not done, and exit with the code for that.
-
-    Raises:
-        Exit: Something was not.
-    """
-    if outcome.failures:
-        failed = [(by_id[one.task.id].source, one.problem) for one in outcome.failures]
-        report_failures(failed, len(by_id))
-    left = len(outcome.unfinished)
-    if outcome.trouble is not None:
-        why = outcome.trouble.for_command_line()
-        report_error(f"{why}; {left} of {len(by_id)} files are not done: run it again later")
-    elif left:
-        note(f"{left} of {len(by_id)} files are not done; the same command goes on from here")
-    stop.end()
-    if outcome.failures or outcome.trouble is not None:
-        raise typer.Exit(1)

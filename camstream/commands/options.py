@@ -7,12 +7,18 @@ the record that the option fills. ``--help`` groups options by the panels named 
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple, get_args
 
 import typer
 
+from camstream.commands.panels import DebugOption as DebugOption
+from camstream.commands.panels import OverwriteOption as OverwriteOption
+from camstream.commands.panels import batch_option as batch_option
+from camstream.commands.panels import input_option as input_option
+from camstream.commands.panels import model_option as model_option
+from camstream.commands.panels import output_option as output_option
+from camstream.commands.panels import show_option as show_option
 from camstream.console import console, note
 from camstream.drawing.overlay import Colormap, Style
 from camstream.maps.boxes import BoxRule
@@ -22,13 +28,6 @@ from camstream.models import zoo
 from camstream.models.classes import complete
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
-
-# An option in a panel of --help.
-input_option = partial(typer.Option, rich_help_panel="Input")
-model_option = partial(typer.Option, rich_help_panel="Model")
-show_option = partial(typer.Option, rich_help_panel="What to show")
-output_option = partial(typer.Option, rich_help_panel="Output")
-batch_option = partial(typer.Option, rich_help_panel="Many files")
 
 STYLE, SELECTION = Style(), Selection()  # their defaults are the options' defaults
 
@@ -213,8 +212,6 @@ PresenceOption = Annotated[
 ]
 StatsOption = Annotated[Path | None, output_option(metavar="FILE", help="Counts and times: .json.")]
 JsonOption = Annotated[Path | None, output_option(metavar="FILE", help="The figures: .json.")]
-OverwriteOption = Annotated[bool, output_option("--overwrite", help="Replace existing outputs.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 JobsOption = Annotated[
     int | None,

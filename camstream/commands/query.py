@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camstream.commands.options import (
+from camstream.commands.panels import (
     DebugOption,
     OverwriteOption,
     input_option,
@@ -27,7 +27,6 @@ from camstream.console import (
     stoppable,
 )
 from camstream.errors import UsageError
-from camstream.models.classes import complete
 
 if TYPE_CHECKING:
     from camstream.query.intervals import Found
@@ -36,6 +35,12 @@ if TYPE_CHECKING:
 
 _LINES_AT_ONCE = 500
 _FORMATS = ("table", "csv", "json")
+
+
+def _complete(begun: str) -> list[str]:
+    from camstream.models.classes import complete
+
+    return complete(begun)
 
 
 def query(
@@ -47,7 +52,7 @@ def query(
         typer.Argument(
             metavar="[NAME]",
             help='A class, its number, or a group of classes such as "dog".',
-            autocompletion=complete,
+            autocompletion=_complete,
         ),
     ] = None,
     min_score: Annotated[

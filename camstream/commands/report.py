@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from camstream.commands.options import (
+from camstream.commands.panels import (
     DebugOption,
     OverwriteOption,
     input_option,

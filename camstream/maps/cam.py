@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camstream.picture import ImageU8, MapF32
-
 if TYPE_CHECKING:
     from camstream.frame import View
+    from camstream.picture import ImageU8, MapF32
 
 # The enlarged map has at least this many cells on its longer side, so that a place read from it
 # is good to a pixel of the network's input.

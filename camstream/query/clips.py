@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -57,11 +58,11 @@ class Clip:
 def name_clips(found: Sequence[Found], folder: Path) -> list[Path]:
     """Name the clips of intervals: "gate.0-01-02.50.mp4"; no two are alike."""
     stems = {one.video.video_id: _stem(one.video.video) for one in found}
-    alike = list(stems.values())
+    alike = Counter(stem.casefold() for stem in stems.values())  # some file systems tell no case
     names = []
     for one in found:
         stem = stems[one.video.video_id]
-        if alike.count(stem) > 1:
+        if alike[stem.casefold()] > 1:
             stem = f"{stem}.{one.video.video_id[:8]}"
         suffix = PurePath(one.video.path).suffix.lower()
         at = time_code(one.start_s).replace(":", "-")

@@ -19,6 +19,8 @@ FLOOR = 0.05  # of five classes, most score less, and nobody asks for them
 _STEPS = 1.5  # samples up to so many steps apart follow each other
 _ROUNDING = 0.01  # of a frame: rates are averages
 _SLACK = 1.1  # likewise of the times of frames
+_PACE = 3  # so many steps before or after one say how fast a video is there
+_DROPPED_S = 0.2  # a camera that drops some frames has not stopped
 
 # Where an entry comes from: the model's scores, a box, or the run's own decision.
 TOP, BOX, PRESENT = 0, 1, 2
@@ -76,6 +78,8 @@ class Entries:
 
     Attributes:
         pts_s: (N,) media time, seconds.
+        sample_no: (N,) which sample of the video it is of: those that follow each other count on by 1,
+            and by more where the video has a gap.
         keys: (N,) places in ``classes``.
         scores: (N,) 0 to 1.
         sources: (N,) ``TOP``, ``BOX`` or ``PRESENT``.
@@ -84,6 +88,7 @@ class Entries:
     """
 
     pts_s: NDArray[np.float64]
+    sample_no: NDArray[np.int32]
     keys: NDArray[np.int64]
     scores: NDArray[np.float32]
     sources: NDArray[np.uint8]
@@ -140,11 +145,12 @@ def _apart(steps_s: list[float]) -> float:
     return max(_STEPS * longest, _SLACK * frames * shortest)
 
 
-def read_entries(stored: Stored, *, floor: float = FLOOR) -> Entries:
+def read_entries(stored: Stored, video: Video, *, floor: float = FLOOR) -> Entries:
     """Read what was seen in a video.
 
     Args:
         stored: Its files.
+        video: What is known of it.
         floor: What scores less is left out.
 
     Raises:
@@ -152,7 +158,7 @@ def read_entries(stored: Stored, *, floor: float = FLOOR) -> Entries:
     """
     table = read_columns(stored.records, _COLUMNS)
     try:
-        return _to_entries(table, floor)
+        return _to_entries(table, floor, video.apart_s)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(
             f"cannot read {stored.records}: these are no records of an archive ({first_line(error)})"
@@ -181,7 +187,7 @@ def read_columns(path: Path, columns: list[str] | None = None) -> Any:
         raise SourceError(f"cannot read {path}: {first_line(error)}") from error
 
 
-def _to_entries(table: Any, floor: float) -> Entries:
+def _to_entries(table: Any, floor: float, apart_s: float) -> Entries:
     pts_s = to_numpy(table["pts_s"].fill_null(np.nan)).astype(np.float64)
     classes: dict[Key, int] = {}
     there = table.column_names
@@ -193,11 +199,42 @@ def _to_entries(table: Any, floor: float) -> Entries:
     knows = "present" in there and table["present"].null_count < len(table)
     if knows:
         parts += _presence(table, pts_s, classes, floor)
-    times, keys, scores, sources = (np.concatenate(column) for column in zip(*parts, strict=True))
+    rows, keys, scores, sources = (np.concatenate(column) for column in zip(*parts, strict=True))
+    times = pts_s[rows]
     if (np.diff(times) < 0).any():
         order = np.argsort(times, kind="stable")
-        times, keys, scores, sources = times[order], keys[order], scores[order], sources[order]
-    return Entries(times, keys, scores, sources, list(classes), knows)
+        rows, times = rows[order], times[order]
+        keys, scores, sources = keys[order], scores[order], sources[order]
+    numbers = _number_samples(pts_s, apart_s)[rows]
+    return Entries(times, numbers, keys, scores, sources, list(classes), knows)
+
+
+def _number_samples(pts_s: NDArray[np.float64], apart_s: float) -> NDArray[np.int32]:
+    """Number samples in the order of time, so that those that follow each other count on by 1.
+
+    A video of a changing rate, such as that of a phone in the dark, is at every place measured by the
+    steps before it or after it: half as many frames a second are no gap.
+
+    Args:
+        pts_s: (T,) seconds; NaN where a time is missing.
+        apart_s: How far apart samples that follow each other may be at least, seconds.
+    """
+    order = np.argsort(pts_s, kind="stable")
+    steps = np.diff(pts_s[order])
+    numbers = np.zeros(len(pts_s), np.int32)
+    if not len(steps):
+        return numbers
+    limit = np.full(len(steps), max(apart_s, _DROPPED_S) + _ROUNDING * apart_s)
+    far = np.flatnonzero(steps > limit)
+    if len(far) and len(steps) > _PACE:
+        around = np.lib.stride_tricks.sliding_window_view(steps, _PACE)  # (T - _PACE, _PACE)
+        paces = np.median(around, axis=1)
+        last = len(paces) - 1
+        before = paces[np.clip(far - _PACE, 0, last)]
+        after = paces[np.clip(far + 1, 0, last)]
+        limit[far] = np.maximum(limit[far], _STEPS * np.maximum(before, after))
+    numbers[order[1:]] = np.cumsum(np.where(steps > limit, 2, 1))
+    return numbers
 
 
 def to_numpy(column: Any) -> NDArray[Any]:
@@ -208,7 +245,8 @@ def to_numpy(column: Any) -> NDArray[Any]:
     return np.from_dlpack(array) if len(array) else np.empty(0)
 
 
-_Part = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]]
+# Rows of the table, and of each key, score and source.
+_Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]]
 
 
 def _listed(
@@ -238,7 +276,7 @@ def _listed(
         for code in distinct.tolist()
     ]
     return (
-        pts_s[rows[kept]],
+        rows[kept],
         np.asarray(here, np.int64)[places],
         scores[kept],
         np.full(len(kept), source, np.uint8),
@@ -262,9 +300,10 @@ def _presence(
         number = next((number for name, number in classes if name == label), -1)
         key = classes.setdefault((label, number), len(classes))
         sources = np.where(present[rows], PRESENT, TOP).astype(np.uint8)
-        parts.append((pts_s[rows], np.full(len(rows), key, np.int64), scores[rows], sources))
+        parts.append((rows, np.full(len(rows), key, np.int64), scores[rows], sources))
     return parts
 
 
 def _nothing() -> _Part:
-    return np.empty(0), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.uint8)
+    none = np.empty(0, np.int64)
+    return none, none, np.empty(0, np.float32), np.empty(0, np.uint8)

@@ -8,6 +8,7 @@ An index is a few files ``index/NAME.parquet``, each of some videos:
 
     video_no int32   a place in the list of videos in the file's metadata
     pts_s float64, score float32
+    sample_no int32  counts the samples of the video, by more than 1 over a gap
     source uint8     0 a score of the model, 1 of a box, 2 the run decided that it is present
 
 The metadata ("camstream.index", JSON) says which rows belong to which class. A file of the index holds
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camstream.errors import SourceError
-from camstream.query.entries import Video, read_entries, read_video
+from camstream.query.entries import FLOOR, Video, read_entries, read_video
 from camstream.query.folder import INDEX, Stored, find_videos
 from camstream.query.segment import Segment, read, sort, write
 
@@ -79,8 +80,9 @@ def update(
         made = []
         for one in batch:
             try:
-                entries = read_entries(one) if floor is None else read_entries(one, floor=floor)
-                made.append((read_video(one), entries))
+                video = read_video(one)
+                lowest = FLOOR if floor is None else floor
+                made.append((video, read_entries(one, video, floor=lowest)))
             except SourceError as error:
                 warnings.append(str(error))
             done += 1

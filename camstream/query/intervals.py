@@ -31,8 +31,8 @@ class Question:
         min_score: A frame counts where it scores at least this as one of the five best classes or as
             a box; None: 0.5, or where the run itself decided what is present, that.
         for_s: Shorter intervals are left out, seconds.
-        gap_s: Frames no further apart are one interval, seconds; None: one and a half steps from sample
-            to sample of the video.
+        gap_s: Frames no further apart are one interval, seconds; None: as far as samples that follow
+            each other are apart in that part of the video.
         between: Only frames between these times of the day, by the clock of the video; over
             midnight where the second is earlier.
         video: Only videos whose path, or name, matches this pattern (``*``, ``?``, ``[...]``).
@@ -230,12 +230,13 @@ def _intervals(segment: Segment, rows: Rows, question: Question) -> list[Found]:
     """Join what follows each other; entries are by video and time."""
     steps = np.array([video.step_s for video in segment.videos])
     ends = np.array([video.duration_s or np.inf for video in segment.videos])
-    usual = np.array([video.apart_s for video in segment.videos])
-    gaps = usual if question.gap_s is None else np.full(len(steps), question.gap_s)
     apart = np.diff(rows.pts_s)
+    if question.gap_s is None:
+        is_gap = np.diff(rows.sample_no) > 1
+    else:
+        is_gap = apart > question.gap_s + _EPSILON_S
     begins = np.ones(len(rows.pts_s), bool)
-    same = rows.video_no[1:] == rows.video_no[:-1]
-    begins[1:] = ~same | (apart > gaps[rows.video_no[1:]] + _EPSILON_S)
+    begins[1:] = (np.diff(rows.video_no) != 0) | is_gap
     is_new_frame = begins.copy()  # a frame may have several entries
     is_new_frame[1:] |= apart > 0
     first = np.flatnonzero(begins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time
 from typing import Any, Literal
@@ -17,6 +18,7 @@ Format = Literal["table", "csv", "json"]
 _WIDEST = 60  # characters of a text in a table; a path shows its beginning and its end
 _LONGEST_CELL = 32_000
 _GAP = "  "
+_MEASURED = 1000  # so many rows say how wide columns are: all of them may not fit in memory
 
 
 def write_found(found: Sequence[Found], form: Format) -> Iterator[str]:
@@ -99,22 +101,27 @@ def write_rows(names: Sequence[str], rows: Iterable[Sequence[Any]], form: Format
             before = ",\n"
         yield "\n]\n" if before != "[\n" else "[]\n"
     else:
-        listed = list(rows)
+        waiting = iter(rows)
+        first = list(itertools.islice(waiting, _MEASURED))
         right = {
             place
             for place in range(len(names))
-            if all(isinstance(row[place], int | float | None) for row in listed)
+            if all(isinstance(row[place], int | float | None) for row in first)
         }
-        yield from _table(names, [[_shown(value) for value in row] for row in listed], right=right)
+        shown = ([_shown(value) for value in row] for row in itertools.chain(first, waiting))
+        yield from _table(names, shown, right=right)
 
 
 def _table(
-    names: Sequence[str], rows: Sequence[Sequence[str]], *, right: set[int]
+    names: Sequence[str], rows: Iterable[Sequence[str]], *, right: set[int]
 ) -> Iterator[str]:
-    """Lay rows out in columns of one width; numbers stand on the right."""
-    lines = [[safe_text(text, limit=_WIDEST) for text in row] for row in (names, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
+    """Lay rows out in columns of one width, that of the first rows; numbers stand on the right."""
+    lines = (
+        [safe_text(text, limit=_WIDEST) for text in row] for row in itertools.chain([names], rows)
+    )
+    first = list(itertools.islice(lines, _MEASURED + 1))
+    widths = [max(map(len, column)) for column in zip(*first, strict=True)]
+    for line in itertools.chain(first, lines):
         cells = [
             text.rjust(width) if place in right else text.ljust(width)
             for place, (text, width) in enumerate(zip(line, widths, strict=True))

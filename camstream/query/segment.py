@@ -19,9 +19,9 @@ from camstream.query.entries import Entries, Key, Video, to_numpy
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.tables import import_arrow
 
-_FORMAT = 3
+_FORMAT = 4
 _METADATA = b"camstream.index"
-_COLUMNS = ("video_no", "pts_s", "score", "source")
+_COLUMNS = ("video_no", "pts_s", "sample_no", "score", "source")
 _ROWS_A_GROUP = 32_768
 
 
@@ -31,24 +31,20 @@ class Rows:
 
     video_no: NDArray[np.int32]
     pts_s: NDArray[np.float64]
+    sample_no: NDArray[np.int32]
     score: NDArray[np.float32]
     source: NDArray[np.uint8]
 
     def take(self, which: NDArray[Any]) -> Rows:
         """Return some of the entries: by their places, or those that are marked."""
-        return Rows(self.video_no[which], self.pts_s[which], self.score[which], self.source[which])
+        return Rows(*(getattr(self, name)[which] for name in _COLUMNS))
 
 
 def join(parts: Sequence[Rows]) -> Rows:
     """Put the entries of several classes together, by video and time."""
     if len(parts) == 1:
         return parts[0]
-    whole = Rows(
-        np.concatenate([part.video_no for part in parts]),
-        np.concatenate([part.pts_s for part in parts]),
-        np.concatenate([part.score for part in parts]),
-        np.concatenate([part.source for part in parts]),
-    )
+    whole = Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
     return whole.take(np.lexsort((whole.pts_s, whole.video_no)))
 
 
@@ -101,7 +97,14 @@ def sort(made: Sequence[tuple[Video, Entries]]) -> tuple[Segment, Any]:
         here = np.array([order_of[key] for key in entries.classes] or [0], np.int32)
         numbers = np.full(len(entries.keys), number, np.int32)
         columns.append(
-            (here[entries.keys], numbers, entries.pts_s, entries.scores, entries.sources)
+            (
+                here[entries.keys],
+                numbers,
+                entries.pts_s,
+                entries.sample_no,
+                entries.scores,
+                entries.sources,
+            )
         )
     keys, *values = (np.concatenate(column) for column in zip(*columns, strict=True))
     if len(order_of) < 2**15:
@@ -151,7 +154,7 @@ def write(place: Path, segment: Segment, table: Any, warnings: list[str]) -> Seg
                     row_group_size=_ROWS_A_GROUP,
                     use_dictionary=False,
                     write_page_checksum=True,
-                    column_encoding={"video_no": "DELTA_BINARY_PACKED"},
+                    column_encoding=dict.fromkeys(("video_no", "sample_no"), "DELTA_BINARY_PACKED"),
                 )
             file.commit()
         finally:

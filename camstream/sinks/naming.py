@@ -48,7 +48,7 @@ def without_outputs(
     with plain_reasons(folder):
         if output is not None and not output.is_dir():
             return list(found)
-        known: dict[Path, Path] = {}
+        known: dict[str, str] = {}
         targets = {real_path(path, known) for path in _targets(found, folder)}
         named = {Path(text) for text in inputs}
         return [path for path in found if path in named or real_path(path, known) not in targets]
@@ -95,7 +95,8 @@ def beside(path: Path, target: Path, suffix: str, *, batch: bool) -> Path:
             return path
         if not is_folder:
             _check_folder(path)
-    make_folder(path)
+    if not is_folder:
+        make_folder(path)
     return path / f"{target.stem.removesuffix(_MARK)}{suffix}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -19,17 +20,22 @@ import pytest
 from typer.testing import CliRunner
 
 from camstream.archive.cuts import Cuts, find_cuts
+from camstream.archive.options import Video as VideoOption
 from camstream.archive.options import WorkerOptions
 from camstream.archive.read import Facts, Span
 from camstream.archive.work import ArchiveWork, open_work
-from camstream.batch.messages import plain
+from camstream.batch.messages import error_to_json, plain
 from camstream.batch.pool import Done, Failed
 from camstream.batch.store import Store
 from camstream.batch.task import Json
 from camstream.commands import app, archiving
 from camstream.errors import CamstreamError
+from camstream.query.entries import read_video
+from camstream.query.folder import find_videos
+from camstream.query.video_file import find_file
 from camstream.testing import write_tiny_model
 from tests.archive import clips, sets
+from tests.disks import small_disk
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ class Here:
             try:
                 yield Done(name=name, result=json.loads(json.dumps(work.run(message, Alone()))))
             except CamstreamError as error:
-                yield Failed(name=name, error=str(error), kind=type(error).__name__)
+                yield Failed.of(name, error_to_json(error))
 
 
 class Alone:
@@ -325,6 +331,101 @@ def test_annotated_video_and_photos(tiny_path: Path, tmp_path: Path) -> None:
     made = target / "annotated" / f"{rows[str(clip)]['video_id']}.mp4"
     with av.open(str(made)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 30
+
+
+@pytest.mark.usefixtures("here")
+def test_a_copy_that_is_known_by_its_content_is_the_file_of_its_row(
+    tiny_path: Path, tmp_path: Path
+) -> None:
+    clip, target = clips.write(tmp_path / "a.mp4", frames=30), tmp_path / "seen"
+    run = (clip, "--model", tiny_path, "-o", target, "--verify")
+    archive(*run)
+    before = sets.videos(target)
+    os.utime(clip, (1_000_000_000, 1_000_000_000))
+    assert "1 of 1 videos are in the archive" in archive(*run)
+    (stored,) = find_videos(target)
+    assert find_file(read_video(stored)) == clip
+    (row,), (old,) = sets.videos(target).values(), before.values()
+    assert row == old | {"mtime_ns": 1_000_000_000 * 10**9}
+    times = [path.stat().st_mtime_ns for path in target.rglob("*.parquet")]
+    assert "1 of 1 videos are in the archive" in archive(*run)
+    assert "1 of 1 videos are in the archive" in archive(*run[:-1])
+    assert times == [path.stat().st_mtime_ns for path in target.rglob("*.parquet")]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_disk_that_gets_full_or_read_only_is_said_and_the_next_run_goes_on(
+    tiny_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in "abc":
+        clips.write(folder / f"{name}.mp4", frames=30)
+    run = (folder, "--model", tiny_path, "--maps")
+    archive(*run, "-o", tmp_path / "whole")
+    made = {path: path.stat() for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    pages = sum(-(-status.st_size // 4096) * 4096 for status in made.values()) // 3
+    with small_disk(tmp_path / "seen", size=10_000_000) as disk:
+        disk.leave(pages * 3 // 2)
+        output = archive(*run, "-o", disk.path, code=1)
+        assert "No space left on device" in output
+        assert "of 3 videos are not done: run it again later" in output
+        assert "mistake" not in output
+        assert len(sets.videos(disk.path)) == 1
+        disk.empty()
+        disk.set_read_only(True)
+        output = archive(*run, "-o", disk.path, code=1)
+        assert "Read-only file system" in output
+        assert len(output.splitlines()) == 1
+        disk.set_read_only(False)
+        assert "1 of 3 videos are in the archive" in archive(*run, "-o", disk.path)
+        assert sets.records(disk.path) == sets.records(tmp_path / "whole")
+        assert sets.is_tidy(disk.path)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_input_that_vanishes_during_the_run(
+    tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, target = tmp_path / "videos", tmp_path / "seen"
+    folder.mkdir()
+    for name in "abc":
+        clips.write(folder / f"{name}.mp4", frames=30)
+    hidden = tmp_path / "b.mp4"
+    real = archiving._tell
+
+    def tell(video: VideoOption, result: Json) -> None:
+        if not hidden.exists():
+            (folder / "b.mp4").rename(hidden)
+        real(video, result)
+
+    run = (folder, "--model", tiny_path, "-o", target)
+    with monkeypatch.context() as patch:
+        patch.setattr(archiving, "_tell", tell)
+        output = archive(*run, code=1)
+    assert "b.mp4: there is no such file" in output
+    assert "1 of 3 inputs failed" in output
+    assert len(sets.videos(target)) == 2
+    hidden.rename(folder / "b.mp4")
+    assert "2 of 3 videos are in the archive" in archive(*run)
+    assert len(sets.videos(target)) == 3
+
+
+@pytest.mark.usefixtures("here")
+def test_a_full_disk_at_a_parts_note_is_said_as_one(
+    videos: Path, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.write_text
+
+    def write_text(self: Path, *content: Any, **how: Any) -> int:
+        if self.name == "note.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(self, *content, **how)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    clip = videos / "20261129T001500.mp4"
+    run = (clip, "--model", tiny_path, "-o", tmp_path / "seen", "--part-minutes", 0.7 / 60)
+    assert "note.json: No space left on device" in archive(*run, code=1)
 
 
 @pytest.mark.usefixtures("here")

@@ -106,6 +106,13 @@ def test_there_is_no_such_cluster(videos: Path, tiny_path: Path, tmp_path: Path)
         assert len(output.splitlines()) == 1
 
 
+def test_a_gpu_that_is_not_there_is_said(videos: Path, tiny_path: Path, tmp_path: Path) -> None:
+    options = (videos / "a.mkv", "--model", tiny_path, "-o", tmp_path / "seen", "--ray", "local")
+    output = run(*options, "--gpus-per-worker", 999 / 16, code=1)
+    assert "--gpus-per-worker 62.4375 is more than the cluster has: " in output
+    assert "Traceback" not in output
+
+
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
     """An S3 server; yields the environment for it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 
 from camstream.archive.steps import Steps
@@ -53,7 +55,7 @@ def test_parts_are_joined_in_order() -> None:
     steps = Steps(engine, on_end=ended.append)
     steps.submit("a", {"video": "v", "key": "k"})
     assert list(steps.results()) == [Done(name="a", result={"joined": [0, 1, 2]})]
-    assert steps_of(engine) == ["a/0/video", *(f"a/0/part {n}" for n in (1, 2, 3)), "a/0/join"]
+    assert steps_of(engine) == ["a/0/video", *(f"a/0/part {n} of 3" for n in (1, 2, 3)), "a/0/join"]
     assert ended == steps_of(engine)
     assert all(message["video"] == "v" and message["key"] == "k" for _, message in engine.asked)
     assert engine.asked[2][1]["span"] == {"at": 1}
@@ -106,3 +108,23 @@ def test_a_stop_is_no_result() -> None:
     steps = Steps(Scripted(lambda _: {"stopped": True}))
     steps.submit("a", {})
     assert list(steps.results()) == [Done(name="a", result={"stopped": True})]
+
+
+def test_a_video_that_is_over_leaves_nothing_in_memory() -> None:
+    kept: list[weakref.ref[Large]] = []
+
+    class Large(str):
+        """Stands for what a message holds."""
+
+    steps = Steps(Scripted(long_video))
+    for name in "ab":
+        video = Large(name)
+        kept.append(weakref.ref(video))
+        steps.submit(name, {"video": video})
+        del video
+    steps_engine = steps._inner
+    assert isinstance(steps_engine, Scripted)
+    assert len(list(steps.results())) == 2
+    steps_engine.asked.clear()
+    gc.collect()
+    assert [one() for one in kept] == [None, None]

@@ -84,6 +84,30 @@ def test_notes_at_an_address(memory: Any) -> None:
     }
 
 
+def test_many_failures_are_not_uploaded_whole_each_time(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads: list[str] = []
+    real = storage.RemoteFolder.publish
+
+    def publish(self: storage.RemoteFolder, path: Path, name: str) -> None:
+        uploads.append(name)
+        real(self, path, name)
+
+    monkeypatch.setattr(storage.RemoteFolder, "publish", publish)
+    tasks = [
+        Task(source=f"{number}", outputs=(), stamp=Stamp(size=1, mtime_ns=2), model_sha256="")
+        for number in range(205)
+    ]
+    with open_store("memory://seen") as store:
+        for task in tasks:
+            store.failed(task, "it is bad", tries=1)
+        assert uploads.count("failed.jsonl") == 2
+        failures = [Failure(task=task, problem="it is bad", tries=1) for task in tasks]
+        store.keep_failures(tasks, failures)
+    assert memory.cat("/seen/failed.jsonl").count(b"\n") == len(tasks)
+
+
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(SetupError, match=r"gs://bucket.*camstream\[gs\]"):

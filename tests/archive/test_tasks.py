@@ -15,8 +15,8 @@ def test_only_what_an_archive_made_is_removed(tmp_path: Path) -> None:
     for path in (*theirs, *old):
         path.parent.mkdir(parents=True)
         path.touch()
-    with own_folder(str(tmp_path)), open_folder(str(tmp_path)).scratch() as killed:
-        tidy(str(tmp_path), [])
+    with own_folder(str(tmp_path)) as is_alone, open_folder(str(tmp_path)).scratch() as killed:
+        tidy(str(tmp_path), [], is_alone=is_alone)
         assert not killed.exists()
     assert [path.exists() for path in theirs] == [True] * 3
     assert [path.parent.exists() for path in old] == [False] * 2

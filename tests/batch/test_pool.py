@@ -139,6 +139,32 @@ def test_a_child_that_is_killed_is_given_nothing_more() -> None:
     assert [(type(one), one.name) for one in results] == [(Done, "a"), (Done, "b")]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors of Unix")
+def test_what_is_no_message_costs_a_task_and_not_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camstream.batch.child._END_S", 0.1)
+    with Pool(WORK, jobs=1) as pool:
+        pool.submit("a", {"do": "garble"})
+        pool.submit("b", {"do": "work"})
+        first, second = pool.results()
+    assert isinstance(first, Failed)
+    assert (first.kind, first.line) == (
+        "died",
+        "its process wrote what is no message, and was ended",
+    )
+    assert (type(second), second.name) == (Done, "b")
+
+
+def test_what_python_prints_at_its_start_is_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('loaded', flush=True)")
+    search = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(search))
+    with Pool(WORK, jobs=1) as pool:
+        pool.submit("a", {"do": "work"})
+        assert [type(one) for one in pool.results()] == [Done]
+
+
 def test_a_stop_does_not_wait_for_children_that_start() -> None:
     stopped: list[float] = []
 

@@ -11,6 +11,7 @@ from camstream.batch.pool import Done, Failed
 from camstream.batch.run import Batch, Outcome, plan
 from camstream.batch.store import Store
 from camstream.batch.task import Json, Stamp, Task
+from camstream.errors import SinkError
 
 Answer = Callable[[str, Json], Done | Failed | None]
 
@@ -248,3 +249,17 @@ def test_a_folder_that_cannot_be_written_ends_the_run_in_one_line(runs: Runs) ->
     assert outcome.trouble is not None
     assert "cannot make the folder" in str(outcome.trouble)
     assert len(outcome.unfinished) == 3
+
+
+def test_a_note_that_cannot_be_written_leaves_its_file_not_done(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise SinkError("cannot write the note")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "done", refuse)
+        outcome = runs.run()
+    assert str(outcome.trouble) == "cannot write the note"
+    assert [task.source for task in outcome.unfinished] == ["/a.mp4", "/b.mp4", "/c.mp4"]
+    assert runs.run() == Outcome()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -49,6 +50,11 @@ class Acting:
                 raise SinkError("cannot write out.mp4: No space left on device") from error
         elif what == "be wrong":
             raise ZeroDivisionError("division by zero")
+        elif what == "garble":  # what a library may write where only messages go
+            for fd in range(3, 20):
+                with contextlib.suppress(OSError):
+                    os.write(fd, b"no message\n")
+            time.sleep(60)
         elif what == "print":
             os.write(1, b'{"done": {}}\n')
         elif what == "wait for stop":

@@ -17,8 +17,10 @@ import pytest
 from typer.testing import CliRunner
 
 import camstream
-from camstream.commands import app
+from camstream.batch.annotating import Summary
+from camstream.commands import app, many
 from tests.clips import Video, make, read
+from tests.disks import small_disk
 from tests.fuzz.mutate_bytes import mutate
 
 SMALL = Video(frames=8, size_wh=(64, 48), options={"preset": "ultrafast"})
@@ -261,6 +263,55 @@ def test_a_folder_that_cannot_be_written_is_one_line(here: Path) -> None:
         "camstream: cannot make the folder out/.camstream/done: Permission denied; 2 of 2 files are "
         "not done: run it again later"
     ]
+
+
+def test_a_disk_that_gets_full_or_read_only_is_said_and_the_next_run_goes_on(here: Path) -> None:
+    large = Video(frames=40, size_wh=(320, 192), options={"preset": "ultrafast"})
+    for name in "abc":
+        make(here / "in" / f"{name}.mp4", large)
+    camstream.annotate("in/a.mp4", "alone.mp4", model="tiny.onnx")
+    whole = (here / "alone.mp4").stat().st_size
+    with small_disk(here / "out", size=10_000_000) as disk:
+        disk.leave(whole * 3 // 2 + 16_000)  # notes
+        printed, said = run("in", "-o", "out", "-j", "1", code=1)
+        assert [line.split(":")[0] for line in printed] == ["in/a.mp4 -> out/a.cam.mp4"], said
+        assert any("No space left on device" in line for line in said)
+        assert said[-1].endswith("2 of 3 files are not done: run it again later")
+        assert not any("Traceback" in line or "mistake" in line for line in said)
+        assert not [path for path in (here / "out").rglob("*") if "partial" in path.name]
+        disk.empty()
+        disk.set_read_only(True)
+        _, said = run("in", "-o", "out", "-j", "1", code=1)
+        assert "Read-only file system" in said[-1] or "no permission to write" in said[-1]
+        assert said[-1].endswith("2 of 3 files are not done: run it again later")
+        disk.set_read_only(False)
+        printed, said = run("in", "-o", "out", "-j", "1")
+        assert len(printed) == 2
+        assert said == ["1 of 3 files were done before (--overwrite does them anew)"]
+        assert (here / "out" / "a.cam.mp4").read_bytes() == (here / "alone.mp4").read_bytes()
+        assert [note["state"] for note in notes(here / "out")] == ["done"] * 3
+
+
+def test_an_input_that_vanishes_during_the_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        make(here / "in" / f"{name}.mp4", SMALL)
+    hidden = here / "b.mp4"
+    real = many.tell
+
+    def tell(source: Path | str, summary: Summary) -> None:
+        if not hidden.exists():
+            (here / "in" / "b.mp4").rename(hidden)
+        real(source, summary)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(many, "tell", tell)
+        printed, said = run("in", "-o", "out", "-j", "1", code=1)
+    assert len(printed) == 2
+    assert said[-1] == "camstream: in/b.mp4: cannot read in/b.mp4: there is no such file"
+    hidden.rename(here / "in" / "b.mp4")
+    printed, said = run("in", "-o", "out")
+    assert [line.split(":")[0] for line in printed] == ["in/b.mp4 -> out/b.cam.mp4"]
+    assert said == ["2 of 3 files were done before (--overwrite does them anew)"]
 
 
 def test_options_of_a_batch_are_checked(here: Path) -> None:

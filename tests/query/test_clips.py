@@ -124,7 +124,14 @@ def test_clips_of_an_archive_have_names_that_say_when(tmp_path: Path) -> None:
 
 
 def test_videos_of_one_name_get_clips_of_different_names(tmp_path: Path) -> None:
-    names = ("one/gate.mp4", "two/gate.mp4", "../../..", "a/.hidden\x1b[31m.mp4", "con:x.mp4")
+    names = (
+        "one/gate.mp4",
+        "two/gate.mp4",
+        "three/GATE.mp4",
+        "../../..",
+        "a/.hidden\x1b[31m.mp4",
+        "con:x.mp4",
+    )
     for video in names:
         write_video(
             tmp_path,
@@ -137,7 +144,8 @@ def test_videos_of_one_name_get_clips_of_different_names(tmp_path: Path) -> None
             ),
         )
     paths = name_clips(find(tmp_path, "person"), tmp_path)
-    assert len(set(paths)) == len(names)
+    # Some file systems tell no case.
+    assert len({path.name.casefold() for path in paths}) == len(names)
     assert all(path.parent == tmp_path for path in paths)
     assert not any(path.name.startswith(".") or "\x1b" in path.name for path in paths)
 

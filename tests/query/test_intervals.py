@@ -159,6 +159,35 @@ def test_presence_without_a_gap_is_one_interval_at_any_rate(
     assert whole.frames == len(times)
 
 
+@pytest.mark.parametrize(
+    ("steps_s", "frames"),
+    [
+        # A phone: 30 frames a second by day, 15 in the dark, which is 2 % of the clip.
+        ([1 / 30] * 900 + [1 / 15] * 20 + [1 / 30] * 100, [1021]),
+        # Slower than a frame may be late, by a ninth of the frames; and at the end.
+        ([0.1] * 40 + [0.7] * 5 + [0.1] * 3 + [1.1] * 6, [55]),
+        ([0.04] * 50 + [0.12] + [0.04] * 50, [102]),  # two frames that a camera dropped
+        ([0.04] * 50 + [0.6] + [0.04] * 50, [51, 51]),  # it stood still
+        ([2.0] * 50 + [60.0] + [2.0] * 50, [51, 51]),
+        ([1.0, 60.0, 1.0], [2, 2]),
+    ],
+)
+def test_presence_without_a_gap_is_one_interval_where_the_rate_changes(
+    tmp_path: Path, steps_s: list[float], frames: list[int]
+) -> None:
+    times = np.concatenate([[0], np.cumsum(steps_s)])
+    rate_hz = 1 / float(np.median(steps_s))
+    made = one_video([0.9] * len(times), rate_hz=rate_hz, video_rate_hz=rate_hz)
+    write_video(tmp_path, dataclasses.replace(made, pts_s=times))
+    assert [one.frames for one in find(tmp_path, "person")] == frames
+
+
+def test_a_sample_without_it_ends_an_interval_whatever_the_rate(tmp_path: Path) -> None:
+    made = one_video([0.9, 0.9, 0.3, 0.9], rate_hz=25, video_rate_hz=25)
+    write_video(tmp_path, dataclasses.replace(made, pts_s=np.arange(4) / 25))
+    assert [one.frames for one in find(tmp_path, "person")] == [2, 1]
+
+
 def test_the_night_goes_over_midnight(tmp_path: Path) -> None:
     write_video(tmp_path, one_video([0.9] * 20, start=datetime(2026, 11, 1, 23, 59, 55)))
     night = (time(22), time(6))

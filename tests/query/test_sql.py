@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from camstream.errors import UsageError
+from camstream.query.output import write_rows
 from camstream.query.sql import ask
 from tests.query.made_set import Made, made_video, write_video
 
@@ -118,6 +120,20 @@ def test_an_archive_without_a_video_has_nothing_to_ask(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     with pytest.raises(UsageError, match="there is no video in the archive"):
         rows(tmp_path, "SELECT 1")
+
+
+def test_a_table_of_any_length_is_printed_as_it_is_read() -> None:
+    given: list[int] = []
+
+    def rows() -> Iterator[list[object]]:
+        for number in range(100_000):
+            given.append(number)
+            yield [number, "x" * (3 + number // 50_000)]
+
+    lines = write_rows(["n", "text"], rows(), "table")
+    assert [next(lines) for _ in range(3)] == ["  n  text\n", "  0  xxx\n", "  1  xxx\n"]
+    assert len(given) < 5000
+    assert sum(1 for _ in lines) == 99_998
 
 
 def test_a_damaged_video_is_one_line(tmp_path: Path) -> None:
