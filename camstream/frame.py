@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from camstream.drawing.overlay import Style
@@ -50,7 +51,7 @@ class TopClass:
     Attributes:
         label: The class's name.
         class_index: Its position in the logits.
-        score: Softmax probability, 0 to 1.
+        score: Softmax probability, 0 to 1, see ``Prediction.scores``.
         logit: Raw score.
     """
 
@@ -223,6 +224,7 @@ class Prediction:
             whether or not they are drawn.
         box_threshold: Where boxes end, as a part of a map's maximum; None where the rule for
             boxes decides.
+        temperature: See ``ModelInfo``.
     """
 
     frame: Frame
@@ -234,6 +236,12 @@ class Prediction:
     views: tuple[View, ...] = ()
     boxes: tuple[ClassBox, ...] = ()
     box_threshold: float | None = None
+    temperature: float = 1.0
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """The (C,) probabilities of all classes, which sum to 1: the one place where they are made."""
+        return softmax(self.logits, self.temperature)
 
     def __repr__(self) -> str:
         """Say in one line what was seen, and where."""
@@ -303,3 +311,15 @@ class Annotated:
     prediction: Prediction
     picture: Picture
     source: str = ""
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the softmax of the raw scores of all classes, (C,): probabilities that sum to 1.
+
+    Args:
+        logits: (C,).
+        temperature: What they are divided by; above 1, the probabilities come closer together.
+    """
+    scores: NDArray[np.float32] = np.exp((logits - logits.max()) / np.float32(temperature))
+    scores /= scores.sum()
+    return scores

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError, UsageError
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.frame import ClassMaps, Frame, Prediction, TopClass, softmax
 from camstream.graph.runtime_errors import reason
 from camstream.graph.trial import ensure_tried
 from camstream.maps.select import Selection, with_boxes
-from camstream.maps.views import asked_for, decided, softmax
+from camstream.maps.views import asked_for, decided
 from camstream.media import to_image
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
@@ -168,6 +168,7 @@ class Model:
             infer_ms=(time.perf_counter() - started) * 1e3,
             image=image,
             logits=logits[0],
+            temperature=self.info.temperature,
         )
         if self.info.background is None or classes is not None:
             return prediction
@@ -317,7 +318,7 @@ class Model:
         return np.array(classes, np.int64)
 
     def _top(self, logits: NDArray[np.float32]) -> tuple[TopClass, ...]:
-        scores = softmax(logits)
+        scores = softmax(logits, self.info.temperature)
         count = min(contract.DEFAULT_TOP_K, len(logits))
         best = np.argpartition(-logits, count - 1)[:count]
         best = best[np.argsort(-logits[best], kind="stable")]
