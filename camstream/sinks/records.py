@@ -32,7 +32,8 @@ are its own.
 
 Only where they were asked for: "refinement", what was done to the maps that were drawn and boxed
 ("input 1.14 times ..., maps joined ..."; peak, centroid and area are of the raw map all the same), and
-"box_threshold", a part of the map's maximum, where it was given.
+"box_threshold", a part of the map's maximum, where it was given. Where a model has one other than 1,
+"temperature": scores are softmax(logits / temperature).
 """
 
 from __future__ import annotations
@@ -175,6 +176,8 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         record["refinement"] = prediction.cam.refinement
     if prediction.box_threshold is not None:
         record["box_threshold"] = prediction.box_threshold
+    if prediction.temperature != 1:
+        record["temperature"] = prediction.temperature
     record["boxes"] = [
         {
             "label": found.label,
