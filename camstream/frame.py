@@ -208,6 +208,24 @@ class TrailPoint:
     is_start: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLook:
+    """What the network says of a part of a frame, where it was unsure of the whole.
+
+    Attributes:
+        box: The part, pixels of the frame.
+        top: The best classes of the part, best first.
+        logits: (C,) float32, the raw scores of the part.
+        is_surer: Whether its best class scores higher than that of the whole frame; then names and
+            scores are those of the part.
+    """
+
+    box: Box
+    top: tuple[TopClass, ...]
+    logits: NDArray[np.float32]
+    is_surer: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
     """The result of the network for one frame.
@@ -225,6 +243,8 @@ class Prediction:
         box_threshold: Where boxes end, as a part of a map's maximum; None where the rule for
             boxes decides.
         temperature: See ``ModelInfo``.
+        second_look: At a part of the frame, see ``camstream.models.second_look``; None where none was
+            taken. ``top``, ``cam`` and ``logits`` are of the whole frame all the same.
     """
 
     frame: Frame
@@ -237,11 +257,14 @@ class Prediction:
     boxes: tuple[ClassBox, ...] = ()
     box_threshold: float | None = None
     temperature: float = 1.0
+    second_look: SecondLook | None = None
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """The (C,) probabilities of all classes, which sum to 1: the one place where they are made."""
-        return softmax(self.logits, self.temperature)
+        """The (C,) probabilities of all classes, which sum to 1: those that names are chosen by."""
+        second = self.second_look
+        logits = second.logits if second is not None and second.is_surer else self.logits
+        return softmax(logits, self.temperature)
 
     def __repr__(self) -> str:
         """Say in one line what was seen, and where."""

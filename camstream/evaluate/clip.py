@@ -169,9 +169,7 @@ def measure_clip(
         )
         here = frame_truths.get(frame.index, [])
         _check_inside(here, frame, clip)
-        smoothed = tally.smoother.update(
-            frame.pts_s, prediction.image, prediction.scores, maps
-        )
+        smoothed = tally.smoother.update(frame.pts_s, prediction.image, prediction.scores, maps)
         tally.add(smoothed, here, frame.picture.size_wh)
         centre += [_try_centre(truth_of_frame, frame.picture.size_wh) for truth_of_frame in here]
         times.append(frame.pts_s)

@@ -143,9 +143,7 @@ class MapSelector:
             maps = dict(
                 zip(prediction.cam.class_indices.tolist(), prediction.cam.displayed, strict=True)
             )
-            smoothed = self._smoother.update(
-                frame.pts_s, prediction.image, prediction.scores, maps
-            )
+            smoothed = self._smoother.update(frame.pts_s, prediction.image, prediction.scores, maps)
             best = best_views(self._decide(frame.pts_s, smoothed), smoothed, self._info)
             views = select_views(selection, smoothed, best)
             cam = _first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels)))

@@ -22,6 +22,7 @@ from camstream.graph.trial import ensure_tried
 from camstream.maps.select import Selection, with_boxes
 from camstream.maps.views import asked_for, decided
 from camstream.media import to_image
+from camstream.models import second_look
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
 
@@ -45,6 +46,7 @@ class Model:
         info: The file's record.
         device: What really runs it ("cpu", "cuda", ...).
         refinement: What is done to its maps, see ``ClassMaps.refinement``; empty: nothing.
+        looks_again: Whether it takes a second look where the first is unsure.
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
     """
 
@@ -57,6 +59,7 @@ class Model:
         size_wh: tuple[int, int] | None = None,
         input_size: int | None = None,
         refine: bool = False,
+        zoom: bool = False,
     ) -> None:
         """Open a model file and run it once, so that the first frame is as fast as the next.
 
@@ -70,6 +73,8 @@ class Model:
                 picture of any shape; None: the model's own, see ``ModelInfo.size_hw``. Larger
                 sees smaller things and makes finer maps, and takes longer by its square.
             refine: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
+            zoom: Look again at what the maps point to where the first look is unsure, see
+                ``camstream.models.second_look``. A model with a background class does not.
 
         A file that is new on this machine is first run in a child process, see
         ``camstream.graph.trial``.
@@ -96,6 +101,8 @@ class Model:
         self._size_wh = size_wh
         self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
+        # Whether something is there at all is decided for whole pictures.
+        self.looks_again = zoom and self.info.background is None
         self.refinement = ""
         self._caveat = _RANDOM if self.info.is_random else ""
         if refine:
@@ -142,6 +149,10 @@ class Model:
 
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
+        first = self._look(frame, classes)
+        return second_look.take(first, self._look, classes) if self.looks_again else first
+
+    def _look(self, frame: Frame, classes: Sequence[int] | None) -> Prediction:
         started = time.perf_counter()
         image = self._input_of(frame)
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {

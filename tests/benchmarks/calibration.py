@@ -88,7 +88,10 @@ def errors(looks: dict[int, F64], targets: I64, halves: int) -> Table:
             perfect.append(expected_error(best, rng.random(len(best)) < best))
         shares = (_spread(100 * np.array(values)) for values in (before, after, perfect))
         table.add_row(
-            str(side), f"{fit_temperature(logits, targets):.3f}", _spread(np.array(found), 3), *shares
+            str(side),
+            f"{fit_temperature(logits, targets):.3f}",
+            _spread(np.array(found), 3),
+            *shares,
         )
     return table
 

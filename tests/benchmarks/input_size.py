@@ -252,9 +252,7 @@ def main() -> None:
         shares = [measure(way, images, boxed) for way in ways]
         rows = [
             dataclasses.replace(row, photo_ms=photo_ms, frame_ms=frame_ms)
-            for row, (photo_ms, frame_ms) in zip(
-                shares, timed(ways, arguments.rounds), strict=True
-            )
+            for row, (photo_ms, frame_ms) in zip(shares, timed(ways, arguments.rounds), strict=True)
         ]
     title = f"{len(photos)} photos, {len(boxed)} stretched ones with boxes; {model.info.name}"
     Console(width=120).print(to_table([way.name for way in ways], rows, title))

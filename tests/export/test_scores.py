@@ -130,7 +130,7 @@ def test_a_temperature_that_is_none_is_not_believed(tiny_path: Path, value: obje
     model = onnx.load(tiny_path)
     values = json.loads({one.key: one.value for one in model.metadata_props}[contract.METADATA_KEY])
     assert ModelInfo.from_json(json.dumps(values), path="x").temperature == 1
-    with pytest.raises(ModelError, match="temperature|cannot be read"):
+    with pytest.raises(ModelError, match=r"temperature|cannot be read"):
         ModelInfo.from_json(json.dumps({**values, "temperature": value}), path="x")
     del values["temperature"]  # as files of older versions are
     assert ModelInfo.from_json(json.dumps(values), path="x").temperature == 1
