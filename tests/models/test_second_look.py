@@ -186,7 +186,9 @@ def test_a_photo_with_a_small_lamp(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     image[64:192, 64:192] = 151
     photo = tmp_path / "lamp.png"
     assert cv2.imwrite(str(photo), image)
-    first, second = (Model(model, device="cpu", zoom=again).predict(photo) for again in (False, True))
+    first, second = (
+        Model(model, device="cpu", zoom=again).predict(photo) for again in (False, True)
+    )
     assert first.second_look is None
     assert second.top == first.top
     options = ["-m", str(model), "--zoom", "--records", str(tmp_path / "r.jsonl")]
