@@ -60,7 +60,7 @@ class Opening:
             zoom=self.zoom,
         )
         if self.zoom:
-            second_look.check(model)
+            second_look.check(model.info)
         return model
 
 

@@ -300,7 +300,7 @@ def open_model(
     """
     model = zoo.load_model(name, device=device, input_size=input_size, refine=refine, zoom=zoom)
     if zoom:
-        second_look.check(model)
+        second_look.check(model.info)
     say_device(model.info.name, model.device, model.gpu_problem if device == "auto" else "")
     return model
 

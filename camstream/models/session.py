@@ -74,7 +74,7 @@ class Model:
                 sees smaller things and makes finer maps, and takes longer by its square.
             refine: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
             zoom: Look again at what the maps point to where the first look is unsure, see
-                ``camstream.models.second_look``. A model with a background class does not.
+                ``camstream.models.second_look``. A model of one thing and a background does not.
 
         A file that is new on this machine is first run in a child process, see
         ``camstream.graph.trial``.
@@ -101,8 +101,7 @@ class Model:
         self._size_wh = size_wh
         self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
-        # Whether something is there at all is decided for whole pictures.
-        self.looks_again = zoom and self.info.background is None
+        self.looks_again = zoom and second_look.suits(self.info)
         self.refinement = ""
         self._caveat = _RANDOM if self.info.is_random else ""
         if refine:
@@ -150,11 +149,13 @@ class Model:
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
         first = self._look(frame, classes)
-        return second_look.take(first, self._look, classes) if self.looks_again else first
+        return (
+            second_look.take(first, self._look, self.info, classes) if self.looks_again else first
+        )
 
-    def _look(self, frame: Frame, classes: Sequence[int] | None) -> Prediction:
+    def _look(self, frame: Frame, classes: Sequence[int] | None, scale: int = 1) -> Prediction:
         started = time.perf_counter()
-        image = self._input_of(frame)
+        image = self._input_of(frame) if scale == 1 else self._enlarged(frame.picture, scale)
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
             contract.FRAMES: image[np.newaxis]
         }
@@ -196,6 +197,13 @@ class Model:
         if prepared is not None and prepared.shape[:2] == (height, width):
             return prepared
         return frame.picture.bgr((width, height))
+
+    def _enlarged(self, picture: Picture, scale: int) -> ImageU8:
+        """What the network is given of a picture at several times its width and height, if it can be."""
+        width, height = self.input_size_wh(picture)
+        if self.info.size_multiple is None or self._size_wh is not None:
+            scale = 1
+        return picture.bgr((width * scale, height * scale))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""

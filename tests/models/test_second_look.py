@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,11 @@ from camstream.maps.zoom import UNSURE_UNDER, crop_around, joined
 from camstream.models import second_look
 from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
-from camstream.testing import write_tiny_model
+from camstream.testing import FAKE_INFO, write_tiny_model
 
 SIZE_WH = (320, 240)
 LABELS = ("a", "b", "c")
+INFO = dataclasses.replace(FAKE_INFO, labels=LABELS, background=None)
 
 
 @given(
@@ -66,7 +68,7 @@ def test_a_crop_is_around_the_evidence_of_whichever_class_has_it() -> None:
 
 @pytest.mark.parametrize("xyxy", [(0, 0, 64, 48), (10, 6, 31, 33), (11, 7, 64, 48)])
 def test_a_part_of_a_picture_is_the_pictures_own_pixels(
-    tmp_path: Path, xyxy: tuple[int, int, int, int]
+    xyxy: tuple[int, int, int, int],
 ) -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 255, (48, 64, 3), np.uint8)
@@ -90,10 +92,12 @@ class FakeLook:
 
     def __init__(self, whole: Sequence[float], part: Sequence[float]) -> None:
         self.whole, self.part = np.array(whole, np.float32), np.array(part, np.float32)
-        self.sizes: list[tuple[int, int]] = []
+        self.sizes: list[tuple[int, ...]] = []
 
-    def __call__(self, frame: Frame, classes: Sequence[int] | None) -> Prediction:
-        self.sizes.append(frame.picture.size_wh)
+    def __call__(
+        self, frame: Frame, classes: Sequence[int] | None = None, scale: int = 1
+    ) -> Prediction:
+        self.sizes.append((*frame.picture.size_wh, scale))
         logits = self.whole if frame.picture.size_wh == SIZE_WH else self.part
         ranked = np.argsort(-logits)
         asked = [-1] if classes is None else classes
@@ -132,14 +136,14 @@ def test_a_sure_look_is_the_only_one(frame: Frame) -> None:
     look = FakeLook((9, 0, 0), (0, 9, 0))
     first = look(frame, None)
     assert first.top[0].score > UNSURE_UNDER
-    assert second_look.take(first, look, None) is first
-    assert look.sizes == [SIZE_WH]
+    assert second_look.take(first, look, INFO, None) is first
+    assert look.sizes == [(*SIZE_WH, 1)]
 
 
 def test_a_surer_second_look_names_and_the_maps_stay(frame: Frame) -> None:
     look = FakeLook(UNSURE, (0, 0, 5))
     first = look(frame, None)
-    found = second_look.take(first, look, None)
+    found = second_look.take(first, look, INFO, None)
     second = found.second_look
     assert second is not None
     assert second.is_surer
@@ -152,28 +156,45 @@ def test_a_surer_second_look_names_and_the_maps_stay(frame: Frame) -> None:
     np.testing.assert_array_equal(found.logits, first.logits)
     means = found.cam.maps.mean(axis=(1, 2)) + found.cam.bias
     np.testing.assert_allclose(means, found.logits[found.cam.class_indices], rtol=1e-6)
-    # The new name had no map: that took a third look, of the whole frame.
+    # The new name had no map: that took a look more, at the whole frame.
     left, top, right, bottom = second.box.xyxy
-    assert look.sizes == [SIZE_WH, (right - left, bottom - top), SIZE_WH]
+    part = right - left, bottom - top, 1
+    assert look.sizes == [(*SIZE_WH, 1), (*SIZE_WH, 2), part, (*SIZE_WH, 1)]
     assert found.cam.class_indices.tolist() == [0, 2]
     assert left < 120 < right
     assert top < 90 < bottom
-    assert found.infer_ms == 3
+    assert found.infer_ms == 4
 
 
 def test_a_less_sure_second_look_changes_nothing_that_is_shown(frame: Frame) -> None:
     look = FakeLook(UNSURE, (0.1, 0.1, 0.1))
-    found = second_look.take(look(frame, None), look, None)
+    found = second_look.take(look(frame), look, INFO, None)
     assert found.second_look is not None
     assert not found.second_look.is_surer
     assert found.displayed[0].label == "a"
     assert found.scores.argmax() == 0
-    assert len(look.sizes) == 2
+    assert len(look.sizes) == 3
+
+
+def test_a_small_thing_is_found_where_the_whole_is_background(frame: Frame) -> None:
+    info = dataclasses.replace(INFO, background="a")
+    look = FakeLook((9, 1, 0), (0, 0, 5))
+    found = second_look.take(look(frame), look, info, None)
+    assert found.second_look is not None
+    assert found.second_look.is_surer
+    assert found.scores.argmax() == 2
+    # A part that is background too, or hardly anything, changes nothing.
+    for part in ((5, 0, 0), (0, 0.2, 0.3)):
+        look = FakeLook((9, 1, 0), part)
+        found = second_look.take(look(frame), look, info, None)
+        assert found.second_look is not None
+        assert not found.second_look.is_surer
+        assert found.scores.argmax() == 0
 
 
 def test_maps_that_were_asked_for_stay_first(frame: Frame) -> None:
     look = FakeLook(UNSURE, (0, 0, 5))
-    found = second_look.take(look(frame, [-1, 1]), look, [-1, 1])
+    found = second_look.take(look(frame, [-1, 1]), look, INFO, [-1, 1])
     assert found.cam.class_indices.tolist() == [0, 1, 2]
     assert found.views == ()
 
@@ -208,7 +229,7 @@ def test_a_model_that_decides_presence_takes_no_second_look(tmp_path: Path) -> N
     opened = Model(model, device="cpu", zoom=True)
     assert not opened.looks_again
     with pytest.raises(UsageError, match=r'--zoom is for models that name things; tiny .* "dark"'):
-        second_look.check(opened)
+        second_look.check(opened.info)
     source = tmp_path / "x.png"
     assert cv2.imwrite(str(source), np.zeros((64, 64, 3), np.uint8))
     done = CliRunner().invoke(app, ["annotate", str(source), "-m", str(model), "--zoom"])
