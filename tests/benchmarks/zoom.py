@@ -8,12 +8,14 @@ set, made in memory: each flower, 130 pixels on its longer side, at a random pla
 ``person/no/houses*``, 480 pixels on its longer side, so that the true box is known.
 
 Layers: "full" learns whole photos, "full + crop" also what the maps of the default network point to
-(``teach --crop``). Looks: the whole picture; the crop that the layer's own maps point to
-(``camstream.maps.zoom``); crops of the same area in the middle and at random; the true box with the same
-margin (hard set only); and "--zoom", the crop only where the whole is unsure, and its name only where it
-is surer. IoU is that of the crop, without its margin taken off, with the true box.
+(``teach --crop``), "full, background" also a class "no flower" of ``person/no/imagenet1k*``. Looks: the
+whole picture; the crop that the layer's own maps of all flowers point to at twice the size
+(``camstream.maps.zoom``); crops of the same area in the middle and at random; the true box (hard set
+only); and "--zoom", the crop only where the whole is unsure or no flower, and its name only where it is
+surer, as ``camstream.models.second_look`` does. IoU is that of the crop with the true box.
 
-Features are kept in the folder of --cache, so that a run that was ended goes on.
+Features are kept in the folder of --cache, half a megabyte a picture, so that a run that was ended goes
+on.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,14 +44,14 @@ from camstream.maps import zoom
 from camstream.media import read_photo
 from camstream.models import zoo
 from camstream.models.session import Model
-from camstream.picture import ImageU8, MapF32, Picture
+from camstream.picture import ImageU8, Picture
 from camstream.teach.fit import Candidate, Layer, TrainingData, fit
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PARTS = 5
 BACKGROUND_PX, FLOWER_PX = 480, 130
 CANDIDATE = Candidate("logistic regression", 1e-3)
-BEST = 5  # classes whose maps are joined, as a model returns them
+NO_FLOWER = "no flower"
 XyXy = tuple[int, int, int, int]
 Pooled = NDArray[np.float32]
 
@@ -75,22 +79,28 @@ class Looker:
         self._model = Model(zoo.find_model(), device="cpu")
         self._cache = cache
 
-    def pooled_and_maps(self, picture: Picture) -> tuple[Pooled, MapF32]:
-        """Return the averages and the feature maps of a picture of any size."""
-        return self._backbone.pooled_and_maps(picture.bgr(self._backbone.size_wh(picture)))
+    def pooled(self, picture: Picture) -> Pooled:
+        """Return the averages of a picture of any size."""
+        return self._backbone.pooled(picture.bgr(self._backbone.size_wh(picture)))
+
+    def large_maps(self, picture: Picture) -> NDArray[np.float16]:
+        """Return the feature maps of a picture at twice the width and height."""
+        width, height = self._backbone.size_wh(picture)
+        maps = self._backbone.maps(picture.bgr((2 * width, 2 * height))[np.newaxis])[0]
+        return maps.astype(np.float16)
 
     def pointed_to(self, picture: Picture) -> XyXy:
         """Return what the maps of the default network point to, as ``teach --crop`` does."""
         maps = self._model.predict(picture.bgr()).cam.maps
         return whole_or(zoom.crop_around(zoom.joined(maps), picture.size_wh), picture)
 
-    def kept(self, name: str, make: Callable[[], tuple[Pooled, ...]]) -> list[Pooled]:
-        """Compute arrays, or read those of an earlier run."""
-        path = self._cache / f"{name}.npz"
+    def kept(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Compute an array, or read that of an earlier run."""
+        path = self._cache / f"{name}.npy"
         if not path.is_file():
-            np.savez(path, *make())
-        with np.load(path) as stored:
-            return [stored[key] for key in stored.files]
+            np.save(path, make())
+        found: NDArray[Any] = np.load(path)
+        return found
 
 
 def whole_or(box: Box | None, picture: Picture) -> XyXy:
@@ -130,36 +140,56 @@ def _scaled(image: ImageU8, longest: int) -> ImageU8:
 def training_views(flower: Flower, looker: Looker) -> Pooled:
     """Return the (4, D) features of a photo, its mirror image, what is pointed to, and its mirror image."""
 
-    def make() -> tuple[Pooled]:
+    def make() -> Pooled:
         picture = Picture.from_bgr(read_photo(flower.path))
         parts = [picture, picture.cropped(looker.pointed_to(picture))]
         images = [part.bgr() for part in parts]
         views = [view for image in images for view in (image, image[:, ::-1])]
-        rows = [looker.pooled_and_maps(Picture.from_bgr(view))[0] for view in views]
-        return (np.stack(rows),)
+        return np.stack([looker.pooled(Picture.from_bgr(view)) for view in views])
 
-    return looker.kept(f"train-{flower.number}", make)[0]
+    return looker.kept(f"train-{flower.number}", make)
 
 
-def fitted(flowers: list[Flower], views: NDArray[np.float32], labels: tuple[str, ...]) -> Layer:
+def other_views(path: Path, looker: Looker) -> Pooled:
+    """Return the (2, D) features of a photo without a flower, and of its mirror image."""
+
+    def make() -> Pooled:
+        image = read_photo(path)
+        views = (image, image[:, ::-1])
+        return np.stack([looker.pooled(Picture.from_bgr(view)) for view in views])
+
+    return looker.kept(f"other-{path.stem}", make)
+
+
+def fitted(targets: list[int], views: NDArray[np.float32], labels: tuple[str, ...]) -> Layer:
     """Fit a layer to (N, V, D) features."""
     count, of_each, channels = views.shape
     data = TrainingData(
         features=views.reshape(count * of_each, channels),
-        targets=np.repeat([flower.class_index for flower in flowers], of_each),
+        targets=np.repeat(targets, of_each),
         groups=np.repeat(np.arange(count), of_each),
         labels=labels,
     )
-    return fit(data, candidates=(CANDIDATE,), folds=3).layer.relative_to(None)
+    background = labels.index(NO_FLOWER) if NO_FLOWER in labels else None
+    return fit(data, candidates=(CANDIDATE,), folds=3).layer.relative_to(background)
 
 
 def looks_at(
-    flower: Flower, picture: Picture, true: XyXy | None, layer: Layer, looker: Looker, key: str
+    flower: Flower,
+    picture: Picture,
+    true: XyXy | None,
+    layer: Layer,
+    looker: Looker,
+    key: str,
+    flowers: int,
 ) -> dict[str, tuple[int, float]]:
-    """Look at a picture in each way; returns the name and the score of each, and the IoU of the crop."""
-    (pooled, maps) = looker.kept(f"{key}-whole", lambda: looker.pooled_and_maps(picture))
-    ranked = np.argsort(-layer.logits(pooled[np.newaxis])[0])[:BEST]
-    own = np.tensordot(layer.weight[ranked].astype(np.float32), maps, 1)
+    """Look at a picture in each way; returns the name and the score of each, and the IoU of the crop.
+
+    Classes from the number of ``flowers`` on are none.
+    """
+    pooled = looker.kept(f"{key}-whole", lambda: looker.pooled(picture))
+    maps = looker.kept(f"{key}-large", lambda: looker.large_maps(picture)).astype(np.float32)
+    own = np.tensordot(layer.weight.astype(np.float32), maps, 1)
     box = whole_or(zoom.crop_around(zoom.joined(own), picture.size_wh), picture)
     at = np.random.default_rng(flower.number + 1).random(2)
     crops = {
@@ -168,22 +198,17 @@ def looks_at(
         "random": like(box, picture.size_wh, (float(at[0]), float(at[1]))),
     }
     if true is not None:
-        margin = round(zoom.MARGIN * (true[2] - true[0])), round(zoom.MARGIN * (true[3] - true[1]))
-        width, height = picture.size_wh
-        crops["true box"] = (
-            max(0, true[0] - margin[0]),
-            max(0, true[1] - margin[1]),
-            min(width, true[2] + margin[0]),
-            min(height, true[3] + margin[1]),
-        )
+        crops["true box"] = true
     found = {"whole": _name(layer, pooled)}
     for name, xyxy in crops.items():
         part = picture.cropped(xyxy)
-        kept = looker.kept(f"{key}-{xyxy}", lambda part=part: (looker.pooled_and_maps(part)[0],))
-        found[name] = _name(layer, kept[0])
-    is_unsure = found["whole"][1] < zoom.UNSURE_UNDER
-    surer = max(found["whole"], found["crop"], key=lambda one: one[1])
-    found["--zoom"] = surer if is_unsure else found["whole"]
+        where = "-".join(map(str, xyxy))
+        found[name] = _name(layer, looker.kept(f"{key}-{where}", partial(looker.pooled, part)))
+    sees_nothing = found["whole"][0] >= flowers
+    is_unsure = sees_nothing or found["whole"][1] < zoom.UNSURE_UNDER
+    needed = zoom.UNSURE_UNDER if sees_nothing else found["whole"][1]
+    is_surer = found["crop"][0] < flowers and found["crop"][1] > needed
+    found["--zoom"] = found["crop"] if is_unsure and is_surer else found["whole"]
     found["second looks"] = (int(is_unsure), 0.0)
     if true is not None:
         iou = float(metrics.iou(np.array(box, np.float64), np.array(true, np.float64)))
@@ -197,16 +222,28 @@ def _name(layer: Layer, pooled: Pooled) -> tuple[int, float]:
 
 
 def measure(
-    flowers: list[Flower], houses: list[Path], looker: Looker, labels: tuple[str, ...]
+    flowers: list[Flower],
+    houses: list[Path],
+    generic: list[Path],
+    looker: Looker,
+    labels: tuple[str, ...],
 ) -> Table:
     """Fit and name every part."""
+    others = np.stack([other_views(path, looker) for path in generic])
     views = np.stack([training_views(flower, looker) for flower in flowers])
     right: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for part in range(PARTS):
         held = np.array([flower.number % PARTS == part for flower in flowers])
         learnt = [flower for flower, out in zip(flowers, held, strict=True) if not out]
-        for name, count in (("full", 2), ("full + crop", 4)):
-            layer = fitted(learnt, views[~held][:, :count], labels)
+        targets = [flower.class_index for flower in learnt]
+        own = views[~held]
+        both = np.concatenate([own[:, :2], others]), [*targets, *[len(labels)] * len(others)]
+        layers = {
+            "full": fitted(targets, own[:, :2], labels),
+            "full + crop": fitted(targets, own, labels),
+            "full, background": fitted(both[1], both[0], (*labels, NO_FLOWER)),
+        }
+        for name, layer in layers.items():
             for flower in (one for one, out in zip(flowers, held, strict=True) if out):
                 plain = Picture.from_bgr(read_photo(flower.path))
                 for kind, picture, true in (
@@ -214,7 +251,7 @@ def measure(
                     ("hard", *on_a_house(flower, houses)),
                 ):
                     key = f"{kind}-{flower.number}"
-                    found = looks_at(flower, picture, true, layer, looker, key)
+                    found = looks_at(flower, picture, true, layer, looker, key, len(labels))
                     for look, (class_index, value) in found.items():
                         is_right = float(class_index == flower.class_index)
                         is_share = {"second looks": float(class_index), "IoU": value}
@@ -245,6 +282,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     classes = sorted(path for path in (arguments.data / "flowers17").glob("*") if path.is_dir())
     houses = sorted((arguments.data / "person" / "no").glob("houses*"))
+    generic = sorted((arguments.data / "person" / "no").glob("imagenet1k*"))[::6]
     if not classes or not houses:
         sys.exit(f"{arguments.data} lacks flowers17 or person/no/houses*")
     photos = [
@@ -260,7 +298,7 @@ def main() -> None:
         cache = arguments.cache or Path(folder)
         cache.mkdir(parents=True, exist_ok=True)
         labels = tuple(folder.name for folder in classes)
-        Console(width=100).print(measure(flowers, houses, Looker(cache), labels))
+        Console(width=100).print(measure(flowers, houses, generic, Looker(cache), labels))
 
 
 if __name__ == "__main__":
