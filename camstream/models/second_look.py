@@ -81,7 +81,7 @@ def take(
     )
     second = look(part, None, 1)
     infer_ms += second.infer_ms
-    needed = zoom.UNSURE_UNDER if sees_nothing else best.score
+    needed = NAMED_FROM if sees_nothing else best.score
     is_surer = second.top[0].score > needed and second.top[0].label != info.background
     found = SecondLook(
         box=box,

@@ -38,7 +38,7 @@ from rich.table import Table
 from scipy.special import softmax
 
 from camstream.evaluate import metrics
-from camstream.frame import Box
+from camstream.frame import NAMED_FROM, Box
 from camstream.graph.backbone import Backbone
 from camstream.maps import zoom
 from camstream.media import read_photo
@@ -206,7 +206,7 @@ def looks_at(
         found[name] = _name(layer, looker.kept(f"{key}-{where}", partial(looker.pooled, part)))
     sees_nothing = found["whole"][0] >= flowers
     is_unsure = sees_nothing or found["whole"][1] < zoom.UNSURE_UNDER
-    needed = zoom.UNSURE_UNDER if sees_nothing else found["whole"][1]
+    needed = NAMED_FROM if sees_nothing else found["whole"][1]
     is_surer = found["crop"][0] < flowers and found["crop"][1] > needed
     found["--zoom"] = found["crop"] if is_unsure and is_surer else found["whole"]
     found["second looks"] = (int(is_unsure), 0.0)

@@ -129,7 +129,7 @@ def frame() -> Frame:
     return Frame(3, 0.1, 0.0, Picture.from_bgr(image))
 
 
-UNSURE = (1.0, 0.9, 0.8)
+UNSURE = (1.0, 0.98, 0.97)
 
 
 def test_a_sure_look_is_the_only_one(frame: Frame) -> None:
@@ -167,7 +167,7 @@ def test_a_surer_second_look_names_and_the_maps_stay(frame: Frame) -> None:
 
 
 def test_a_less_sure_second_look_changes_nothing_that_is_shown(frame: Frame) -> None:
-    look = FakeLook(UNSURE, (0.1, 0.1, 0.1))
+    look = FakeLook(UNSURE, (0.01, 0.01, 0.01))
     found = second_look.take(look(frame), look, INFO, None)
     assert found.second_look is not None
     assert not found.second_look.is_surer
@@ -183,13 +183,12 @@ def test_a_small_thing_is_found_where_the_whole_is_background(frame: Frame) -> N
     assert found.second_look is not None
     assert found.second_look.is_surer
     assert found.scores.argmax() == 2
-    # A part that is background too, or hardly anything, changes nothing.
-    for part in ((5, 0, 0), (0, 0.2, 0.3)):
-        look = FakeLook((9, 1, 0), part)
-        found = second_look.take(look(frame), look, info, None)
-        assert found.second_look is not None
-        assert not found.second_look.is_surer
-        assert found.scores.argmax() == 0
+    # A part that is background too changes nothing.
+    look = FakeLook((9, 1, 0), (5, 0, 0))
+    found = second_look.take(look(frame), look, info, None)
+    assert found.second_look is not None
+    assert not found.second_look.is_surer
+    assert found.scores.argmax() == 0
 
 
 def test_maps_that_were_asked_for_stay_first(frame: Frame) -> None:
