@@ -87,7 +87,8 @@ class Looker:
         """Return the feature maps of a picture at twice the width and height."""
         width, height = self._backbone.size_wh(picture)
         maps = self._backbone.maps(picture.bgr((2 * width, 2 * height))[np.newaxis])[0]
-        return maps.astype(np.float16)
+        smaller: NDArray[np.float16] = maps.astype(np.float16)
+        return smaller
 
     def pointed_to(self, picture: Picture) -> XyXy:
         """Return what the maps of the default network point to, as ``teach --crop`` does."""
