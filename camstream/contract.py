@@ -8,7 +8,7 @@ Inputs
              Left out, it is -1, -2, ... -5: the maps of the five best classes.
 
 Outputs
-    logits       (N, C) float32, before softmax.
+    logits       (N, C) float32, before softmax; scores are softmax(logits / ModelInfo.temperature).
     cam          (N, K, h, w) float32: raw class activation maps in logit units, any sign.
     cam_classes  (N, K) int64: the class index that each map is of. This is how the caller learns
                  which class a map belongs to: never by position in the logits.
@@ -75,6 +75,8 @@ _Value = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Positive = Annotated[float, Meta(gt=0, le=1e9)]
 _Difference = Annotated[float, Meta(ge=0, le=1e9)]
 _Ratio = Annotated[float, Meta(ge=-1, le=1)]
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0
+_Temperature = Annotated[float, Meta(ge=MIN_TEMPERATURE, le=MAX_TEMPERATURE)]
 _Triple = tuple[_Value, _Value, _Value]
 
 Method = Literal["CAM", "CAM (max pooling)", "Grad-CAM", "HiResCAM"]
@@ -95,6 +97,7 @@ _MUST_BE = {
     "parity": "a parity report",
     "quantization": "a report on the precision",
     "background": "one of the labels, or null",
+    "temperature": "a number from 0.01 to 100",
 }
 
 # What files made by camstream 0.1 call it.
@@ -197,6 +200,9 @@ class ModelInfo:
         fine_features: The tensor, (N, D, h', w'), of an earlier layer's features on a grid twice as fine
             as the maps', which ``camstream.graph.refine`` joins them with. It is no output of the file,
             which would cost every user one percent. None where there is no such layer.
+        temperature: What logits are divided by before the softmax, so that scores are probabilities (Guo
+            et al. 2017). Logits and maps in the file are those of the network, and the CAM identity is
+            theirs. 1 in files of camstream 0.2 and before, and where nobody measured it.
         contract: Version of this contract.
     """
 
@@ -217,6 +223,7 @@ class ModelInfo:
     quantization: Quantization | None = None
     background: _Text | None = None
     fine_features: _Text | None = None
+    temperature: _Temperature = 1.0
     contract: int = CONTRACT_VERSION
 
     @property

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from camstream.drawing.overlay import Style
@@ -50,7 +51,7 @@ class TopClass:
     Attributes:
         label: The class's name.
         class_index: Its position in the logits.
-        score: Softmax probability, 0 to 1.
+        score: Softmax probability, 0 to 1, see ``Prediction.scores``.
         logit: Raw score.
     """
 
@@ -207,6 +208,24 @@ class TrailPoint:
     is_start: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLook:
+    """What the network says of a part of a frame, where it was unsure of the whole.
+
+    Attributes:
+        box: The part, pixels of the frame.
+        top: The best classes of the part, best first.
+        logits: (C,) float32, the raw scores of the part.
+        is_surer: Whether its best class scores higher than that of the whole frame; then names and
+            scores are those of the part.
+    """
+
+    box: Box
+    top: tuple[TopClass, ...]
+    logits: NDArray[np.float32]
+    is_surer: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
     """The result of the network for one frame.
@@ -223,6 +242,9 @@ class Prediction:
             whether or not they are drawn.
         box_threshold: Where boxes end, as a part of a map's maximum; None where the rule for
             boxes decides.
+        temperature: See ``ModelInfo``.
+        second_look: At a part of the frame, see ``camstream.models.second_look``; None where none was
+            taken. ``top``, ``cam`` and ``logits`` are of the whole frame all the same.
     """
 
     frame: Frame
@@ -234,6 +256,15 @@ class Prediction:
     views: tuple[View, ...] = ()
     boxes: tuple[ClassBox, ...] = ()
     box_threshold: float | None = None
+    temperature: float = 1.0
+    second_look: SecondLook | None = None
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """The (C,) probabilities of all classes, which sum to 1: those that names are chosen by."""
+        second = self.second_look
+        logits = second.logits if second is not None and second.is_surer else self.logits
+        return softmax(logits, self.temperature)
 
     def __repr__(self) -> str:
         """Say in one line what was seen, and where."""
@@ -303,3 +334,15 @@ class Annotated:
     prediction: Prediction
     picture: Picture
     source: str = ""
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the softmax of the raw scores of all classes, (C,): probabilities that sum to 1.
+
+    Args:
+        logits: (C,).
+        temperature: What they are divided by; above 1, the probabilities come closer together.
+    """
+    scores: NDArray[np.float32] = np.exp((logits - logits.max()) / np.float32(temperature))
+    scores /= scores.sum()
+    return scores

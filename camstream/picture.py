@@ -241,6 +241,23 @@ class Picture:
         _keep_time(self.video_frame, frame)
         return Picture(frame)
 
+    def cropped(self, xyxy: tuple[int, int, int, int]) -> Picture:
+        """Copy a part of the picture, in its own kind of planes and with its own time.
+
+        Args:
+            xyxy: Left, top, right and bottom, pixels, within the picture. In 4:2:0 the part begins at
+                even pixels, so that it may be one pixel larger to the left and above.
+        """
+        left, top, right, bottom = xyxy
+        if not self.is_bgr:
+            left, top = left - left % 2, top - top % 2
+        part = Picture(_like(self.video_frame, right - left, bottom - top))
+        for to, origin in zip(part.planes(), self.planes(), strict=True):
+            step = 1 if self.is_bgr or origin.shape[:2] == self.size_wh[::-1] else 2
+            rows, columns = to.shape[:2]
+            to[:] = origin[top // step :, left // step :][:rows, :columns]
+        return part
+
     def _rescaled(
         self, width: int, height: int, pixel_format: str, *, is_exact: bool = True
     ) -> VideoFrame:

@@ -20,7 +20,8 @@ from camstream.commands.options import (
 )
 from camstream.commands.plugins import missing
 from camstream.commands.settings import PresetOption
-from camstream.console import console, note, plain_errors, steps
+from camstream.console import console, note, plain_errors, say, steps
+from camstream.contract import MAX_TEMPERATURE, MIN_TEMPERATURE
 from camstream.errors import SetupError, SinkError, UsageError
 from camstream.graph.add_cam import USUAL_MEAN, Overrides, add_cam_to_file, default_cam_range
 from camstream.graph.quantize import Precision
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from camstream.contract import ModelInfo
+    from camstream.evaluate.calibration import Calibration
 
 Triple = tuple[float, float, float]
 
@@ -106,6 +108,23 @@ def export(
             help="Your own clip or photos: measures the range of heat; --int8 needs them.",
         ),
     ] = None,
+    calibrate_scores: Annotated[
+        Path | None,
+        output_option(
+            metavar="FOLDER",
+            help="Photos in one folder per class: makes scores probabilities.",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        output_option(
+            min=MIN_TEMPERATURE,
+            max=MAX_TEMPERATURE,
+            metavar="T",
+            help="The same, by a number that is known: what logits are divided by.",
+            show_default="1",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         output_option(
@@ -128,6 +147,8 @@ def export(
     with plain_errors(debug):
         if path.exists() and not overwrite:
             raise SinkError(f"{path} exists already; give another -o, or --overwrite to replace it")
+        if temperature is not None and calibrate_scores is not None:
+            raise UsageError("--temperature and --calibrate-scores exclude each other; choose one")
         overrides = Overrides(
             labels=labels,
             mean=mean,
@@ -136,13 +157,33 @@ def export(
             layout=layout,
             size_wh=model_size,
             cam_range=cam_range,
+            temperature=temperature,
         )
         precision = Precision.of(int8=int8, fp16=fp16, calibrate=calibrate)
         pictures = own_clips() if calibrate is None else (calibrate,)
         in_torch = InTorch(weights=weights, pool=pool, map_stride=map_stride, layer=layer)
+        scores: Calibration | None = None
         with steps(console) as progress:
-            info = _export(network, path, in_torch, overrides, precision, pictures, progress)
+
+            def make(path: Path) -> ModelInfo:
+                return _export(network, path, in_torch, overrides, precision, pictures, progress)
+
+            if calibrate_scores is None:
+                info = make(path)
+            else:
+                # scipy takes half a second to import.
+                from export.scores import with_calibrated_scores
+
+                info, scores = with_calibrated_scores(
+                    make, path, calibrate_scores, progress=progress
+                )
         report(path, info)
+        if scores is not None:
+            say(
+                f"  scores: temperature {info.temperature:g}; on {scores.photos} photos their "
+                f"calibration error was {scores.error_before:.1%}, and is {scores.error_after:.1%} "
+                "on halves not fitted to"
+            )
         _note_on_heat(info, overrides, is_measured=calibrate is not None)
         if overrides.mean is None and overrides.std is None and info.mean == USUAL_MEAN:
             note("torchvision's --mean and --std are assumed; give others if they are wrong")

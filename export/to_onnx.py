@@ -96,6 +96,7 @@ def export(
         weights=source.weights,
         weights_sha256=source.weights_sha256,
         versions=versions("torch", "onnxscript", opset=OPSET),
+        temperature=overrides.temperature or 1.0,
     )
     reference = TorchReference(source.network, program, head, info)
     check_scale(overrides)

@@ -16,7 +16,7 @@ from camstream.maps import cam as cams
 from camstream.maps.presence import PresenceRule, Switch
 from camstream.maps.select import Selection, best_views, select_views, with_boxes
 from camstream.maps.smoothing import Smoothed
-from camstream.maps.views import background_index, class_view, softmax
+from camstream.maps.views import background_index, class_view
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -55,7 +55,7 @@ class Look:
         prediction = self._model.infer(frame, classes=self._classes)
         cam, info = prediction.cam, self._model.info
         maps = dict(zip(cam.class_indices.tolist(), cam.displayed, strict=True))
-        scores = softmax(prediction.logits)
+        scores = prediction.scores
         best = max(maps, key=lambda index: float(scores[index]))
         smoothed = Smoothed(scores, maps, best, False)
         ranked = best_views(self._main(smoothed, info), smoothed, info)
@@ -113,7 +113,7 @@ def to_row(prediction: Prediction, info: ModelInfo) -> Row:
     }
     background = background_index(info)
     if background is not None:
-        score = float(softmax(prediction.logits)[background])
+        score = float(prediction.scores[background])
         values = (
             safe(info.background or ""),
             background,

@@ -15,6 +15,7 @@ from camstream.batch.task import Json
 from camstream.batch.worker import Control
 from camstream.frame import Prediction
 from camstream.graph.trial import ensure_tried, sha256_of
+from camstream.models import second_look
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
 from camstream.models.zoo import find_model
@@ -27,10 +28,11 @@ class Opening:
     """What a child opens.
 
     Attributes:
-        model: As for ``camstream.models.zoo.load_model``; so are the next three.
+        model: As for ``camstream.models.zoo.load_model``; so are the next four.
         device: See there.
         input_size: See there.
         refine: See there.
+        zoom: See there.
         selection: Keywords of ``camstream.api.make_selection``.
         threads: That run the model; see ``Model``.
     """
@@ -39,6 +41,7 @@ class Opening:
     device: str = "auto"
     input_size: int | None = None
     refine: bool = False
+    zoom: bool = False
     selection: dict[str, Any] = dataclasses.field(default_factory=dict)
     threads: int | None = None
 
@@ -48,13 +51,17 @@ class Opening:
         Raises:
             CamstreamError: It cannot be opened.
         """
-        return Model(
+        model = Model(
             find_model(self.model),
             device=self.device,
             threads=self.threads,
             input_size=self.input_size,
             refine=self.refine,
+            zoom=self.zoom,
         )
+        if self.zoom:
+            second_look.check(model.info)
+        return model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

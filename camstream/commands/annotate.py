@@ -46,6 +46,7 @@ from camstream.commands.options import (
     TopKOption,
     TrailOption,
     VerifyOption,
+    ZoomOption,
     open_model,
     output_option,
 )
@@ -71,6 +72,7 @@ def annotate(
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
+    zoom: ZoomOption = False,
     top_k: TopKOption = SELECTION.top_k,
     classes: ClassesOption = None,
     contrast: ContrastOption = None,
@@ -185,6 +187,7 @@ def annotate(
                     device=device,
                     input_size=input_size,
                     refine=refine,
+                    zoom=zoom,
                     selection=chosen,
                 ),
                 BatchOptions(
@@ -199,7 +202,9 @@ def annotate(
                 debug=debug,
             )
             return
-        model = open_model(model_name, device=device, input_size=input_size, refine=refine)
+        model = open_model(
+            model_name, device=device, input_size=input_size, refine=refine, zoom=zoom
+        )
         job = dataclasses.replace(jobs[0], selection=make_selection(model, **chosen))
         stop.end()
         crash.working_on(f"{job.source}")

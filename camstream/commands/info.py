@@ -139,6 +139,8 @@ def _rows(model: ModelInfo) -> dict[str, str]:
         "sha256": model.weights_sha256,
         "made with": ", ".join(f"{name} {version}" for name, version in model.versions.items()),
     }
+    if model.temperature != 1:
+        rows["scores"] = f"softmax(logits / {model.temperature:g})"
     if (parity := model.parity) is not None:
         rows["parity"] = f"{differences(parity)} of the source"
         if parity.identity_error is not None:

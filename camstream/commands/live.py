@@ -48,6 +48,7 @@ from camstream.commands.options import (
     StatsOption,
     TopKOption,
     TrailOption,
+    ZoomOption,
     input_option,
     open_model,
     output_option,
@@ -106,6 +107,7 @@ def live(
     device: DeviceOption = "auto",
     input_size: InputSizeOption = None,
     refine: RefineOption = False,
+    zoom: ZoomOption = False,
     window: Annotated[
         bool | None,
         show_option("--window/--no-window", help="Show a window.", show_default="unless --web"),
@@ -211,7 +213,9 @@ def live(
         if server is not None:
             stack.callback(server.stop)
         display = Window("camstream", is_fullscreen=fullscreen) if window else None
-        model = open_model(model_name, device=device, input_size=input_size, refine=refine)
+        model = open_model(
+            model_name, device=device, input_size=input_size, refine=refine, zoom=zoom
+        )
         check_presence(
             model.info, classes, record_on_presence=record_on_presence, on_presence=on_presence
         )
@@ -249,10 +253,14 @@ def live(
             speed=check_speed(speed),
         )
         models = ModelSwitch(
-            ModelChoice(name=model_name, input_size=input_size, refine=refine),
+            ModelChoice(name=model_name, input_size=input_size, refine=refine, zoom=zoom),
             [*SHIPPED, *(other_models or ())],
             lambda wanted: load_model(
-                wanted.name, device=device, input_size=wanted.input_size, refine=wanted.refine
+                wanted.name,
+                device=device,
+                input_size=wanted.input_size,
+                refine=wanted.refine,
+                zoom=wanted.zoom,
             ),
         )
         written = OutputPaths(

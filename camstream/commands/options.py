@@ -24,7 +24,7 @@ from camstream.drawing.overlay import Colormap, Style
 from camstream.maps.boxes import BoxRule
 from camstream.maps.select import MAX_TOP_K, Selection
 from camstream.maps.smoothing import SMOOTHING_LEVELS, SmoothingLevel
-from camstream.models import zoo
+from camstream.models import second_look, zoo
 from camstream.models.classes import complete
 from camstream.models.device import PROVIDERS
 from camstream.models.session import Model
@@ -118,6 +118,10 @@ InputSizeOption = Annotated[
     ),
 ]
 RefineOption = Annotated[bool, model_option("--refine", help="Finer maps that follow outlines.")]
+ZoomOption = Annotated[
+    bool,
+    model_option("--zoom", help="Where unsure of a name, look again at what the maps point to."),
+]
 
 TopKOption = Annotated[
     int, show_option(min=1, max=MAX_TOP_K, metavar="K", help="Show maps of the K best classes.")
@@ -271,7 +275,12 @@ FlipOption = Annotated[
 
 
 def open_model(
-    name: str, *, device: str = "auto", input_size: int | None = None, refine: bool = False
+    name: str,
+    *,
+    device: str = "auto",
+    input_size: int | None = None,
+    refine: bool = False,
+    zoom: bool = False,
 ) -> Model:
     """Open a model and print which device runs it.
 
@@ -280,12 +289,15 @@ def open_model(
         device: See there.
         input_size: See there.
         refine: See there.
+        zoom: See there.
 
     Raises:
         UsageError: There is no such model.
         ModelError: The model cannot run as asked.
     """
-    model = zoo.load_model(name, device=device, input_size=input_size, refine=refine)
+    model = zoo.load_model(name, device=device, input_size=input_size, refine=refine, zoom=zoom)
+    if zoom:
+        second_look.check(model.info)
     say_device(model.info.name, model.device, model.gpu_problem if device == "auto" else "")
     return model
 

@@ -50,6 +50,12 @@ def teach(
             help="Stretch all pictures to one shape, so that the shape cannot be learned.",
         ),
     ] = False,
+    crop: Annotated[
+        bool,
+        input_option(
+            "--crop", help="Learn from what the model's maps point to as well; see --zoom of live."
+        ),
+    ] = False,
     model_name: ModelOption = zoo.DEFAULT_MODEL,
     model_size: ModelSizeOption = None,
     output: Annotated[
@@ -78,6 +84,7 @@ def teach(
             stretch=stretch,
             flips=flip,
             every_s=sample_every,
+            crop=crop,
         )
         request = Request(
             folder=folder,

@@ -18,7 +18,6 @@ from camstream.maps import cam as cams
 from camstream.maps.boxes import PAPER_RATIO, find_boxes, ratio_threshold
 from camstream.maps.scene_cuts import SceneCutDetector
 from camstream.maps.smoothing import Smoothed, Smoother, SmoothingLevel
-from camstream.maps.views import softmax
 from camstream.models.session import Model
 from camstream.picture import MapF32
 
@@ -170,9 +169,7 @@ def measure_clip(
         )
         here = frame_truths.get(frame.index, [])
         _check_inside(here, frame, clip)
-        smoothed = tally.smoother.update(
-            frame.pts_s, prediction.image, softmax(prediction.logits), maps
-        )
+        smoothed = tally.smoother.update(frame.pts_s, prediction.image, prediction.scores, maps)
         tally.add(smoothed, here, frame.picture.size_wh)
         centre += [_try_centre(truth_of_frame, frame.picture.size_wh) for truth_of_frame in here]
         times.append(frame.pts_s)

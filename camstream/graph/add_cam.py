@@ -58,6 +58,7 @@ class Overrides:
         layout: "NCHW" or "NHWC"; None: by the input's shape.
         size_wh: Preferred width and height; None: those that the file fixes, or 224 x 224.
         cam_range: Map values where heat begins and where it is full; None: ``default_cam_range``.
+        temperature: What logits are divided by before the softmax; None: the file's, or 1.
     """
 
     name: str | None = None
@@ -68,6 +69,7 @@ class Overrides:
     layout: str | None = None
     size_wh: tuple[int, int] | None = None
     cam_range: tuple[float, float] | None = None
+    temperature: float | None = None
 
 
 def add_cam_to_file(
@@ -249,6 +251,7 @@ def _info(
         else hashlib.sha256(source.read_bytes()).hexdigest(),
         versions={},
         quantization=known.quantization if known else None,
+        temperature=overrides.temperature or (known.temperature if known else 1.0),
     )
 
 

@@ -44,6 +44,7 @@ class Backbone:
     Safe to call from several threads.
 
     Attributes:
+        file: The model file.
         info: The model's metadata; the labels are those of the old head.
         sha256: SHA-256 of the model's file, hexadecimal.
         core: The classifier up to its features, without camstream's own nodes; not to be changed.
@@ -88,6 +89,7 @@ class Backbone:
                 "feature maps, so a linear layer on those would not be its network; teach a model "
                 "with global average pooling, such as the default one"
             )
+        self.file = file
         self.info: ModelInfo = info
         self.sha256 = hashlib.sha256(file.read()).hexdigest()
         self.features, self.channels = head.features, head.channels

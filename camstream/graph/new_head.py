@@ -142,6 +142,7 @@ def _info(backbone: Backbone, linear_head: LinearHead, name: str) -> ModelInfo:
         weights=f"{old.weights}{lower}; {what} taught on {linear_head.taught_on}",
         versions=versions("scikit-learn", opset=opset_of(backbone.core)),
         parity=None,
+        temperature=1.0,  # the fit has its own
         quantization=None,  # measured with the old head
     )
 

@@ -87,8 +87,8 @@ class ModelSwitch:
 
     def _wanted(self, action: actions.ModelAction) -> ModelChoice:
         if isinstance(action, actions.SetModel):
-            refine = self.choice is not None and self.choice.refine
-            return ModelChoice(name=self._named(action.name), refine=refine)
+            now = self.choice or ModelChoice(name="")
+            return ModelChoice(name=self._named(action.name), refine=now.refine, zoom=now.zoom)
         if self.choice is None:
             raise UsageError("a model that is taught stays as it is; choose another one first")
         if isinstance(action, actions.Refine):

@@ -63,10 +63,10 @@ class Looking:
         """
         if model.device == "cpu":
             workers, infer = min(usable_cores(), _MOST_WORKERS), model.infer
-        elif (workers := best_batch(model)) > 1:
+        elif not model.looks_again and (workers := best_batch(model)) > 1:
             infer = Together(model, workers).infer
         else:
-            infer = model.infer
+            workers, infer = 1, model.infer
         return cls(infer, model.info, model.prepare, model.device, workers)
 
 

@@ -73,11 +73,13 @@ class ModelChoice:
         name: Its name, or its file, as it was given.
         input_size: Pixels a side, see ``camstream.models.session.Model``; None: the model's own.
         refine: Whether its maps are refined.
+        zoom: Whether it takes a second look where it is unsure.
     """
 
     name: str
     input_size: int | None = None
     refine: bool = False
+    zoom: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -222,7 +222,9 @@ class Teaching:
         return f"forgot the frames of {name}"
 
     def _fit(self, teacher: Teacher) -> Model:
-        model = teacher.fit(device=self._model.device, refine=self._refine)
+        model = teacher.fit(
+            device=self._model.device, refine=self._refine, zoom=self._model.looks_again
+        )
         self._is_fitted = True
         return model
 

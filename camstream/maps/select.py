@@ -20,7 +20,7 @@ from camstream.maps import cam as cams
 from camstream.maps.boxes import BOX_RULES, BoxRule, boxes_of
 from camstream.maps.smoothing import SETTINGS, Smoothed, Smoother, SmoothingLevel
 from camstream.maps.trail import Trail
-from camstream.maps.views import Decider, class_view, contrast_view, group_view, softmax
+from camstream.maps.views import Decider, class_view, contrast_view, group_view
 
 if TYPE_CHECKING:
     from camstream.contract import ModelInfo
@@ -143,9 +143,7 @@ class MapSelector:
             maps = dict(
                 zip(prediction.cam.class_indices.tolist(), prediction.cam.displayed, strict=True)
             )
-            smoothed = self._smoother.update(
-                frame.pts_s, prediction.image, softmax(prediction.logits), maps
-            )
+            smoothed = self._smoother.update(frame.pts_s, prediction.image, prediction.scores, maps)
             best = best_views(self._decide(frame.pts_s, smoothed), smoothed, self._info)
             views = select_views(selection, smoothed, best)
             cam = _first(prediction.cam, min(DEFAULT_TOP_K, len(self._info.labels)))

@@ -18,8 +18,6 @@ from camstream.maps.presence import PresenceRule, Switch
 from camstream.maps.smoothing import Smoothed
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from camstream.contract import ModelInfo
     from camstream.frame import Prediction
 
@@ -72,13 +70,13 @@ def decided(prediction: Prediction, info: ModelInfo) -> View:
     cam = prediction.cam
     maps = dict(zip(cam.class_indices.tolist(), cam.displayed, strict=True))
     best = prediction.top[0].class_index
-    return Decider(info)(0.0, Smoothed(softmax(prediction.logits), maps, best, False))
+    return Decider(info)(0.0, Smoothed(prediction.scores, maps, best, False))
 
 
 def asked_for(prediction: Prediction, info: ModelInfo) -> View:
     """Make the view of the first class that was mapped, which need not be among the best."""
     index = int(prediction.cam.class_indices[0])
-    score = float(softmax(prediction.logits)[index])
+    score = float(prediction.scores[index])
     return View(info.labels[index], score, prediction.cam.displayed[0], index)
 
 
@@ -116,10 +114,3 @@ def contrast_view(first: View, second: View) -> View:
     score = first.score / both if both > 0 else 0.5
     label = f"{first.label} against {second.label}"
     return View(label, score, first.cam - second.cam, is_contrast=True, is_asked=True)
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the softmax of the raw scores of all classes, (C,): probabilities that sum to 1."""
-    scores: NDArray[np.float32] = np.exp(logits - logits.max())
-    scores /= scores.sum()
-    return scores

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from camstream import contract
 from camstream.contract import ModelFile, ModelInfo, fit_size
 from camstream.errors import ModelError, UsageError
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass
+from camstream.frame import ClassMaps, Frame, Prediction, TopClass, softmax
 from camstream.graph.runtime_errors import reason
 from camstream.graph.trial import ensure_tried
 from camstream.maps.select import Selection, with_boxes
-from camstream.maps.views import asked_for, decided, softmax
+from camstream.maps.views import asked_for, decided
 from camstream.media import to_image
+from camstream.models import second_look
 from camstream.models.device import REMEDY, create_session
 from camstream.picture import ImageU8, Picture
 
@@ -45,6 +46,7 @@ class Model:
         info: The file's record.
         device: What really runs it ("cpu", "cuda", ...).
         refinement: What is done to its maps, see ``ClassMaps.refinement``; empty: nothing.
+        looks_again: Whether it takes a second look where the first is unsure.
         gpu_problem: Why "auto" did not take the GPU although there is a driver; else empty.
     """
 
@@ -57,6 +59,7 @@ class Model:
         size_wh: tuple[int, int] | None = None,
         input_size: int | None = None,
         refine: bool = False,
+        zoom: bool = False,
     ) -> None:
         """Open a model file and run it once, so that the first frame is as fast as the next.
 
@@ -70,6 +73,8 @@ class Model:
                 picture of any shape; None: the model's own, see ``ModelInfo.size_hw``. Larger
                 sees smaller things and makes finer maps, and takes longer by its square.
             refine: Give finer maps beside the raw ones, see ``camstream.graph.refine``.
+            zoom: Look again at what the maps point to where the first look is unsure, see
+                ``camstream.models.second_look``. A model of one thing and a background does not.
 
         A file that is new on this machine is first run in a child process, see
         ``camstream.graph.trial``.
@@ -96,6 +101,7 @@ class Model:
         self._size_wh = size_wh
         self._preferred_hw = self._checked_size(input_size) or self.info.size_hw
         self._outputs = list(contract.OUTPUTS)
+        self.looks_again = zoom and second_look.suits(self.info)
         self.refinement = ""
         self._caveat = _RANDOM if self.info.is_random else ""
         if refine:
@@ -142,14 +148,32 @@ class Model:
 
     def infer(self, frame: Frame, *, classes: Sequence[int] | None = None) -> Prediction:
         """Look at a frame of a source; boxes are left to ``camstream.maps.select``."""
-        return self.infer_many([frame], classes=classes)[0]
+        first = self._look(frame, classes)
+        return (
+            second_look.take(first, self._look, self.info, classes) if self.looks_again else first
+        )
 
     def infer_many(
         self, frames: Sequence[Frame], *, classes: Sequence[int] | None = None
     ) -> list[Prediction]:
-        """Look at frames in one call; they must come to the same input size, see ``prepare``."""
+        """Look at frames in one call, once each; they must come to one input size, see ``prepare``."""
         started = time.perf_counter()
         images = [self._input_of(frame) for frame in frames]
+        return self._see(frames, images, classes, started=started)
+
+    def _look(self, frame: Frame, classes: Sequence[int] | None, scale: int = 1) -> Prediction:
+        started = time.perf_counter()
+        image = self._input_of(frame) if scale == 1 else self._enlarged(frame.picture, scale)
+        return self._see([frame], [image], classes, started=started)[0]
+
+    def _see(
+        self,
+        frames: Sequence[Frame],
+        images: list[ImageU8],
+        classes: Sequence[int] | None,
+        *,
+        started: float,
+    ) -> list[Prediction]:
         feed: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {
             contract.FRAMES: images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         }
@@ -192,6 +216,7 @@ class Model:
             infer_ms=infer_ms,
             image=image,
             logits=logits,
+            temperature=self.info.temperature,
         )
         if self.info.background is None or not is_ranked:
             return prediction
@@ -208,6 +233,13 @@ class Model:
         if prepared is not None and prepared.shape[:2] == (height, width):
             return prepared
         return frame.picture.bgr((width, height))
+
+    def _enlarged(self, picture: Picture, scale: int) -> ImageU8:
+        """What the network is given of a picture at several times its width and height, if it can be."""
+        width, height = self.input_size_wh(picture)
+        if self.info.size_multiple is None or self._size_wh is not None:
+            scale = 1
+        return picture.bgr((width * scale, height * scale))
 
     def input_size_wh(self, picture: Picture) -> tuple[int, int]:
         """Width and height that a picture is resized to for the network."""
@@ -341,7 +373,7 @@ class Model:
         return np.array(classes, np.int64)
 
     def _top(self, logits: NDArray[np.float32]) -> tuple[TopClass, ...]:
-        scores = softmax(logits)
+        scores = softmax(logits, self.info.temperature)
         count = min(contract.DEFAULT_TOP_K, len(logits))
         best = np.argpartition(-logits, count - 1)[:count]
         best = best[np.argsort(-logits[best], kind="stable")]

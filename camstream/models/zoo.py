@@ -23,6 +23,7 @@ def load_model(
     device: str = "auto",
     input_size: int | None = None,
     refine: bool = False,
+    zoom: bool = False,
 ) -> Model:
     """Open a model.
 
@@ -31,13 +32,14 @@ def load_model(
         device: "auto", "cpu", "cuda" and others; see ``camstream.models.device``.
         input_size: How large a picture the network gets, see ``Model``; None: its own size.
         refine: Finer maps that follow outlines, see ``camstream.graph.refine``.
+        zoom: A second look where the first is unsure, see ``camstream.models.second_look``.
 
     Raises:
         UsageError: There is no model of that name.
         ModelError: The file or the device cannot be used as asked.
     """
     file = find_model(name_or_path)
-    return Model(file, device=device, input_size=input_size, refine=refine)
+    return Model(file, device=device, input_size=input_size, refine=refine, zoom=zoom)
 
 
 def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> ModelFile:

@@ -32,7 +32,10 @@ are its own.
 
 Only where they were asked for: "refinement", what was done to the maps that were drawn and boxed
 ("input 1.14 times ..., maps joined ..."; peak, centroid and area are of the raw map all the same), and
-"box_threshold", a part of the map's maximum, where it was given.
+"box_threshold", a part of the map's maximum, where it was given. Where a model has one other than 1,
+"temperature": scores are softmax(logits / temperature). Where a second look was taken (--zoom),
+"second_look": "box_xyxy", the part that it was taken at; "top", the best classes there; and "is_surer",
+whether the names and scores that are displayed are those. "top" above is of the whole frame all the same.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from camstream.frame import Annotated
+from camstream.frame import Annotated, TopClass
 from camstream.maps import cam as cams
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.lines import LinesFile
@@ -142,15 +145,7 @@ def to_record(annotated: Annotated) -> dict[str, object]:
     record: dict[str, object] = {
         "index": prediction.frame.index,
         "pts_s": round(prediction.frame.pts_s, 6),
-        "top": [
-            {
-                "label": top.label,
-                "class_index": top.class_index,
-                "score": round(top.score, 6),
-                "logit": round(top.logit, 4),
-            }
-            for top in prediction.top
-        ],
+        "top": _classes(prediction.top),
         "displayed": [
             {
                 "label": view.label,
@@ -175,6 +170,14 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         record["refinement"] = prediction.cam.refinement
     if prediction.box_threshold is not None:
         record["box_threshold"] = prediction.box_threshold
+    if prediction.temperature != 1:
+        record["temperature"] = prediction.temperature
+    if (second := prediction.second_look) is not None:
+        record["second_look"] = {
+            "box_xyxy": [round(value, 1) for value in second.box.xyxy],
+            "top": _classes(second.top),
+            "is_surer": second.is_surer,
+        }
     record["boxes"] = [
         {
             "label": found.label,
@@ -185,6 +188,18 @@ def to_record(annotated: Annotated) -> dict[str, object]:
         for found in prediction.boxes
     ]
     return record
+
+
+def _classes(best: Sequence[TopClass]) -> list[dict[str, object]]:
+    return [
+        {
+            "label": top.label,
+            "class_index": top.class_index,
+            "score": round(top.score, 6),
+            "logit": round(top.logit, 4),
+        }
+        for top in best
+    ]
 
 
 def write_json(path: Path, values: object, *, overwrite: bool) -> None:

@@ -14,9 +14,12 @@ import numpy as np
 import platformdirs
 
 from camstream.errors import SourceError
+from camstream.frame import Frame
 from camstream.graph.backbone import Backbone
+from camstream.maps import zoom
 from camstream.models.cores import usable_cores
-from camstream.picture import ImageU8
+from camstream.models.session import Model
+from camstream.picture import ImageU8, Picture
 from camstream.teach.dataset import ImageFolder, Sample, check_counts
 from camstream.teach.fit import F32, I64, TrainingData
 
@@ -38,31 +41,54 @@ class FeatureOptions:
             otherwise each keeps its aspect ratio, as it does when the model is used.
         flips: Compute the features of every picture mirrored as well.
         every_s: Seconds from one sample of a clip to the next.
+        crop: Compute the features of what the maps of the model point to as well, see
+            ``camstream.maps.zoom``; of the whole picture once more where they point to all of it.
     """
 
     size_hw: tuple[int, int] | None = None
     stretch: bool = False
     flips: bool = True
     every_s: float = 0.5
+    crop: bool = False
 
-    @property
-    def views(self) -> int:
-        """How many views of each picture there are: as it is, and mirrored."""
-        return 2 if self.flips else 1
-
-    def images(self, sample: Sample, backbone: Backbone) -> Iterator[tuple[str, list[ImageU8]]]:
+    def images(
+        self, sample: Sample, backbone: Backbone, model: Model | None = None
+    ) -> Iterator[tuple[str, list[ImageU8]]]:
         """Read the pictures of a sample at the network's size: a name, and one image per view.
+
+        Args:
+            sample: A photo or clip.
+            backbone: The network that the images are for.
+            model: Whose maps say where the thing is; None: the pictures are not cropped.
+
+        Yields:
+            The picture as it is, its mirror image, what the maps point to, and its mirror image, as far
+            as the options ask for them.
 
         Raises:
             SourceError: The file cannot be read.
         """
         for name, picture in sample.pictures(self.every_s):
-            if self.stretch:
-                size_wh = (self.size_hw or backbone.info.size_hw)[::-1]
-            else:
-                size_wh = backbone.size_wh(picture, self.size_hw)
-            image = picture.bgr(size_wh)
-            yield name, [image, np.ascontiguousarray(image[:, ::-1])][: self.views]
+            parts = [picture] if model is None else [picture, _pointed_to(model, picture)]
+            images = [part.bgr(self._size_wh(part, backbone)) for part in parts]
+            mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+            pairs = zip(images, mirrored, strict=True)
+            yield name, [view for pair in pairs for view in pair[: 2 if self.flips else 1]]
+
+    def _size_wh(self, picture: Picture, backbone: Backbone) -> tuple[int, int]:
+        if self.stretch:
+            return (self.size_hw or backbone.info.size_hw)[::-1]
+        return backbone.size_wh(picture, self.size_hw)
+
+
+def _pointed_to(model: Model, picture: Picture) -> Picture:
+    """Crop a picture to what the maps of its best classes point to; all of it where that is all."""
+    maps = model.infer(Frame(0, 0.0, 0.0, picture)).cam.maps
+    box = zoom.crop_around(zoom.joined(maps), picture.size_wh)
+    if box is None:
+        return picture
+    left, top, right, bottom = (int(value) for value in box.xyxy)
+    return picture.cropped((left, top, right, bottom))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +152,7 @@ def extract_features(
     stored = _Cache(dataset, backbone, options, cache)
     found: dict[Sample, _NamedFeatures] = {}
     skipped: list[str] = []
+    model = Model(backbone.file, device="cpu", threads=1) if options.crop else None
 
     def extract(sample: Sample) -> _NamedFeatures | SourceError:
         known = stored.get(sample)
@@ -134,7 +161,7 @@ def extract_features(
         try:
             rows = [
                 (name, [backbone.pooled(view) for view in views])
-                for name, views in options.images(sample, backbone)
+                for name, views in options.images(sample, backbone, model)
             ]
         except SourceError as error:
             return error

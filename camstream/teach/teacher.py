@@ -128,13 +128,21 @@ class Teacher:
         with self._lock:
             self._frames.pop(label, None)
 
-    def fit(self, *, name: str = "taught", device: str = "cpu", refine: bool = False) -> Model:
+    def fit(
+        self,
+        *,
+        name: str = "taught",
+        device: str = "cpu",
+        refine: bool = False,
+        zoom: bool = False,
+    ) -> Model:
         """Fit a last layer to the frames added so far.
 
         Args:
             name: The new model's name.
             device: See ``camstream.models.device``.
             refine: Whether the model computes refined maps as well, see ``camstream.graph.refine``.
+            zoom: Whether the model looks again where it is unsure, see ``camstream.models.second_look``.
 
         Returns:
             A model with the new classes, in the order of their first frames.
@@ -156,6 +164,7 @@ class Teacher:
             device=device,
             input_size=self._input_size,
             refine=refine,
+            zoom=zoom,
         )
         with self._lock:
             self._linear_head = linear_head

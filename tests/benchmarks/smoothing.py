@@ -28,7 +28,6 @@ from camstream.commands.demo import sample_clip
 from camstream.evaluate.metrics import measure_flicker
 from camstream.frame import Frame
 from camstream.maps.smoothing import SMOOTHING_LEVELS, Smoother, SmoothingLevel
-from camstream.maps.views import softmax
 from camstream.models.session import Model
 from camstream.picture import ImageU8, MapF32, Picture
 from camstream.sources.file import FileSource
@@ -78,7 +77,7 @@ def infer_all(
         wanted |= set() if follow is None else {follow}
         prediction = model.infer(frame, classes=[*_BEST, *sorted(wanted)])
         maps = dict(zip(prediction.cam.class_indices.tolist(), prediction.cam.maps, strict=True))
-        scores = softmax(prediction.logits)
+        scores = prediction.scores
         image = prediction.image if with_cuts else blank
         displayed = {
             level: smoother.update(frame.pts_s, image, scores, maps)

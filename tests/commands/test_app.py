@@ -97,7 +97,8 @@ def test_one_spelling_has_one_meaning() -> None:
                 kinds.setdefault(name, set()).add((option.is_flag, long.removeprefix("--no-")))
     # "info MODEL --classes [WORD]": the word may be left out, so that it is an argument.
     # "archive --video --maps": what is made, while the archive says where.
-    exceptions = {"--classes", "--maps", "--video"}
+    # "train --crop 0.4": how small a part is shown; "teach --crop": whether one is learnt from.
+    exceptions = {"--classes", "--crop", "--maps", "--video"}
     assert {name for name, kind in kinds.items() if len(kind) > 1} <= exceptions
 
 

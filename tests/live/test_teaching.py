@@ -60,8 +60,15 @@ class Notebook(Teacher):
     def forget(self, label: str) -> None:
         self.frames.pop(label, None)
 
-    def fit(self, *, name: str = "taught", device: str = "cpu", refine: bool = False) -> Model:
-        assert (name, device, refine) == ("taught", "cpu", False)
+    def fit(
+        self,
+        *,
+        name: str = "taught",
+        device: str = "cpu",
+        refine: bool = False,
+        zoom: bool = False,
+    ) -> Model:
+        assert (name, device, refine, zoom) == ("taught", "cpu", False, False)
         if len(self.frames) < 2:
             raise SourceError("cannot fit: two classes are needed")
         return self._model

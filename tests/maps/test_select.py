@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from camstream.contract import ModelInfo
 from camstream.drawing.overlay import Style, annotate
 from camstream.drawing.tiles import grid_size
-from camstream.frame import Frame, Prediction, View
+from camstream.frame import Frame, Prediction, View, softmax
 from camstream.maps.boxes import boxes_of
 from camstream.maps.select import (
     ClassGroup,
@@ -25,7 +25,7 @@ from camstream.maps.select import (
     select_views,
 )
 from camstream.maps.smoothing import Smoothed
-from camstream.maps.views import Decider, group_view, softmax
+from camstream.maps.views import Decider, group_view
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
 from camstream.picture import Picture

@@ -197,6 +197,27 @@ def test_a_mirrored_view_is_its_picture_in_a_mirror(tiny_path: Path, tmp_path: P
     np.testing.assert_array_equal(data.groups[::2], data.groups[1::2])
 
 
+def test_what_the_maps_point_to_is_learnt_as_well(tiny_path: Path, tmp_path: Path) -> None:
+    for label in ("left", "right"):
+        (tmp_path / label).mkdir()
+        for number in range(5):
+            # A bright square on black: the maps of "light" point to it.
+            image = np.zeros((224, 224, 3), np.uint8)
+            left = 32 if label == "left" else 128
+            image[64:128, left : left + 64] = 200 + number
+            assert cv2.imwrite(str(tmp_path / label / f"{number}.png"), image)
+    dataset, backbone = open_dataset(tmp_path), Backbone(tiny_path)
+    cropped, plain = (
+        extract_features(dataset, backbone, FeatureOptions(crop=crop), cache=tmp_path / "c")
+        for crop in (True, False)
+    )
+    assert cropped.features.shape == (10, 4, 3)
+    np.testing.assert_array_equal(cropped.features[:, :2], plain.features)
+    # Brightness is the feature: of a crop around the square it is several times as much.
+    assert (cropped.features[:, 2] > 3 * cropped.features[:, 0]).all()
+    assert (cropped.features[:, 2] < 205).all()
+
+
 def test_clips_are_sampled_in_stretches(tiny_path: Path, tmp_path: Path) -> None:
     for number, label in enumerate(("a", "b")):
         (tmp_path / label / "day").mkdir(parents=True)
