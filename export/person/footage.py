@@ -82,7 +82,7 @@ def film(
         Time, seconds, and (360, 640, 3) uint8 BGR.
     """
     random = np.random.default_rng(seed)
-    room = cv2.resize(photo, FRAME_WH, interpolation=cv2.INTER_AREA)
+    room = np.asarray(cv2.resize(photo, FRAME_WH, interpolation=cv2.INTER_AREA), np.uint8)
     from_right = bool(random.integers(2))
     figure = None if walker is None else _figure(walker, from_right=from_right)
     for number in range(round(seconds * fps)):

@@ -143,7 +143,7 @@ class Yolox:
 
 
 def _vww(path: Path, threads: int) -> Callable[[ImageU8], float]:
-    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-not-found,unused-ignore]
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     network = Interpreter(model_path=str(path), num_threads=threads)
     network.allocate_tensors()
