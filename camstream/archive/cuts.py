@@ -22,7 +22,7 @@ import av
 from camstream.archive.random_access import RandomAccess
 from camstream.archive.read import Span
 from camstream.archive.sampling import check_of
-from camstream.sources.container import find_video, open_input
+from camstream.sources.container import demux, find_video, open_input
 from camstream.sources.file import FileSource
 
 _WORTH_IT = 1.5  # a video is cut from so many parts' length on
@@ -93,7 +93,7 @@ def _read_packets(path: Path, source: FileSource) -> _Packets | str:
         if not access.is_known:
             return f"{codec} can only be read from its beginning"
         try:
-            for packet in timeline.corrected(container.demux(stream)):
+            for packet in timeline.corrected(demux(container, stream)):
                 if not packet.size:
                     continue
                 if packet.pts is None:

@@ -23,7 +23,7 @@ from camstream.query.words import time_code
 from camstream.safe_text import safe_text
 from camstream.sinks.atomic_file import AtomicFile
 from camstream.sinks.naming import make_folder
-from camstream.sources.container import exact, open_input, plain_reason
+from camstream.sources.container import demux, exact, open_input, plain_reason
 from camstream.sources.file import FileSource
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ class _Cut:
         if self._like.stream.index not in [stream.index for stream in streams]:
             streams = [*streams, container.streams[self._like.stream.index]]
         if back_s is None:
-            yield from timeline.corrected(container.demux(streams))
+            yield from timeline.corrected(demux(container, *streams))
             return
-        for packet in container.demux(streams):
+        for packet in demux(container, *streams):
             ticks = round(timeline.shift_s / exact(packet.time_base))
             packet.pts = None if packet.pts is None else packet.pts - ticks
             packet.dts = None if packet.dts is None else packet.dts - ticks

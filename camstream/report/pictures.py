@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from camstream.errors import SourceError
 from camstream.picture import Orientation, Picture
 from camstream.report.timeline import Timeline, clock
+from camstream.sources.container import demux
 from camstream.sources.file import FileSource
 
 THUMBS = 240
@@ -185,7 +186,7 @@ def _frames_from(source: FileSource, start_s: float) -> Iterator[tuple[float, Vi
         raise _NoTimesError
     container = cast("InputContainer", stream.container)
     container.seek(max(0, int((start_s + float(source.shift_s)) / base)), stream=stream)
-    for packet in container.demux(stream):
+    for packet in demux(container, stream):
         try:
             decoded = packet.decode()
         except av.error.FFmpegError:

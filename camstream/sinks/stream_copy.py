@@ -10,7 +10,7 @@ from av import Packet
 from av.audio.codeccontext import AudioCodecContext
 from av.bitstream import BitStreamFilterContext
 
-from camstream.sources.container import open_input
+from camstream.sources.container import demux, open_input
 from camstream.sources.file import FileSource
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 _MP4_LIKE = ("mp4", "mov", "ipod")
+# FFmpeg's mp4 muxer ends the process where two packets of a track lie 2**31 ticks apart: 3 h at 192 kHz.
+_LONGEST_GAP_S = 10_000
 _NO_TEXT = b"\0\0"  # an empty subtitle of an mp4 file
 
 
@@ -37,6 +39,7 @@ class StreamCopy:
         self._output = output
         self._warnings = warnings
         self._refused: set[int] = set()
+        self._has_gaps = output.format.name not in _MP4_LIKE
         self._last_dts: dict[int, int] = {}
         self._input: InputContainer = open_input(like.path)
         self._timeline = like.timeline()
@@ -100,6 +103,12 @@ class StreamCopy:
         """Write a packet; one that the container refuses costs itself and not the picture."""
         last = self._last_dts.get(index)
         if packet.dts is not None:
+            if (
+                not self._has_gaps
+                and (packet.dts - (last or 0)) * packet.time_base > _LONGEST_GAP_S
+            ):
+                self._refuse(index, "its times leap by hours, and the rest of it is left out")
+                return
             if last is not None and packet.dts <= last:  # muxers take none that does not follow
                 packet.dts = last + 1
                 packet.pts = max(packet.pts or 0, packet.dts)
@@ -108,10 +117,12 @@ class StreamCopy:
         try:
             self._output.mux(packet)
         except (av.error.ArgumentError, av.error.InvalidDataError):
-            if index not in self._refused:
-                self._refused.add(index)
-                kind = self._input.streams[index].type
-                self._warnings.append(f"{kind} stream {index}: a part of it could not be copied")
+            self._refuse(index, "a part of it could not be copied")
+
+    def _refuse(self, index: int, why: str) -> None:
+        if index not in self._refused:
+            self._refused.add(index)
+            self._warnings.append(f"{self._input.streams[index].type} stream {index}: {why}")
 
     def close(self) -> None:
         """Close the reader."""
@@ -155,7 +166,7 @@ class StreamCopy:
         try:
             # The picture's packets say where the clock jumps.
             wanted.append(self._input.streams[self._timeline.leader])
-            for packet in self._timeline.corrected(self._input.demux(wanted)):
+            for packet in self._timeline.corrected(demux(self._input, *wanted)):
                 if packet.stream_index == self._timeline.leader:
                     continue
                 if packet.dts is None and packet.pts is None:  # the closing flush

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from av import Packet
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from camstream.address import shown
@@ -18,6 +20,7 @@ from camstream.errors import NotFoundError, SourceError, first_line
 METADATA: dict[str, Any] = (
     {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 )
+_MOST_NEW_STREAMS = 100
 _ONE_FILE = {"pattern_type": "none"}  # a photo "%03d.jpg" is no sequence 001.jpg, 002.jpg ...
 # FFmpeg's own words ("Invalid data found when processing input") say nothing to most people.
 _WORDS: dict[type[BaseException], str] = {
@@ -116,3 +119,22 @@ def _short(path: Path) -> str:
     """Shorten a name that would fill the screen; no such file is there, so nothing is lost."""
     text = shown(path)
     return text if len(text) <= 300 else f"{text[:150]}...{text[-100:]}"
+
+
+def demux(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Read the packets of some streams to the end.
+
+    PyAV ends with an IndexError where a stream begins in the middle of the file, as in FLV files; it
+    is not among those that are wanted, and reading goes on behind its first packet.
+
+    Raises:
+        av.error.FFmpegError: The file cannot be read on.
+        SourceError: New streams begin without end.
+    """
+    for _ in range(_MOST_NEW_STREAMS):
+        try:
+            yield from container.demux(*streams)
+        except IndexError:
+            continue
+        return
+    raise SourceError(f"cannot read {shown(container.name)} on: new streams begin without end")

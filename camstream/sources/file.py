@@ -21,6 +21,7 @@ from camstream.frame import Frame
 from camstream.picture import Orientation, Picture
 from camstream.sources.container import (
     declared_end_s,
+    demux,
     exact,
     find_video,
     open_input,
@@ -215,7 +216,7 @@ class FileSource:
     def _decode(self) -> Iterator[VideoFrame]:
         if self._stopped:  # a closed container cannot be asked
             return
-        packets = self._timeline.corrected(self._container.demux(self.stream))
+        packets = self._timeline.corrected(demux(self._container, self.stream))
         while not self._stopped:
             try:
                 packet = next(packets)

@@ -14,7 +14,7 @@ from camstream.address import shown
 from camstream.errors import SourceError
 from camstream.picture import Orientation, Picture
 from camstream.sources.capture import Taken
-from camstream.sources.container import METADATA, find_video, plain_reason
+from camstream.sources.container import METADATA, demux, find_video, plain_reason
 from camstream.sources.timeline import Timeline
 
 _TIMEOUT_S = 5.0  # how long nothing may come
@@ -142,7 +142,7 @@ class StreamCapture:
 
     def _decode(self) -> Generator[VideoFrame, None, None]:
         timeline = Timeline(self._stream.index, has_jumps=True)
-        packets: Any = self._container.demux(self._stream)
+        packets: Any = demux(self._container, self._stream)
         damaged = 0
         for packet in timeline.corrected(packets):
             try:

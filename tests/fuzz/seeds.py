@@ -17,6 +17,8 @@ KEPT: dict[str, str] = {
     "clip:1000992": "a PNG whose chunk says 2 GB: OpenCV makes room for them",
     "clip:1001491": "a rate of one frame in two years",
     "clip:1001868": "a BMP too large for OpenCV, in camstream evaluate",
+    "clip:5000500": "sound that leaps by 23 hours: FFmpeg's mp4 muxer ended the process",
+    "clip:5000764": "a stream that begins in the middle of an FLV file",
     "model:1000544": "one bias for all classes",
     "model:33": "cam_range as text",
     "model:36": "true where a name belongs",
