@@ -15,9 +15,9 @@ from camstream.models import zoo
 from camstream.models.session import Model
 from camstream.testing import write_tiny_model
 
-# Threads of torch and OpenMP that wait would spin, in several test processes at a time; read once,
-# when the library is loaded, and by the processes that tests start.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads of torch and OpenBLAS spin while they wait: with several test processes on few processors a
+# test of 16 s became one of 300. Read when the libraries are loaded, and by processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

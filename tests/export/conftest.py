@@ -7,20 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.export import own_networks
 from tests.export.publisher import Publisher, serve
-
-
-@pytest.fixture(autouse=True)
-def single_thread_torch() -> Iterator[None]:
-    """Limit torch to one thread: several spin while they wait, which on a machine whose other
-    processors are taken makes a test of 16 s one of more than 300."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_camera_that_is_removed_keeps_nobody_waiting() -> None:
     steps = [*when(lambda state: all_live(state) and silent.asked.is_set()), remove, goes_on]
     with pytest.raises(SinkError, match="did not reach"):
         steered(street, steps, outputs=OutputPaths(on_presence=silent))
-    assert max(longest_s) < 0.5  # 2 s and more, for the receiver
+    assert max(longest_s) < 1.5  # 2 s and more, for the receiver
 
 
 def test_what_goes_wrong_then_is_told_and_raised_at_the_end(

@@ -112,7 +112,7 @@ def double(open_double: Callable[..., Double]) -> Double:
 
 def soon(is_so: Callable[[], object], double: Double) -> None:
     """Wait until something is so."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 30
     while not is_so():
         assert time.monotonic() < limit
         double.page.wait_for_timeout(20)
@@ -340,12 +340,12 @@ def test_teaching_goes_on_while_a_button_or_a_key_is_held(double: Double) -> Non
 
     hold.hover()
     page.mouse.down()
-    assert 2 <= taught(1) <= 5
+    assert 2 <= taught(1) < 15  # ten a second, not as fast as it can
     page.mouse.up()
     double.done()
     assert taught(1) == 0
     page.keyboard.down("2")
-    assert 2 <= taught(2) <= 5
+    assert 2 <= taught(2) < 15
     page.keyboard.up("2")
     page.get_by_role("button", name="Hold to teach class 2").hover()
     page.mouse.down()
