@@ -1,13 +1,14 @@
 """What a window costs: the rate at which a 4K clip is shown in one, and without.
 
-    xvfb-run -s "-screen 0 1600x1000x24" python tests/benchmarks/window.py CLIP [ROUNDS]
+    xvfb-run -s "-screen 0 1600x1000x24" python -m tests.benchmarks.window CLIP
 
-CLIP is enlarged to 3840x2160 at 30 frames a second, into the temporary folder. Both runs are of one process, one after the other, ROUNDS
-times; the ratio printed is the median of the rounds' ratios.
+CLIP is enlarged to 3840x2160 at 30 frames a second, into the temporary folder. Both runs are of one process,
+one after the other; the ratio printed is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -58,12 +59,18 @@ def rate_hz(clip: Path, *, with_window: bool) -> float:
 
 
 def main() -> int:
-    clip, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    """Print the rates and their ratio; 1 where a window costs too much."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder) / "uhd.mp4"
-        enlarge(clip, large)
+        enlarge(given.clip, large)
         ratios = []
-        for _ in range(rounds):
+        for _ in range(given.rounds):
             without, within = (rate_hz(large, with_window=on) for on in (False, True))
             ratios.append(within / without)
             print(f"4K: {without:.1f} fps without a window, {within:.1f} in one: {ratios[-1]:.2f}")
