@@ -60,6 +60,7 @@ from camstream.commands.phone import phone_camera
 from camstream.commands.settings import PresetOption, in_force
 from camstream.console import plain_errors, say, stoppable
 from camstream.drawing.overlay import Style
+from camstream.live import spare_memory
 from camstream.live.models import ModelSwitch
 from camstream.live.outputs import OutputPaths, RunLimits
 from camstream.live.rack import Looking
@@ -316,6 +317,7 @@ def live(
             announce(server)
             if phone is not None:
                 phone.announce()
+        spare_memory.freeze()
         try:
             result = session.run()
         finally:
