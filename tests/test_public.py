@@ -223,6 +223,11 @@ def test_a_stream_of_what_is_not_there_is_an_error(model: Model) -> None:
         camstream.stream("nothing.mp4", model)
 
 
+def test_a_users_own_word_on_telemetry_stays() -> None:
+    code = "import camstream, os; camstream.load_model; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    assert _python(code, ORT_DISABLE_TELEMETRY="0").stdout.strip() == "0"
+
+
 def test_onnxruntime_sends_and_keeps_nothing(tmp_path: Path) -> None:
     """Its telemetry would write a device's identity into the user's cache and call its maker."""
     code = "import camstream; camstream.load_model(device='cpu')"
