@@ -121,7 +121,9 @@ def test_a_stop_lets_tasks_finish_and_kills_what_does_not() -> None:
         pool.submit("b", {"do": "hang in a library"})
         pool.submit("c", {"do": "never begun"})
         results = list(pool.results())
-    assert time.monotonic() - stopped[0] < 2.5
+    assert (
+        time.monotonic() - stopped[0] < 8
+    )  # 1.6 s where the processors are free; it hangs for a minute
     assert results == [Done(name="a", result={"stopped": True})]
     assert begun == ["a", "b"]
     assert not children()

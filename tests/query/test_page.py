@@ -67,6 +67,7 @@ def test_a_ribbon_tells_what_was_seen_where_the_pointer_is(page: Page) -> None:
     box = page.locator(".ribbon").first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 5)
+    page.wait_for_function("document.querySelector('#tip').textContent")
     assert page.locator("#tip").text_content() == "12:00:03 (3.0 s): dog"
     page.mouse.move(5, 5)
     assert page.locator("#tip").is_hidden()
