@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from camstream.commands.demo import sample_clip
 from camstream.models import zoo
@@ -18,6 +19,10 @@ from camstream.testing import write_tiny_model
 # Threads of torch and OpenBLAS spin while they wait: with several test processes on few processors a
 # test of 16 s became one of 300. Read when the libraries are loaded, and by processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test is timed: hypothesis would fail one whose example took 0.2 s on a busy machine.
+settings.register_profile("camstream", deadline=None)
+settings.load_profile("camstream")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
