@@ -9,7 +9,7 @@ const BACK_OFF_MS = [0, 250, 500, 1000, 2000, 4000];
 const HEADER_BYTES = 12; // number of the picture: 4; milliseconds since 1970 of its capture: 8
 
 export class Link {
-	// hear(message): a JSON message; draw(bitmap, capturedMs): a picture, in an animation frame;
+	// hear(message): a JSON message; draw(bitmap, capturedMs): a picture;
 	// change(link): whether it is connected, and since when not.
 	constructor({ hear, draw, change }) {
 		this.hear = hear;
@@ -121,10 +121,9 @@ export class Link {
 		} catch {
 			// A damaged picture is left out; the next one comes.
 		}
-		requestAnimationFrame(() => {
-			if (bitmap && socket === this.socket) this.draw(bitmap, capturedMs);
-			bitmap?.close();
-			if (socket === this.socket) this.send({ type: "ack", picture });
-		});
+		// At once: the browser shows it with its next frame, and an animation frame would be that one.
+		if (bitmap && socket === this.socket) this.draw(bitmap, capturedMs);
+		bitmap?.close();
+		if (socket === this.socket) this.send({ type: "ack", picture });
 	}
 }
