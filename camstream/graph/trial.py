@@ -29,7 +29,7 @@ Kind = Literal["model", "source"]
 _CHILD = Path(__file__).with_name("trial_child.py")
 # The files that come with camstream.
 SHIPPED_SHA256 = {
-    "efficientnet_lite0.onnx": "a0839befde485e1d9f0fe70e0780af5435d5163f47e8423cc827f5a83324a79c",
+    "efficientnet_lite0.onnx": "76d3773f8674298df6b09fe68c0190617e292aad05d28655a5429769ea9ec4b5",
     "person.json": "b1efbcceb1f8886d19f5265b0a16a16bc46b287e2f8d1fc5c318035a51677930",
     "person.npz": "053431435e74df4173753b7081932d9f1c65a0f6174cc21673a2521d9418f3bf",
 }

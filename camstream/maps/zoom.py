@@ -15,8 +15,6 @@ from camstream.frame import Box
 from camstream.maps import cam as cams
 from camstream.picture import MapF32
 
-# A first look whose best class scores less is unsure: there a second look is taken.
-UNSURE_UNDER = 0.35
 RATIO = 0.5  # of the joined map's maximum: what is above it is looked at
 # Of the box's sides, added on each. Of small flowers on photos of houses 90 % are named right in their
 # true box, and 62 % with a margin of 0.15 around it (docs/lab/names.md).

@@ -66,7 +66,7 @@ def take(
     """
     best = first.top[0]
     sees_nothing = best.label == info.background
-    if best.score >= zoom.UNSURE_UNDER and not sees_nothing:
+    if best.score >= NAMED_FROM and not sees_nothing:
         return first
     picture = first.frame.picture
     few = list(range(len(info.labels))) if len(info.labels) <= _FEW_CLASSES else None

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 import camstream
+from camstream.frame import NAMED_FROM
 
 _PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "imagenet1k_photos"
-_LIMITS = (0.0, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+_LIMITS = (0.0, 0.1, 0.15, 0.2, 0.25, 0.3, NAMED_FROM, 0.4, 0.5)
 
 
 def main() -> None:

@@ -206,7 +206,7 @@ def looks_at(
         where = "-".join(map(str, xyxy))
         found[name] = _name(layer, looker.kept(f"{key}-{where}", partial(looker.pooled, part)))
     sees_nothing = found["whole"][0] >= flowers
-    is_unsure = sees_nothing or found["whole"][1] < zoom.UNSURE_UNDER
+    is_unsure = sees_nothing or found["whole"][1] < NAMED_FROM
     needed = NAMED_FROM if sees_nothing else found["whole"][1]
     is_surer = found["crop"][0] < flowers and found["crop"][1] > needed
     found["--zoom"] = found["crop"] if is_unsure and is_surer else found["whole"]

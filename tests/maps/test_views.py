@@ -155,11 +155,11 @@ def test_a_stream_that_was_away_or_begins_anew_is_decided_anew() -> None:
 
 
 def test_under_the_limit_nothing_is_named() -> None:
-    rest = (1 - 0.19) / 9
-    assert rest < 0.19
-    view = Decider(MANY)(0.0, smoothed(0.19, *[rest] * 9))
+    rest = (1 - 0.32) / 9
+    assert rest < 0.32
+    view = Decider(MANY)(0.0, smoothed(0.32, *[rest] * 9))
     assert (view.name, view.label, view.is_sure) == ("not sure", "a", False)
-    assert Decider(MANY)(0.0, smoothed(0.21, *[0.79 / 9] * 9)).name == "a"
+    assert Decider(MANY)(0.0, smoothed(0.34, *[0.66 / 9] * 9)).name == "a"
 
 
 def test_a_name_does_not_flicker_around_the_limit() -> None:

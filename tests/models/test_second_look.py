@@ -17,16 +17,15 @@ from typer.testing import CliRunner
 
 from camstream.commands import app
 from camstream.errors import UsageError
-from camstream.frame import ClassMaps, Frame, Prediction, TopClass, softmax
-from camstream.maps import zoom
-from camstream.maps.zoom import UNSURE_UNDER, crop_around, joined
+from camstream.frame import NAMED_FROM, ClassMaps, Frame, Prediction, TopClass, softmax
+from camstream.maps.zoom import crop_around, joined
 from camstream.models import second_look
 from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
 from camstream.testing import FAKE_INFO, write_tiny_model
 
 SIZE_WH = (320, 240)
-LABELS = ("a", "b", "c")
+LABELS = ("a", "b", "c", "d")
 INFO = dataclasses.replace(FAKE_INFO, labels=LABELS, background=None)
 
 
@@ -129,19 +128,19 @@ def frame() -> Frame:
     return Frame(3, 0.1, 0.0, Picture.from_bgr(image))
 
 
-UNSURE = (1.0, 0.98, 0.97)
+UNSURE = (1.0, 0.98, 0.97, 0.96)
 
 
 def test_a_sure_look_is_the_only_one(frame: Frame) -> None:
-    look = FakeLook((9, 0, 0), (0, 9, 0))
+    look = FakeLook((9, 0, 0, 0), (0, 9, 0, 0))
     first = look(frame, None)
-    assert first.top[0].score > UNSURE_UNDER
+    assert first.top[0].score >= NAMED_FROM
     assert second_look.take(first, look, INFO, None) is first
     assert look.sizes == [(*SIZE_WH, 1)]
 
 
 def test_a_surer_second_look_names_and_the_maps_stay(frame: Frame) -> None:
-    look = FakeLook(UNSURE, (0, 0, 5))
+    look = FakeLook(UNSURE, (0, 0, 5, 0))
     first = look(frame, None)
     found = second_look.take(first, look, INFO, None)
     second = found.second_look
@@ -167,7 +166,7 @@ def test_a_surer_second_look_names_and_the_maps_stay(frame: Frame) -> None:
 
 
 def test_a_less_sure_second_look_changes_nothing_that_is_shown(frame: Frame) -> None:
-    look = FakeLook(UNSURE, (0.01, 0.01, 0.01))
+    look = FakeLook(UNSURE, (0.01, 0.01, 0.01, 0.01))
     found = second_look.take(look(frame), look, INFO, None)
     assert found.second_look is not None
     assert not found.second_look.is_surer
@@ -178,13 +177,13 @@ def test_a_less_sure_second_look_changes_nothing_that_is_shown(frame: Frame) -> 
 
 def test_a_small_thing_is_found_where_the_whole_is_background(frame: Frame) -> None:
     info = dataclasses.replace(INFO, background="a")
-    look = FakeLook((9, 1, 0), (0, 0, 5))
+    look = FakeLook((9, 1, 0, 0), (0, 0, 5, 0))
     found = second_look.take(look(frame), look, info, None)
     assert found.second_look is not None
     assert found.second_look.is_surer
     assert found.scores.argmax() == 2
     # A part that is background too changes nothing.
-    look = FakeLook((9, 1, 0), (5, 0, 0))
+    look = FakeLook((9, 1, 0, 0), (5, 0, 0, 0))
     found = second_look.take(look(frame), look, info, None)
     assert found.second_look is not None
     assert not found.second_look.is_surer
@@ -192,7 +191,7 @@ def test_a_small_thing_is_found_where_the_whole_is_background(frame: Frame) -> N
 
 
 def test_maps_that_were_asked_for_stay_first(frame: Frame) -> None:
-    look = FakeLook(UNSURE, (0, 0, 5))
+    look = FakeLook(UNSURE, (0, 0, 5, 0))
     found = second_look.take(look(frame, [-1, 1]), look, INFO, [-1, 1])
     assert found.cam.class_indices.tolist() == [0, 1, 2]
     assert found.views == ()
@@ -200,7 +199,7 @@ def test_maps_that_were_asked_for_stay_first(frame: Frame) -> None:
 
 def test_a_photo_with_a_small_lamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole is hardly dark; what has evidence for "light" is light, and the record says both."""
-    monkeypatch.setattr(zoom, "UNSURE_UNDER", 0.9)  # of two classes one scores 0.5 at least
+    monkeypatch.setattr(second_look, "NAMED_FROM", 0.9)  # of two classes one scores 0.5 at least
     model = write_tiny_model(tmp_path / "tiny.onnx", dark_bias=80.2)
     image = np.full((448, 448, 3), 30, np.uint8)
     image[64:192, 64:192] = 151

@@ -11,7 +11,7 @@ import { teaching } from "./teach.js";
 
 const STALE_MS = 1000; // as in the window: an older picture is not shown as if it were live
 const SLOWEST_MS = 5000;
-const UNSURE = 0.2; // under it nothing is named, see the glossary
+const UNSURE = 1 / 3; // under it nothing is named, see the glossary
 const IS_HERE = /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname); // clocks are one
 
 const app = {
