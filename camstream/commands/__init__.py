@@ -35,6 +35,7 @@ _OWN = (
     "report",
     "teach",
     "evaluate",
+    "units",
     "info",
     "doctor",
 )

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from camstream import contract
 from camstream.contract import ModelFile, fit_size
@@ -136,6 +136,26 @@ class Backbone:
         """Return the (D,) averages and the (D, h, w) feature maps of one image, from one pass."""
         averages, (maps,) = self._run([POOLED, self.features], image[np.newaxis])
         return averages.reshape(self.channels), maps
+
+    def rows(self) -> F32:
+        """Return what each feature map counts for each class in the model's own linear layer.
+
+        Returns:
+            (C, D) float32: a logit is its class's row times the averages, plus a bias.
+
+        Raises:
+            ModelError: There is no such layer (a new neck, or class maps that are averaged as they are).
+        """
+        classifier, _ = remove_cam(read_model(self.file), self.file.path)
+        head = find_head(classifier)
+        stored = {tensor.name: tensor for tensor in classifier.graph.initializer}
+        if self.has_new_neck or not head.layers or head.layers[-1].weight not in stored:
+            raise ModelError(
+                f"{self.file.path} has no linear layer between its pooling and its logits"
+            )
+        layer = head.layers[-1]
+        weight = numpy_helper.to_array(stored[layer.weight]).astype(np.float32)
+        return weight.reshape(layer.outputs, -1) if layer.outputs_first else weight.T
 
     def maps(self, frames: NDArray[np.uint8]) -> F32:
         """Return the feature maps of (N, H, W, 3) frames, (N, D, h, w) float32."""
