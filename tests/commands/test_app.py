@@ -28,6 +28,7 @@ COMMANDS = (
     "demo",
     "doctor",
     "evaluate",
+    "units",
     "export",
     "info",
     "live",
