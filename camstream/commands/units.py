@@ -37,7 +37,7 @@ def units(
     _preset: PresetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Show the feature maps that count most for a class, each with the places that excite it.
+    """Show what a class is made of: its feature maps and what excites them.
 
     $ camstream units efficientnet_lite0 "Persian cat" photos/ -o units.jpg
     """
