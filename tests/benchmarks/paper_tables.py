@@ -201,7 +201,7 @@ def _inner(cost: float, given: F32, targets: NDArray[np.int64], folds: Folds) ->
 
 
 def _svm(cost: float) -> Pipeline:
-    return make_pipeline(StandardScaler(), LinearSVC(C=cost))
+    return make_pipeline(StandardScaler(), LinearSVC(C=cost, dual="auto", max_iter=5000))
 
 
 _PARTS: dict[str, Callable[[Backbone, Path], Table]] = {"pooling": pooling, "features": features}
