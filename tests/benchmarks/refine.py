@@ -207,9 +207,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder with boxes/")
     parser.add_argument("--all", action="store_true", help="every way that was tried")
     parser.add_argument("--papers", action="store_true", help="the ways of other papers only")
+    parser.add_argument("--model", help="another of the EfficientNet-Lite files")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    path = zoo.find_model().path
+    path = (zoo.find_model(arguments.model) if arguments.model else zoo.find_model()).path
     plain, refine = (Model(path, device="cpu", refine=is_refined) for is_refined in (False, True))
     ground_truths: dict[str, list[GroundTruth]] = {}
     for name in SETS:

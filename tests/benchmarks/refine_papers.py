@@ -1,6 +1,6 @@
 """Ways of other papers to better places, for the table of tests/benchmarks/refine.py; nothing is trained.
 
-All are behind an input of 256 pixels and, where not said otherwise, before or behind the walk that
+All are behind the input of ``--refine`` (256 pixels) and, where not said otherwise, before or behind the walk that
 ``--refine`` does. A setting's threshold stands in for its gamma: both choose where a thing ends.
 
 Sources: CCAM, arXiv 1910.05518; BagCAMs, arXiv 2207.07818, written out for a linear head behind one
@@ -32,14 +32,13 @@ F32 = NDArray[np.float32]
 F16 = NDArray[np.float16]
 Maps = Iterator[tuple[str, MapF32]]
 
-SIDE = 256
 _CUTS = np.arange(0.3, 0.7, 0.05)  # parts of the maximum that a rule may choose from
 _PRIOR = 0.1  # how far from its usual place a chosen threshold lies
 
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """What the network computes of one photo at 256 pixels; maps are of all classes.
+    """What the network computes of one photo at the size of ``--refine``; maps are of all classes.
 
     Attributes:
         class_index: The class that is looked for.
@@ -266,7 +265,7 @@ def _two_stages(tensors: Tensors) -> Maps:
 
 
 PAPERS: dict[str, Callable[[Tensors], Maps]] = {
-    "walk at 256, nothing else": _walk_only,
+    "walk, nothing else": _walk_only,
     "all classes (CCAM)": _all_classes,
     "share of all classes": _posterior,
     "BagCAMs": _bags,

@@ -19,12 +19,13 @@ from camstream.contract import fit_size
 from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.measure import read_photo
 from camstream.graph.onnx_graph import Graph
+from camstream.graph.refine import zoomed_hw
 from camstream.maps import cam as cams
 from camstream.maps.boxes import ratio_threshold
 from camstream.models.device import create_session
 from camstream.models.session import read_info
 from camstream.picture import ImageU8, MapF32, Picture
-from tests.benchmarks.refine_papers import PAPERS, SIDE, PaperTapper, Tensors
+from tests.benchmarks.refine_papers import PAPERS, PaperTapper, Tensors
 
 SIDES = (224, 256, 288, 320)
 REFINE_SIDES = (224, 256, 288)  # 320 costs more than twice
@@ -66,6 +67,7 @@ class Tapper:
     def __init__(self, path: Path, dilated: Path) -> None:
         model = onnx.load(path)
         info = read_info(create_session(str(path), "cpu")[0], str(path))
+        self._papers_hw = zoomed_hw(info)
         self._papers = PaperTapper(model, str(info.fine_features))
         self._taps = [str(info.fine_features), _last_sum(model, info.size_hw[0] // 8)]
         model.graph.output.extend(onnx.ValueInfoProto(name=tap) for tap in self._taps)
@@ -78,7 +80,8 @@ class Tapper:
             side: fit_size(picture.size_wh, preferred_hw=(side, side), multiple=32)
             for side in SIDES
         }
-        tensors = self._papers(picture.bgr(sizes[SIDE]), ground_truth.class_index)
+        zoomed = fit_size(picture.size_wh, preferred_hw=self._papers_hw, multiple=32)
+        tensors = self._papers(picture.bgr(zoomed), ground_truth.class_index)
         photo = TappedPhoto(ground_truth, picture.size_wh, picture.bgr(sizes[224]), tensors)
         for side, size_wh in sizes.items():
             photo.cams[side], fine_features, earlier = self._tap(picture.bgr(size_wh), ground_truth)
