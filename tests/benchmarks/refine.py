@@ -2,6 +2,7 @@
 
     python tests/benchmarks/refine.py ../shared/data          the settings, and their accuracy
     python tests/benchmarks/refine.py ../shared/data --all    every way that was tried
+    python tests/benchmarks/refine.py ../shared/data --papers the ways of other papers only
 
 EfficientNet-Lite0 with its packaged weights. An object is found where the box around the largest
 region of its class's map has an IoU of at least 0.5 with a true one.
@@ -47,6 +48,7 @@ from tests.benchmarks.speed import in_turns
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.benchmarks.refine_papers import PAPERS
 from tests.benchmarks.refine_ways import (
     PLAIN,
     REFINE_SIDES,
@@ -204,9 +206,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure --refine")
     parser.add_argument("data", type=Path, help="the folder with boxes/")
     parser.add_argument("--all", action="store_true", help="every way that was tried")
+    parser.add_argument("--papers", action="store_true", help="the ways of other papers only")
+    parser.add_argument("--model", help="another of the EfficientNet-Lite files")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    path = zoo.find_model().path
+    path = (zoo.find_model(arguments.model) if arguments.model else zoo.find_model()).path
     plain, refine = (Model(path, device="cpu", refine=is_refined) for is_refined in (False, True))
     ground_truths: dict[str, list[GroundTruth]] = {}
     for name in SETS:
@@ -228,8 +232,12 @@ def main() -> None:
             cost = f"{costs[name]:.2f}" if name in costs else ""
             print(f"{name:30s}{shares}{cost:>7s}  {setting}", flush=True)
 
-        for name, way in {"plain": PLAIN, **(WAYS if arguments.all else {})}.items():
+        ways = {name: WAYS[name] for name in PAPERS} if arguments.papers else WAYS
+        more = arguments.all or arguments.papers
+        for name, way in {"plain": PLAIN, **(ways if more else {})}.items():
             show(name, Trials(way, with_bar(photos, name)))
+        if arguments.papers:
+            return
         sides = SIDES if arguments.all else REFINE_SIDES
         joins = Trials(Way(lambda photo: joined(photo, sides), (20,)), with_bar(photos, "--refine"))
         for side in sides if arguments.all else ():

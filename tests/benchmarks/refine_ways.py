@@ -19,11 +19,13 @@ from camstream.contract import fit_size
 from camstream.evaluate.annotations import GroundTruth
 from camstream.evaluate.measure import read_photo
 from camstream.graph.onnx_graph import Graph
+from camstream.graph.refine import zoomed_hw
 from camstream.maps import cam as cams
 from camstream.maps.boxes import ratio_threshold
 from camstream.models.device import create_session
 from camstream.models.session import read_info
 from camstream.picture import ImageU8, MapF32, Picture
+from tests.benchmarks.refine_papers import PAPERS, PaperTapper, Tensors
 
 SIDES = (224, 256, 288, 320)
 REFINE_SIDES = (224, 256, 288)  # 320 costs more than twice
@@ -45,11 +47,13 @@ class TappedPhoto:
         earlier: Those that are four times as fine, at 224.
         mirrored: The raw map of the photo in a mirror, turned back, at 224.
         dilated: The raw map at 224 of the network whose last stage is dilated: twice as fine.
+        tensors: For the ways of other papers.
     """
 
     ground_truth: GroundTruth
     size_wh: tuple[int, int]
     image: ImageU8
+    tensors: Tensors
     cams: dict[int, MapF32] = field(default_factory=dict)
     fine_features: dict[int, NDArray[np.float16]] = field(default_factory=dict)
     earlier: NDArray[np.float16] = field(default_factory=lambda: np.zeros(0, np.float16))
@@ -63,6 +67,8 @@ class Tapper:
     def __init__(self, path: Path, dilated: Path) -> None:
         model = onnx.load(path)
         info = read_info(create_session(str(path), "cpu")[0], str(path))
+        self._papers_hw = zoomed_hw(info)
+        self._papers = PaperTapper(model, str(info.fine_features))
         self._taps = [str(info.fine_features), _last_sum(model, info.size_hw[0] // 8)]
         model.graph.output.extend(onnx.ValueInfoProto(name=tap) for tap in self._taps)
         self._tapped, _, _ = create_session(model.SerializeToString(), "cpu")
@@ -74,7 +80,9 @@ class Tapper:
             side: fit_size(picture.size_wh, preferred_hw=(side, side), multiple=32)
             for side in SIDES
         }
-        photo = TappedPhoto(ground_truth, picture.size_wh, picture.bgr(sizes[224]))
+        zoomed = fit_size(picture.size_wh, preferred_hw=self._papers_hw, multiple=32)
+        tensors = self._papers(picture.bgr(zoomed), ground_truth.class_index)
+        photo = TappedPhoto(ground_truth, picture.size_wh, picture.bgr(sizes[224]), tensors)
         for side, size_wh in sizes.items():
             photo.cams[side], fine_features, earlier = self._tap(picture.bgr(size_wh), ground_truth)
             photo.fine_features[side] = fine_features.astype(np.float16)
@@ -191,6 +199,10 @@ def _one(make: Callable[[TappedPhoto], MapF32]) -> Callable[[TappedPhoto], Maps]
     return lambda photo: iter([("", make(photo))])
 
 
+def _of_paper(make: Callable[[Tensors], Maps]) -> Callable[[TappedPhoto], Maps]:
+    return lambda photo: make(photo.tensors)
+
+
 def _layer(
     make: Callable[[TappedPhoto], tuple[MapF32, NDArray[np.float16]]],
 ) -> Callable[[TappedPhoto], Maps]:
@@ -223,4 +235,5 @@ WAYS: dict[str, Way] = {
     "early layer, guided filter": Way(
         _one(lambda s: guided(walked(s.cams[224], s.fine_features[224], 3, 3.0), s.image, 16, 1e-2))
     ),
+    **{name: Way(_of_paper(make)) for name, make in PAPERS.items()},
 }
