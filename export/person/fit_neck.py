@@ -160,6 +160,7 @@ class Net(nn.Module):
 
     def load(self, numbers: Mapping[str, NDArray[np.floating]]) -> None:
         """Take the weights of a head, by their names in the file of a shipped one."""
+        assert self.fine.bias is not None
         with torch.no_grad():
             self.fine.weight.copy_(torch.from_numpy(numbers["fine"]))
             self.fine.bias.copy_(torch.from_numpy(numbers["bias"]))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -56,7 +56,8 @@ def photo_boxes(folder: Path, yolox: Path, cache: Path) -> dict[str, F32]:
             str(path.relative_to(folder)): detector.boxes(read_photo(path), at_least=0.3)[:, :4]
             for path in track(people, "people in photos")
         }
-        np.savez_compressed(file, **{name: np.float32(one) for name, one in found.items()})
+        arrays: dict[str, Any] = {name: one.astype(np.float32) for name, one in found.items()}
+        np.savez_compressed(file, **arrays)
     with np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 

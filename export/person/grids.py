@@ -6,7 +6,7 @@ A folder holds ``rows.npy`` and, in the rows' order, flat files of half precisio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.person.fit_neck import F16, TwoGrids
+from camstream.picture import ImageU8
+from export.person.fit_neck import F16
 from export.person.vary import Varied
 
 I64 = NDArray[np.int64]
 _FILES = ("fine", "late", "cover")
 
 
-def write(folder: Path, pictures: Iterable[tuple[int, Varied]], two_grids: TwoGrids) -> None:
+def write(
+    folder: Path,
+    pictures: Iterable[tuple[int, Varied]],
+    two_grids: Callable[[ImageU8], tuple[F16, F16]],
+) -> None:
     """Compute the features of pictures, each with the number of its shot."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []

@@ -183,7 +183,7 @@ def _small_in(
 
 def _taken(image: ImageU8, random: np.random.Generator) -> ImageU8:
     """Give what a worse camera, in other light, makes of it."""
-    values = image.astype(np.float32)
+    values: NDArray[np.floating] = image.astype(np.float32)
     if random.random() < 0.15:
         values = np.repeat(values.mean(axis=2, keepdims=True), 3, axis=2)
     if random.random() < 0.5:
