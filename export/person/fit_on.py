@@ -18,7 +18,7 @@ from export.person.shots import Shot
 _MOST = {"video": 24, "photo": 100, "more": 40}  # shots of a source and label in an epoch
 _EPOCHS = 2
 _BATCH = 24
-_LR = 8e-4  # rises to it in a tenth of the steps, then falls to 0 along a cosine
+_LR = 1e-3  # rises to it in a tenth of the steps, then falls to 0 along a cosine
 _WEIGHT_DECAY = 0.01
 _DROPOUT = 0.15  # of the backbone's channels
 _SMOOTH = 0.02  # of the labels

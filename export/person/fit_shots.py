@@ -38,11 +38,11 @@ from export.person.person_photos import LABELS
 from export.person.score_frames import Labelled, figures, read, show
 from export.person.scorers import Yolox
 from export.person.shots import F32, FOLDS, Shot, read_shots
-from export.person.train_person import judge_file, write_head
+from export.person.train_person import write_head
 from export.person.vary import Varied, Variety
 
-_SIDE = 448  # the model's input size
-_PASSES = ((1, 448), (2, 352))  # of variations: seed and size
+_SIDE = 288  # the model's input size
+_PASSES = ((1, 448), (2, 352), (3, 448))  # of variations: seed and size
 _BACKGROUND_TIMES = 6  # as often is one varied in a pass
 
 
@@ -137,7 +137,7 @@ def leave_out(start: Net, passes: Sequence[Grids], shots: Sequence[Shot]) -> Lef
     """Fit on without each fold in turn, and judge its shots by that."""
     kept: list[int] = []
     logits, peaks = [], []
-    for fold in range(FOLDS):
+    for fold in track(range(FOLDS), "fitting on, a fold left out"):
         net = fit_on(start, passes, shots, fold)
         judged = [shots[n].fold == fold and shots[n].kind != "more" for n in passes[0].shots]
         rows = np.flatnonzero(judged)
@@ -176,6 +176,8 @@ def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path, *, write:
         first.load({name: numbers[name].astype(np.float32) for name in numbers.files})
     left_out = leave_out(first, passes, shots)
     left_out.show()
+    paths = [str(shot.path.relative_to(folder)) for shot in left_out.shots]
+    np.savez(cache / "left_out.npz", paths=paths, logits=left_out.judged.logits)
     scale, offset = left_out.judged.calibration()
     print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
     neck, row, bias = to_shipped(fit_on(first, passes, shots, None), scale, offset)
@@ -196,7 +198,6 @@ def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path, *, write:
         print(info.parity)
         if write:
             write_head(backbone, neck, linear_head, info)
-        judge_file(path, folder / "videos")
 
 
 def taught_on(shots: Sequence[Shot]) -> str:
