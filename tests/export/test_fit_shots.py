@@ -181,7 +181,8 @@ def test_no_more_of_a_source_than_may_be(shots: list[Shot]) -> None:
 def test_a_fit_finds_people_and_does_not_look_at_the_fold_left_out(
     shots: list[Shot], passes: list[Grids], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_on, "_EPOCHS", 25)
+    monkeypatch.setattr(fit_on, "_EPOCHS", 8)
+    monkeypatch.setattr(fit_on, "_LR", 0.05)
     start = Net(3, 2)
     found = leave_out(start, passes, shots)
     assert [shot.fold for shot in found.shots] == sorted(shot.fold for shot in shots)
