@@ -59,10 +59,10 @@ def show_left_out(logits: F64, shots: Sequence[Shot]) -> None:
     folds = np.array([shot.fold for shot in shots])
     thresholds = np.zeros(len(shots))
     for fold in range(FOLDS):
-        others = np.flatnonzero(folds != fold)
+        others = np.flatnonzero(folds != fold).tolist()
         thresholds[folds == fold] = threshold_of(logits[others], [shots[n] for n in others])
     for kind in KINDS:
-        rows = np.flatnonzero([shot.kind == kind for shot in shots])
+        rows = np.flatnonzero([shot.kind == kind for shot in shots]).tolist()
         chosen = [shots[row] for row in rows]
         images = Labelled(
             tuple(shot.path for shot in chosen),

@@ -66,17 +66,14 @@ def fit_on(
     return fitted.eval()
 
 
-def logits_of(net: Net, grids: Grids, rows: I64) -> tuple[F32, F32]:
-    """Compute, for each row, the logit of the class person and the peak of its map."""
+def logits_of(net: Net, grids: Grids, rows: I64) -> F32:
+    """Compute, for each row, the logit of the class person."""
     logits = np.full(len(grids.shots), np.nan, np.float32)
-    peaks = logits.copy()
     with torch.no_grad():
         for batch in grids.batches(rows, _BATCH, np.random.default_rng(0)):
             fine, late, _ = grids.read(batch)
-            evidence, share = net(fine, late)
-            logits[batch] = net.logits(evidence, share).numpy()
-            peaks[batch] = (evidence * share).amax(dim=(1, 2)).numpy()
-    return logits[rows], peaks[rows]
+            logits[batch] = net.logits(*net(fine, late)).numpy()
+    return logits[rows]
 
 
 def counts_among(shot: Shot) -> tuple[str, str, bool, bool]:

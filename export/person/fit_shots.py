@@ -1,10 +1,10 @@
-"""Fits ``person`` on to footage: ``python -m export.person.fit_shots FOLDER START YOLOX CACHE --write``.
+"""Fits ``person`` on to footage: ``python -m export.person.fit_shots FOLDER START YOLOX CACHE``.
 
-FOLDER contains ``person_video``, ``person``, ``boxes``, ``flowers17`` and ``videos``; START is the person.npz
-that ``train_person`` wrote, from which the fit goes on; YOLOX a detector's file (see scorers.py), for
-boxes of the people in photos; CACHE a folder for features, 4 GB, which are computed where it lacks them.
-Prints the figures of docs/lab/person-video.md for sources that were left out, each judged by a head
-that was fitted on without them (START has seen all photos, so those figures are for the fit alone).
+FOLDER contains ``person_video``, ``person``, ``boxes`` and ``flowers17``; START is the person.npz that
+``train_person`` wrote, from which the fit goes on; YOLOX a detector's file (see scorers.py), for boxes of the
+people in photos; CACHE a folder for features, 4 GB, which are computed where it lacks them. Prints the
+figures of docs/lab/person-video.md for sources that were left out, each judged by a head that was fitted
+on without them (START has seen all photos, so theirs say what the fit loses). Nothing of it is shipped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,25 +22,21 @@ from rich.progress import track
 
 from camstream.console import plain_errors
 from camstream.contract import fit_size
-from camstream.graph.backbone import Backbone
-from camstream.graph.new_head import LinearHead, save
 from camstream.media import read_photo
 from camstream.models import zoo
 from camstream.picture import Picture
 from export.person import grids
 from export.person.backgrounds import write_backgrounds
-from export.person.fit_neck import Net, TwoGrids, to_shipped
+from export.person.fit_neck import Net, TwoGrids
 from export.person.fit_on import fit_on, limited, logits_of
 from export.person.grids import Grids
 from export.person.judge_person import Judgement
-from export.person.person_photos import LABELS
 from export.person.score_frames import Labelled, figures, read, show
 from export.person.scorers import Yolox
 from export.person.shots import F32, FOLDS, Shot, read_shots
-from export.person.train_person import write_head
 from export.person.vary import Varied, Variety
 
-_SIDE = 288  # the model's input size
+_SIDE = 288  # of the plain pass
 _PASSES = ((1, 448), (2, 352), (3, 448))  # of variations: seed and size
 _BACKGROUND_TIMES = 6  # as often is one varied in a pass
 
@@ -102,12 +97,10 @@ class LeftOut:
     Attributes:
         shots: The judged shots.
         judged: Their logits and labels.
-        peaks: (N,) the largest values of their maps.
     """
 
     shots: tuple[Shot, ...]
     judged: Judgement
-    peaks: F32
 
     def some(self, chosen: Callable[[Shot], bool]) -> tuple[Labelled, Judgement]:
         """Choose some shots."""
@@ -136,34 +129,31 @@ class LeftOut:
 def leave_out(start: Net, passes: Sequence[Grids], shots: Sequence[Shot]) -> LeftOut:
     """Fit on without each fold in turn, and judge its shots by that."""
     kept: list[int] = []
-    logits, peaks = [], []
+    logits = []
     for fold in track(range(FOLDS), "fitting on, a fold left out"):
         net = fit_on(start, passes, shots, fold)
         judged = [shots[n].fold == fold and shots[n].kind != "more" for n in passes[0].shots]
         rows = np.flatnonzero(judged)
-        values, highest = logits_of(net, passes[0], rows)
         kept += passes[0].shots[rows].tolist()
-        logits.append(values)
-        peaks.append(highest)
+        logits.append(logits_of(net, passes[0], rows))
     chosen = tuple(shots[number] for number in kept)
     person = np.array([shot.person for shot in chosen])
-    return LeftOut(chosen, Judgement(np.concatenate(logits), person), np.concatenate(peaks))
+    return LeftOut(chosen, Judgement(np.concatenate(logits), person))
 
 
 def main(
     folder: Path,
     start: Annotated[Path, typer.Argument(help="The person.npz that train_person wrote.")],
     yolox: Annotated[Path, typer.Argument(help="A YOLOX detector's file, see scorers.py.")],
-    cache: Annotated[Path, typer.Argument(help="Folder for features, 3 GB.")],
-    write: Annotated[bool, typer.Option("--write", help="Replace the shipped head.")] = False,
+    cache: Annotated[Path, typer.Argument(help="Folder for features, 4 GB.")],
 ) -> None:
     """Fit the model person on to footage, and measure it on sources left out."""
     with plain_errors(debug=False):
-        fit_and_judge(folder, start, yolox, cache, write=write)
+        fit_and_judge(folder, start, yolox, cache)
 
 
-def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path, *, write: bool) -> None:
-    """Fit, print the figures, and replace the shipped head where requested."""
+def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path) -> None:
+    """Fit on without each fold in turn, and print the figures."""
     torch.set_flush_denormal(True)  # Adam's averages fade into denormal numbers, which are slow
     cache.mkdir(parents=True, exist_ok=True)
     backgrounds = cache / "backgrounds"
@@ -174,38 +164,7 @@ def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path, *, write:
     first = Net(*passes[0].channels)
     with np.load(start, allow_pickle=False) as numbers:
         first.load({name: numbers[name].astype(np.float32) for name in numbers.files})
-    left_out = leave_out(first, passes, shots)
-    left_out.show()
-    paths = [str(shot.path.relative_to(folder)) for shot in left_out.shots]
-    np.savez(cache / "left_out.npz", paths=paths, logits=left_out.judged.logits)
-    scale, offset = left_out.judged.calibration()
-    print(f"calibrated: logits times {scale:.2f} plus {offset:.2f}")
-    neck, row, bias = to_shipped(fit_on(first, passes, shots, None), scale, offset)
-    full = float(f"{np.median(left_out.peaks[left_out.judged.person]) * scale:.3g}")
-    linear_head = LinearHead(
-        labels=LABELS,
-        weight=np.stack([np.zeros_like(row), row]),
-        bias=np.stack([np.zeros_like(bias), bias]),
-        background=LABELS[0],
-        cam_range=(float(f"{full / 10:.3g}"), full),
-        size_hw=(_SIDE, _SIDE),
-        taught_on=taught_on(shots),
-    )
-    backbone = Backbone(zoo.find_model(), neck=neck)
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary) / "person.onnx"
-        info = save(backbone, linear_head, path, name="person")
-        print(info.parity)
-        if write:
-            write_head(backbone, neck, linear_head, info)
-
-
-def taught_on(shots: Sequence[Shot]) -> str:
-    """Say in words what the head was fitted to."""
-    frames = [shot for shot in shots if shot.kind == "video"]
-    photos = [shot for shot in shots if shot.kind != "video" and not shot.background]
-    cameras = len({shot.source for shot in frames})
-    return f"{len(photos):,} photos and {len(frames):,} frames of {cameras} cameras"
+    leave_out(first, passes, shots).show()
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ def _taken(image: ImageU8, random: np.random.Generator) -> ImageU8:
     if random.random() < 0.3:
         values = values * random.uniform(0.8, 1.2, 3).astype(np.float32)
     if random.random() < 0.25:
-        values = cv2.GaussianBlur(values, (0, 0), random.uniform(0.5, 2))
+        values = np.asarray(cv2.GaussianBlur(values, (0, 0), random.uniform(0.5, 2)), np.float32)
     if random.random() < 0.3:
         values = values + random.normal(0, random.uniform(2, 20), values.shape)
     result = np.asarray(np.clip(values, 0, 255), np.uint8)

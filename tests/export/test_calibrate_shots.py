@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from camstream.graph.new_head import LinearHead
 from camstream.models import shipped_head, zoo
-from export.person import calibrate_shots, train_person
+from export.person import calibrate_shots
 from export.person.calibrate_shots import calibrated, threshold_of
 from export.person.shots import Shot
 
@@ -86,7 +86,7 @@ def test_it_is_written_from_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyP
     written = tmp_path / "models"
     written.mkdir()
     (written / "zoo.py").touch()
-    monkeypatch.setattr(train_person.zoo, "__file__", str(written / "zoo.py"))
+    monkeypatch.setattr(zoo, "__file__", str(written / "zoo.py"))
 
     app = typer.Typer()
     app.command()(calibrate_shots.main)
