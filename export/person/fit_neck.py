@@ -7,7 +7,7 @@ them with torch (``fit``).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +158,19 @@ class Net(nn.Module):
         gate = torch.exp(gain(score[0].numel()) * torch.tanh(score))
         return evidence, gate / gate.mean(dim=(1, 2), keepdim=True)
 
+    def load(self, numbers: Mapping[str, NDArray[np.floating]]) -> None:
+        """Take the weights of a head, by their names in the file of a shipped one."""
+        assert self.fine.bias is not None
+        with torch.no_grad():
+            self.fine.weight.copy_(torch.from_numpy(numbers["fine"]))
+            self.fine.bias.copy_(torch.from_numpy(numbers["bias"]))
+            self.coarse.weight[:, :, 0, 0].copy_(torch.from_numpy(numbers["coarse"]))
+            self.attention.copy_(torch.from_numpy(numbers["attention"]))
+            self.attention_bias.copy_(torch.from_numpy(numbers["attention_bias"]))
+            weight, bias = numbers["weight"], numbers["class_bias"]
+            self.row.copy_(torch.from_numpy(weight[1] - weight[0]))
+            self.bias.copy_(torch.as_tensor(bias[1] - bias[0]))
+
     def logits(self, evidence: Tensor, share: Tensor) -> Tensor:
         """Pool: (N,) logits of the class person."""
         return (evidence * share).mean(dim=(1, 2)) + self.bias
@@ -271,15 +284,29 @@ def _loss(net: Net, features: SceneFeatures, rows: NDArray[np.int64]) -> Tensor:
     pooled = functional.binary_cross_entropy_with_logits(
         net.logits(evidence, share), person, weight=weight
     )
-    cover = _tensor(features.cover[rows])  # NaN, not known, is in neither: comparisons are false
+    return pooled + cell_loss(net, evidence, _tensor(features.cover[rows]))
+
+
+def cell_loss(net: Net, evidence: Tensor, cover: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Compute the cross-entropies of the cells that show people, and of the hardest that do not.
+
+    Args:
+        net: That made the evidence.
+        evidence: (N, 2h, 2w), see ``Net.forward``.
+        cover: (N, 2h, 2w), see ``grid_cover``.
+        weight: (N,) of the scenes; None: all the same.
+    """
+    # NaN, not known, is in neither: comparisons are false.
     is_person, is_empty = (cover > _PERSON).float(), cover < _EMPTY
     cells = functional.binary_cross_entropy_with_logits(
         evidence + net.bias, is_person, reduction="none"
     )
+    if weight is not None:
+        cells = cells * weight[:, np.newaxis, np.newaxis]
     on_people = (cells * is_person).sum() / is_person.sum().clamp(min=1)
     negatives = cells[is_empty]
     hardest = negatives.topk(len(negatives) // _HARDEST).values
-    return pooled + on_people + hardest.sum() / max(1, len(hardest))
+    return on_people + hardest.sum() / max(1, len(hardest))
 
 
 def _tensor(array: F16) -> Tensor:
