@@ -204,9 +204,10 @@ def live(
             has_maps=maps is not None,
             output=teach_output,
         )
+        inputs = [path for path in map(Path, [model_name, *named]) if path.is_file()]
         for path in (stats, teach_output):
-            if path is not None:
-                AtomicFile(path, overwrite=overwrite)  # reported now, not after an hour
+            if path is not None:  # reported now, not after an hour
+                AtomicFile(path, overwrite=overwrite, inputs=inputs)
         phone = phone_camera(named, is_served=web is not None)
         server = None
         if web is not None:
@@ -272,7 +273,7 @@ def live(
             visits=record_on_presence,
             pre_roll_s=pre_roll,
             on_presence=on_presence,
-            inputs=[model.path, *(path for path in map(Path, named) if path.is_file())],
+            inputs=inputs,
             overwrite=overwrite,
         )
         limits = RunLimits(frames=frames, seconds=seconds)

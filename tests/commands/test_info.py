@@ -79,3 +79,9 @@ def test_a_word_alone_is_looked_for_in_the_default_model() -> None:
     of_the_model = info("efficientnet_lite0", "--classes", "persian")
     assert info("--classes", "persian") == of_the_model == "  283  Persian cat\n"
     assert info("--classes", "persian", "efficientnet_lite0") == of_the_model
+
+
+def test_a_difference_is_told_as_a_part_of_the_largest_value() -> None:
+    said = " ".join(info("person").split())
+    assert re.search(r"parity logits within \d\.\de-\d\d of the largest value \(\d", said)
+    assert re.search(r"= logit within \d\.\de-\d\d of the largest value \(\d", said)

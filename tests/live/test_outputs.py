@@ -20,6 +20,8 @@ from camstream.sinks.recorder import Recorder
 from camstream.sinks.records import RecordsFile
 from camstream.testing import fake_infer, make_frame, make_prediction
 
+SAMPLE = Path(__file__).parents[2] / "videos" / "sample.mp4"
+
 
 def annotated(index: int) -> Annotated:
     frame = make_frame(index)
@@ -187,3 +189,37 @@ def test_visits_need_a_model_that_knows_when_nothing_is_there(tmp_path: Path, li
     result = CliRunner().invoke(app, [*arguments, "--record-on-presence", str(tmp_path)])
     assert result.exit_code == 2
     assert "--classes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("-o", "model.mp4"),
+        ("--records", "model.jsonl"),
+        ("--stats", "model.json"),
+        ("--presence", "model.csv"),
+        ("--maps", "model.npz"),
+        ("--teach-output", "model.onnx"),
+    ],
+)
+def test_no_output_of_a_live_run_replaces_the_model(
+    option: str, name: str, tiny_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(tiny_path.read_bytes())
+    arguments = [
+        "live",
+        str(SAMPLE),
+        "--no-window",
+        "--seconds",
+        "1",
+        "-m",
+        str(path),
+        "--overwrite",
+    ]
+    taught = ["--web", "127.0.0.1:0", "--teach", "cup"] if option == "--teach-output" else []
+    result = CliRunner().invoke(app, [*arguments, *taught, option, str(path)])
+    assert result.exit_code != 0, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "input" in result.stderr
+    assert path.read_bytes() == tiny_path.read_bytes()
