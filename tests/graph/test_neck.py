@@ -157,7 +157,7 @@ def views() -> SceneFeatures:
 
 
 def test_one_cell_is_found_wherever_it_is_and_lit(views: SceneFeatures) -> None:
-    repeated = [views] * 8  # some hundred steps
+    repeated = [views] * 4  # a hundred steps
     net = fit(repeated, EVERY)
     seen = logits(net, views.fine_features, views.late)
     assert np.isfinite(seen).all()
