@@ -156,8 +156,9 @@ def views() -> SceneFeatures:
     return made_up_views(EVERY)
 
 
+@pytest.mark.slow  # half a minute of training
 def test_one_cell_is_found_wherever_it_is_and_lit(views: SceneFeatures) -> None:
-    repeated = [views] * 4  # a hundred steps
+    repeated = [views] * 8  # some hundred steps
     net = fit(repeated, EVERY)
     seen = logits(net, views.fine_features, views.late)
     assert np.isfinite(seen).all()
