@@ -24,6 +24,7 @@ from tests.disks import small_disk
 from tests.fuzz.mutate_bytes import mutate
 
 SMALL = Video(frames=8, size_wh=(64, 48), options={"preset": "ultrafast"})
+LONG = 300  # frames
 PROGRAM = [sys.executable, "-P", "-m", "camstream"]
 
 # Python runs this at the start of every child: a crash in the third frame of a file that is called
@@ -157,9 +158,9 @@ def test_what_goes_wrong_in_one_file_costs_that_file(
 
 @pytest.fixture(scope="module")
 def long_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips that take some seconds each."""
+    """Two clips that take some seconds each, also where one child begins a second late."""
     folder = tmp_path_factory.mktemp("long")
-    size = Video(frames=150, size_wh=(160, 96), options={"preset": "ultrafast"})
+    size = Video(frames=LONG, size_wh=(160, 96), options={"preset": "ultrafast"})
     for name in ("a.mp4", "b.mp4"):
         make(folder / name, size)
     return folder
@@ -198,7 +199,7 @@ def test_ctrl_c_and_a_kill_lose_nothing(here: Path, long_clips: Path) -> None:
     assert said.count("plays up to there") == 2
     assert "2 of 2 files are not done; the same command goes on from here" in said
     assert partials(out) == []
-    assert 0 < len(read(out / "a.cam.mp4").numbers) < 150
+    assert 0 < len(read(out / "a.cam.mp4").numbers) < LONG
     code, _, _ = interrupt(command, out, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert len(partials(out)) == 2
@@ -207,7 +208,7 @@ def test_ctrl_c_and_a_kill_lose_nothing(here: Path, long_clips: Path) -> None:
     assert said_lines == []
     assert partials(out) == []
     for name in ("a", "b"):
-        assert read(out / f"{name}.cam.mp4").numbers == list(range(150))
+        assert read(out / f"{name}.cam.mp4").numbers == list(range(LONG))
     assert [note["state"] for note in notes(out)] == ["done", "done"]
 
 
