@@ -1,4 +1,9 @@
-"""Fits a head on to kept features: every source counts, whatever the number of its frames."""
+"""Fits a head on to kept features: every source counts, whatever the number of its frames.
+
+Seen often, the frames of a source are learnt by heart: people of other sources are then found less. So every
+picture is seen once, with two variations, and what several such fits from the same start give is
+averaged, weight by weight (Wortsman et al. 2022, ICML: model soups).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,7 @@ from export.person.fit_neck import F32, Net, cell_loss
 from export.person.grids import I64, Grids
 from export.person.shots import Shot
 
-_MOST = {"video": 24, "photo": 100, "more": 40}  # shots of a source and label in an epoch
-_EPOCHS = 2
+_MOST = {"video": 24, "photo": 100, "more": 40}  # shots of a source and label in a pass
 _BATCH = 24
 _LR = 1e-3  # rises to it in a tenth of the steps, then falls to 0 along a cosine
 _WEIGHT_DECAY = 0.01
@@ -36,7 +40,7 @@ def fit_on(
     *,
     seed: int = 0,
 ) -> Net:
-    """Fit on, to all shots except those of a fold.
+    """Fit on, once to all pictures of every pass except those of a fold.
 
     Args:
         start: Not changed.
@@ -53,8 +57,9 @@ def fit_on(
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - _EMA),  # type: ignore[no-untyped-call]
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=_LR, weight_decay=_WEIGHT_DECAY)
-    plan = [step for _ in range(_EPOCHS) for step in _epoch(passes, shots, left_out, random)]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LR, len(plan), pct_start=0.1)
+    plan = _plan(passes, shots, left_out, random)
+    steps = max(20, len(plan))  # with fewer, the rise would have no step
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LR, steps, pct_start=0.1)
     for one, rows, weights in plan:
         optimizer.zero_grad()
         _loss(net, one, rows, weights).backward()  # type: ignore[no-untyped-call]
@@ -66,14 +71,26 @@ def fit_on(
     return fitted.eval()
 
 
-def logits_of(net: Net, grids: Grids, rows: I64) -> F32:
-    """Compute, for each row, the logit of the class person."""
-    logits = np.full(len(grids.shots), np.nan, np.float32)
+def soup(nets: Sequence[Net]) -> Net:
+    """Average the weights of networks that were fitted from the same start."""
+    average = torch.optim.swa_utils.AveragedModel(nets[0])
+    for net in nets:
+        average.update_parameters(net)
+    mixed = average.module
+    assert isinstance(mixed, Net)
+    return mixed.eval()
+
+
+def judge(net: Net, grids: Grids, rows: I64) -> tuple[F32, F32]:
+    """Compute, for each row, the logit of the class person and the highest value of its map."""
+    logits, highest = (np.full(len(grids.shots), np.nan, np.float32) for _ in range(2))
     with torch.no_grad():
         for batch in grids.batches(rows, _BATCH, np.random.default_rng(0)):
             fine, late, _ = grids.read(batch)
-            logits[batch] = net.logits(*net(fine, late)).numpy()
-    return logits[rows]
+            evidence, share = net(fine, late)
+            logits[batch] = net.logits(evidence, share).numpy()
+            highest[batch] = (evidence * share).amax(dim=(1, 2)).numpy()
+    return logits[rows], highest[rows]
 
 
 def counts_among(shot: Shot) -> tuple[str, str, bool, bool]:
@@ -92,7 +109,7 @@ def limited(numbers: I64, shots: Sequence[Shot]) -> NDArray[np.bool_]:
     return np.array(kept)
 
 
-def _epoch(
+def _plan(
     passes: Sequence[Grids],
     shots: Sequence[Shot],
     left_out: int | None,

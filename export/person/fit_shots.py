@@ -1,18 +1,19 @@
-"""Fits ``person`` on to footage: ``python -m export.person.fit_shots FOLDER START YOLOX CACHE``.
+"""Fits ``person`` on to footage: ``python -m export.person.fit_shots FOLDER START YOLOX CACHE --write``.
 
 FOLDER contains ``person_video``, ``person``, ``boxes`` and ``flowers17``; START is the person.npz that
-``train_person`` wrote, from which the fit goes on; YOLOX a detector's file (see scorers.py), for boxes of the
-people in photos; CACHE a folder for features, 4 GB, which are computed where it lacks them. Prints the
-figures of docs/lab/person-video.md for sources that were left out, each judged by a head that was fitted
-on without them (START has seen all photos, so theirs say what the fit loses). Nothing of it is shipped.
+``train_person`` wrote, with its person.json beside it, from which the fit goes on; YOLOX a detector's file
+(see scorers.py), for boxes of the people in photos; CACHE a folder for features, 4 GB, which are computed
+where it lacks them. Prints the figures of docs/lab/person-video.md for sources that were left out, each
+judged by a head that was fitted on without them (START has seen all photos, so theirs say what the fit
+loses). With ``--write``, fits on to all, sets the threshold by those figures, and replaces the shipped head.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,23 +23,28 @@ from rich.progress import track
 
 from camstream.console import plain_errors
 from camstream.contract import fit_size
+from camstream.graph.backbone import Backbone
+from camstream.graph.new_head import LinearHead, save
 from camstream.media import read_photo
-from camstream.models import zoo
+from camstream.models import shipped_head, zoo
 from camstream.picture import Picture
 from export.person import grids
 from export.person.backgrounds import write_backgrounds
-from export.person.fit_neck import Net, TwoGrids
-from export.person.fit_on import fit_on, limited, logits_of
+from export.person.fit_neck import Net, TwoGrids, to_shipped
+from export.person.fit_on import fit_on, judge, limited, soup
 from export.person.grids import Grids
-from export.person.judge_person import Judgement
-from export.person.score_frames import Labelled, figures, read, show
+from export.person.score_frames import read
 from export.person.scorers import Yolox
 from export.person.shots import F32, FOLDS, Shot, read_shots
+from export.person.threshold import F64, SIDE, calibrated, show_left_out
+from export.person.train_person import write_head
 from export.person.vary import Varied, Variety
 
-_SIDE = 288  # of the plain pass
-_PASSES = ((1, 448), (2, 352), (3, 448))  # of variations: seed and size
+_LARGE = 448  # a second size to judge at; nothing is fitted there
+# Of each fit, the passes of variations beside the plain one: their seeds and sizes.
+_FITS = (((1, 352), (2, 288)), ((3, 288), (6, 352)), ((5, 288), (4, 416)))
 _BACKGROUND_TIMES = 6  # as often is one varied in a pass
+_LIGHT = 0.1  # heat begins at this share of where it is full
 
 
 def photo_boxes(folder: Path, yolox: Path, cache: Path) -> dict[str, F32]:
@@ -66,79 +72,114 @@ def plain(shot: Shot, side: int) -> Varied:
     return Varied(Picture.from_bgr(image).bgr(wh), shot.boxes * scale, shot.person)
 
 
-def compute(shots: Sequence[Shot], cache: Path) -> list[Grids]:
-    """Compute the features of all shots and of variations of some, where there are none yet."""
-    two_grids, variety = TwoGrids(zoo.find_model().path), Variety(shots)
+class Features:
+    """The features of all shots and of variations of some, computed where a folder lacks them."""
 
-    def of_pass(seed: int, side: int) -> Iterator[tuple[int, Varied]]:
+    def __init__(self, shots: Sequence[Shot], cache: Path) -> None:
+        """Take the shots, and the folder."""
+        self._shots, self._cache = shots, cache
+        self._two_grids, self._variety = TwoGrids(zoo.find_model().path), Variety(shots)
+
+    def plain(self, side: int) -> Grids:
+        """Give every shot as the model sees it at an input size."""
+        return self._kept(0, side)
+
+    def fits(self) -> list[list[Grids]]:
+        """Give the passes of each fit."""
+        plain = self.plain(SIDE)
+        return [[plain, *(self._kept(*one) for one in passes)] for passes in _FITS]
+
+    def _kept(self, seed: int, side: int) -> Grids:
+        folder = self._cache / f"pass{seed}_{side}"
+        if not (folder / "rows.npy").is_file():
+            grids.write(folder, self._pictures(seed, side), self._two_grids)
+        return Grids(folder)
+
+    def _pictures(self, seed: int, side: int) -> Iterator[tuple[int, Varied]]:
+        shots = self._shots
         numbers = np.random.default_rng(100 + seed).permutation(len(shots))
         if seed:
             numbers = numbers[limited(numbers, shots)]
             again = [number for number in numbers if shots[number].background]
             numbers = np.concatenate([numbers, np.repeat(again, _BACKGROUND_TIMES - 1).astype(int)])
-        for turn, number in enumerate(track(numbers, f"pass {seed}")):
+        for turn, number in enumerate(track(numbers, f"pass {seed} at {side}")):
             shot = shots[number]
-            made = variety.make(shot, side, 1000003 * seed + turn) if seed else plain(shot, side)
+            varied = self._variety.make
+            made = varied(shot, side, 1000003 * seed + turn) if seed else plain(shot, side)
             yield int(number), made
 
-    found = []
-    for seed, side in ((0, _SIDE), *_PASSES):
-        folder = cache / f"pass{seed}_{side}"
-        if not (folder / "rows.npy").is_file():
-            grids.write(folder, of_pass(seed, side), two_grids)
-        found.append(Grids(folder))
-    return found
+
+def fit_all(
+    start: Net, fits: Sequence[Sequence[Grids]], shots: Sequence[Shot], left_out: int | None
+) -> Net:
+    """Fit on several times, without a fold, and average."""
+    return soup([fit_on(start, fit, shots, left_out, seed=n) for n, fit in enumerate(fits)])
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Logits of judged shots, each by a head that was fitted on without its fold.
+def leave_out(
+    start: Net,
+    fits: Sequence[Sequence[Grids]],
+    judged: Sequence[Grids],
+    shots: Sequence[Shot],
+) -> tuple[list[F64], list[Shot]]:
+    """Fit on without each fold in turn, and judge its shots by that.
 
-    Attributes:
-        shots: The judged shots.
-        judged: Their logits and labels.
+    Args:
+        start: See ``fit_on``.
+        fits: The passes of each fit.
+        judged: Plain features of all shots, of the sizes to judge at.
+        shots: All.
+
+    Returns:
+        For each size (N,) logits of the class person; and the shots, in their order.
     """
-
-    shots: tuple[Shot, ...]
-    judged: Judgement
-
-    def some(self, chosen: Callable[[Shot], bool]) -> tuple[Labelled, Judgement]:
-        """Choose some shots."""
-        rows = np.flatnonzero([chosen(shot) for shot in self.shots])
-        judged = Judgement(self.judged.logits[rows], self.judged.person[rows])
-        shots = [self.shots[row] for row in rows]
-        sources = np.array([shot.source for shot in shots])
-        return Labelled(tuple(shot.path for shot in shots), judged.person, sources), judged
-
-    def show(self) -> None:
-        """Print what score_frames prints; each fold is calibrated on the other folds."""
-        calibrations = [
-            self.some(lambda shot, fold=fold: shot.fold != fold)[1].calibration()  # type: ignore[misc]
-            for fold in range(FOLDS)
-        ]
-        scale, offset = np.array([calibrations[shot.fold] for shot in self.shots]).T
-        shown = dataclasses.replace(
-            self, judged=Judgement(self.judged.logits * scale + offset, self.judged.person)
-        )
-        for kind in ("video", "photo"):
-            images, judged = shown.some(lambda shot, kind=kind: shot.kind == kind)  # type: ignore[misc]
-            found = figures(judged.logits.astype(np.float64), 0.0, images)
-            show(f"{kind}, sources left out", found, by_source=True)
-
-
-def leave_out(start: Net, passes: Sequence[Grids], shots: Sequence[Shot]) -> LeftOut:
-    """Fit on without each fold in turn, and judge its shots by that."""
-    kept: list[int] = []
-    logits = []
+    numbers = [n for n, shot in enumerate(shots) if shot.kind != "more"]
+    logits = [np.full(len(shots), np.nan) for _ in judged]
     for fold in track(range(FOLDS), "fitting on, a fold left out"):
-        net = fit_on(start, passes, shots, fold)
-        judged = [shots[n].fold == fold and shots[n].kind != "more" for n in passes[0].shots]
-        rows = np.flatnonzero(judged)
-        kept += passes[0].shots[rows].tolist()
-        logits.append(logits_of(net, passes[0], rows))
-    chosen = tuple(shots[number] for number in kept)
-    person = np.array([shot.person for shot in chosen])
-    return LeftOut(chosen, Judgement(np.concatenate(logits), person))
+        net = fit_all(start, fits, shots, fold)
+        for found, one in zip(logits, judged, strict=True):
+            own = [shots[n].fold == fold and shots[n].kind != "more" for n in one.shots]
+            rows = np.flatnonzero(own)
+            found[one.shots[rows]] = judge(net, one, rows)[0]
+    return [found[numbers] for found in logits], [shots[n] for n in numbers]
+
+
+def ship(fitted: Net, start: LinearHead, plain: Grids, logits: F64, shots: Sequence[Shot]) -> None:
+    """Calibrate by the shots that were left out, and replace the shipped head.
+
+    Args:
+        fitted: To all shots.
+        start: Its labels are kept.
+        plain: Features of all shots.
+        logits: (N,) of shots that were left out.
+        shots: Those.
+    """
+    _, highest = judge(fitted, plain, np.flatnonzero(plain.person))
+    full = float(np.median(highest))
+    neck, row, bias = to_shipped(fitted, 1.0, 0.0)
+    frames = [shot for shot in shots if shot.kind == "video"]
+    linear = dataclasses.replace(
+        start,
+        weight=np.stack([np.zeros_like(row), row]),
+        bias=np.stack([np.zeros_like(bias), bias]),
+        cam_range=(_LIGHT * full, full),
+        taught_on=f"{start.taught_on}, and {len(frames):,} frames of "
+        f"{len({shot.source for shot in frames})} cameras",
+    )
+    linear = calibrated(linear, logits, shots)
+    backbone = Backbone(zoo.find_model(), neck=neck)
+    with TemporaryDirectory() as temporary:
+        info = save(backbone, linear, Path(temporary) / "person.onnx", name="person")
+    print(info.parity)
+    write_head(backbone, neck, linear, info)
+
+
+def begin(head: shipped_head.ShippedHead) -> Net:
+    """Give the network to go on from."""
+    neck, linear = head.neck, head.linear_head
+    net = Net(neck.fine.shape[1], neck.coarse.shape[1])
+    net.load({**dataclasses.asdict(neck), "weight": linear.weight, "class_bias": linear.bias})
+    return net
 
 
 def main(
@@ -146,25 +187,30 @@ def main(
     start: Annotated[Path, typer.Argument(help="The person.npz that train_person wrote.")],
     yolox: Annotated[Path, typer.Argument(help="A YOLOX detector's file, see scorers.py.")],
     cache: Annotated[Path, typer.Argument(help="Folder for features, 4 GB.")],
+    write: Annotated[bool, typer.Option("--write", help="Replace the shipped head.")] = False,
 ) -> None:
     """Fit the model person on to footage, and measure it on sources left out."""
     with plain_errors(debug=False):
-        fit_and_judge(folder, start, yolox, cache)
+        fit_and_judge(folder, start, yolox, cache, write=write)
 
 
-def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path) -> None:
-    """Fit on without each fold in turn, and print the figures."""
+def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path, *, write: bool) -> None:
+    """Fit on without each fold in turn, print the figures; then fit on to all."""
     torch.set_flush_denormal(True)  # Adam's averages fade into denormal numbers, which are slow
     cache.mkdir(parents=True, exist_ok=True)
     backgrounds = cache / "backgrounds"
     if not backgrounds.is_dir():
         write_backgrounds(folder / "person_video", backgrounds)
     shots = read_shots(folder, photo_boxes(folder, yolox, cache), backgrounds)
-    passes = compute(shots, cache)
-    first = Net(*passes[0].channels)
-    with np.load(start, allow_pickle=False) as numbers:
-        first.load({name: numbers[name].astype(np.float32) for name in numbers.files})
-    leave_out(first, passes, shots).show()
+    head = shipped_head.read(start, start.with_suffix(".json"))
+    first, features = begin(head), Features(shots, cache)
+    plain, fits = [features.plain(SIDE), features.plain(_LARGE)], features.fits()
+    (usual, large), judged = leave_out(first, fits, plain, shots)
+    show_left_out(usual, judged)
+    print(f"at {_LARGE} pixels, where nothing was fitted, with the same thresholds:")
+    show_left_out(large, judged, usual=usual)
+    if write:
+        ship(fit_all(first, fits, shots, None), head.linear_head, plain[0], usual, judged)
 
 
 if __name__ == "__main__":

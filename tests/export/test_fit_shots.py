@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
+from camstream.commands.demo import sample_clip
+from camstream.contract import ModelFile
 from camstream.media import read_photo
-from camstream.models import zoo
+from camstream.models import shipped_head, zoo
 from camstream.models.session import Model
-from export.person import fit_on, grids, vary
+from camstream.sources.file import FileSource
+from export.person import fit_on, fit_shots, grids, vary
+from export.person import shots as shots_module
 from export.person.backgrounds import without_people
 from export.person.fit_neck import Net, TwoGrids
-from export.person.fit_on import limited, logits_of
-from export.person.fit_shots import leave_out, plain
+from export.person.fit_on import judge, limited, soup
+from export.person.fit_shots import fit_all, leave_out, plain
 from export.person.grids import Grids
 from export.person.shots import FOLDS, Shot, read_shots, spread
 from export.person.vary import Varied, Variety
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -48,6 +56,32 @@ def shots(tmp_path: Path) -> list[Shot]:
         kind = "video" if number < 30 else "photo"
         found.append(Shot(path, source % 2 == 1, f"{kind}{source}", kind, source // 2, boxes))
     return found
+
+
+@pytest.fixture
+def data_like(tmp_path: Path) -> Path:
+    """A folder as ``../shared/data`` is, with frames of the project's clip: empty ones first."""
+    folder, frames = tmp_path / "data", []
+    source = FileSource(sample_clip("people"))
+    for number, frame in enumerate(source):
+        if number % 6 == 0 and (frame.pts_s < 2 or 4 < frame.pts_s < 7):
+            frames.append((frame.pts_s > 3, frame.picture.bgr((160, 96))))
+    source.close()
+    for name, column in (("person_video", "source"), ("person", "set")):
+        (folder / name).mkdir(parents=True)
+        rows = []
+        for number, (person, image) in enumerate(frames):
+            cv2.imwrite(str(folder / name / f"{number}.png"), image)
+            photos = ("humanv2", "houses", "pedlab", "roadsign")
+            source_name = f"camera{number % 8}" if column == "source" else photos[number % 4]
+            label = "yes" if person else "no"
+            rows.append({"file": f"{number}.png", column: source_name, "label": label})
+        with (folder / name / "manifest.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["file", column, "label"])
+            writer.writeheader()
+            writer.writerows(rows)
+    (folder / "person_video" / "boxes.csv").write_text("file,x0,y0,x1,y1,score\n")
+    return folder
 
 
 def test_places_are_spread_as_a_whole_and_evenly() -> None:
@@ -182,22 +216,28 @@ def test_no_more_of_a_source_than_may_be(shots: list[Shot]) -> None:
 def test_a_fit_finds_people_and_does_not_look_at_the_fold_left_out(
     shots: list[Shot], passes: list[Grids], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_on, "_EPOCHS", 8)
     monkeypatch.setattr(fit_on, "_LR", 0.05)
     torch.manual_seed(0)
-    start = Net(3, 2)
-    found = leave_out(start, passes, shots)
-    assert [shot.fold for shot in found.shots] == sorted(shot.fold for shot in shots)
-    right = ((found.judged.logits > np.median(found.judged.logits)) == found.judged.person).mean()
-    assert right > 0.9
-    found.show()
+    start, fits = Net(3, 2), [passes * 4, passes * 3]
+    (logits, again), judged = leave_out(start, fits, [passes[0], passes[0]], shots)
+    np.testing.assert_array_equal(logits, again)
+    assert judged == shots
+    person = np.array([shot.person for shot in judged])
+    assert ((logits > np.median(logits)) == person).mean() > 0.9
     rows = np.flatnonzero([shot.fold == 0 for shot in shots])
-    net = fit_on.fit_on(start, passes, shots, 0)
-    before = logits_of(net, passes[0], rows)
+    before, _ = judge(fit_all(start, fits, shots, 0), passes[0], rows)
     for one in passes:
         one.person[rows] = ~one.person[rows]
-    after = logits_of(fit_on.fit_on(start, passes, shots, 0), passes[0], rows)
+    after, _ = judge(fit_all(start, fits, shots, 0), passes[0], rows)
     np.testing.assert_array_equal(before, after)
+
+
+def test_a_soup_is_the_average_of_all_weights() -> None:
+    nets = [Net(3, 2) for _ in range(3)]
+    mixed = soup(nets)
+    for name, value in mixed.state_dict().items():
+        every = torch.stack([net.state_dict()[name] for net in nets])
+        torch.testing.assert_close(value, every.mean(dim=0))
 
 
 def test_a_net_with_a_shipped_heads_weights_says_what_the_model_says(tmp_path: Path) -> None:
@@ -210,7 +250,46 @@ def test_a_net_with_a_shipped_heads_weights_says_what_the_model_says(tmp_path: P
     net = Net(*kept.channels)
     with np.load(f"{FOLDER}/person.npz") as numbers:
         net.load({name: numbers[name].astype(np.float32) for name in numbers.files})
-    (logit,) = logits_of(net, kept, np.arange(1))
+    (logit,), (highest,) = judge(net, kept, np.arange(1))
     model = Model(zoo.find_model(zoo.PERSON), device="cpu", input_size=320)
     found = model.predict(image, classes=[1])
     assert logit == pytest.approx(found.logits[1] - found.logits[0], abs=0.05)
+    assert highest == pytest.approx(found.cam.maps[0].max(), rel=0.02)
+
+
+def test_it_is_fitted_calibrated_and_written_from_pictures(
+    data_like: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few frames of one clip; what is shipped is what was fitted."""
+    written, cache = tmp_path / "models", tmp_path / "cache"
+    written.mkdir()
+    (written / "zoo.py").touch()
+    (cache / "backgrounds").mkdir(parents=True)
+    np.savez(cache / "photo_boxes.npz")
+    (tmp_path / "none.csv").write_text("file,person\n")
+    monkeypatch.setattr(shots_module, "_LABELLED", tmp_path / "none.csv")
+    monkeypatch.setattr(fit_shots, "_FITS", (((1, 96),), ((2, 128),)))
+    monkeypatch.setattr(fit_shots, "SIDE", 128)
+    monkeypatch.setattr(fit_shots, "_LARGE", 160)
+    app = typer.Typer()
+    app.command()(fit_shots.main)
+    with monkeypatch.context() as there:
+        there.setattr(zoo, "__file__", str(written / "zoo.py"))
+        arguments = [str(data_like), f"{FOLDER}/person.npz", "none.onnx", str(cache), "--write"]
+        result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "video, left out, 98% of empty frames empty" in result.output
+    head = shipped_head.read(written / "person.npz", written / "person.json")
+    assert head.linear_head.size_hw == (288, 288)
+    assert head.record.parity.identity_error is not None
+    assert re.search(r"and \d+ frames of 8 cameras$", head.record.taught_on)
+    assert not head.linear_head.weight[0].any()
+    content = shipped_head.assemble("person", head, zoo.find_model())
+    model = Model(ModelFile(Path("person"), content), device="cpu", input_size=128)
+    logits = []
+    for path in sorted((data_like / "person_video").glob("*.png"), key=lambda one: int(one.stem)):
+        found = model.predict(read_photo(path), classes=[1])
+        identity = found.cam.maps[0].mean() + found.cam.bias[0]
+        assert identity == pytest.approx(found.logits[1], abs=1e-4)
+        logits.append(found.logits[1])
+    assert np.median(logits[-8:]) > 1 > np.median(logits[:8])
