@@ -22,7 +22,7 @@ from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
 from camstream.teach.dataset import ImageFolder
-from camstream.teach.fit import calibrate
+from camstream.teach.calibration import calibrate
 from export.person.copy_paste import SQUARE
 from export.person.fit_neck import Net, SceneFeatures, TwoGrids, fit, logits
 from export.person.person_photos import LABELS
