@@ -4,8 +4,8 @@
 
 DATA is the folder of photos beside the project, ../shared/data: 250 photos of ten classes with boxes
 (``boxes/imagenette_val``), in two halves; a network learns one and is judged on the other. Of
-EfficientNet-Lite0 what follows its stride of 16 is retrained: six blocks, the last convolution and the
-last layer, 95 % of its weights (batch normalisation keeps its means). --fresh draws them anew, so that
+EfficientNet-Lite0 what follows its stride of 16 is retrained: five blocks, the last convolution and the
+last layer, four fifths of its weights (batch normalisation keeps its means). --fresh draws them anew, so that
 nothing is left of the average pooling that they were trained with.
 
 average          the logit is the mean of the class's map (GAP)
@@ -76,7 +76,7 @@ def read(data: Path) -> Set:
     """Read the photos and compute the features that do not change."""
     photos, boxes = ten_classes(data)
     built, early, sizes = network(), [], []
-    with torch.inference_mode():
+    with torch.no_grad():
         for path in photos.paths:
             image = read_photo(path)
             sizes.append((image.shape[1], image.shape[0]))
@@ -87,7 +87,7 @@ def read(data: Path) -> Set:
                 x = block(x)
             early.append(x)
     return Set(
-        early=torch.stack(early, dim=1).clone(),
+        early=torch.stack(early, dim=1),
         targets=torch.from_numpy(photos.targets),
         boxes=boxes,
         size_wh=sizes,
@@ -184,7 +184,7 @@ def measure(photos: Set, epochs: int, seeds: int, *, fresh: bool) -> Table:
         began = time.perf_counter()
         for seed in range(seeds):
             halves = StratifiedKFold(_HALVES, shuffle=True, random_state=seed)
-            for seen, held in halves.split(photos.boxes, photos.targets):
+            for seen, held in halves.split(photos.boxes, photos.targets.numpy()):
                 torch.manual_seed(seed)
                 part = Retrained(classes, way, fresh=fresh)
                 train(part, photos, seen, epochs, seed)
