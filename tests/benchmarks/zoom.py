@@ -15,7 +15,7 @@ only); and "--zoom", the crop only where the whole is unsure or no flower, and i
 surer, as ``camstream.models.second_look`` does. IoU is that of the crop with the true box.
 
 Pictures of none: a quarter of the houses as they are, and of ``imagenet1k_photos`` but those of classes with
-flowers; what counts there is how many are named all the same, with a score of a third or more. --learn
+flowers and those learnt from; what counts there is how many are named all the same, with a score of a third or more. --learn
 takes so many photos a class to learn from, and judges on as many as before.
 
 Features are kept in the folder of --cache, half a megabyte a picture, so that a run that was ended goes
@@ -50,6 +50,7 @@ from tests.benchmarks.zoom_pictures import (
     Pooled,
     XyXy,
     like,
+    not_among,
     on_a_house,
     other_views,
     training_views,
@@ -240,7 +241,7 @@ def main() -> None:
     ]
     things = sorted((arguments.data / "imagenet1k_photos").glob("*.jpg"))
     things = [path for path in things if int(path.stem) not in WITH_FLOWERS]
-    none = [*houses[::NONE_EVERY], *things[::NONE_EVERY]]
+    none = [*houses[::NONE_EVERY], *not_among(things[::NONE_EVERY], generic)]
     with tempfile.TemporaryDirectory() as folder:
         cache = arguments.cache or Path(folder)
         cache.mkdir(parents=True, exist_ok=True)

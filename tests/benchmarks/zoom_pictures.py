@@ -20,6 +20,7 @@ from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 
 BACKGROUND_PX, FLOWER_PX = 480, 130
+_SAME = 6  # of 255: two sizes of one photo differ by 1, two photos by 30
 XyXy = tuple[int, int, int, int]
 Pooled = NDArray[np.float32]
 
@@ -128,3 +129,18 @@ def other_views(path: Path, looker: Looker) -> Pooled:
         return np.stack([looker.pooled(Picture.from_bgr(view)) for view in views])
 
     return looker.kept(f"other-{path.stem}", make)
+
+
+def not_among(photos: list[Path], others: list[Path]) -> list[Path]:
+    """Leave out the photos that are among others too, at another size or name."""
+    small = np.stack([_thumbnail(path) for path in others])
+    return [
+        path
+        for path in photos
+        if np.sqrt(((small - _thumbnail(path)) ** 2).mean(axis=1)).min() > _SAME
+    ]
+
+
+def _thumbnail(path: Path) -> NDArray[np.float32]:
+    image = cv2.resize(read_photo(path), (16, 16), interpolation=cv2.INTER_AREA)
+    return image.astype(np.float32).ravel()
