@@ -92,7 +92,7 @@ def looks_at(
     own = np.tensordot(layer.weight.astype(np.float32), maps, 1)
     box = whole_or(zoom.crop_around(zoom.joined(own), picture.size_wh), picture)
     crops = {"crop": box}
-    if not key.startswith("none-"):
+    if looker.with_controls and not key.startswith("none-"):
         at = np.random.default_rng(int(key.rpartition("-")[2]) + 1).random(2)
         crops["centre"] = like(box, picture.size_wh, (0.5, 0.5))
         crops["random"] = like(box, picture.size_wh, (float(at[0]), float(at[1])))
@@ -223,6 +223,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=60, help="photos of a class that are used")
     parser.add_argument("--learn", type=int, default=60, help="photos of a class learnt from")
     parser.add_argument("--cache", type=Path, help="a folder for features, one for each --each")
+    parser.add_argument("--no-controls", action="store_true", help="no middle and random crops")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     classes = sorted(path for path in (arguments.data / "flowers17").glob("*") if path.is_dir())
@@ -246,7 +247,7 @@ def main() -> None:
         cache = arguments.cache or Path(folder)
         cache.mkdir(parents=True, exist_ok=True)
         labels = tuple(folder.name for folder in classes)
-        looker = Looker(cache)
+        looker = Looker(cache, with_controls=not arguments.no_controls)
         table = measure(flowers, houses, generic, none, looker, labels, arguments.learn)
         Console(width=110).print(table)
 

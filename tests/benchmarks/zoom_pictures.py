@@ -41,9 +41,14 @@ class Flower:
 
 
 class Looker:
-    """Looks at parts of pictures; what it saw is kept in a folder."""
+    """Looks at parts of pictures; what it saw is kept in a folder.
 
-    def __init__(self, cache: Path) -> None:
+    Attributes:
+        with_controls: Whether crops in the middle and at random are looked at as well.
+    """
+
+    def __init__(self, cache: Path, *, with_controls: bool = True) -> None:
+        self.with_controls = with_controls
         self._backbone = Backbone(zoo.find_model())
         self._model = Model(zoo.find_model(), device="cpu")
         self._cache = cache
