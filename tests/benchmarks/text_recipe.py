@@ -1,7 +1,7 @@
 """A text detector learnt from photo labels alone, as the paper's section 4.3: the recipe, measured.
 
     python -m tests.benchmarks.text_recipe [DATA] [--each 200] [--sizes 224 448] [--folder FOLDER]
-    python -m tests.benchmarks.text_recipe [DATA] --write FOLDER    # only the folder for teach
+    python -m tests.benchmarks.text_recipe --photos MINE --write FOLDER    # only a folder for teach
     python -m tests.benchmarks.text_recipe [DATA] --picture FILE.jpg
 
 DATA is the folder of photos beside the project, ../shared/data. Words are written onto photos of three
@@ -235,16 +235,19 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=200, help="photos of a source")
     parser.add_argument("--sizes", type=int, nargs="+", default=[224, 448])
     parser.add_argument("--folder", type=Path, help="a folder that photos and models are kept in")
-    parser.add_argument("--write", type=Path, help="only write a folder for camstream teach")
+    parser.add_argument("--write", type=Path, help="only write a folder for teach")
     parser.add_argument("--picture", type=Path, help="only draw the picture of the manual")
+    parser.add_argument("--photos", type=Path, help="your photos that --write writes words onto")
     arguments = parser.parse_args()
+    if arguments.write is not None:
+        own = sorted((arguments.photos or arguments.data).rglob("*.jpg"))
+        if not own:
+            sys.exit(f"no photos (.jpg) are in {arguments.photos or arguments.data}")
+        write_folder(arguments.write, [(path.parent.name, path) for path in own])
+        return
     photos = photos_of(arguments.data, arguments.each)
     if not all(photos.values()):
         sys.exit(f"{arguments.data} lacks person/no")
-    if arguments.write is not None:
-        pairs = [(source, path) for source in photos for path in photos[source]]
-        write_folder(arguments.write, pairs)
-        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         if arguments.picture is not None:
