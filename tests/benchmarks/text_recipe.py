@@ -27,6 +27,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -57,7 +58,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 SOURCES = {"houses": "houses", "caltech101": "caltech101", "imagenet1k": "imagenet1k"}
 TIGHT_RATIO = 0.5  # ``--box-threshold 50%``
 # Clip, frame, whether a word is written onto it; and the chance that words and clutter are drawn by.
-_FRAMES = (
+_FRAMES: tuple[tuple[Literal["sample", "people"], int, bool], ...] = (
     ("sample", 30, True),
     ("people", 110, True),
     ("sample", 215, True),
@@ -211,7 +212,8 @@ def draw_picture(model: Model, path: Path) -> None:
             frame = next(itertools.islice(frames, index, None)).picture.bgr()
         scene = make_scene(frame, _SEED + number, "judged", fonts("judged"), with_text=with_text)
         images.append(scene.image)
-    prints = (skimage_data.page(), skimage_data.text())
+    printed: Any = skimage_data
+    prints = (printed.page(), printed.text())
     images += [np.asarray(cv2.cvtColor(one, cv2.COLOR_GRAY2BGR), np.uint8) for one in prints]
     tiles = []
     for image in images:
@@ -219,7 +221,7 @@ def draw_picture(model: Model, path: Path) -> None:
         scale = max(width / image.shape[1], height / image.shape[0])
         large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         top, left = ((large.shape[k] - (height, width)[k]) // 2 for k in (0, 1))
-        part = np.ascontiguousarray(large[top : top + height, left : left + width])
+        part = np.ascontiguousarray(large[top : top + height, left : left + width], np.uint8)
         tiles.append(model.predict(part).draw(camstream.Style(show_boxes=True)))
     half = len(tiles) // 2
     sheet = np.vstack([np.hstack(tiles[:half]), np.hstack(tiles[half:])])

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
 from camstream.media import read_photo
 from camstream.picture import ImageU8, MapF32
@@ -170,7 +172,7 @@ def _placed(
         1 + random.uniform(0.3, 1.2),
     )
     cv2.fillConvexPoly(plate, wider.astype(np.int32), 255, cv2.LINE_AA)
-    return mask.astype(np.float32) / 255, plate.astype(np.float32) / 255
+    return _share(mask), _share(plate)
 
 
 def _clutter(image: MapF32, random: np.random.Generator) -> None:
@@ -201,7 +203,11 @@ def _clutter(image: MapF32, random: np.random.Generator) -> None:
         axes = (random.uniform(0.3, 1.5, 2) * size).astype(int).tolist()
         angle = float(random.uniform(0, 180))
         cv2.ellipse(mask, middle.astype(int).tolist(), axes, angle, 0, 360, 255, -1, cv2.LINE_AA)
-    _blend(image, mask.astype(np.float32) / 255, _colour(random), random.uniform(0.7, 1))
+    _blend(image, _share(mask), _colour(random), random.uniform(0.7, 1))
+
+
+def _share(mask: NDArray[Any]) -> MapF32:
+    return np.asarray(mask, np.float32) / np.float32(255)
 
 
 def _colour(random: np.random.Generator) -> MapF32:
