@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
@@ -23,6 +22,7 @@ from sklearn.svm import LinearSVC
 
 from camstream.models.cores import usable_cores
 from camstream.picture import MapF32
+from camstream.teach.calibration import Calibration, calibrate
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -79,19 +79,6 @@ CANDIDATES = (
     *(Candidate("logistic regression", c) for c in (1e-4, 1e-3, 1e-2)),
     *(Candidate("linear SVM", c) for c in (1e-5, 1e-4, 1e-3)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Turns the values of a classifier into logits: scale * value + offset.
-
-    Attributes:
-        scale: One number for all classes.
-        offset: (C,).
-    """
-
-    scale: float
-    offset: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,41 +228,6 @@ def train(data: TrainingData, candidate: Candidate) -> Layer:
         weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
     weight = weight / std
     return Layer(weight, bias - weight @ mean)
-
-
-def calibrate(values: F64, targets: I64) -> tuple[Calibration, float]:
-    """Find the scale and the offsets with which the softmax of the values are probabilities.
-
-    Args:
-        values: (N, C) of samples that the classifier was not fitted to.
-        targets: (N,) their class indices.
-
-    Returns:
-        The calibration, and the mean negative log-likelihood with it; all classes have the same
-        weight.
-
-    Source: Platt 1999, with its smoothed targets: even values that separate all samples do not
-    become probabilities of 0 and 1.
-    """
-    count = values.shape[1]
-    sizes = np.bincount(targets, minlength=count).astype(np.float64)
-    goal = np.tile(1 / (sizes[targets, np.newaxis] + count), (1, count))
-    goal[np.arange(len(targets)), targets] *= sizes[targets] + 1
-    weight = 1 / (sizes[targets] * count)
-    unit = float(values.std()) or 1.0
-
-    def loss(parameters: F64) -> tuple[float, F64]:
-        scale, offset = np.exp(parameters[0]) / unit, parameters[1:]
-        logits = values * scale + offset
-        logits = logits - logits.max(axis=1, keepdims=True)
-        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        error = (np.exp(logs) - goal) * weight[:, np.newaxis]
-        gradient = np.array([(error * values).sum() * scale, *error.sum(axis=0)])
-        return float(-(goal * logs).sum(axis=1) @ weight), gradient
-
-    found = minimize(loss, np.zeros(count + 1), jac=True, method="L-BFGS-B")
-    offset = found.x[1:] - found.x[1:].mean()
-    return Calibration(float(np.exp(found.x[0]) / unit), offset), float(found.fun)
 
 
 @dataclass(frozen=True, slots=True)

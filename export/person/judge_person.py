@@ -21,8 +21,8 @@ from camstream.media import read_photo
 from camstream.models.session import Model
 from camstream.picture import ImageU8, Picture
 from camstream.sources.file import FileSource
+from camstream.teach.calibration import calibrate
 from camstream.teach.dataset import ImageFolder
-from camstream.teach.fit import calibrate
 from export.person.copy_paste import SQUARE
 from export.person.fit_neck import Net, SceneFeatures, TwoGrids, fit, logits
 from export.person.person_photos import LABELS

@@ -1,6 +1,6 @@
 """Crop, then classify: does a second look at what the maps point to name more flowers?
 
-    python -m tests.benchmarks.zoom [DATA] [--each 60] [--cache FOLDER]
+    python -m tests.benchmarks.zoom [DATA] [--each 60] [--learn 60] [--cache FOLDER]
 
 DATA is the folder of photos beside the project, ../shared/data. ``flowers17`` in five parts: a last layer
 is fitted to four, as ``camstream teach`` does it (mirror images included), and names the fifth. Hard
@@ -14,6 +14,10 @@ whole picture; the crop that the layer's own maps of all flowers point to at twi
 only); and "--zoom", the crop only where the whole is unsure or no flower, and its name only where it is
 surer, as ``camstream.models.second_look`` does. IoU is that of the crop with the true box.
 
+Pictures of none: a quarter of the houses as they are, and of ``imagenet1k_photos`` but those of classes with
+flowers and those learnt from; what counts there is how many are named all the same, with a score of a third or more. --learn
+takes so many photos a class to learn from, and judges on as many as before.
+
 Features are kept in the folder of --cache, half a megabyte a picture, so that a run that was ended goes
 on.
 """
@@ -24,11 +28,8 @@ import argparse
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -38,128 +39,32 @@ from rich.table import Table
 from scipy.special import softmax
 
 from camstream.evaluate import metrics
-from camstream.frame import NAMED_FROM, Box
-from camstream.graph.backbone import Backbone
+from camstream.frame import NAMED_FROM
 from camstream.maps import zoom
 from camstream.media import read_photo
-from camstream.models import zoo
-from camstream.models.session import Model
-from camstream.picture import ImageU8, Picture
+from camstream.picture import Picture
 from camstream.teach.fit import Candidate, Layer, TrainingData, fit
+from tests.benchmarks.zoom_pictures import (
+    Flower,
+    Looker,
+    Pooled,
+    XyXy,
+    like,
+    not_among,
+    on_a_house,
+    other_views,
+    training_views,
+    whole_or,
+)
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PARTS = 5
-BACKGROUND_PX, FLOWER_PX = 480, 130
 CANDIDATE = Candidate("logistic regression", 1e-3)
 NO_FLOWER = "no flower"
-XyXy = tuple[int, int, int, int]
-Pooled = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flower:
-    """A photo of the set.
-
-    Attributes:
-        path: The file.
-        class_index: Its class.
-        number: Its place in the whole set; seeds what is drawn for it.
-    """
-
-    path: Path
-    class_index: int
-    number: int
-
-
-class Looker:
-    """Looks at parts of pictures; what it saw is kept in a folder."""
-
-    def __init__(self, cache: Path) -> None:
-        self._backbone = Backbone(zoo.find_model())
-        self._model = Model(zoo.find_model(), device="cpu")
-        self._cache = cache
-
-    def pooled(self, picture: Picture) -> Pooled:
-        """Return the averages of a picture of any size."""
-        return self._backbone.pooled(picture.bgr(self._backbone.size_wh(picture)))
-
-    def large_maps(self, picture: Picture) -> NDArray[np.float16]:
-        """Return the feature maps of a picture at twice the width and height."""
-        width, height = self._backbone.size_wh(picture)
-        maps = self._backbone.maps(picture.bgr((2 * width, 2 * height))[np.newaxis])[0]
-        smaller: NDArray[np.float16] = maps.astype(np.float16)
-        return smaller
-
-    def pointed_to(self, picture: Picture) -> XyXy:
-        """Return what the maps of the default network point to, as ``teach --crop`` does."""
-        maps = self._model.predict(picture.bgr()).cam.maps
-        return whole_or(zoom.crop_around(zoom.joined(maps), picture.size_wh), picture)
-
-    def kept(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Compute an array, or read that of an earlier run."""
-        path = self._cache / f"{name}.npy"
-        if not path.is_file():
-            np.save(path, make())
-        found: NDArray[Any] = np.load(path)
-        return found
-
-
-def whole_or(box: Box | None, picture: Picture) -> XyXy:
-    """Return a box in whole pixels; the whole picture where there is none."""
-    if box is None:
-        return (0, 0, *picture.size_wh)
-    left, top, right, bottom = (int(value) for value in box.xyxy)
-    return left, top, right, bottom
-
-
-def like(xyxy: XyXy, size_wh: tuple[int, int], at: tuple[float, float]) -> XyXy:
-    """Return a box of the same size elsewhere; at 0 to 1 of the free way to the right and below."""
-    width, height = xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]
-    left, top = round((size_wh[0] - width) * at[0]), round((size_wh[1] - height) * at[1])
-    return left, top, left + width, top + height
-
-
-def on_a_house(flower: Flower, houses: list[Path]) -> tuple[Picture, XyXy]:
-    """Put a small flower onto a photo of a house; returns where it is as well."""
-    random = np.random.default_rng(flower.number)
-    scene = _scaled(read_photo(houses[random.integers(len(houses))]), BACKGROUND_PX)
-    small = _scaled(read_photo(flower.path), FLOWER_PX)
-    height, width = small.shape[:2]
-    left = int(random.integers(scene.shape[1] - width + 1))
-    top = int(random.integers(scene.shape[0] - height + 1))
-    scene[top : top + height, left : left + width] = small
-    return Picture.from_bgr(scene), (left, top, left + width, top + height)
-
-
-def _scaled(image: ImageU8, longest: int) -> ImageU8:
-    factor = longest / max(image.shape[:2])
-    size_wh = round(image.shape[1] * factor), round(image.shape[0] * factor)
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size_wh, interpolation=way), np.uint8)
-
-
-def training_views(flower: Flower, looker: Looker) -> Pooled:
-    """Return the (4, D) features of a photo, its mirror image, what is pointed to, and its mirror image."""
-
-    def make() -> Pooled:
-        picture = Picture.from_bgr(read_photo(flower.path))
-        parts = [picture, picture.cropped(looker.pointed_to(picture))]
-        images = [part.bgr() for part in parts]
-        views = [view for image in images for view in (image, image[:, ::-1])]
-        return np.stack([looker.pooled(Picture.from_bgr(view)) for view in views])
-
-    return looker.kept(f"train-{flower.number}", make)
-
-
-def other_views(path: Path, looker: Looker) -> Pooled:
-    """Return the (2, D) features of a photo without a flower, and of its mirror image."""
-
-    def make() -> Pooled:
-        image = read_photo(path)
-        views = (image, image[:, ::-1])
-        return np.stack([looker.pooled(Picture.from_bgr(view)) for view in views])
-
-    return looker.kept(f"other-{path.stem}", make)
+NONE_TO_ONE = 6  # photos of none for one of a flower
+NONE_EVERY = 4  # of the photos that hold no flower
+# Of ImageNet: rapeseed, yellow lady's slipper, pot, greenhouse, bee house, butterflies and bees on flowers.
+WITH_FLOWERS = frozenset([308, 310, *range(320, 328), 410, 580, 738, 984, 986])
 
 
 def fitted(targets: list[int], views: NDArray[np.float32], labels: tuple[str, ...]) -> Layer:
@@ -176,13 +81,7 @@ def fitted(targets: list[int], views: NDArray[np.float32], labels: tuple[str, ..
 
 
 def looks_at(
-    flower: Flower,
-    picture: Picture,
-    true: XyXy | None,
-    layer: Layer,
-    looker: Looker,
-    key: str,
-    flowers: int,
+    picture: Picture, true: XyXy | None, layer: Layer, looker: Looker, key: str, flowers: int
 ) -> dict[str, tuple[int, float]]:
     """Look at a picture in each way; returns the name and the score of each, and the IoU of the crop.
 
@@ -192,12 +91,11 @@ def looks_at(
     maps = looker.kept(f"{key}-large", lambda: looker.large_maps(picture)).astype(np.float32)
     own = np.tensordot(layer.weight.astype(np.float32), maps, 1)
     box = whole_or(zoom.crop_around(zoom.joined(own), picture.size_wh), picture)
-    at = np.random.default_rng(flower.number + 1).random(2)
-    crops = {
-        "crop": box,
-        "centre": like(box, picture.size_wh, (0.5, 0.5)),
-        "random": like(box, picture.size_wh, (float(at[0]), float(at[1]))),
-    }
+    crops = {"crop": box}
+    if looker.with_controls and not key.startswith("none-"):
+        at = np.random.default_rng(int(key.rpartition("-")[2]) + 1).random(2)
+        crops["centre"] = like(box, picture.size_wh, (0.5, 0.5))
+        crops["random"] = like(box, picture.size_wh, (float(at[0]), float(at[1])))
     if true is not None:
         crops["true box"] = true
     found = {"whole": _name(layer, pooled)}
@@ -222,52 +120,97 @@ def _name(layer: Layer, pooled: Pooled) -> tuple[int, float]:
     return int(scores.argmax()), float(scores.max())
 
 
+def learnt_from(flowers: list[Flower], part: int, learn: int) -> list[Flower]:
+    """Take the first photos of each class that are not of a part."""
+    taken: dict[int, list[Flower]] = defaultdict(list)
+    for flower in flowers:
+        if flower.number % PARTS != part and len(taken[flower.class_index]) < learn:
+            taken[flower.class_index].append(flower)
+    return [flower for each in taken.values() for flower in each]
+
+
+def layers_of(
+    learnt: list[Flower], generic: list[Path], looker: Looker, labels: tuple[str, ...]
+) -> dict[str, Layer]:
+    """Fit the layers; the class of none has six times as many photos as a flower, if there are."""
+    views = np.stack([training_views(flower, looker) for flower in learnt])
+    targets = [flower.class_index for flower in learnt]
+    most = NONE_TO_ONE * len(learnt) // len(labels)
+    chosen = generic[:: max(1, len(generic) // most)][:most]
+    others = np.stack([other_views(path, looker) for path in chosen])
+    both = np.concatenate([views[:, :2], others])
+    return {
+        "full": fitted(targets, views[:, :2], labels),
+        "full + crop": fitted(targets, views, labels),
+        "full, background": fitted(
+            [*targets, *[len(labels)] * len(others)], both, (*labels, NO_FLOWER)
+        ),
+    }
+
+
 def measure(
     flowers: list[Flower],
     houses: list[Path],
     generic: list[Path],
+    none: list[Path],
     looker: Looker,
     labels: tuple[str, ...],
+    learn: int,
 ) -> Table:
     """Fit and name every part."""
-    others = np.stack([other_views(path, looker) for path in generic])
-    views = np.stack([training_views(flower, looker) for flower in flowers])
-    right: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    shares: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    scores: dict[tuple[str, str], list[float]] = defaultdict(list)
     for part in range(PARTS):
-        held = np.array([flower.number % PARTS == part for flower in flowers])
-        learnt = [flower for flower, out in zip(flowers, held, strict=True) if not out]
-        targets = [flower.class_index for flower in learnt]
-        own = views[~held]
-        both = np.concatenate([own[:, :2], others]), [*targets, *[len(labels)] * len(others)]
-        layers = {
-            "full": fitted(targets, own[:, :2], labels),
-            "full + crop": fitted(targets, own, labels),
-            "full, background": fitted(both[1], both[0], (*labels, NO_FLOWER)),
-        }
-        for name, layer in layers.items():
-            for flower in (one for one, out in zip(flowers, held, strict=True) if out):
+        learnt = learnt_from(flowers, part, learn)
+        for name, layer in layers_of(learnt, generic, looker, labels).items():
+            for flower in (one for one in flowers if one.number % PARTS == part):
                 plain = Picture.from_bgr(read_photo(flower.path))
                 for kind, picture, true in (
                     ("plain", plain, None),
                     ("hard", *on_a_house(flower, houses)),
                 ):
                     key = f"{kind}-{flower.number}"
-                    found = looks_at(flower, picture, true, layer, looker, key, len(labels))
+                    found = looks_at(picture, true, layer, looker, key, len(labels))
                     for look, (class_index, value) in found.items():
                         is_right = float(class_index == flower.class_index)
                         is_share = {"second looks": float(class_index), "IoU": value}
-                        right[name, look, kind].append(is_share.get(look, is_right))
-    table = Table(title=f"{len(flowers)} flowers, {PARTS} parts; % right")
-    for head in ("layer", "look", "plain", "hard"):
-        table.add_column(head, justify="right" if head in ("plain", "hard") else "left")
-    for name, look, kind in list(right):
-        if kind == "hard":
-            cells = (right.get((name, look, one)) for one in ("plain", "hard"))
+                        shares[name, look, kind].append(is_share.get(look, is_right))
+                    scores[name, kind].append(found["whole"][1])
+            for path in none[part::PARTS]:
+                picture = Picture.from_bgr(read_photo(path))
+                key = f"none-{path.stem}"
+                found = looks_at(picture, None, layer, looker, key, len(labels))
+                kind = "houses" if path.stem.startswith("houses") else "others"
+                for look in ("whole", "crop", "--zoom"):
+                    class_index, value = found[look]
+                    is_named = class_index < len(labels) and value >= NAMED_FROM
+                    shares[name, look, kind].append(float(is_named))
+                shares[name, "second looks", kind].append(float(found["second looks"][0]))
+                scores[name, kind].append(found["whole"][1])
+    return _lay_out(shares, scores, f"{len(flowers)} flowers, {len(none)} pictures of none")
+
+
+def _lay_out(
+    shares: dict[tuple[str, str, str], list[float]],
+    scores: dict[tuple[str, str], list[float]],
+    title: str,
+) -> Table:
+    kinds = ("plain", "hard", "houses", "others")
+    table = Table(title=f"{title}, {PARTS} parts; % right, of none % named all the same")
+    table.add_column("layer")
+    table.add_column("look")
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+    for name in dict.fromkeys(name for name, _, _ in shares):
+        for look in [look for one, look, kind in shares if one == name and kind == "hard"]:
+            cells = [shares.get((name, look, kind)) for kind in kinds]
             table.add_row(
                 name,
                 look,
                 *("-" if cell is None else f"{100 * np.mean(cell):.1f}" for cell in cells),
             )
+        means = [f"{100 * np.mean(scores[name, kind]):.1f}" for kind in kinds]
+        table.add_row(name, "mean score of the whole", *means)
     return table
 
 
@@ -278,7 +221,9 @@ def main() -> None:
     )
     parser.add_argument("data", nargs="?", type=Path, default=DATA)
     parser.add_argument("--each", type=int, default=60, help="photos of a class that are used")
-    parser.add_argument("--cache", type=Path, help="a folder that features are kept in")
+    parser.add_argument("--learn", type=int, default=60, help="photos of a class learnt from")
+    parser.add_argument("--cache", type=Path, help="a folder for features, one for each --each")
+    parser.add_argument("--no-controls", action="store_true", help="no middle and random crops")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     classes = sorted(path for path in (arguments.data / "flowers17").glob("*") if path.is_dir())
@@ -295,11 +240,16 @@ def main() -> None:
         Flower(path=path, class_index=index, number=number)
         for number, (index, path) in enumerate(photos)
     ]
+    things = sorted((arguments.data / "imagenet1k_photos").glob("*.jpg"))
+    things = [path for path in things if int(path.stem) not in WITH_FLOWERS]
+    none = [*houses[::NONE_EVERY], *not_among(things[::NONE_EVERY], generic)]
     with tempfile.TemporaryDirectory() as folder:
         cache = arguments.cache or Path(folder)
         cache.mkdir(parents=True, exist_ok=True)
         labels = tuple(folder.name for folder in classes)
-        Console(width=100).print(measure(flowers, houses, generic, Looker(cache), labels))
+        looker = Looker(cache, with_controls=not arguments.no_controls)
+        table = measure(flowers, houses, generic, none, looker, labels, arguments.learn)
+        Console(width=110).print(table)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from camstream.teach.calibration import Calibration, calibrate
 from camstream.teach.fit import (
     CANDIDATES,
-    Calibration,
     Candidate,
     Layer,
     TrainingData,
-    calibrate,
     choose_range,
     fit,
     peaks_of,
@@ -107,6 +106,28 @@ def test_values_that_separate_all_do_not_become_certainty(count: int) -> None:
     found, _ = calibrate(values, targets.astype(np.int64))
     sure = softmax(values * found.scale + found.offset).max()
     assert sure == pytest.approx((count / 2 + 1) / (count / 2 + 2), abs=1e-3)
+
+
+@pytest.mark.parametrize(("classes", "of_each"), [(3, 20), (17, 4)])
+def test_few_samples_of_many_classes_are_not_unsure(classes: int, of_each: int) -> None:
+    """With a sample more of each class in each class, as Platt has it, 17 classes of 4 reach 24 %."""
+    targets = np.repeat(np.arange(classes), of_each)
+    values = np.where(targets[:, np.newaxis] == np.arange(classes), 1.0, -1.0)
+    found, _ = calibrate(values, targets)
+    scores = softmax(values * found.scale + found.offset)
+    assert (scores.argmax(axis=1) == targets).all()
+    count = classes * of_each
+    assert scores.max(axis=1) == pytest.approx((count + 2 / classes) / (count + 2), abs=1e-3)
+
+
+def test_scores_of_many_classes_are_as_high_as_names_are_right() -> None:
+    learnt, others = (samples(count=count, classes=12, apart=1.5) for count in (96, 1296))
+    layer = fit(learnt, candidates=CANDIDATES[1:2]).layer
+    held = slice(len(learnt.targets), None)  # the same clouds, other samples of them
+    scores = softmax(layer.logits(others.features[held]))
+    right = (scores.argmax(axis=1) == others.targets[held]).mean()
+    assert 0.4 < right < 0.95
+    assert abs(scores.max(axis=1).mean() - right) < 0.15
 
 
 def test_calibrated_probabilities_are_frequencies() -> None:
