@@ -2,7 +2,8 @@
 
 Seen often, the frames of a source are learnt by heart: people of other sources are then found less. So every
 picture is seen once, with two variations, and what several such fits from the same start give is
-averaged, weight by weight (Wortsman et al. 2022, ICML: model soups).
+averaged, weight by weight, with the start itself (Wortsman et al. 2022: Model soups, ICML; Robust
+fine-tuning of zero-shot models, CVPR).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _EMA = 0.01  # share of a step's weights in their moving average, which is the r
 _PHOTO_SHARE = 0.4  # of the weight of all pictures
 _EMPTY_WEIGHT = 1.2  # of a picture without people
 _CELLS = 0.67  # weight of the cells
+_START_SHARE = 0.5  # of the weights before the fit, in the average
 
 
 def fit_on(
@@ -71,13 +73,22 @@ def fit_on(
     return fitted.eval()
 
 
-def soup(nets: Sequence[Net]) -> Net:
-    """Average the weights of networks that were fitted from the same start."""
-    average = torch.optim.swa_utils.AveragedModel(nets[0])
-    for net in nets:
-        average.update_parameters(net)
-    mixed = average.module
-    assert isinstance(mixed, Net)
+def soup(start: Net, nets: Sequence[Net]) -> Net:
+    """Average the weights of networks that were fitted on from the same start, and of that start.
+
+    Args:
+        start: It counts as much as all others together: what the frames do not show stays.
+        nets: Fitted on from it.
+    """
+    mixed = copy.deepcopy(start)
+    states = [net.state_dict() for net in nets]
+    mixed.load_state_dict(
+        {
+            name: _START_SHARE * value
+            + (1 - _START_SHARE) * torch.stack([state[name] for state in states]).mean(dim=0)
+            for name, value in start.state_dict().items()
+        }
+    )
     return mixed.eval()
 
 

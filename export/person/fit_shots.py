@@ -112,8 +112,9 @@ class Features:
 def fit_all(
     start: Net, fits: Sequence[Sequence[Grids]], shots: Sequence[Shot], left_out: int | None
 ) -> Net:
-    """Fit on several times, without a fold, and average."""
-    return soup([fit_on(start, fit, shots, left_out, seed=n) for n, fit in enumerate(fits)])
+    """Fit on several times, without a fold, and average with the start."""
+    nets = [fit_on(start, fit, shots, left_out, seed=n) for n, fit in enumerate(fits)]
+    return soup(start, nets)
 
 
 def leave_out(

@@ -232,12 +232,13 @@ def test_a_fit_finds_people_and_does_not_look_at_the_fold_left_out(
     np.testing.assert_array_equal(before, after)
 
 
-def test_a_soup_is_the_average_of_all_weights() -> None:
-    nets = [Net(3, 2) for _ in range(3)]
-    mixed = soup(nets)
+def test_a_soup_is_half_the_start_and_half_the_average_of_the_fits() -> None:
+    start, *nets = (Net(3, 2) for _ in range(4))
+    mixed = soup(start, nets)
     for name, value in mixed.state_dict().items():
         every = torch.stack([net.state_dict()[name] for net in nets])
-        torch.testing.assert_close(value, every.mean(dim=0))
+        before = start.state_dict()[name]
+        torch.testing.assert_close(value, (every.mean(dim=0) + before) / 2)
 
 
 def test_a_net_with_a_shipped_heads_weights_says_what_the_model_says(tmp_path: Path) -> None:
