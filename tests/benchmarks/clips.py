@@ -37,6 +37,7 @@ from camstream.maps.smoothing import SmoothingLevel
 from camstream.models import zoo
 from camstream.models.classes import ClassNames
 from camstream.models.session import Model
+from camstream.picture import ImageU8
 from camstream.sources.file import FileSource
 
 VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
@@ -63,7 +64,7 @@ class Alternating:
         maps = np.stack([cams.enlarge(one, grid_wh) for one in prediction.cam.maps])
         return dataclasses.replace(
             prediction,
-            image=cv2.resize(prediction.image, (width, height)),
+            image=cast("ImageU8", cv2.resize(prediction.image, (width, height))),
             cam=dataclasses.replace(prediction.cam, maps=maps),
         )
 
