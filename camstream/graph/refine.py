@@ -40,6 +40,7 @@ ZOOM = 8 / 7  # factor of the input's sides: 256 pixels instead of 224, 1.3 time
 STEPS = 6  # how often evidence is passed on
 AFFINITY_POWER = 4.0  # of the similarity: positions that look less alike hardly count
 GAMMA = 2.25  # of the result: an object's outline lies at 20 % of the maximum, the paper's rule
+_EARLY_PX = 8  # cells of a layer with colours and edges, not things
 
 _PREFIX = "camstream.refine."
 REFINED = f"{_PREFIX}refined"  # the output's name
@@ -57,15 +58,18 @@ def zoomed_hw(info: ModelInfo) -> tuple[int, int]:
     return round(height * ZOOM), round(width * ZOOM)
 
 
-def describe(info: ModelInfo, *, zoomed: bool = True) -> str:
+def describe(info: ModelInfo, *, zoomed: bool = True, early: bool = False) -> str:
     """Return how the maps of a model are refined, in words.
 
     Args:
         info: The model's metadata.
         zoomed: Whether the input may be made larger; False where the user chose a size.
+        early: See ``is_early``.
     """
     larger = zoomed and zoomed_hw(info) != info.size_hw
     zoom = f"input {ZOOM:.2f} times as wide and high, " if larger else ""
+    if early:
+        return f"{zoom}maps enlarged only, as they are fine already"
     return (
         f"{zoom}maps joined with an earlier layer ({STEPS} steps along cosine^{AFFINITY_POWER:g}, "
         f"gamma {GAMMA:g})"
@@ -151,18 +155,35 @@ def refine_graph(
     """)
 
 
-def with_refinement(model: ModelFile, fine_features: str) -> bytes:
+def is_early(model: onnx.ModelProto, fine_features: str, size_hw: tuple[int, int]) -> bool:
+    """Whether a layer is too early to pass evidence on; False where its grid is not known.
+
+    Args:
+        model: A camstream model.
+        fine_features: The tensor with the layer's features.
+        size_hw: Input height and width to read its grid at, pixels.
+    """
+    shape = Graph(_at_size(model, size_hw)).shape(fine_features)
+    if shape is None or len(shape) != 4 or shape[2] is None:
+        return False
+    return size_hw[0] / shape[2] <= _EARLY_PX
+
+
+def with_refinement(model: ModelFile, info: ModelInfo, fine_features: str) -> tuple[bytes, bool]:
     """Add refined maps to a camstream model, as one more output ``REFINED``.
 
     Args:
         model: The model's file.
+        info: Its metadata.
         fine_features: The tensor with the fine features, see ``ModelInfo.fine_features``.
 
     Returns:
-        The new file's content.
+        The new file's content, and whether the features were too early, see ``is_early``.
     """
     whole = read_model(model)
-    joining = onnx.compose.add_prefix_graph(refine_graph(), _PREFIX)
+    early = is_early(whole, fine_features, info.size_hw)
+    walk = refine_graph(steps=0, gamma=1.0) if early else refine_graph()
+    joining = onnx.compose.add_prefix_graph(walk, _PREFIX)
     whole.graph.node.extend(
         [
             helper.make_node("Identity", [contract.CAM], [f"{_PREFIX}cam"]),
@@ -175,7 +196,7 @@ def with_refinement(model: ModelFile, fine_features: str) -> bytes:
     whole.graph.initializer.extend(joining.initializer)
     whole.graph.output.append(onnx.ValueInfoProto(name=REFINED))
     content: bytes = whole.SerializeToString()
-    return content
+    return content, early
 
 
 def find_fine_features(

@@ -271,13 +271,13 @@ class Model:
                 f"{self.path} has no layer that is twice as fine as its maps, which refined maps "
                 "need; export it again if an older camstream made it, else do not refine"
             )
-        content = refine.with_refinement(self.file, self.info.fine_features)
+        content, early = refine.with_refinement(self.file, self.info, self.info.fine_features)
         self._source = content
         self._session, _, _ = create_session(content, self.device, threads=threads)
         self._outputs.append(refine.REFINED)
         if zoomed:
             self._preferred_hw = refine.zoomed_hw(self.info)
-        self.refinement = refine.describe(self.info, zoomed=zoomed)
+        self.refinement = refine.describe(self.info, zoomed=zoomed, early=early)
 
     def _warm_up(self) -> None:
         try:

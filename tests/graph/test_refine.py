@@ -27,6 +27,7 @@ from camstream.graph.verify import open_quietly
 from camstream.maps import cam as cams
 from camstream.maps.boxes import boxes_of, largest_box
 from camstream.maps.select import MapSelector, Selection
+from camstream.models import zoo
 from camstream.models.session import Model
 from camstream.picture import MapF32, Picture
 from camstream.sinks.records import to_record
@@ -249,6 +250,20 @@ def test_model_without_fine_features_is_refused(tiny_path: Path) -> None:
         ModelError, match="no layer that is twice as fine as its maps, which refined maps"
     ):
         Model(tiny_path, device="cpu", refine=True)
+
+
+def test_person_keeps_its_maps() -> None:
+    """Its layer twice as fine has edges, not things: walking along it loses two boxes of three."""
+    plain, refining = (zoo.load_model(zoo.PERSON, device="cpu", refine=on) for on in (False, True))
+    image = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)
+    raw, refined = plain.predict(image).cam.maps, refining.predict(image).cam.refined
+    assert refined is not None
+    assert refined.shape[1:] == tuple(2 * side for side in raw.shape[1:])
+    assert "enlarged only" in refining.refinement
+    for one, other in zip(raw, refined, strict=True):
+        size_wh = other.shape[1], other.shape[0]
+        kept = np.maximum(cams.enlarge(one, size_wh), 0)
+        assert np.abs(kept - other).max() <= 0.05 * max(float(kept.max()), 1)
 
 
 def test_file_is_left_alone(lite0: Path, refining_model: Model) -> None:
