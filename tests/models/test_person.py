@@ -136,7 +136,7 @@ def test_the_figures_of_the_clips_in_the_model_card(person: Model, data: Path) -
     found_share = judge_clips(person, data / "videos", step=10)
     for clip in ("people_crowd.mp4", "walker_forest_road.mp4", "intel_asl_walk.mkv"):
         assert found_share[clip] == 1, clip
-    assert found_share["dog_corgi_puppy.mp4"] < 0.05  # in one frame of 34
+    assert found_share["dog_corgi_puppy.mp4"] == 0
     assert found_share["cat_white_persian.mp4"] < 0.1  # a hand feeds it
 
 
