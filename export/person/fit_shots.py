@@ -192,12 +192,15 @@ def main(
 ) -> None:
     """Fit the model person on to footage, and measure it on sources left out."""
     with plain_errors(debug=False):
-        fit_and_judge(folder, start, yolox, cache, write=write)
+        torch.set_flush_denormal(True)  # Adam's averages fade into denormal numbers, which are slow
+        try:
+            fit_and_judge(folder, start, yolox, cache, write=write)
+        finally:
+            torch.set_flush_denormal(False)  # it is the whole process's
 
 
 def fit_and_judge(folder: Path, start: Path, yolox: Path, cache: Path, *, write: bool) -> None:
     """Fit on without each fold in turn, print the figures; then fit on to all."""
-    torch.set_flush_denormal(True)  # Adam's averages fade into denormal numbers, which are slow
     cache.mkdir(parents=True, exist_ok=True)
     backgrounds = cache / "backgrounds"
     if not backgrounds.is_dir():
